@@ -1,0 +1,159 @@
+"""Gather the finished rolls of one strategy, and average several strategies into signals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from wf_dagster.collect.ensembles import AverageEnsemble
+from wf_dagster.collect.rolling import collect_rolling
+from wf_dagster.errors import CollectError
+from wf_dagster.records import signal_summary
+from wf_dagster.tasks import Rolls, fingerprint, label_horizon
+from wf_dagster.tracking import R, Recorder, find_recorders
+
+KIND_TAG = "wf_kind"
+
+
+@dataclass(frozen=True)
+class StrategyCollection:
+    """The out-of-sample predictions of one strategy.
+
+    Attributes:
+        pred: Rows ``(datetime, instrument)``, column ``score``.
+        label: The same rows, one column; NaN where a label is not known yet.
+        rolls: Number of rolls collected.
+        gaps: Keys of rolls that have no finished recorder.
+        outdated: Those gaps for which only recorders of an earlier task definition exist.
+        coverage: Share of the rolls' sessions that have predictions (a fraction).
+        summary: IC, ICIR, rank IC, rank ICIR, top-minus-bottom return and Sharpe ratio.
+        fit_seconds: Sum of the rolls' fit times.
+        recorder: Where the frames are kept (``pred.pkl``, ``label.pkl``).
+    """
+
+    pred: pd.DataFrame
+    label: pd.DataFrame
+    rolls: int
+    gaps: list[str]
+    outdated: list[str]
+    coverage: float
+    summary: dict[str, Any]
+    fit_seconds: float
+    recorder: Recorder
+
+    def __str__(self) -> str:
+        return (
+            f"{self.rolls} rolls, {len(self.pred)} predictions, coverage {self.coverage:.1%}, "
+            f"IC {self.summary['IC']:+.4f}"
+        )
+
+    def figures(self) -> dict[str, float | int | str]:
+        """The plain figures, for a table or for metadata."""
+        return {"rolls": self.rolls, "coverage": self.coverage, **self.summary}
+
+
+def collect_strategy(experiment_name: str, rolls: Rolls) -> StrategyCollection:
+    """Collect the newest finished recorder of each roll into one frame and keep it.
+
+    Only recorders of the present task definition count: predictions of two definitions are
+    never mixed. Where two rolls overlap, the later roll's predictions are kept.
+
+    Args:
+        experiment_name: MLflow experiment of the strategy.
+        rolls: The rolls that are expected.
+
+    Raises:
+        CollectError: No roll has a finished recorder.
+    """
+    wanted = {roll.key: fingerprint(roll.task) for roll in rolls}
+    found: dict[str, Recorder] = {}
+    other: set[str] = set()
+    for recorder in find_recorders(experiment_name):  # newest first
+        tags = recorder.list_tags()
+        key = tags.get("roll", "")
+        if wanted.get(key) == tags.get("fingerprint"):
+            found.setdefault(key, recorder)
+        else:
+            other.add(key)
+    if not found:
+        raise CollectError(
+            f"experiment {experiment_name!r} holds no finished recorder of the strategy's "
+            f"{len(wanted)} rolls as they are defined now: materialize its `recorders` first"
+        )
+    made = collect_rolling(
+        [(roll.key, found[roll.key]) for roll in rolls if roll.key in found],
+        expected=list(wanted),
+        sessions=rolls.test_sessions(),
+    )
+    horizon = label_horizon(next(iter(rolls)).task)
+    summary = signal_summary(made.pred, made.label, horizon=horizon)
+    recorder = keep(
+        experiment_name,
+        "collected",
+        {"pred.pkl": made.pred, "label.pkl": made.label},
+        {**summary, "coverage": made.coverage, "rolls": len(found)},
+    )
+    return StrategyCollection(
+        pred=made.pred,
+        label=made.label,
+        rolls=len(found),
+        gaps=made.gaps,
+        outdated=[key for key in made.gaps if key in other],
+        coverage=made.coverage,
+        summary=summary,
+        fit_seconds=sum(r.list_metrics().get("fit_seconds", 0.0) for r in found.values()),
+        recorder=recorder,
+    )
+
+
+def average_signals(experiments: Sequence[str]) -> pd.DataFrame:
+    """The collected predictions of several strategies, averaged into one signal.
+
+    Each day's scores are standardised within each strategy and then averaged over the
+    strategies that have that day.
+
+    Args:
+        experiments: MLflow experiments whose predictions were collected.
+
+    Returns:
+        Rows ``(datetime, instrument)``, column ``score`` (no unit).
+
+    Raises:
+        CollectError: One of them was never collected.
+    """
+    frames = {}
+    for name in experiments:
+        kept = find_recorders(name, tags={KIND_TAG: "collected"}, status=None)
+        if not kept:
+            raise CollectError(
+                f"strategy experiment {name!r} was never collected: materialize its "
+                "`collected` asset first"
+            )
+        frames[name] = kept[0].load_object("pred.pkl")
+    merged = AverageEnsemble()(frames)
+    if isinstance(merged, pd.Series):
+        merged = merged.to_frame("score")
+    merged.columns = ["score"]
+    return merged
+
+
+def keep(
+    experiment_name: str, kind: str, objects: Mapping[str, Any], figures: Mapping[str, Any]
+) -> Recorder:
+    """Put objects into the experiment's one recorder of this kind, replacing older ones."""
+    kept = find_recorders(experiment_name, tags={KIND_TAG: kind}, status=None)
+    with R.start(
+        experiment_name=experiment_name,
+        recorder_id=kept[0].id if kept else None,
+        recorder_name=kind,
+        resume=bool(kept),
+        tags={KIND_TAG: kind},
+    ):
+        recorder: Recorder = R.get_recorder()
+        recorder.save_objects(**objects)
+        numbers = {n: float(v) for n, v in figures.items() if isinstance(v, (int, float))}
+        recorder.log_metrics(**numbers)
+    return recorder

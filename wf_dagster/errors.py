@@ -1,0 +1,62 @@
+"""The errors a user can meet: each message names the value, the place and the remedy."""
+
+from __future__ import annotations
+
+
+class WfError(Exception):
+    """Base of every error this package raises on purpose."""
+
+
+class SettingsError(WfError, ValueError):
+    """A setting (``wf_dagster.init`` argument or ``WF_*`` variable) has a wrong value."""
+
+
+class TaskError(WfError, ValueError):
+    """A task definition is malformed; the message holds the path of the wrong key."""
+
+
+class CalendarError(WfError, ValueError):
+    """A date, segment or session count does not fit the trading calendar."""
+
+
+class RollKeyError(WfError, KeyError):
+    """A partition key is not a roll of the strategy; the message names the nearest roll."""
+
+    def __str__(self) -> str:
+        return str(self.args[0]) if self.args else ""
+
+
+class DataError(WfError, ValueError):
+    """Prices, features or labels cannot be used as they are."""
+
+
+class RecordError(WfError, ValueError):
+    """A record template cannot be computed from what the recorder holds."""
+
+
+class TrackingError(WfError):
+    """The tracking store cannot do what was asked."""
+
+
+class RecorderNotFoundError(TrackingError, LookupError):
+    """No recorder fits the id or name."""
+
+
+class ExperimentNotFoundError(TrackingError, LookupError):
+    """No experiment fits the id or name."""
+
+
+class ObjectNotFoundError(TrackingError, LookupError):
+    """A recorder holds no object of that name."""
+
+
+class UnsafeObjectError(TrackingError):
+    """A pickle names a global that is not on the allow list."""
+
+
+class TrainingError(WfError, RuntimeError):
+    """One or more rolls failed to train; the finished ones are kept."""
+
+
+class CollectError(WfError, LookupError):
+    """There is nothing to collect."""

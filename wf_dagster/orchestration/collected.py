@@ -1,0 +1,67 @@
+"""The collector of a strategy as an asset downstream of all its rolls."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import dagster as dg
+
+from wf_dagster.collect import collect_strategy
+from wf_dagster.orchestration.metadata import number_metadata
+from wf_dagster.orchestration.roll_step import RollStep
+from wf_dagster.tracking import run_url
+
+
+def build_collected_asset(
+    step: RollStep,
+    *,
+    description: str,
+    group_name: str,
+    owners: Sequence[str],
+) -> dg.AssetsDefinition:
+    """``NAME/collected``: one out-of-sample frame of predictions over all finished rolls."""
+    all_rolls = dg.AllPartitionMapping()
+
+    @dg.asset(
+        key=[step.name, "collected"],
+        deps=[
+            dg.AssetDep([step.name, "predictions"], partition_mapping=all_rolls),
+            dg.AssetDep([step.name, "labels"], partition_mapping=all_rolls),
+        ],
+        description="\n\n".join(
+            filter(
+                None,
+                [
+                    "The finished rolls' predictions as one out-of-sample frame; where two "
+                    "rolls overlap the later one counts. Rolls without a recorder are reported "
+                    "as gaps.",
+                    description,
+                ],
+            )
+        ),
+        group_name=group_name,
+        owners=list(owners),
+        kinds={"pandas", "parquet"},
+        metadata={"mlflow_experiment": step.experiment},
+    )
+    def collected(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
+        made = collect_strategy(step.experiment, step.partitions.rolls)
+        if made.gaps:
+            context.log.warning(
+                f"{step.name}: {len(made.gaps)} rolls have no finished recorder: "
+                f"{', '.join(made.gaps)}"
+            )
+        figures = number_metadata(made.figures())
+        context.log.info(f"{step.name}: {made}")
+        return dg.MaterializeResult(
+            metadata={
+                **figures,
+                "gaps": dg.MetadataValue.json(made.gaps),
+                "mlflow_run": dg.MetadataValue.url(
+                    run_url(made.recorder.experiment_id, made.recorder.id)
+                ),
+            }
+        )
+
+    return collected

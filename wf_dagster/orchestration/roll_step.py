@@ -1,0 +1,173 @@
+"""What happens when partitions of a strategy are materialized."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+from pydantic import Field
+
+from wf_dagster.orchestration.metadata import roll_metadata
+from wf_dagster.orchestration.partitions import RollingPartitions
+from wf_dagster.tasks import Roll, fingerprint, validate_task
+from wf_dagster.tracking import find_recorders
+from wf_dagster.training import RollOutcome, Work, WorkKind, work_through
+
+if TYPE_CHECKING:
+    from wf_dagster.orchestration.tracking import TrackingResource
+
+ROOT_RUN_TAG = "dagster_root_run_id"
+_PARTS = ("recorders", "predictions", "labels")
+
+
+class RollConfig(dg.Config):
+    """Launch-time choices of a strategy's rolls."""
+
+    reuse_finished: bool = Field(
+        default=False,
+        description=(
+            "Take a finished recorder of the same task definition where there is one, instead "
+            "of training anew."
+        ),
+    )
+
+
+@dataclass(frozen=True)
+class RollStep:
+    """The body of a strategy's partitioned assets."""
+
+    name: str
+    experiment: str
+    partitions: RollingPartitions
+    max_workers: int | None
+
+    def run(
+        self,
+        context: dg.AssetExecutionContext,
+        config: RollConfig,
+        tracking: TrackingResource,
+    ) -> Iterator[dg.MaterializeResult[Any]]:
+        """Work through the selected partitions; one materialization a partition and asset."""
+        selected = [p for p in _PARTS if self._key(p) in context.selected_asset_keys]
+        rolls = [self.partitions.roll(key) for key in context.partition_keys]
+        validate_task(rolls[0].task, resolve=True)
+
+        with tracking.parent(context, self.experiment) as parent_id:
+            works = self._plan(context, config, selected, rolls, parent_id)
+            outcomes = self._work(context, works)
+            finished = [outcomes[r.key] for r in rolls if outcomes[r.key].ok]
+            failed = [outcomes[r.key] for r in rolls if not outcomes[r.key].ok]
+            if "recorders" not in selected:
+                # rolls that had no recorder were trained: the graph should know
+                self._log(context, ["recorders"], [o for o in finished if o.kind == "train"])
+            if failed:
+                self._log(context, selected, finished)
+                raise _failure(failed, len(rolls))
+
+        for part in selected:
+            for outcome in finished:
+                context.add_asset_metadata(
+                    roll_metadata(outcome), asset_key=self._key(part), partition_key=outcome.key
+                )
+        for part in selected:
+            yield dg.MaterializeResult(asset_key=self._key(part))
+
+    def _key(self, part: str) -> dg.AssetKey:
+        return dg.AssetKey([self.name, part])
+
+    def _plan(
+        self,
+        context: dg.AssetExecutionContext,
+        config: RollConfig,
+        selected: Sequence[str],
+        rolls: Sequence[Roll],
+        parent_id: str,
+    ) -> list[Work]:
+        """Which rolls are trained, which are predicted again, which are done already."""
+        root = context.run.root_run_id or context.run.run_id
+        is_retry = context.run.parent_run_id is not None or context.retry_number > 0
+        kind: WorkKind = "report" if "recorders" in selected else "refresh"
+        known: dict[tuple[str | None, str | None], str] = {}
+        if kind == "refresh" or config.reuse_finished or is_retry:
+            # a retry takes over what its own lineage finished; it is no excuse for older ones
+            lineage = {} if kind == "refresh" or config.reuse_finished else {ROOT_RUN_TAG: root}
+            for recorder in find_recorders(self.experiment, tags=lineage):  # newest first
+                held = recorder.list_tags()
+                known.setdefault((held.get("roll"), held.get("fingerprint")), recorder.id)
+        works = []
+        for roll in rolls:
+            identity = fingerprint(roll.task)
+            recorder_id = known.get((roll.key, identity))
+            works.append(
+                Work(
+                    key=roll.key,
+                    kind=kind if recorder_id else "train",
+                    experiment_name=self.experiment,
+                    fingerprint=identity,
+                    task=roll.task,
+                    recorder_id=recorder_id,
+                    parent_run_id=parent_id,
+                    tags={"strategy": self.name, "roll": roll.key, ROOT_RUN_TAG: root},
+                )
+            )
+        return works
+
+    def _work(
+        self, context: dg.AssetExecutionContext, works: Sequence[Work]
+    ) -> dict[str, RollOutcome]:
+        counts = {kind: sum(w.kind == kind for w in works) for kind in _SAID}
+        said = ", ".join(f"{_SAID[kind]} {n}" for kind, n in counts.items() if n)
+        context.log.info(f"{self.name}: {len(works)} rolls ({said})")
+        started, outcomes = time.perf_counter(), dict[str, RollOutcome]()
+        for done, outcome in enumerate(work_through(works, max_workers=self.max_workers), 1):
+            outcomes[outcome.key] = outcome
+            left = (time.perf_counter() - started) / done * (len(works) - done)
+            line = f"{self.name} {outcome.key} [{done}/{len(works)}] {_summary(outcome)}"
+            if outcome.ok:
+                context.log.info(f"{line}, {left:.0f} s to go")
+            else:
+                context.log.error(f"{line}\n{outcome.details}")
+        return outcomes
+
+    def _log(
+        self,
+        context: dg.AssetExecutionContext,
+        parts: Sequence[str],
+        outcomes: Sequence[RollOutcome],
+    ) -> None:
+        for part in parts:
+            for outcome in outcomes:
+                context.log_event(
+                    dg.AssetMaterialization(
+                        self._key(part), partition=outcome.key, metadata=roll_metadata(outcome)
+                    )
+                )
+
+
+_SAID = {"train": "to train", "refresh": "to predict again", "report": "finished before and reused"}
+
+
+def _summary(outcome: RollOutcome) -> str:
+    if not outcome.ok:
+        return f"FAILED: {outcome.error}"
+    ic = outcome.metrics.get("IC")
+    known = "labels not known yet" if ic is None else f"IC {ic:+.4f}"
+    verb = {"train": "trained", "refresh": "predicted", "report": "reused"}[outcome.kind]
+    return f"{verb} in {outcome.seconds:.2f} s, {outcome.rows} predictions, {known}"
+
+
+def _failure(failed: Sequence[RollOutcome], total: int) -> dg.Failure:
+    lines = "\n".join(f"- {outcome.key}: {outcome.error}" for outcome in failed)
+    return dg.Failure(
+        description=(
+            f"{len(failed)} of {total} rolls failed; the others are finished and marked.\n"
+            f"{lines}\nRe-execute this run to train only what is missing."
+        ),
+        metadata={
+            "failed_rolls": dg.MetadataValue.json([outcome.key for outcome in failed]),
+            "errors": dg.MetadataValue.md(lines),
+        },
+    )

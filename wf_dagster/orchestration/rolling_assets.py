@@ -1,0 +1,115 @@
+"""The assets of one strategy: recorders, predictions and labels a roll; their collection."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+
+from wf_dagster.orchestration.collected import build_collected_asset
+from wf_dagster.orchestration.partitions import rolling_partitions
+from wf_dagster.orchestration.roll_step import RollConfig, RollStep
+from wf_dagster.orchestration.tracking import TrackingResource
+from wf_dagster.tasks import RollingGen, validate_task
+
+if TYPE_CHECKING:
+    from wf_dagster.calendars import TradingCalendar
+
+_DESCRIPTIONS = {
+    "recorders": "Trains the roll's task; one MLflow run (recorder) a roll.",
+    "predictions": (
+        "The roll's out-of-sample predictions (`pred.pkl` of its recorder). Materialized "
+        "without `recorders`, they are predicted again with the model trained before; a roll "
+        "that was never trained is trained first."
+    ),
+    "labels": "What the predictions are held against (`label.pkl` of the recorder).",
+}
+_KINDS = {
+    "recorders": {"mlflow"},
+    "predictions": {"parquet"},
+    "labels": {"parquet"},
+}
+
+
+def build_rolling_assets(
+    name: str,
+    template: Mapping[str, Any],
+    generator: RollingGen,
+    *,
+    calendar: TradingCalendar | None = None,
+    experiment_name: str | None = None,
+    description: str = "",
+    owners: Sequence[str] = (),
+    group_name: str | None = None,
+    kinds: Sequence[str] = (),
+    max_workers: int | None = None,
+    backfill_policy: dg.BackfillPolicy | None = None,
+    retry_policy: dg.RetryPolicy | None = None,
+) -> list[dg.AssetsDefinition]:
+    """The assets of one strategy.
+
+    ``NAME/recorders``, ``NAME/predictions`` and ``NAME/labels`` are partitioned by roll;
+    ``NAME/collected`` gathers all rolls. They need the resource ``tracking``
+    (:class:`TrackingResource`). No asset returns a value: frames live in the recorders.
+
+    Args:
+        name: Name of the strategy: asset key prefix and MLflow experiment.
+        template: The task of the first roll (``model``, ``dataset``, ``record``).
+        generator: How its segments move on; ``step`` sets the kind of partitions.
+        calendar: Trading calendar; default that of the generator, else of the settings.
+        experiment_name: MLflow experiment, if it is not to be called ``name``.
+        description: One line on the strategy, shown on each of its assets.
+        owners: Owners as Dagster takes them (an e-mail address, or ``"team:quant"``).
+        group_name: Dagster group; default ``name``.
+        kinds: Further kinds of ``recorders``, for example ``["scikitlearn"]``.
+        max_workers: Worker processes of a backfill; default the setting ``max_workers``.
+        backfill_policy: Default one run for the whole backfill.
+        retry_policy: Retries of a failed step; a retry trains only what is missing.
+
+    Returns:
+        The assets, to be put into ``Definitions`` with the resource.
+
+    Raises:
+        TaskError: The template is malformed.
+        CalendarError: No roll fits the calendar.
+    """
+    validate_task(template)
+    partitions = rolling_partitions(template, generator, calendar, name=name)
+    step = RollStep(
+        name=name,
+        experiment=experiment_name or name,
+        partitions=partitions,
+        max_workers=max_workers,
+    )
+    shared: dict[str, Any] = {"group_name": group_name or name, "owners": list(owners)}
+
+    def spec(part: str, deps: Sequence[str] = ()) -> dg.AssetSpec:
+        extra = set(kinds) if part == "recorders" else set()
+        return dg.AssetSpec(
+            [name, part],
+            deps=[dg.AssetKey([name, dep]) for dep in deps],
+            description="\n\n".join(filter(None, [_DESCRIPTIONS[part], description])),
+            kinds=_KINDS[part] | extra,
+            metadata={"mlflow_experiment": step.experiment},
+            **shared,
+        )
+
+    @dg.multi_asset(
+        name=f"{name}_rolls",
+        specs=[
+            spec("recorders"),
+            spec("predictions", ["recorders"]),
+            spec("labels", ["recorders"]),
+        ],
+        partitions_def=partitions.definition,
+        can_subset=True,
+        backfill_policy=backfill_policy or dg.BackfillPolicy.single_run(),
+        retry_policy=retry_policy,
+    )
+    def rolls(
+        context: dg.AssetExecutionContext, config: RollConfig, tracking: TrackingResource
+    ) -> Iterator[dg.MaterializeResult[Any]]:
+        yield from step.run(context, config, tracking)
+
+    return [rolls, build_collected_asset(step, description=description, **shared)]

@@ -1,0 +1,48 @@
+"""The Dagster side of MLflow: one parent run a Dagster run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import dagster as dg
+
+from wf_dagster.settings import get_settings
+from wf_dagster.tracking import check_tracking, parent_run
+
+
+class TrackingResource(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """Gives each Dagster run its parent run in MLflow.
+
+    The parent carries the tag ``dagster_run_id``, which is also how
+    ``dagster_mlflow.mlflow_tracking`` finds its run: an op of your own that uses that resource
+    in the same Dagster run and experiment logs to the same parent.
+
+    Where MLflow is comes from the settings (``wf_dagster.init`` or ``WF_TRACKING_URI``), so
+    that worker processes, notebooks and Dagster steps agree.
+    """
+
+    @contextmanager
+    def parent(self, context: dg.AssetExecutionContext, experiment: str) -> Iterator[str]:
+        """Find or make the parent run; it ends FINISHED, FAILED or KILLED with the block.
+
+        Args:
+            context: The context of the running asset.
+            experiment: Name of the MLflow experiment.
+
+        Yields:
+            The id of the MLflow run.
+
+        Raises:
+            SettingsError: The home folder cannot be written.
+            TrackingError: The MLflow store does not answer.
+        """
+        get_settings().make_home()
+        check_tracking()
+        run = context.run
+        tags = {"dagster_job": run.job_name}
+        if backfill := run.tags.get("dagster/backfill"):
+            tags["dagster_backfill"] = backfill
+        name = f"dagster {run.run_id[:8]}"
+        with parent_run(run.run_id, experiment, name=name, tags=tags) as parent_id:
+            yield parent_id

@@ -1,0 +1,199 @@
+"""The settings: one typed object, filled from ``wf_dagster.init`` or ``WF_*`` variables."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from wf_dagster.errors import SettingsError
+
+_TRACKING_SCHEMES = {
+    "sqlite",
+    "postgresql",
+    "mysql",
+    "mssql",
+    "http",
+    "https",
+    "databricks",
+}
+_TASK_STORE_SCHEMES = {"mongodb", "mongodb+srv", "sqlite", "postgresql"}
+
+
+class Settings(BaseSettings):
+    """Where things are kept and what is read.
+
+    Every field can be given to :func:`wf_dagster.init` or as an environment variable with
+    the prefix ``WF_`` (``WF_HOME``, ``WF_TRACKING_URI``, ...). An argument of ``init`` wins
+    over a variable.
+
+    Attributes:
+        home: Folder of the default stores (MLflow database, artifacts, caches).
+        tracking_uri: MLflow tracking URI; default a SQLite file in ``home``.
+        artifact_location: Where new experiments put their artifacts; default ``home/artifacts``
+            for a database URI, the server's own place for an HTTP URI.
+        task_store: URL of the task pool; default a SQLite file in ``home``.
+        prices: ``"sample"`` or the path of a Parquet or CSV file, or of a folder of them.
+        as_of: Replay date; rows after it are hidden.
+        calendar: Name of an exchange (``"XNYS"``), or ``"prices"`` for the sessions of the
+            prices themselves.
+        max_workers: Worker processes of a backfill; default one a core.
+        trusted_modules: Further modules (comma separated in the variable) whose classes may
+            be loaded from a recorder's pickles.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix="WF_", extra="forbid", frozen=True, validate_default=True
+    )
+
+    home: Path = Field(default_factory=lambda: Path.home() / ".wf_dagster")
+    tracking_uri: str = ""
+    artifact_location: str = ""
+    task_store: str = ""
+    prices: str = "sample"
+    as_of: str = ""
+    calendar: str = "XNYS"
+    max_workers: int = Field(default_factory=lambda: _cores(), ge=1)
+    trusted_modules: str = ""
+
+    @field_validator("home")
+    @classmethod
+    def _absolute(cls, value: Path) -> Path:
+        return value.expanduser().absolute()
+
+    @field_validator("tracking_uri")
+    @classmethod
+    def _known_tracking(cls, value: str) -> str:
+        return _check_scheme(value, _TRACKING_SCHEMES, "sqlite:////path/to/mlflow.db")
+
+    @field_validator("task_store")
+    @classmethod
+    def _known_store(cls, value: str) -> str:
+        return _check_scheme(value, _TASK_STORE_SCHEMES, "sqlite:////path/to/tasks.db")
+
+    @field_validator("as_of")
+    @classmethod
+    def _a_date(cls, value: str) -> str:
+        if value:
+            from datetime import date
+
+            try:
+                date.fromisoformat(value)
+            except ValueError:
+                raise ValueError("use an ISO date such as 2022-06-30") from None
+        return value
+
+    def resolved_tracking_uri(self) -> str:
+        """The MLflow URI in use: the setting, or the SQLite file in ``home``."""
+        return self.tracking_uri or f"sqlite:///{self.home / 'mlflow.db'}"
+
+    def resolved_artifact_location(self) -> str | None:
+        """Where new experiments keep artifacts; ``None`` leaves it to the tracking server."""
+        if self.artifact_location:
+            return self.artifact_location
+        if urlsplit(self.resolved_tracking_uri()).scheme in {"http", "https", "databricks"}:
+            return None
+        return (self.home / "artifacts").as_uri()
+
+    def resolved_task_store(self) -> str:
+        """The task pool's URL in use: the setting, or the SQLite file in ``home``."""
+        return self.task_store or f"sqlite:///{self.home / 'tasks.db'}"
+
+    def make_home(self) -> Path:
+        """Create ``home`` and prove that it can be written.
+
+        Raises:
+            SettingsError: The folder cannot be created or written.
+        """
+        try:
+            self.home.mkdir(parents=True, exist_ok=True)
+            if not os.access(self.home, os.W_OK | os.X_OK):
+                raise PermissionError("permission denied")
+        except OSError as error:
+            raise SettingsError(
+                f"home={str(self.home)!r} cannot be written ({error.strerror or error}): give a "
+                "folder you may write with wf_dagster.init(home=...) or WF_HOME"
+            ) from error
+        return self.home
+
+
+def _cores() -> int:
+    # a container's or taskset's share, not the whole machine
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+def _check_scheme(value: str, known: set[str], example: str) -> str:
+    if not value:
+        return value
+    scheme = urlsplit(value).scheme.split("+srv")[0].split("+")[0]
+    if scheme not in {name.split("+")[0] for name in known}:
+        raise ValueError(f"unknown kind of address; use one like {example}")
+    return value
+
+
+_current: Settings | None = None
+
+
+def init(**values: Any) -> Settings:
+    """Set the settings of this process and of the worker processes it starts.
+
+    Args:
+        **values: Fields of :class:`Settings`; what is not given comes from its ``WF_*``
+            variable, then from the default.
+
+    Returns:
+        The settings now in force.
+
+    Raises:
+        SettingsError: A name is unknown or a value is wrong; nothing is changed.
+
+    Example:
+        >>> import wf_dagster, tempfile
+        >>> settings = wf_dagster.init(home=tempfile.mkdtemp())
+        >>> settings.prices
+        'sample'
+    """
+    global _current
+    given = {name: value for name, value in values.items() if value is not None}
+    _current = _build(given)
+    return _current
+
+
+def get_settings() -> Settings:
+    """The settings in force; read from the environment when ``init`` was not called."""
+    global _current
+    if _current is None:
+        _current = _build({})
+    return _current
+
+
+def snapshot() -> dict[str, Any]:
+    """The settings as plain values, to hand to a worker process (see :func:`restore`)."""
+    return get_settings().model_dump(mode="json")
+
+
+def restore(values: Mapping[str, Any]) -> Settings:
+    """Take over the settings of the parent process."""
+    return init(**values)
+
+
+def _build(values: Mapping[str, Any]) -> Settings:
+    try:
+        return Settings(**values)
+    except ValidationError as error:
+        lines = []
+        for item in error.errors():
+            name = ".".join(str(part) for part in item["loc"])
+            if item["type"] == "extra_forbidden":
+                known = ", ".join(Settings.model_fields)
+                lines.append(f"{name}: no such setting; the settings are {known}")
+            else:
+                message = item["msg"].removeprefix("Value error, ")
+                lines.append(f"{name} (WF_{name.upper()}) = {item['input']!r}: {message}")
+        raise SettingsError("; ".join(lines)) from None

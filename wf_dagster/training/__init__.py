@@ -1,0 +1,16 @@
+"""Train tasks: one at a time, or the rolls of a strategy in parallel worker processes."""
+
+from wf_dagster.training.outcome import RollOutcome, Work, WorkKind
+from wf_dagster.training.parallel import train_rolls, work_through
+from wf_dagster.training.refresh import refresh_recorder
+from wf_dagster.training.task import task_train
+
+__all__ = [
+    "RollOutcome",
+    "Work",
+    "WorkKind",
+    "refresh_recorder",
+    "task_train",
+    "train_rolls",
+    "work_through",
+]

@@ -1,0 +1,123 @@
+"""What a worker process does. It is imported once, before the workers are forked."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from wf_dagster.errors import WfError
+from wf_dagster.records import ic_plot_png, markdown_image
+from wf_dagster.settings import restore
+from wf_dagster.tracking import R, run_url
+from wf_dagster.training.outcome import RollOutcome, Segments, Work
+from wf_dagster.training.refresh import refresh_recorder
+from wf_dagster.training.task import task_train
+
+if TYPE_CHECKING:
+    from wf_dagster.tracking import Recorder
+
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+def start(settings: Mapping[str, Any], threads: int) -> None:
+    """Initialise a worker process: same settings, its share of the cores."""
+    from threadpoolctl import threadpool_limits
+
+    for name in THREAD_VARIABLES:
+        os.environ[name] = str(threads)
+    threadpool_limits(threads)
+    restore(settings)
+    # leaves through the recorder's context manager, which marks the run FAILED
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """A killed parent must not leave its workers behind, waiting for rolls for ever."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def do(work: Work) -> RollOutcome:
+    """Work through one roll; a failure is an outcome, never an exception."""
+    started = time.perf_counter()
+    try:
+        recorder = _recorder(work)
+        return _outcome(work, recorder, started)
+    except WfError as error:
+        return RollOutcome.failed(work, str(error), traceback.format_exc())
+    except Exception as error:  # a user's model or record may raise anything
+        message = " ".join(f"{type(error).__name__}: {error}".split())
+        return RollOutcome.failed(work, message, traceback.format_exc())
+    finally:
+        _close_figures()
+
+
+def _recorder(work: Work) -> Recorder:
+    if work.kind == "train":
+        assert work.task is not None
+        return task_train(
+            work.task,
+            work.experiment_name,
+            recorder_name=work.key,
+            parent_run_id=work.parent_run_id,
+            tags=work.tags,
+        )
+    recorder = R.get_recorder(recorder_id=work.recorder_id, experiment_name=work.experiment_name)
+    if work.kind == "refresh":
+        refresh_recorder(recorder)
+    return recorder
+
+
+def _outcome(work: Work, recorder: Recorder, started: float) -> RollOutcome:
+    metrics = dict(recorder.list_metrics())
+    task = work.task or recorder.load_object("task")
+    ic, ric = _series(recorder, "sig_analysis/ic.pkl"), _series(recorder, "sig_analysis/ric.pkl")
+    plot = ""
+    if ic is not None and ic.notna().any():
+        plot = markdown_image(ic_plot_png(ic, ric), f"IC of roll {work.key}")
+    return RollOutcome(
+        key=work.key,
+        kind=work.kind,
+        fingerprint=work.fingerprint,
+        recorder_id=recorder.id,
+        url=run_url(recorder.experiment_id, recorder.id),
+        segments=_iso(task["dataset"]["kwargs"].get("segments", {})),
+        metrics=metrics,
+        rows=len(recorder.load_object("pred.pkl")),
+        fit_seconds=metrics.get("fit_seconds", 0.0),
+        seconds=time.perf_counter() - started,
+        plot=plot,
+    )
+
+
+def _series(recorder: Recorder, name: str) -> Any:
+    from wf_dagster.errors import ObjectNotFoundError
+
+    try:
+        return recorder.load_object(name)
+    except ObjectNotFoundError:  # the task has no such record
+        return None
+
+
+def _iso(segments: Mapping[str, Any]) -> Segments:
+    return {
+        name: tuple(None if end is None else str(end)[:10] for end in pair)  # type: ignore[misc]
+        for name, pair in segments.items()
+    }
+
+
+def _close_figures() -> None:
+    """A record of the user's may have left pyplot figures open."""
+    pyplot = sys.modules.get("matplotlib.pyplot")
+    if pyplot is not None:
+        pyplot.close("all")

@@ -1,0 +1,102 @@
+"""Run the Dagster and MLflow pages side by side, and end them together."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from wf_dagster.errors import SettingsError
+from wf_dagster.settings import get_settings
+
+
+def serve(workspace: Path, *, dagster_port: int, mlflow_port: int) -> int:
+    """Serve both pages until one ends or the terminal asks to stop.
+
+    Args:
+        workspace: Dagster workspace file.
+        dagster_port: Port of the Dagster page on this machine.
+        mlflow_port: Port of the MLflow page on this machine.
+
+    Returns:
+        Exit code: 0 after Ctrl-C or SIGTERM, else that of the page that ended.
+
+    Raises:
+        SettingsError: A port is taken, or the home folder cannot be written.
+    """
+    for option, port in (("--dagster-port", dagster_port), ("--mlflow-port", mlflow_port)):
+        _check_free(option, port)
+    settings = get_settings()
+    home = settings.make_home()
+    dagster_home = prepare_dagster_home(home)
+    environment = {
+        **os.environ,
+        "WF_HOME": str(home),
+        "DAGSTER_HOME": str(dagster_home),
+        "WF_MLFLOW_UI_URL": f"http://localhost:{mlflow_port}",
+    }
+    uri = settings.resolved_tracking_uri()
+    mlflow = ["-m", "mlflow", "server", "--port", str(mlflow_port), "--host", "127.0.0.1"]
+    mlflow += ["--backend-store-uri", uri, "--workers", "1"]
+    if location := settings.resolved_artifact_location():
+        mlflow += ["--default-artifact-root", location]
+    dagster = ["-m", "dagster", "dev", "-w", str(workspace), "-p", str(dagster_port)]
+    commands = [dagster] if uri.startswith("http") else [dagster, mlflow]
+
+    page = uri if uri.startswith("http") else environment["WF_MLFLOW_UI_URL"]
+    print(f"Dagster  http://localhost:{dagster_port}\nMLflow   {page}\nCtrl-C ends both.", flush=True)
+    return _run_together([[sys.executable, *c] for c in commands], environment)
+
+
+def prepare_dagster_home(home: Path) -> Path:
+    """The Dagster instance folder: ``DAGSTER_HOME``, or ``home/dagster``, ready for use."""
+    folder = Path(os.environ.get("DAGSTER_HOME") or home / "dagster").absolute()
+    folder.mkdir(parents=True, exist_ok=True)
+    config = folder / "dagster.yaml"
+    if not config.exists():
+        config.write_text("telemetry:\n  enabled: false\n")
+    return folder
+
+
+def _check_free(option: str, port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise SettingsError(
+                f"port {port} cannot be used ({error.strerror}): end what listens there, or "
+                f"choose another with {option}"
+            ) from None
+
+
+def _run_together(commands: list[list[str]], environment: dict[str, str]) -> int:
+    def stop(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    previous = signal.signal(signal.SIGTERM, stop)
+    children: list[subprocess.Popen[bytes]] = []
+    try:
+        for command in commands:
+            # sessions of their own, so that Ctrl-C reaches each exactly once, from here
+            children.append(subprocess.Popen(command, env=environment, start_new_session=True))
+        while all(child.poll() is None for child in children):
+            time.sleep(0.2)
+        return next(child.returncode for child in children if child.returncode is not None)
+    except KeyboardInterrupt:
+        return 0
+    finally:
+        for child in children:
+            if child.poll() is None:
+                os.killpg(child.pid, signal.SIGINT)
+        for child in children:
+            try:
+                child.wait(15)
+            except subprocess.TimeoutExpired:
+                os.killpg(child.pid, signal.SIGKILL)
+        signal.signal(signal.SIGTERM, previous)
