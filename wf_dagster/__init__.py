@@ -38,7 +38,7 @@ _WHERE = {
     "train_rolls": "wf_dagster.training",
 }
 
-__all__ = list(_WHERE)  # noqa: PLE0604  the one list of public names is the mapping above
+__all__ = list(_WHERE)
 
 if TYPE_CHECKING:
     from wf_dagster.calendars import TradingCalendar as TradingCalendar

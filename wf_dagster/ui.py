@@ -49,7 +49,9 @@ def serve(workspace: Path, *, dagster_port: int, mlflow_port: int) -> int:
     commands = [dagster] if uri.startswith("http") else [dagster, mlflow]
 
     page = uri if uri.startswith("http") else environment["WF_MLFLOW_UI_URL"]
-    print(f"Dagster  http://localhost:{dagster_port}\nMLflow   {page}\nCtrl-C ends both.", flush=True)
+    print(
+        f"Dagster  http://localhost:{dagster_port}\nMLflow   {page}\nCtrl-C ends both.", flush=True
+    )
     return _run_together([[sys.executable, *c] for c in commands], environment)
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
-
 from wf_dagster.collect.ensembles import AverageEnsemble
 from wf_dagster.collect.rolling import collect_rolling
+
 from wf_dagster.errors import CollectError
 from wf_dagster.records import signal_summary
 from wf_dagster.tasks import Rolls, fingerprint, label_horizon

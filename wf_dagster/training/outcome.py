@@ -8,6 +8,7 @@ from typing import Any, Literal
 from typing_extensions import Self
 
 WorkKind = Literal["train", "refresh", "report"]
+WorkKind = Literal["train", "refresh", "report"]
 Segments = dict[str, tuple[str | None, str | None]]
 
 
@@ -62,8 +63,7 @@ class RollOutcome:
     fingerprint: str
     recorder_id: str | None = None
     url: str = ""
-    segments: WorkKind = Literal["train", "refresh", "report"]
-Segments = field(default_factory=dict)
+    segments: Segments = field(default_factory=dict)
     metrics: dict[str, float] = field(default_factory=dict)
     rows: int = 0
     fit_seconds: float = 0.0

@@ -60,9 +60,7 @@ def train_rolls(
     yield from work_through(works, max_workers=max_workers)
 
 
-def work_through(
-    works: Sequence[Work], *, max_workers: int | None = None
-) -> Iterator[RollOutcome]:
+def work_through(works: Sequence[Work], *, max_workers: int | None = None) -> Iterator[RollOutcome]:
     """Do the works in parallel and yield each outcome as soon as it is there.
 
     Args:
@@ -129,7 +127,9 @@ class _Pool:
 
         # A forked copy of a process with threads (Dagster's, MLflow's) can hang; the fork
         # server has none, and imports the heavy libraries once for all workers.
-        method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
+        method = (
+            "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
+        )
         context = multiprocessing.get_context(method)
         if method == "forkserver":
             context.set_forkserver_preload([worker.__name__])

@@ -72,9 +72,7 @@ def task_train(
     return recorder
 
 
-def generate_records(
-    task: Mapping[str, Any], model: Any, dataset: Any, recorder: Recorder
-) -> None:
+def generate_records(task: Mapping[str, Any], model: Any, dataset: Any, recorder: Recorder) -> None:
     """Compute the task's records, in the order in which they stand.
 
     A record gets ``recorder`` and, where it asks for them in its definition with

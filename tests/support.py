@@ -1,0 +1,84 @@
+"""Small real tasks on the sample prices, and models that misbehave on demand."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from typing import Any
+
+import pandas as pd
+
+from wf_dagster.models import SklearnModel
+from wf_dagster.tasks import Roll
+
+
+class Misbehaving(SklearnModel):
+    """Fails, dies or dawdles while it is fitted."""
+
+    def __init__(self, how: str) -> None:
+        super().__init__("sklearn.linear_model.Ridge", alpha=1.0)
+        self.how = how
+
+    def fit(self, dataset: Any) -> None:
+        if self.how == "raise":
+            raise ValueError("no luck")
+        if self.how == "kill":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if self.how == "sleep":
+            time.sleep(120)
+        super().fit(dataset)
+
+
+def task_of(month: str, fail: str = "") -> dict[str, Any]:
+    """A ridge task trained on two years and tested on the month that starts at ``month``."""
+    start = pd.Timestamp(month)
+    day = "%Y-%m-%d"
+    model: dict[str, Any] = {
+        "class": "SklearnModel",
+        "module_path": "wf_dagster.models",
+        "kwargs": {"estimator": "sklearn.linear_model.Ridge", "alpha": 1.0},
+    }
+    if fail:
+        model = {"class": "Misbehaving", "module_path": "tests.support", "kwargs": {"how": fail}}
+    return {
+        "model": model,
+        "dataset": {
+            "class": "PanelDataset",
+            "module_path": "wf_dagster.data",
+            "kwargs": {
+                "segments": {
+                    "train": (
+                        (start - pd.DateOffset(years=2)).strftime(day),
+                        (start - pd.DateOffset(days=12)).strftime(day),
+                    ),
+                    "test": (month, (start + pd.offsets.MonthEnd(0)).strftime(day)),
+                },
+                "infer_processors": [
+                    {
+                        "class": "CSZScoreNorm",
+                        "module_path": "wf_dagster.data.processors",
+                        "kwargs": {"fields_group": "feature"},
+                    }
+                ],
+            },
+        },
+        "record": [
+            {
+                "class": "SignalRecord",
+                "module_path": "wf_dagster.records",
+                "kwargs": {"model": "<MODEL>", "dataset": "<DATASET>"},
+            },
+            {"class": "SigAnaRecord", "module_path": "wf_dagster.records", "kwargs": {}},
+        ],
+    }
+
+
+def roll(month: str, fail: str = "") -> Roll:
+    """The task of a month as a roll."""
+    task = task_of(month, fail)
+    segments = {
+        name: tuple(pd.Timestamp(end) for end in pair)
+        for name, pair in task["dataset"]["kwargs"]["segments"].items()
+    }
+    return Roll(key=month, task=task, segments=segments)

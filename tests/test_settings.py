@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import wf_dagster
+from wf_dagster.errors import SettingsError
+from wf_dagster.settings import get_settings, restore, snapshot
+
+
+def test_an_argument_wins_over_its_variable(monkeypatch, tmp_path):
+    monkeypatch.setenv("WF_PRICES", "from-variable.parquet")
+    assert wf_dagster.init().prices == "from-variable.parquet"
+    assert wf_dagster.init(prices="from-argument.csv").prices == "from-argument.csv"
+
+
+def test_stores_live_in_home_unless_given(tmp_path):
+    settings = wf_dagster.init(home=tmp_path)
+    assert settings.resolved_tracking_uri() == f"sqlite:///{tmp_path}/mlflow.db"
+    assert settings.resolved_artifact_location() == tmp_path.joinpath("artifacts").as_uri()
+    assert settings.resolved_task_store() == f"sqlite:///{tmp_path}/tasks.db"
+
+
+def test_a_tracking_server_decides_where_its_artifacts_are():
+    assert wf_dagster.init(tracking_uri="http://localhost:1").resolved_artifact_location() is None
+
+
+@pytest.mark.parametrize(
+    ("wrong", "named"),
+    [
+        ({"tracking_uri": "ftp://x"}, ["tracking_uri", "WF_TRACKING_URI", "ftp://x", "sqlite"]),
+        ({"task_store": "redis://x"}, ["task_store", "redis://x"]),
+        ({"max_workers": 0}, ["max_workers", "0"]),
+        ({"as_of": "yesterday"}, ["as_of", "yesterday", "2022-06-30"]),
+        ({"trackng_uri": "x"}, ["trackng_uri", "no such setting", "tracking_uri"]),
+    ],
+)
+def test_a_wrong_value_is_refused_by_name_and_changes_nothing(wrong, named):
+    before = get_settings()
+    with pytest.raises(SettingsError) as caught:
+        wf_dagster.init(**wrong)
+    for part in named:
+        assert part in str(caught.value)
+    assert get_settings() is before
+
+
+def test_a_wrong_variable_is_refused_by_name(monkeypatch):
+    monkeypatch.setenv("WF_MAX_WORKERS", "many")
+    with pytest.raises(SettingsError, match=r"WF_MAX_WORKERS.*'many'"):
+        wf_dagster.init()
+
+
+def test_a_snapshot_carries_every_setting_to_another_process(tmp_path):
+    settings = wf_dagster.init(home=tmp_path, as_of="2020-05-04", max_workers=3)
+    values = snapshot()
+    wf_dagster.init(home=tmp_path / "other")
+    assert restore(values) == settings
+
+
+def test_a_home_that_cannot_be_made_is_one_clear_message(tmp_path):
+    blocker = tmp_path / "file"
+    blocker.write_text("")
+    settings = wf_dagster.init(home=blocker / "home")
+    with pytest.raises(SettingsError, match=r"home=.*cannot be written.*WF_HOME"):
+        settings.make_home()
+
+
+def test_a_relative_home_is_fixed_when_it_is_set(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    settings = wf_dagster.init(home="here")
+    monkeypatch.chdir("/")
+    assert settings.home == Path(tmp_path, "here")

@@ -1,0 +1,287 @@
+"""The trading calendar: sessions, and arithmetic on dates and segments in sessions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from wf_dagster.errors import CalendarError
+
+if TYPE_CHECKING:
+    from wf_dagster.data import PriceSource
+
+Segment = tuple[pd.Timestamp | None, pd.Timestamp | None]  # both ends included, None is open
+Side = Literal["start", "end"]
+
+
+class TradingCalendar:
+    """The sessions of a market, which may run into the future.
+
+    Args:
+        sessions: Trading days; sorted, unique, without time of day or time zone.
+        last_session: The last session that has data; default the last of all. A date that is
+            no session counts as the session before it.
+
+    Raises:
+        CalendarError: The sessions are empty, unsorted, repeated, not dates, or carry a time
+            zone or a time of day.
+
+    Example:
+        >>> calendar = TradingCalendar(["2024-01-02", "2024-01-03", "2024-01-05"])
+        >>> calendar.align("2024-01-04"), calendar.align("2024-01-04", "end")
+        (Timestamp('2024-01-05 00:00:00'), Timestamp('2024-01-03 00:00:00'))
+        >>> calendar.interval("2024-01-05", "2024-01-02")
+        2
+    """
+
+    SHIFT_SD = "sliding"
+    SHIFT_EX = "expanding"
+
+    def __init__(self, sessions: Iterable[Any], last_session: Any = None) -> None:
+        self._sessions = _checked(sessions)
+        self._days = self._sessions.to_numpy().astype("datetime64[ns]")
+        last = self._sessions[-1] if last_session is None else to_day(last_session)
+        position = self.index(last, "end")
+        if position < 0:
+            raise CalendarError(
+                f"last_session {last:%Y-%m-%d} is before the calendar, which {self._range()}"
+            )
+        self._last = self._sessions[position]
+
+    @classmethod
+    def from_exchange(
+        cls, name: str, start: Any, end: Any, last_session: Any = None
+    ) -> TradingCalendar:
+        """The sessions of an exchange, holidays left out (package ``exchange_calendars``).
+
+        Args:
+            name: ISO 10383 code such as ``"XNYS"``.
+            start: First date.
+            end: Last date; may be in the future.
+            last_session: The last session that has data.
+
+        Raises:
+            CalendarError: The exchange is unknown or the dates do not fit it.
+        """
+        first, last = to_day(start), to_day(end)
+        return cls(_exchange_sessions(name, first, last), last_session)
+
+    @classmethod
+    def from_prices(cls, source: PriceSource) -> TradingCalendar:
+        """The sessions on which a price source has rows."""
+        return cls(source.sessions(), source.last_session())
+
+    @property
+    def sessions(self) -> pd.DatetimeIndex:
+        """All sessions, future ones included."""
+        return self._sessions
+
+    @property
+    def last_session(self) -> pd.Timestamp:
+        """The last session that has data."""
+        return self._last
+
+    def __len__(self) -> int:
+        return len(self._sessions)
+
+    def __repr__(self) -> str:
+        return f"TradingCalendar({self._range()}, data up to {self._last:%Y-%m-%d})"
+
+    def _range(self) -> str:
+        first, last = self._sessions[0], self._sessions[-1]
+        return f"runs from {first:%Y-%m-%d} to {last:%Y-%m-%d}"
+
+    def index(self, date: Any, side: Side = "start") -> int:
+        """Position of the session at or after (``start``), at or before (``end``) a date.
+
+        ``len(calendar)`` when no session is at or after it, -1 when none is at or before.
+        """
+        day = np.datetime64(to_day(date), "ns")
+        if side == "start":
+            return int(np.searchsorted(self._days, day, side="left"))
+        if side == "end":
+            return int(np.searchsorted(self._days, day, side="right")) - 1
+        raise CalendarError(f"side {side!r} is unknown: use 'start' or 'end'")
+
+    def align(self, date: Any, side: Side = "start") -> pd.Timestamp:
+        """The session at or after (``start``), at or before (``end``) a date.
+
+        Raises:
+            CalendarError: There is none.
+        """
+        position = self.index(date, side)
+        if not 0 <= position < len(self):
+            where = "at or after" if side == "start" else "at or before"
+            raise CalendarError(
+                f"no session {where} {to_day(date):%Y-%m-%d}: the calendar {self._range()}"
+            )
+        return self._sessions[position]
+
+    def session_at(self, position: int | None) -> pd.Timestamp | None:
+        """The session at a position; ``None`` past the end.
+
+        Raises:
+            CalendarError: The position is negative.
+        """
+        if position is None or position >= len(self):
+            return None
+        if position < 0:
+            raise CalendarError(f"{-position} sessions before the calendar, which {self._range()}")
+        return self._sessions[position]
+
+    def interval(self, later: Any, earlier: Any) -> int:
+        """Sessions from ``earlier`` to ``later``; negative when they stand the other way."""
+        return self.index(later) - self.index(earlier)
+
+    def between(self, start: Any, end: Any) -> pd.DatetimeIndex:
+        """The sessions from ``start`` to ``end``, both included; ``None`` is open."""
+        low = 0 if start is None else self.index(start)
+        high = len(self) if end is None else self.index(end, "end") + 1
+        return self._sessions[low : max(low, high)]
+
+    def align_segment(self, segment: Any) -> Segment:
+        """A segment with its start moved forward and its end moved back to a session."""
+        start, end = pair(segment)
+        return (
+            None if start is None else self.align(start),
+            None if end is None else self.align(end, "end"),
+        )
+
+    def shift(self, segment: Any, step: int, rtype: str = SHIFT_SD) -> Segment:
+        """Move a segment ``step`` sessions on.
+
+        Args:
+            segment: A pair of dates; ``None`` stays ``None``.
+            step: Number of sessions.
+            rtype: ``"sliding"`` moves both ends, ``"expanding"`` the end only.
+
+        Returns:
+            The new pair; an end past the calendar is ``None``.
+
+        Raises:
+            CalendarError: The start would be past the calendar, or ``rtype`` is unknown.
+        """
+        if rtype not in (self.SHIFT_SD, self.SHIFT_EX):
+            raise CalendarError(f"rtype {rtype!r} is unknown: use 'sliding' or 'expanding'")
+        start, end = pair(segment)
+        first = None if start is None else self.index(start)
+        last = None if end is None else self.index(end, "end") + step
+        if first is not None and rtype == self.SHIFT_SD:
+            first += step
+        if first is not None and first >= len(self):
+            raise CalendarError(
+                f"a segment that starts {step} sessions after {to_day(start):%Y-%m-%d} is past "
+                f"the calendar, which {self._range()}"
+            )
+        return self.session_at(first), self.session_at(last)
+
+    def truncate(self, segment: Any, test_start: Any, days: int) -> Segment:
+        """Cut a segment so that it ends at least ``days`` sessions before the test start.
+
+        A label that looks ``days`` sessions ahead is then known before the test starts. An
+        open end is cut as well; an open start stays open.
+
+        Raises:
+            CalendarError: Nothing would be left of the calendar before the cut.
+        """
+        limit = self.index(test_start) - days
+        if limit < 0:
+            raise CalendarError(
+                f"{days} sessions before the test start {to_day(test_start):%Y-%m-%d} is before "
+                f"the calendar, which {self._range()}"
+            )
+        start, end = pair(segment)
+        first = None if start is None else min(self.index(start), limit)
+        last = limit if end is None else min(self.index(end), limit)
+        return self.session_at(first), self.session_at(last)
+
+
+def default_calendar() -> TradingCalendar:
+    """The calendar of the settings, with data up to the price source's last session.
+
+    An exchange's sessions run a year past the last one with prices, so that the test window
+    of the current roll is known in full.
+    """
+    from wf_dagster.data import price_source
+    from wf_dagster.settings import get_settings
+
+    source = price_source(None)
+    name = get_settings().calendar
+    if name == "prices":
+        return TradingCalendar.from_prices(source)
+    first, last = source.sessions()[0], source.last_session()
+    return TradingCalendar.from_exchange(name, first, last + pd.DateOffset(years=1), last)
+
+
+def to_day(date: Any) -> pd.Timestamp:
+    """A date as a Timestamp at midnight without time zone.
+
+    Raises:
+        CalendarError: It is no date.
+    """
+    try:
+        stamp = pd.Timestamp(date)
+    except (TypeError, ValueError):
+        stamp = pd.NaT  # type: ignore[assignment]
+    if stamp is pd.NaT:
+        raise CalendarError(f"{date!r} is no date: use an ISO date such as '2020-03-01'")
+    return stamp.tz_localize(None).normalize() if stamp.tzinfo else stamp.normalize()
+
+
+def pair(segment: Any) -> tuple[Any, Any]:
+    """A segment's start and end.
+
+    Raises:
+        CalendarError: It is not a pair.
+    """
+    if isinstance(segment, (tuple, list)) and len(segment) == 2:
+        return segment[0], segment[1]
+    raise CalendarError(f"{segment!r} is no segment: use a pair of dates (start, end)")
+
+
+def _checked(sessions: Iterable[Any]) -> pd.DatetimeIndex:
+    values = list(sessions) if not isinstance(sessions, pd.Index) else sessions
+    try:
+        index = pd.DatetimeIndex(values)
+    except (TypeError, ValueError) as error:
+        raise CalendarError(f"the sessions are not all dates: {error}") from None
+    if len(index) == 0:
+        raise CalendarError("a calendar needs at least one session")
+    if index.tz is not None:
+        raise CalendarError(
+            f"the sessions carry the time zone {index.tz}: sessions are dates, remove it with "
+            ".tz_localize(None)"
+        )
+    if index.hasnans:
+        raise CalendarError("one of the sessions is empty (NaT)")
+    if not (index == index.normalize()).all():
+        first = index[index != index.normalize()][0]
+        raise CalendarError(f"session {first} has a time of day: use .normalize()")
+    if not index.is_unique:
+        raise CalendarError(f"session {index[index.duplicated()][0]:%Y-%m-%d} stands twice")
+    if not index.is_monotonic_increasing:
+        place = int(np.flatnonzero(np.diff(index.asi8) < 0)[0]) + 1
+        raise CalendarError(f"the sessions are not sorted: {index[place]:%Y-%m-%d} is too late")
+    return pd.DatetimeIndex(index.to_numpy().astype("datetime64[ns]"), name="datetime")
+
+
+@lru_cache(maxsize=16)
+def _exchange_sessions(name: str, first: pd.Timestamp, last: pd.Timestamp) -> pd.DatetimeIndex:
+    import exchange_calendars
+
+    try:
+        calendar = exchange_calendars.get_calendar(name, start=first, end=last)
+        return calendar.sessions.tz_localize(None)
+    except exchange_calendars.errors.InvalidCalendarName:
+        raise CalendarError(
+            f"exchange {name!r} is unknown: use an ISO 10383 code such as 'XNYS' or 'XSHG', or "
+            "calendar='prices' for the sessions of the prices"
+        ) from None
+    except (ValueError, exchange_calendars.errors.CalendarError) as error:
+        raise CalendarError(
+            f"exchange {name!r} has no calendar from {first:%Y-%m-%d} to {last:%Y-%m-%d}: {error}"
+        ) from None

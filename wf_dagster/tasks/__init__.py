@@ -1,0 +1,24 @@
+"""Tasks: their format, their fingerprint, and how a template becomes rolls."""
+
+from wf_dagster.tasks.config import fill_placeholders, init_instance, locate
+from wf_dagster.tasks.fingerprint import canonical_json, fingerprint
+from wf_dagster.tasks.generators import TaskGen, task_generator
+from wf_dagster.tasks.rolling import RollingGen, handler_mod
+from wf_dagster.tasks.rolls import Roll, Rolls
+from wf_dagster.tasks.schema import label_horizon, validate_task
+
+__all__ = [
+    "Roll",
+    "RollingGen",
+    "Rolls",
+    "TaskGen",
+    "canonical_json",
+    "fill_placeholders",
+    "fingerprint",
+    "handler_mod",
+    "init_instance",
+    "label_horizon",
+    "locate",
+    "task_generator",
+    "validate_task",
+]

@@ -1,0 +1,145 @@
+"""The rolls of a template: tasks under the keys that partitions carry."""
+
+from __future__ import annotations
+
+import bisect
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from wf_dagster.calendars import Segment, TradingCalendar
+from wf_dagster.errors import RollKeyError, TaskError
+from wf_dagster.tasks.generators import Task
+from wf_dagster.tasks.rolling import RollingGen, segment_of
+
+_DAY = "%Y-%m-%d"
+
+
+@dataclass(frozen=True)
+class Roll:
+    """One roll.
+
+    Attributes:
+        key: ISO date: the first session of the test segment for session steps, the first day
+            of the period for period steps.
+        task: The task definition.
+        segments: Pairs of sessions, both ends included; ``None`` is an open end.
+    """
+
+    key: str
+    task: Task
+    segments: Mapping[str, Segment]
+
+    @property
+    def test(self) -> Segment:
+        """The test segment."""
+        return self.segments["test"]
+
+
+class Rolls:
+    """The rolls of one strategy, in the order of time.
+
+    Args:
+        rolls: In the order of their keys.
+        calendar: The calendar they were made on.
+        name: The strategy's name, for messages.
+    """
+
+    def __init__(self, rolls: list[Roll], calendar: TradingCalendar, name: str = "") -> None:
+        self._rolls = {roll.key: roll for roll in rolls}
+        self.calendar = calendar
+        self.name = name
+
+    @classmethod
+    def from_template(
+        cls,
+        template: Mapping[str, Any],
+        generator: RollingGen,
+        calendar: TradingCalendar | None = None,
+        *,
+        name: str = "",
+    ) -> Rolls:
+        """The rolls of a template whose test segments have started by the last session.
+
+        Raises:
+            TaskError: The template cannot be rolled.
+            CalendarError: Its segments do not fit the calendar.
+        """
+        if calendar is not None:
+            generator.calendar = calendar
+        calendar = generator.calendar
+        rolls = []
+        for task in generator.generate(template):
+            segments = {
+                segment: segment_of(value)
+                for segment, value in task["dataset"]["kwargs"]["segments"].items()
+            }
+            start = segments[generator.test_key][0]
+            if start is None:
+                raise TaskError(f"a roll of {name!r} has a test segment without start")
+            if start > calendar.last_session:
+                break
+            day = generator.period_start(start) if generator.is_period else start
+            if generator.test_key != "test":
+                segments["test"] = segments[generator.test_key]
+            rolls.append(Roll(day.strftime(_DAY), task, segments))
+        return cls(rolls, calendar, name)
+
+    def __iter__(self) -> Iterator[Roll]:
+        return iter(self._rolls.values())
+
+    def __len__(self) -> int:
+        return len(self._rolls)
+
+    @property
+    def keys(self) -> list[str]:
+        """The keys, in the order of time."""
+        return list(self._rolls)
+
+    def resolve(self, key: str) -> Roll:
+        """The roll of a key.
+
+        Raises:
+            RollKeyError: The key is no roll; the message names the nearest.
+        """
+        if key in self._rolls:
+            return self._rolls[key]
+        keys = self.keys
+        of = f" of {self.name!r}" if self.name else ""
+        if not keys:
+            raise RollKeyError(f"{key!r} is no roll{of}: there are none")
+        place = bisect.bisect(keys, key)
+        near = " and ".join(keys[max(0, place - 1) : place + 1])
+        raise RollKeyError(
+            f"{key!r} is no roll{of}: the nearest is {near} "
+            f"({len(keys)} rolls from {keys[0]} to {keys[-1]})"
+        )
+
+    def between(self, first: str, last: str) -> list[Roll]:
+        """The rolls from one key to another, both included."""
+        return [roll for key, roll in self._rolls.items() if first <= key <= last]
+
+    def key_of(self, task: Mapping[str, Any]) -> str:
+        """The key of a task, by its test segment.
+
+        Raises:
+            RollKeyError: No roll has that test segment.
+        """
+        test = segment_of(task["dataset"]["kwargs"]["segments"]["test"])
+        for key, roll in self._rolls.items():
+            if roll.test == test:
+                return key
+        raise RollKeyError(
+            f"no roll of {self.name!r} is tested on {test[0]} to {test[1]}: was the task made "
+            "with another template or calendar?"
+        )
+
+    def test_sessions(self) -> pd.DatetimeIndex:
+        """The sessions with data that the rolls' test segments cover."""
+        last = self.calendar.last_session
+        days = pd.DatetimeIndex([], dtype="datetime64[ns]", name="datetime")
+        for roll in self:
+            days = days.union(self.calendar.between(*roll.test))
+        return days[days <= last]

@@ -1,0 +1,147 @@
+"""What a task must look like; each complaint names the path of the wrong key."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import combinations
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from wf_dagster.calendars import pair, to_day
+from wf_dagster.errors import CalendarError, TaskError
+from wf_dagster.tasks.config import find_class, locate
+
+if TYPE_CHECKING:
+    from wf_dagster.calendars import TradingCalendar
+
+_ORDER = ("train", "valid", "test")
+
+
+def validate_task(
+    task: Any, *, resolve: bool = False, calendar: TradingCalendar | None = None
+) -> None:
+    """Check a task before any work is done with it.
+
+    Args:
+        task: ``{"model": ..., "dataset": ..., "record": [...]}``; each part is
+            ``{"class", "module_path", "kwargs"}``, a dotted path, or a ready object.
+        resolve: Also import the classes that are named.
+        calendar: Also check that the segments fit it and that the test segment has a session.
+
+    Raises:
+        TaskError: Something is wrong; the message holds the path of the key.
+    """
+    if not isinstance(task, Mapping):
+        raise TaskError(f"a task is a dict with 'model' and 'dataset', not {type(task).__name__}")
+    for part in ("model", "dataset"):
+        if task.get(part) is None:
+            raise TaskError(f"{part} is missing: a task needs 'model' and 'dataset'")
+        _check_part(task[part], part, resolve)
+    records = task.get("record")
+    if records is not None:
+        several = isinstance(records, (list, tuple))
+        for position, record in enumerate(records if several else [records]):
+            _check_part(record, f"record.{position}" if several else "record", resolve)
+    unknown = set(task) - {"model", "dataset", "record"}
+    for key in sorted(map(str, unknown)):
+        if key.lower() in {"models", "datasets", "records", "recorder"}:
+            raise TaskError(f"{key} is no part of a task: did you mean {key.rstrip('rs')!r}?")
+    segments = _segments_of(task)
+    if segments is not None:
+        _check_segments(segments, calendar)
+
+
+def label_horizon(task: Mapping[str, Any]) -> int:
+    """Sessions that the task's label spans, as its definition says; 1 when it does not."""
+    dataset = task.get("dataset")
+    kwargs = dataset.get("kwargs") if isinstance(dataset, Mapping) else None
+    label = (kwargs or {}).get("label")
+    given = label.get("kwargs", {}).get("horizon") if isinstance(label, Mapping) else None
+    if given is None and label is not None:
+        import inspect
+
+        function = locate(label["func"] if isinstance(label, Mapping) else label)
+        parameter = inspect.signature(function).parameters.get("horizon")
+        given = None if parameter is None else parameter.default
+    return int(given) if isinstance(given, int) else 1
+
+
+def _check_part(part: Any, where: str, resolve: bool) -> None:
+    if isinstance(part, str):
+        part = {"class": part}
+    if not isinstance(part, Mapping):
+        if part is None or isinstance(part, (bool, int, float, list, tuple)):
+            raise TaskError(f"{where} is {part!r}: use a dict with 'class', or a dotted path")
+        return  # a ready object
+    kwargs = part.get("kwargs")
+    if kwargs is not None and not isinstance(kwargs, Mapping):
+        raise TaskError(f"{where}.kwargs is {kwargs!r}: use a dict of keyword arguments")
+    unknown = set(part) - {"class", "module_path", "kwargs", "func"}
+    if unknown:
+        raise TaskError(
+            f"{where}.{min(map(str, unknown))} is unknown: use 'class', 'module_path', 'kwargs'"
+        )
+    if "class" not in part:
+        raise TaskError(f"{where}.class is missing: it names what is to be made")
+    if resolve:
+        find_class(part, where=where)
+
+
+def _segments_of(task: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    dataset = task["dataset"]
+    if not isinstance(dataset, Mapping):
+        return None
+    kwargs = dataset.get("kwargs") or {}
+    if "segments" not in kwargs:
+        return None
+    segments = kwargs["segments"]
+    if not isinstance(segments, Mapping) or not segments:
+        raise TaskError(
+            f"dataset.kwargs.segments is {segments!r}: use a dict such as "
+            "{'train': (start, end), 'test': (start, end)}"
+        )
+    return segments
+
+
+def _check_segments(segments: Mapping[str, Any], calendar: TradingCalendar | None) -> None:
+    parsed: dict[str, tuple[pd.Timestamp | None, pd.Timestamp | None]] = {}
+    for name, segment in segments.items():
+        where = f"dataset.kwargs.segments.{name}"
+        try:
+            start, end = (None if x is None else to_day(x) for x in pair(segment))
+        except CalendarError as error:
+            raise TaskError(f"{where}: {error}") from None
+        if start is not None and end is not None and start > end:
+            raise TaskError(f"{where} starts {start:%Y-%m-%d}, after its end {end:%Y-%m-%d}")
+        if calendar is not None:
+            _check_on_calendar(where, start, end, calendar)
+        parsed[name] = (start, end)
+    known = [name for name in _ORDER if name in parsed]
+    for before, after in combinations(known, 2):
+        end, start = parsed[before][1], parsed[after][0]
+        if start is None or end is None or end >= start:
+            ends = "is open" if end is None else f"ends {end:%Y-%m-%d}"
+            starts = "at the beginning" if start is None else f"{start:%Y-%m-%d}"
+            raise TaskError(
+                f"dataset.kwargs.segments.{before} {ends}, but {after} starts {starts}: "
+                "segments must follow one another without overlap"
+            )
+
+
+def _check_on_calendar(
+    where: str,
+    start: pd.Timestamp | None,
+    end: pd.Timestamp | None,
+    calendar: TradingCalendar,
+) -> None:
+    first, last = calendar.sessions[0], calendar.sessions[-1]
+    outside = (start is not None and start > last) or (end is not None and end < first)
+    if outside:
+        shown = " to ".join("open" if x is None else f"{x:%Y-%m-%d}" for x in (start, end))
+        raise TaskError(
+            f"{where} ({shown}) is outside the calendar, which runs from {first:%Y-%m-%d} to "
+            f"{last:%Y-%m-%d}"
+        )
+    if len(calendar.between(start, end)) == 0:
+        raise TaskError(f"{where} from {start:%Y-%m-%d} to {end:%Y-%m-%d} holds no session")
