@@ -8,7 +8,6 @@ from typing import Any, Literal
 from typing_extensions import Self
 
 WorkKind = Literal["train", "refresh", "report"]
-WorkKind = Literal["train", "refresh", "report"]
 Segments = dict[str, tuple[str | None, str | None]]
 
 

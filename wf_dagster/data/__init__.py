@@ -1,0 +1,22 @@
+"""Prices in, features and labels out, sliced into the segments of a roll."""
+
+from wf_dagster.data.dataset import PanelDataset
+from wf_dagster.data.panel import Panel, feature_panel
+from wf_dagster.data.sources import (
+    CsvPrices,
+    ParquetPrices,
+    PriceSource,
+    SamplePrices,
+    price_source,
+)
+
+__all__ = [
+    "CsvPrices",
+    "Panel",
+    "PanelDataset",
+    "ParquetPrices",
+    "PriceSource",
+    "SamplePrices",
+    "feature_panel",
+    "price_source",
+]

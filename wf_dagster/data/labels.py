@@ -1,0 +1,26 @@
+"""Labels: what is to be forecast. They look ahead, and say how far."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from wf_dagster.data.features import to_rows, to_wide
+
+
+def forward_return(prices: pd.DataFrame, horizon: int = 5, lag: int = 1) -> pd.DataFrame:
+    """Return over ``horizon`` sessions of a trade made ``lag`` sessions after the signal.
+
+    ``close[t+lag+horizon] / close[t+lag] - 1``: known ``lag + horizon`` sessions after ``t``,
+    which is what ``trunc_days`` of a rolling generator should be at least.
+
+    Args:
+        prices: Rows ``(datetime, instrument)``, column ``close``.
+        horizon: Sessions that the position is held.
+        lag: Sessions from the signal to the trade.
+
+    Returns:
+        The same rows; float64 column ``label``, a fraction, NaN where it is not known yet.
+    """
+    close = to_wide(prices)
+    made = close.shift(-(lag + horizon)) / close.shift(-lag) - 1
+    return to_rows({"label": made}, prices.index)

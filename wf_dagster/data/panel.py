@@ -1,0 +1,141 @@
+"""The panel: raw features and labels of all sessions, computed once and shared by all rolls."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from wf_dagster.data import cache
+from wf_dagster.data.sources import PriceSource
+from wf_dagster.errors import DataError, TaskError
+from wf_dagster.tasks import canonical_json, locate
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Features and labels, sorted by day.
+
+    Attributes:
+        index: Rows ``(datetime, instrument)``.
+        columns: ``("feature", name)`` and ``("label", name)``.
+        values: float64 of shape ``(rows, columns)``; usually mapped from the cache.
+    """
+
+    index: pd.MultiIndex
+    columns: pd.MultiIndex
+    values: np.ndarray[Any, Any]
+    days: np.ndarray[Any, Any]
+
+    def slice(self, start: Any, end: Any) -> pd.DataFrame:
+        """The rows from ``start`` to ``end``, both included; ``None`` is open. Copies nothing."""
+        low = 0 if start is None else int(np.searchsorted(self.days, _ns(start), "left"))
+        high = (
+            len(self.days) if end is None else int(np.searchsorted(self.days, _ns(end), "right"))
+        )
+        high = max(low, high)
+        return pd.DataFrame(
+            self.values[low:high], index=self.index[low:high], columns=self.columns, copy=False
+        )
+
+
+def feature_panel(
+    source: PriceSource, features: Any, label: Any, instruments: Sequence[str] | None = None
+) -> Panel:
+    """Features and labels of a price source, from the cache if they were computed before.
+
+    The cache is missed when a definition, the code of its module, the universe or any price
+    changes.
+
+    Args:
+        source: Prices.
+        features: Dotted path of a function of prices, ``{"func": ..., "kwargs": ...}``, or a
+            list of them.
+        label: The same, for the label.
+        instruments: The universe; default all.
+
+    Raises:
+        TaskError: A function cannot be found.
+        DataError: The universe is empty, or a function gives something else than a frame with
+            the rows of the prices.
+    """
+    parts = [("feature", f) for f in _functions(features)] + [
+        ("label", f) for f in _functions(label)
+    ]
+    names = None if instruments is None else list(instruments)
+    key = hashlib.sha256(
+        canonical_json(
+            {
+                "source": source.version(),
+                "instruments": names,
+                "parts": [[group, name, kwargs, _code(f)] for group, (name, f, kwargs) in parts],
+            }
+        ).encode()
+    ).hexdigest()
+
+    def compute() -> cache.Table:
+        prices = source.load(instruments=names)
+        if prices.empty:
+            raise DataError(f"the universe is empty: {names} selects nothing of {source!r}")
+        made = [
+            (group, _computed(name, f, kwargs, prices)) for group, (name, f, kwargs) in parts
+        ]
+        columns = [(group, str(c)) for group, frame in made for c in frame.columns]
+        values = np.column_stack([frame.to_numpy(dtype="float64") for _, frame in made])
+        return cache.Table(prices.index, columns, values)
+
+    table = cache.get(key, compute)
+    return Panel(
+        index=table.index,
+        columns=pd.MultiIndex.from_tuples(table.columns),
+        values=table.values,
+        days=table.index.get_level_values("datetime").to_numpy(),
+    )
+
+
+def _functions(
+    config: Any,
+) -> list[tuple[str, Callable[..., pd.DataFrame], dict[str, Any]]]:
+    made = []
+    for item in config if isinstance(config, (list, tuple)) else [config]:
+        given = item if isinstance(item, Mapping) else {"func": item}
+        if "func" not in given:
+            raise TaskError(f"{item!r} names no function: write {{'func': 'package.function'}}")
+        function = given["func"]
+        if isinstance(function, str):
+            function = locate(function, where="features or label")
+        name = f"{function.__module__}.{function.__qualname__}"
+        made.append((name, function, dict(given.get("kwargs") or {})))
+    return made
+
+
+def _computed(
+    name: str, function: Callable[..., Any], kwargs: dict[str, Any], prices: pd.DataFrame
+) -> pd.DataFrame:
+    try:
+        frame = function(prices, **kwargs)
+    except TypeError as error:
+        raise TaskError(f"{name} does not take {kwargs}: {error}") from error
+    if isinstance(frame, pd.Series):
+        frame = frame.to_frame()
+    if not isinstance(frame, pd.DataFrame) or not frame.index.equals(prices.index):
+        raise DataError(f"{name} must return a frame with the rows of the prices it was given")
+    return frame
+
+
+def _code(function: Callable[..., Any]) -> str:
+    """The text of the function's module: what it calls beside it is part of it."""
+    module = inspect.getmodule(function)
+    try:
+        return hashlib.sha256(inspect.getsource(module or function).encode()).hexdigest()
+    except (OSError, TypeError):  # typed into a prompt
+        return repr(getattr(function, "__code__", function))
+
+
+def _ns(date: Any) -> np.datetime64:
+    return np.datetime64(pd.Timestamp(date), "ns")

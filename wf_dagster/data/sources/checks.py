@@ -1,0 +1,100 @@
+"""A price file in long format, checked row by row before anything is computed from it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from wf_dagster.errors import DataError
+
+KEYS = ["datetime", "instrument"]
+
+
+def checked_long(table: pd.DataFrame, place: str) -> pd.DataFrame:
+    """A long table (``datetime``, ``instrument``, fields) as a frame of prices.
+
+    Args:
+        table: Read from a file; the keys may also stand in its index.
+        place: Where it was read, for messages.
+
+    Returns:
+        Rows ``(datetime, instrument)``, sorted and unique; float64 columns.
+
+    Raises:
+        DataError: Names the first offending row or column and the remedy.
+    """
+    if set(KEYS) & {name for name in table.index.names if name}:
+        table = table.reset_index()
+    missing = [key for key in [*KEYS, "close"] if key not in table.columns]
+    if missing:
+        found = ", ".join(map(str, table.columns)) or "none"
+        raise DataError(
+            f"{place} has no column {missing[0]!r} (found: {found}): a price file has the columns "
+            "datetime, instrument, close and further fields"
+        )
+    if table.empty:
+        raise DataError(f"{place} holds no rows")
+    table = table.assign(datetime=_days(table["datetime"], place))
+    if table["instrument"].isna().any():
+        raise DataError(f"{place} row {_row(table['instrument'].isna())} has no instrument")
+    duplicated = table.duplicated(KEYS)
+    if duplicated.any():
+        first = table[duplicated].iloc[0]
+        raise DataError(
+            f"{place} holds {int(duplicated.sum())} duplicate rows, the first for "
+            f"{first['instrument']} on {first['datetime']:%Y-%m-%d}: keep one row for each "
+            "datetime and instrument"
+        )
+    _check_order(table, place)
+    fields = [column for column in table.columns if column not in KEYS]
+    for field in fields:
+        values = pd.to_numeric(table[field], errors="coerce")
+        wrong = values.isna() & table[field].notna()
+        if wrong.any():
+            value = table.loc[wrong, field].iloc[0]
+            raise DataError(f"{place} row {_row(wrong)}: {field} is {value!r}, not a number")
+        table[field] = values.astype("float64")
+    if not (table["close"] > 0).where(table["close"].notna(), True).all():
+        wrong = table["close"] <= 0
+        raise DataError(f"{place} row {_row(wrong)}: close is not positive; leave it empty instead")
+    return table.astype({"instrument": str}).set_index(KEYS).sort_index()
+
+
+def _days(column: pd.Series, place: str) -> pd.Series:
+    days = pd.to_datetime(column, errors="coerce", format="ISO8601")
+    if days.isna().any():
+        value = column[days.isna()].iloc[0]
+        raise DataError(
+            f"{place} row {_row(days.isna())}: datetime is {value!r}, not an ISO date such as "
+            "2020-03-01"
+        )
+    if days.dt.tz is not None:
+        raise DataError(
+            f"{place}: datetime carries the time zone {days.dt.tz}; a session is a date, remove it "
+            "with .dt.tz_localize(None)"
+        )
+    timed = days != days.dt.normalize()
+    if timed.any():
+        raise DataError(
+            f"{place} row {_row(timed)}: datetime {days[timed].iloc[0]} has a time of day; prices "
+            "are one row a session"
+        )
+    return days.astype("datetime64[ns]")
+
+
+def _check_order(table: pd.DataFrame, place: str) -> None:
+    """Sorted by date, or by instrument and then date: anything else is a damaged export."""
+    days = table["datetime"].to_numpy()
+    if (np.diff(days) >= np.timedelta64(0)).all():
+        return
+    back = table.groupby("instrument", sort=False)["datetime"].diff() < pd.Timedelta(0)
+    if back.any():
+        first = table[back].iloc[0]
+        raise DataError(
+            f"{place} is not sorted: {first['instrument']} on {first['datetime']:%Y-%m-%d} stands "
+            "after a later date; sort it by datetime and instrument"
+        )
+
+
+def _row(mask: pd.Series) -> int:
+    return int(np.flatnonzero(mask.to_numpy())[0]) + 1

@@ -1,0 +1,87 @@
+"""Gradient boosting with LightGBM as a model of a task."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from wf_dagster.errors import DataError
+from wf_dagster.models.base import inference_features, learning_arrays, scores
+
+if TYPE_CHECKING:
+    import lightgbm
+
+
+class LightGBMModel:
+    """LightGBM, fitted on ``train`` and stopped early on ``valid`` where there is one.
+
+    The same data and seed give the same model, whatever the number of threads.
+
+    Args:
+        num_boost_round: Largest number of trees.
+        early_stopping_rounds: Stop when ``valid`` has not improved for as many trees.
+        loss: LightGBM objective, ``"mse"`` by default.
+        **params: Further parameters of LightGBM.
+    """
+
+    def __init__(
+        self,
+        num_boost_round: int = 1000,
+        early_stopping_rounds: int | None = 50,
+        loss: str = "mse",
+        **params: Any,
+    ) -> None:
+        self.num_boost_round = num_boost_round
+        self.early_stopping_rounds = early_stopping_rounds
+        self.params = {
+            "objective": loss,
+            "verbosity": -1,
+            "deterministic": True,
+            "force_row_wise": True,
+            "seed": 0,
+            **params,
+        }
+        self.booster: lightgbm.Booster | None = None
+
+    def fit(self, dataset: Any, **kwargs: Any) -> None:
+        """Fit on ``train``.
+
+        Raises:
+            DataError: A segment has no row with a label.
+        """
+        import lightgbm
+
+        params = dict(self.params)
+        if threads := os.environ.get("OMP_NUM_THREADS"):
+            params.setdefault("num_threads", int(threads))
+        train = lightgbm.Dataset(*learning_arrays(dataset, "train"), params=params)
+        watched, callbacks = [], []
+        if "valid" in dataset.segments:
+            watched = [
+                lightgbm.Dataset(
+                    *learning_arrays(dataset, "valid"), reference=train, params=params
+                )
+            ]
+            if self.early_stopping_rounds:
+                callbacks = [lightgbm.early_stopping(self.early_stopping_rounds, verbose=False)]
+        self.booster = lightgbm.train(
+            params,
+            train,
+            num_boost_round=self.num_boost_round,
+            valid_sets=watched,
+            callbacks=callbacks,
+            **kwargs,
+        )
+
+    def predict(self, dataset: Any, segment: Any = "test") -> pd.Series:
+        """Scores of a segment: rows ``(datetime, instrument)``, named ``score``.
+
+        Raises:
+            DataError: The model was not fitted.
+        """
+        if self.booster is None:
+            raise DataError("the model was not fitted yet: call fit(dataset) first")
+        features = inference_features(dataset, segment)
+        return scores(features, self.booster.predict(features.to_numpy()))
