@@ -1,0 +1,237 @@
+"""How well scores forecast labels: pure functions of two series, without a loop over days."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from wf_dagster.errors import RecordError
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+DAYS = "datetime"
+SESSIONS_A_YEAR = 252
+
+
+def ic_series(pred: pd.Series, label: pd.Series) -> tuple[pd.Series, pd.Series]:
+    """Information coefficient and rank information coefficient of each day.
+
+    The correlation over instruments of score and label: Pearson's, and Spearman's (Pearson's of
+    the ranks, ties sharing their mean rank). Rows where either is NaN are left out. A day with
+    fewer than two rows left, or on which either does not vary, is NaN.
+
+    Args:
+        pred: Scores, rows ``(datetime, instrument)``.
+        label: Labels, the same kind of rows.
+
+    Returns:
+        Two float64 series over the days (``DatetimeIndex`` named ``datetime``), named ``IC`` and
+        ``Rank IC``, without unit.
+
+    Raises:
+        RecordError: A row is there twice, or the rows are not of that kind.
+    """
+    score, truth, days, index = _paired(pred, label)
+    starts, counts = _blocks(days)
+    ic, ric = (np.full(len(index), np.nan) for _ in range(2))
+    if len(days):
+        at = days[starts]
+        ic[at] = _correlation(score, truth, starts, counts)
+        ric[at] = _correlation(
+            _ranks(score, days, starts, counts), _ranks(truth, days, starts, counts), starts, counts
+        )
+    return pd.Series(ic, index, name="IC"), pd.Series(ric, index, name="Rank IC")
+
+
+def long_short(pred: pd.Series, label: pd.Series, quantile: float = 0.2) -> pd.DataFrame:
+    """Mean label of the best and of the worst scores of each day.
+
+    Each side has ``int(n * quantile)`` of the day's ``n`` rows with a label; a day on which that
+    is zero has NaN sides. Ties are cut in the order of the rows.
+
+    Args:
+        pred: Scores, rows ``(datetime, instrument)``.
+        label: Returns, as fractions, the same kind of rows.
+        quantile: Share of the instruments on each side, in (0, 0.5].
+
+    Returns:
+        A row a day (``datetime``); float64 columns ``long``, ``short`` and ``average`` (of all
+        rows), as fractions.
+
+    Raises:
+        RecordError: ``quantile`` is out of range, or as in :func:`ic_series`.
+    """
+    if not 0 < quantile <= 0.5:
+        raise RecordError(f"quantile={quantile!r}: use a share above 0 and at most 0.5")
+    score, truth, days, index = _paired(pred, label)
+    made = pd.DataFrame(np.nan, index, ["long", "short", "average"])
+    if not len(days):
+        return made
+    starts, counts = _blocks(days)
+    side = (counts * quantile).astype("int64")
+    place = np.arange(len(days)) - np.repeat(starts, counts)
+    wanted = np.repeat(side, counts)
+    columns = []
+    for sign in (-1, 1):
+        order = np.lexsort((sign * score, days))
+        chosen = np.where(place < wanted, truth[order], 0.0)
+        with np.errstate(invalid="ignore"):
+            columns.append(np.add.reduceat(chosen, starts) / side)
+    columns.append(np.add.reduceat(truth, starts) / counts)
+    made.iloc[days[starts]] = np.column_stack(columns)
+    return made
+
+
+def signal_summary(
+    pred: pd.DataFrame | pd.Series,
+    label: pd.DataFrame | pd.Series,
+    horizon: int = 1,
+    *,
+    ann_scaler: int = SESSIONS_A_YEAR,
+    quantile: float = 0.2,
+) -> dict[str, Any]:
+    """The figures of a signal, for a table.
+
+    Args:
+        pred: Scores, rows ``(datetime, instrument)``; of a frame the first column.
+        label: Returns over ``horizon`` sessions, as fractions; of a frame the first column.
+        horizon: Sessions that a label spans.
+        ann_scaler: Sessions a year.
+        quantile: Share of the instruments on each side of the spread.
+
+    Returns:
+        ``rows`` (int), ``first`` and ``last`` (ISO dates), ``IC``, ``ICIR``, ``Rank IC``,
+        ``Rank ICIR``, ``Top-Bottom Ann Return`` (fraction a year of long minus short),
+        ``Long-Short Ann Return`` (half of it: one unit of capital on both sides together, as in
+        Qlib) and ``Long-Short Ann Sharpe`` (the same for both). NaN where no label is known.
+
+    Raises:
+        RecordError: As in :func:`ic_series`, or ``horizon`` is less than 1.
+    """
+    scores, labels = first_column(pred), first_column(label)
+    days = scores.index.get_level_values(DAYS)
+    ic, ric = ic_series(scores, labels)
+    spread = long_short(scores, labels, quantile)
+    half = (spread["long"] - spread["short"]) / 2
+    made = annualised(half, horizon, ann_scaler)
+    return {
+        "rows": len(scores),
+        "first": f"{days.min():%Y-%m-%d}" if len(days) else "",
+        "last": f"{days.max():%Y-%m-%d}" if len(days) else "",
+        **ic_metrics(ic, ric),
+        "Top-Bottom Ann Return": 2 * made[0],
+        "Long-Short Ann Return": made[0],
+        "Long-Short Ann Sharpe": made[1],
+    }
+
+
+def ic_metrics(ic: pd.Series, ric: pd.Series) -> dict[str, float]:
+    """Mean, and mean over standard deviation (ddof 1), of both; NaN days are left out."""
+    made = {}
+    for name, series in (("IC", ic), ("Rank IC", ric)):
+        mean, std = series.mean(), series.std()
+        made[name] = float(mean)
+        made[f"{name}IR"] = float(mean / std) if std > 0 else float("nan")
+    return made
+
+
+def annualised(
+    returns: pd.Series, horizon: int = 1, ann_scaler: int = SESSIONS_A_YEAR
+) -> tuple[float, float]:
+    """Annual return and Sharpe ratio of daily observations of ``horizon``-session returns.
+
+    Return: ``mean / h * N``. Holding each day's pick for ``h`` sessions is holding ``h``
+    staggered tranches of ``1/h`` of the capital (the overlapping portfolios of Jegadeesh and
+    Titman, 1993), which earns ``mean / h`` a session; ``mean * N`` would count each session
+    ``h`` times.
+
+    Sharpe: ``mean / std * sqrt(N / h)``. There are ``N / h`` periods of ``h`` sessions a year,
+    and the ratio grows with the square root of their number when sessions are independent
+    (Lo, 2002, "The Statistics of Sharpe Ratios"). That days overlap leaves mean and standard
+    deviation consistent; it makes them less certain than their count suggests.
+
+    With ``h = 1`` both are Qlib's.
+
+    Args:
+        returns: Fractions, one a day; NaN is left out.
+        horizon: Sessions that each return spans, ``h``.
+        ann_scaler: Sessions a year, ``N``.
+
+    Returns:
+        Annual return (fraction) and Sharpe ratio; NaN where they are not defined.
+
+    Raises:
+        RecordError: ``horizon`` is less than 1.
+    """
+    if horizon < 1:
+        raise RecordError(f"label horizon {horizon!r}: use a number of sessions, at least 1")
+    mean, std = returns.mean(), returns.std()
+    sharpe = mean / std * np.sqrt(ann_scaler / horizon) if std > 0 else np.nan
+    return float(mean / horizon * ann_scaler), float(sharpe)
+
+
+def first_column(frame: pd.DataFrame | pd.Series, position: int = 0) -> pd.Series:
+    """A column of a frame by position; a series as it is."""
+    return frame if isinstance(frame, pd.Series) else frame.iloc[:, position]
+
+
+def _paired(pred: pd.Series, label: pd.Series) -> tuple[Floats, Floats, Ints, pd.DatetimeIndex]:
+    """Scores and labels of the rows that have both, day by day, and all days."""
+    for name, series in (("predictions", pred), ("labels", label)):
+        if DAYS not in series.index.names:
+            raise RecordError(
+                f"{name} have rows named {list(series.index.names)}: one must be {DAYS!r}"
+            )
+        if not series.index.is_unique:
+            twice = series.index[series.index.duplicated()][0]
+            raise RecordError(f"{name} have the row {twice} twice: keep one of them")
+    if not pred.index.equals(label.index):
+        pred, label = pred.align(label, join="outer")
+    codes, index = pd.factorize(pred.index.get_level_values(DAYS), sort=True)
+    score = pred.to_numpy(dtype="float64", na_value=np.nan)
+    truth = label.to_numpy(dtype="float64", na_value=np.nan)
+    known = ~(np.isnan(score) | np.isnan(truth))
+    score, truth, days = score[known], truth[known], codes[known]
+    if np.any(days[1:] < days[:-1]):
+        order = np.argsort(days, kind="stable")
+        score, truth, days = score[order], truth[order], days[order]
+    return score, truth, days, pd.DatetimeIndex(index, name=DAYS)
+
+
+def _blocks(days: Ints) -> tuple[Ints, Ints]:
+    """Where each day starts, and how many rows it has."""
+    starts = np.flatnonzero(np.r_[True, days[1:] != days[:-1]]) if len(days) else days
+    return starts, np.diff(np.r_[starts, len(days)])
+
+
+def _correlation(x: Floats, y: Floats, starts: Ints, counts: Ints) -> Floats:
+    """Pearson's correlation of each block; two passes, so that large means cost no digits."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        x, flat_x = _centred(x, starts, counts)
+        y, flat_y = _centred(y, starts, counts)
+        made = np.add.reduceat(x * y, starts) / np.sqrt(
+            np.add.reduceat(x * x, starts) * np.add.reduceat(y * y, starts)
+        )
+    made[flat_x | flat_y] = np.nan
+    return np.clip(made, -1, 1)
+
+
+def _centred(x: Floats, starts: Ints, counts: Ints) -> tuple[Floats, npt.NDArray[np.bool_]]:
+    # equal values are found by comparing them: their mean may be off by one rounding
+    flat = np.maximum.reduceat(x, starts) == np.minimum.reduceat(x, starts)
+    return x - np.repeat(np.add.reduceat(x, starts) / counts, counts), flat
+
+
+def _ranks(x: Floats, days: Ints, starts: Ints, counts: Ints) -> Floats:
+    """Rank within the block, from 0; equal values share their mean rank."""
+    order = np.lexsort((x, days))
+    values, blocks = x[order], days[order]
+    new = np.flatnonzero(np.r_[True, (values[1:] != values[:-1]) | (blocks[1:] != blocks[:-1])])
+    lengths = np.diff(np.r_[new, len(x)])
+    made = np.empty(len(x))
+    made[order] = np.repeat(new + (lengths - 1) / 2, lengths) - np.repeat(starts, counts)
+    return made

@@ -1,0 +1,110 @@
+"""Small plots as PNG, drawn without pyplot: no global state, safe in threads and workers."""
+
+from __future__ import annotations
+
+import base64
+import io
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+_BLUE, _ORANGE, _GREY = "#2f6db3", "#d9822b", "#888888"
+_DPI = 100
+
+
+def ic_plot_png(ic: pd.Series, ric: pd.Series | None = None) -> bytes:
+    """Daily information coefficients, with their means, as a PNG of 420 x 160 pixels.
+
+    Args:
+        ic: Index of days; NaN days are left blank.
+        ric: Rank information coefficients of the same days; drawn as a line.
+    """
+    figure, axes = _canvas(420, 160)
+    values = ic.to_numpy(dtype="float64", na_value=np.nan)
+    axes.vlines(
+        np.arange(len(ic)), 0, values, color=_BLUE, lw=max(0.5, min(4, 200 / (len(ic) + 1)))
+    )
+    shown = [f"IC {_mean(values)}"]
+    if len(values) and not np.isnan(values).all():
+        axes.axhline(np.nanmean(values), color=_BLUE, lw=0.8, ls="--")
+    if ric is not None:
+        ranks = ric.to_numpy(dtype="float64", na_value=np.nan)
+        axes.plot(np.arange(len(ric)), ranks, color=_ORANGE, lw=0.9)
+        shown.append(f"rank IC {_mean(ranks)}")
+    axes.set_title(", ".join(shown), fontsize=7, pad=3)
+    _dates(axes, ic.index)
+    return _png(figure)
+
+
+def cumulative_plot_png(report: pd.DataFrame) -> bytes:
+    """Summed daily returns of a portfolio and its benchmark as a PNG of 840 x 360 pixels.
+
+    Args:
+        report: A row a day; columns ``return``, ``cost``, ``bench``, as fractions.
+    """
+    figure, axes = _canvas(840, 360)
+    net = report["return"] - report["cost"]
+    lines = {
+        "portfolio, after cost": (net, _BLUE),
+        "benchmark": (report["bench"], _GREY),
+        "excess, after cost": (net - report["bench"], _ORANGE),
+    }
+    for name, (returns, colour) in lines.items():
+        axes.plot(np.cumsum(returns.to_numpy()), color=colour, lw=1.1, label=name)
+    axes.set_title("Sum of daily returns", fontsize=8, pad=3)
+    if len(report):
+        axes.legend(loc="upper left", fontsize=7, frameon=False)
+    _dates(axes, report.index)
+    return _png(figure)
+
+
+def markdown_image(png: bytes, alt: str) -> str:
+    """A PNG as a Markdown image that carries its own data.
+
+    Args:
+        png: The image.
+        alt: Text shown instead of it.
+    """
+    text = alt.replace("[", "(").replace("]", ")").replace("\n", " ")
+    return f"![{text}](data:image/png;base64,{base64.b64encode(png).decode('ascii')})"
+
+
+def _canvas(width: int, height: int) -> tuple[Any, Any]:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width / _DPI, height / _DPI), dpi=_DPI)
+    FigureCanvasAgg(figure)
+    # fixed margins: a layout engine would draw everything twice
+    left, bottom, top = 42 / width, 20 / height, 18 / height
+    axes = figure.add_axes((left, bottom, 1 - left - 8 / width, 1 - bottom - top))
+    axes.tick_params(labelsize=6, length=2, pad=2)
+    axes.axhline(0, color=_GREY, lw=0.6)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    return figure, axes
+
+
+def _dates(axes: Any, days: pd.Index) -> None:
+    if not len(days):
+        axes.set_xticks([])
+        return
+    places = sorted({0, len(days) // 2, len(days) - 1})
+    axes.set_xlim(-0.5, len(days) - 0.5)
+    axes.set_xticks(places, [str(days[place])[:10] for place in places])
+    if len(places) > 1:  # the outer dates stay inside the image
+        labels = axes.get_xticklabels()
+        labels[0].set_horizontalalignment("left")
+        labels[-1].set_horizontalalignment("right")
+
+
+def _mean(values: Any) -> str:
+    known = values[~np.isnan(values)]
+    return f"{known.mean():+.3f}" if len(known) else "unknown"
+
+
+def _png(figure: Any) -> bytes:
+    target = io.BytesIO()
+    figure.canvas.print_png(target, metadata={"Software": None})
+    return target.getvalue()

@@ -1,0 +1,227 @@
+"""Analysis of a portfolio that trades the signal."""
+
+from __future__ import annotations
+
+import logging
+import math
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import pandas as pd
+
+from wf_dagster.errors import ObjectNotFoundError, RecordError
+from wf_dagster.records.base import DependentRecord, RecordTemplate
+from wf_dagster.records.plots import cumulative_plot_png
+from wf_dagster.records.port_config import qlib_arguments
+from wf_dagster.records.portfolio import (
+    Simulation,
+    check_arguments,
+    performance,
+    risk_analysis,
+    simulate,
+)
+from wf_dagster.records.signal import SignalRecord
+
+if TYPE_CHECKING:
+    from wf_dagster.tracking import Recorder
+
+_log = logging.getLogger(__name__)
+
+FREQ = "1day"
+PLOT = "cumulative.png"
+_COLUMNS = ["account", "return", "turnover", "cost", "bench"]
+
+
+class PortAnaRecord(DependentRecord):
+    """Simulates a top-k / drop-n portfolio on the predictions, against a benchmark.
+
+    How it trades is said at :func:`~wf_dagster.records.portfolio.simulate`.
+
+    Metrics: ``1day.excess_return_without_cost.*`` and ``1day.excess_return_with_cost.*`` with
+    ``mean``, ``std``, ``annualized_return``, ``information_ratio``, ``max_drawdown``,
+    ``volatility`` (see :func:`~wf_dagster.records.portfolio.risk_analysis`);
+    ``1day.portfolio_with_cost.*`` with ``annual_return``, ``volatility``, ``sharpe``,
+    ``max_drawdown`` (see :func:`~wf_dagster.records.portfolio.performance`); ``1day.turnover``,
+    its daily mean. One that is not defined is left out.
+
+    Objects in ``portfolio_analysis/``: ``report_normal_1day.pkl`` (a row a session),
+    ``positions_normal_1day.pkl`` (rows ``(datetime, instrument)``, column ``weight``),
+    ``port_analysis_1day.pkl`` (the figures, column ``risk``) and ``cumulative.png``. Where the
+    first session after the first prediction has no prices yet, the frames are empty and no metric
+    is logged.
+
+    Args:
+        recorder: Holds ``pred.pkl``.
+        config: Qlib's configuration; its ``TopkDropoutStrategy`` and ``backtest`` arguments stand
+            for those below.
+        topk: Number of names held.
+        n_drop: Names replaced a session, at most.
+        open_cost: Cost of a buy, as a fraction of its amount.
+        close_cost: Cost of a sell, as a fraction of its amount.
+        account: Money at the start.
+        benchmark: Name of an instrument of the prices, or a list of them (their mean); or a series
+            of daily returns. Default: the names with a score, in equal weights.
+        prices: Price source (see ``wf_dagster.data.price_source``); default that of the recorder's
+            task, else of the settings. Adjusted closes.
+        start_time: First session whose predictions are used; default all.
+        end_time: Last session whose predictions are used; default all.
+        risk_analysis_freq: ``"1day"`` or ``"day"``; nothing else is simulated.
+        ann_scaler: Sessions a year.
+        skip_existing: Do nothing when all objects are there already.
+
+    Raises:
+        RecordError: An argument is out of range.
+    """
+
+    artifact_path: ClassVar[str | None] = "portfolio_analysis"
+    depend_cls: ClassVar[type[RecordTemplate] | None] = SignalRecord
+
+    def __init__(
+        self,
+        recorder: Recorder,
+        config: Mapping[str, Any] | None = None,
+        topk: int = 5,
+        n_drop: int = 1,
+        open_cost: float = 0.0005,
+        close_cost: float = 0.0015,
+        account: float = 1_000_000.0,
+        benchmark: Any = None,
+        prices: Any = None,
+        start_time: Any = None,
+        end_time: Any = None,
+        risk_analysis_freq: Any = FREQ,
+        ann_scaler: int = 252,
+        skip_existing: bool = False,
+    ) -> None:
+        super().__init__(recorder, skip_existing)
+        given = {
+            "topk": topk,
+            "n_drop": n_drop,
+            "open_cost": open_cost,
+            "close_cost": close_cost,
+            "account": account,
+            "benchmark": benchmark,
+            "start_time": start_time,
+            "end_time": end_time,
+        }
+        self.arguments: dict[str, Any] = {**given, **qlib_arguments(config)}
+        check_arguments(*(self.arguments[n] for n in ("topk", "n_drop", "open_cost", "close_cost")))
+        asked = [risk_analysis_freq] if isinstance(risk_analysis_freq, str) else risk_analysis_freq
+        if any(freq not in (FREQ, "day") for freq in asked or ()):
+            raise RecordError(
+                f"risk_analysis_freq={risk_analysis_freq!r}: the portfolio is simulated by day, use "
+                f"{FREQ!r}"
+            )
+        self.prices = prices
+        self.ann_scaler = ann_scaler
+
+    def _generate(self, **kwargs: Any) -> dict[str, Any]:
+        made = self._simulate(self.load("pred.pkl")["score"])
+        report = made.report
+        figures: dict[str, dict[str, float]] = {}
+        if len(report):
+            excess = report["return"] - report["bench"]
+            net = report["return"] - report["cost"]
+            figures = {
+                "excess_return_without_cost": risk_analysis(excess, self.ann_scaler),
+                "excess_return_with_cost": risk_analysis(net - report["bench"], self.ann_scaler),
+                "portfolio_with_cost": performance(net, self.ann_scaler),
+            }
+        else:
+            _log.info("PortAnaRecord: no session to trade on yet, nothing to analyse")
+        flat = {(kind, name): v for kind, made_ in figures.items() for name, v in made_.items()}
+        metrics = {f"{FREQ}.{kind}.{name}": value for (kind, name), value in flat.items()}
+        if len(report):
+            metrics[f"{FREQ}.turnover"] = float(report["turnover"].mean())
+        defined = {name: value for name, value in metrics.items() if math.isfinite(value)}
+        if defined:
+            self.recorder.log_metrics(**defined)
+        self._save_plot(report)
+        rows = pd.MultiIndex.from_tuples(list(flat), names=["return", "figure"]) if flat else None
+        return {
+            f"report_normal_{FREQ}.pkl": report,
+            f"positions_normal_{FREQ}.pkl": _long(made.positions),
+            f"port_analysis_{FREQ}.pkl": pd.DataFrame(
+                {"risk": list(flat.values())}, rows, dtype="float64"
+            ),
+        }
+
+    def _simulate(self, pred: pd.Series) -> Simulation:
+        from wf_dagster.data import price_source
+
+        arguments = dict(self.arguments)
+        start, end = arguments.pop("start_time"), arguments.pop("end_time")
+        benchmark = arguments.pop("benchmark")
+        scores = pred.unstack("instrument").sort_index().loc[start:end]
+        scores = scores.dropna(how="all")
+        if scores.empty:
+            raise RecordError(
+                f"no predictions from {start or 'the first'} to {end or 'the last'}: they run from "
+                f"{pred.index[0][0]:%Y-%m-%d} to {pred.index[-1][0]:%Y-%m-%d}"
+            )
+        extra = _names(benchmark)
+        source = price_source(self._prices())
+        wanted = [*scores.columns, *(name for name in extra if name not in scores.columns)]
+        closes = source.load(["close"], wanted, start=scores.index[0])["close"].unstack(
+            "instrument"
+        )
+        priceless = scores.columns.difference(closes.columns)
+        if len(priceless) == scores.shape[1]:
+            raise RecordError(
+                f"none of the {len(priceless)} predicted instruments is in {source!r}"
+            )
+        if len(priceless):
+            _log.warning(
+                "PortAnaRecord: %d predicted instruments have no prices and are never bought: %s",
+                len(priceless),
+                ", ".join(map(str, priceless[:5])),
+            )
+        missing = [name for name in extra if name not in closes.columns]
+        if missing:
+            raise RecordError(
+                f"benchmark {missing[0]!r} is not in {source!r}: name one of its instruments, give "
+                "a series of daily returns, or leave it out for the mean of the universe"
+            )
+        if extra:
+            benchmark = closes[extra].pct_change(fill_method=None).mean(axis=1)
+        return simulate(scores, closes, bench=benchmark, **arguments)
+
+    def _prices(self) -> Any:
+        if self.prices is not None:
+            return self.prices
+        try:
+            task = self.recorder.load_object("task")
+        except ObjectNotFoundError:  # not trained from a task
+            return None
+        dataset = task.get("dataset")
+        kwargs = dataset.get("kwargs") if isinstance(dataset, Mapping) else None
+        return (kwargs or {}).get("prices")
+
+    def _save_plot(self, report: pd.DataFrame) -> None:
+        shown = report if len(report) else pd.DataFrame(columns=_COLUMNS, dtype="float64")
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, PLOT)
+            path.write_bytes(cumulative_plot_png(shown))
+            self.recorder.save_objects(local_path=str(path), artifact_path=self.artifact_path)
+
+    def list(self) -> list[str]:
+        """Names of the frames and the plot."""
+        return [
+            f"report_normal_{FREQ}.pkl",
+            f"positions_normal_{FREQ}.pkl",
+            f"port_analysis_{FREQ}.pkl",
+            PLOT,
+        ]
+
+
+def _names(benchmark: Any) -> list[str]:
+    if benchmark is None or isinstance(benchmark, pd.Series):
+        return []
+    return [benchmark] if isinstance(benchmark, str) else list(benchmark)
+
+
+def _long(positions: pd.DataFrame) -> pd.DataFrame:
+    rows = positions.rename_axis(index="datetime", columns="instrument").stack()
+    return rows[rows > 0].to_frame("weight")

@@ -1,0 +1,146 @@
+"""Analysis of the signal: information coefficients and the long-short spread."""
+
+from __future__ import annotations
+
+import logging
+import math
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import pandas as pd
+
+from wf_dagster.errors import ObjectNotFoundError, RecordError, TaskError
+from wf_dagster.records.analysis import (
+    SESSIONS_A_YEAR,
+    annualised,
+    first_column,
+    ic_metrics,
+    ic_series,
+    long_short,
+)
+from wf_dagster.records.base import DependentRecord, RecordTemplate
+from wf_dagster.records.signal import SignalRecord
+
+if TYPE_CHECKING:
+    from wf_dagster.tracking import Recorder
+
+_log = logging.getLogger(__name__)
+
+KNOWN_TAG = "labels_known"
+
+
+class SigAnaRecord(DependentRecord):
+    """Logs how well predictions met their labels, and keeps the daily series.
+
+    Metrics: ``IC``, ``ICIR``, ``Rank IC``, ``Rank ICIR`` and, with ``ana_long_short``,
+    ``Long-Short Ann Return``, ``Long-Short Ann Sharpe``, ``Long-Avg Ann Return``,
+    ``Long-Avg Ann Sharpe`` (see :func:`~wf_dagster.records.analysis.annualised`). One that is not
+    defined (a single day has no standard deviation) is left out.
+
+    Objects in ``sig_analysis/``: ``ic.pkl``, ``ric.pkl`` and, with ``ana_long_short``,
+    ``long_short_r.pkl`` (half of long minus short, a day), ``long_avg_r.pkl`` (mean of all) and
+    ``long_short.pkl`` (both sides, see :func:`~wf_dagster.records.analysis.long_short`).
+
+    The tag ``labels_known`` is ``all``, ``some`` or ``none``. With ``none`` (the roll's labels
+    lie in the future) the series are empty and no metric is logged.
+
+    Args:
+        recorder: Holds ``pred.pkl`` and ``label.pkl``.
+        ana_long_short: Also analyse the spread; labels must then be returns.
+        ann_scaler: Sessions a year.
+        label_col: Position of the label's column.
+        label_horizon: Sessions that a label spans; default what the recorder's ``task`` says, else
+            1. With 1 the annual figures are Qlib's.
+        quantile: Share of the instruments on each side of the spread.
+        skip_existing: Do nothing when all objects are there already.
+
+    Raises:
+        RecordError: An argument is out of range.
+    """
+
+    artifact_path: ClassVar[str | None] = "sig_analysis"
+    depend_cls: ClassVar[type[RecordTemplate] | None] = SignalRecord
+
+    def __init__(
+        self,
+        recorder: Recorder,
+        ana_long_short: bool = True,
+        ann_scaler: int = SESSIONS_A_YEAR,
+        label_col: int = 0,
+        label_horizon: int | None = None,
+        quantile: float = 0.2,
+        skip_existing: bool = False,
+    ) -> None:
+        super().__init__(recorder, skip_existing)
+        if label_horizon is not None and label_horizon < 1:
+            raise RecordError(f"label_horizon={label_horizon!r}: use a number of sessions above 0")
+        if not 0 < quantile <= 0.5:
+            raise RecordError(f"quantile={quantile!r}: use a share above 0 and at most 0.5")
+        self.ana_long_short = ana_long_short
+        self.ann_scaler = ann_scaler
+        self.label_col = label_col
+        self.label_horizon = label_horizon
+        self.quantile = quantile
+
+    def _generate(self, label: pd.DataFrame | None = None, **kwargs: Any) -> dict[str, Any]:
+        pred = first_column(self.load("pred.pkl"))
+        truth = self._label(label, pred.index)
+        known = truth.reindex(pred.index).notna() if len(truth) else pd.Series(dtype=bool)
+        if not known.any():
+            self.recorder.set_tags(**{KNOWN_TAG: "none"})
+            _log.info("SigAnaRecord: no label is known yet, nothing to analyse")
+            pred, truth = pred.iloc[:0], truth.iloc[:0]
+        else:
+            self.recorder.set_tags(**{KNOWN_TAG: "all" if known.all() else "some"})
+        ic, ric = ic_series(pred, truth)
+        metrics = ic_metrics(ic, ric)
+        objects: dict[str, Any] = {"ic.pkl": ic, "ric.pkl": ric}
+        if self.ana_long_short:
+            sides = long_short(pred, truth, self.quantile)
+            spread = ((sides["long"] - sides["short"]) / 2).rename("long_short")
+            horizon = self.label_horizon or self._horizon()
+            for name, returns in (("Long-Short", spread), ("Long-Avg", sides["average"])):
+                year, sharpe = annualised(returns, horizon, self.ann_scaler)
+                metrics |= {f"{name} Ann Return": year, f"{name} Ann Sharpe": sharpe}
+            objects |= {
+                "long_short.pkl": sides,
+                "long_short_r.pkl": spread,
+                "long_avg_r.pkl": sides["average"],
+            }
+        defined = {name: value for name, value in metrics.items() if math.isfinite(value)}
+        if defined:
+            self.recorder.log_metrics(**defined)
+        return objects
+
+    def _label(self, given: pd.DataFrame | None, rows: pd.Index) -> pd.Series:
+        label = self.load("label.pkl") if given is None else given
+        if label is None:
+            return pd.Series(float("nan"), rows)
+        if (
+            isinstance(label, pd.DataFrame)
+            and not -label.shape[1] <= self.label_col < (label.shape[1])
+        ):
+            raise RecordError(
+                f"label_col={self.label_col}: the label has {label.shape[1]} columns "
+                f"({', '.join(map(str, label.columns))}), counted from 0"
+            )
+        return first_column(label, self.label_col)
+
+    def _horizon(self) -> int:
+        from wf_dagster.tasks import label_horizon
+
+        try:
+            return label_horizon(self.recorder.load_object("task"))
+        except ObjectNotFoundError:  # not trained from a task
+            return 1
+        except (TaskError, AttributeError, KeyError, TypeError, ValueError) as error:
+            _log.warning(
+                "SigAnaRecord: the task does not say how long a label is (%s); annual figures "
+                "assume 1 session, set label_horizon to change that",
+                error,
+            )
+            return 1
+
+    def list(self) -> list[str]:
+        """Names of the daily series."""
+        spread = ["long_short.pkl", "long_short_r.pkl", "long_avg_r.pkl"]
+        return ["ic.pkl", "ric.pkl", *(spread if self.ana_long_short else [])]
