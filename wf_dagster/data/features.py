@@ -55,10 +55,9 @@ def to_wide(prices: pd.DataFrame) -> pd.DataFrame:
 def to_rows(wide: dict[str, pd.DataFrame], rows: pd.MultiIndex) -> pd.DataFrame:
     """Back to the rows of the prices: a session without a price gets no features."""
     first = next(iter(wide.values()))
-    places = (
-        first.index.get_indexer(rows.get_level_values("datetime")) * first.shape[1]
-        + first.columns.get_indexer(rows.get_level_values("instrument"))
-    )
+    places = first.index.get_indexer(rows.get_level_values("datetime")) * first.shape[
+        1
+    ] + first.columns.get_indexer(rows.get_level_values("instrument"))
     return pd.DataFrame(
         {name: frame.to_numpy().ravel()[places] for name, frame in wide.items()}, index=rows
     )

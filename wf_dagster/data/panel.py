@@ -35,9 +35,7 @@ class Panel:
     def slice(self, start: Any, end: Any) -> pd.DataFrame:
         """The rows from ``start`` to ``end``, both included; ``None`` is open. Copies nothing."""
         low = 0 if start is None else int(np.searchsorted(self.days, _ns(start), "left"))
-        high = (
-            len(self.days) if end is None else int(np.searchsorted(self.days, _ns(end), "right"))
-        )
+        high = len(self.days) if end is None else int(np.searchsorted(self.days, _ns(end), "right"))
         high = max(low, high)
         return pd.DataFrame(
             self.values[low:high], index=self.index[low:high], columns=self.columns, copy=False
@@ -82,9 +80,7 @@ def feature_panel(
         prices = source.load(instruments=names)
         if prices.empty:
             raise DataError(f"the universe is empty: {names} selects nothing of {source!r}")
-        made = [
-            (group, _computed(name, f, kwargs, prices)) for group, (name, f, kwargs) in parts
-        ]
+        made = [(group, _computed(name, f, kwargs, prices)) for group, (name, f, kwargs) in parts]
         columns = [(group, str(c)) for group, frame in made for c in frame.columns]
         values = np.column_stack([frame.to_numpy(dtype="float64") for _, frame in made])
         return cache.Table(prices.index, columns, values)

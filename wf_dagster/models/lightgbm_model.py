@@ -60,9 +60,7 @@ class LightGBMModel:
         watched, callbacks = [], []
         if "valid" in dataset.segments:
             watched = [
-                lightgbm.Dataset(
-                    *learning_arrays(dataset, "valid"), reference=train, params=params
-                )
+                lightgbm.Dataset(*learning_arrays(dataset, "valid"), reference=train, params=params)
             ]
             if self.early_stopping_rounds:
                 callbacks = [lightgbm.early_stopping(self.early_stopping_rounds, verbose=False)]

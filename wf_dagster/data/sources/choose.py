@@ -38,7 +38,9 @@ def price_source(spec: Any = None, as_of: Any = None) -> PriceSource:
         return SamplePrices(as_of)
     path = Path(spec).expanduser()
     for kind in (ParquetPrices, CsvPrices):
-        if path.suffix.lower() == kind.suffix or (path.is_dir() and any(path.glob(f"*{kind.suffix}"))):
+        if path.suffix.lower() == kind.suffix or (
+            path.is_dir() and any(path.glob(f"*{kind.suffix}"))
+        ):
             return kind(path, as_of)
     raise DataError(
         f"prices={str(spec)!r} is no price source: use 'sample', a .parquet or .csv file, or a "

@@ -1,0 +1,35 @@
+"""Gather what many recorders hold, regroup it, and merge it into one."""
+
+from wf_dagster.collect.collectors import Collector, MergeCollector, RecorderCollector
+from wf_dagster.collect.ensembles import (
+    AverageEnsemble,
+    Ensemble,
+    RollingEnsemble,
+    SingleKeyEnsemble,
+)
+from wf_dagster.collect.groups import Group, RollingGroup
+from wf_dagster.collect.rolling import RollingCollection, collect_rolling
+from wf_dagster.collect.strategy import (
+    StrategyCollection,
+    average_signals,
+    collect_strategy,
+    keep,
+)
+
+__all__ = [
+    "AverageEnsemble",
+    "Collector",
+    "Ensemble",
+    "Group",
+    "MergeCollector",
+    "RecorderCollector",
+    "RollingCollection",
+    "RollingEnsemble",
+    "RollingGroup",
+    "SingleKeyEnsemble",
+    "StrategyCollection",
+    "average_signals",
+    "collect_rolling",
+    "collect_strategy",
+    "keep",
+]

@@ -1,0 +1,133 @@
+"""Collect the rolls of one strategy into one out-of-sample frame."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from wf_dagster.collect.collectors import FINISHED, READERS
+from wf_dagster.collect.ensembles import first_day
+from wf_dagster.collect.rows import RowCodes, keep_last, merge
+from wf_dagster.errors import CollectError, ObjectNotFoundError
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class RollingCollection:
+    """The predictions of many rolls as one frame.
+
+    Attributes:
+        pred: Rows ``(datetime, instrument)``, sorted, each once; column ``score``.
+        label: The same rows, one float64 column; NaN where a label is not known.
+        gaps: The expected keys that were not collected.
+        coverage: Share of the expected sessions that have predictions (a fraction); NaN when no
+            sessions are expected.
+        keys: The keys that were collected, in the order of their first prediction.
+    """
+
+    pred: pd.DataFrame
+    label: pd.DataFrame
+    gaps: list[str]
+    coverage: float
+    keys: list[str]
+
+
+def collect_rolling(
+    recorders: Iterable[tuple[str, Any]],
+    expected: Sequence[str] | None = None,
+    sessions: pd.DatetimeIndex | None = None,
+) -> RollingCollection:
+    """Join the predictions and labels of finished recorders.
+
+    Where two rolls have the same row, the later roll counts: the one whose first prediction is
+    later, then the one with the later key. Its label counts too, unless it is NaN and an earlier
+    roll knows it. A recorder that is not finished, or holds no predictions, is a gap.
+
+    Args:
+        recorders: Pairs of roll key and recorder, a key at most once.
+        expected: The keys that should be there.
+        sessions: The sessions that should have predictions.
+
+    Raises:
+        CollectError: No recorder has predictions, or a key is there twice.
+    """
+    pairs = list(recorders)
+    keys = [key for key, _ in pairs]
+    if len(set(keys)) < len(keys):
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise CollectError(f"roll {twice} has two recorders: give the one that counts")
+    with ThreadPoolExecutor(READERS) as pool:
+        read = list(pool.map(_frames, pairs))
+    found = [
+        (key, pred, label)
+        for key, (pred, label) in zip(keys, read, strict=True)
+        if pred is not None and len(pred)
+    ]
+    if not found:
+        raise CollectError(
+            f"none of {len(pairs)} recorders is finished and holds predictions: train the rolls "
+            "first"
+        )
+    found.sort(key=lambda item: (first_day(item[1]), item[0]))
+    pred = merge([item[1] for item in found])
+    there = {key for key, *_ in found}
+    return RollingCollection(
+        pred=pred,
+        label=_labels(pred.index, [item[2] for item in found]),
+        gaps=[key for key in expected or () if key not in there],
+        coverage=_coverage(pred, sessions),
+        keys=[key for key, *_ in found],
+    )
+
+
+def _frames(pair: tuple[str, Any]) -> tuple[pd.DataFrame | None, pd.DataFrame | None]:
+    key, recorder = pair
+    if recorder.status != FINISHED:
+        _log.warning("roll %s: recorder %s is %s, left out", key, recorder.id, recorder.status)
+        return None, None
+    try:
+        pred = recorder.load_object("pred.pkl")
+    except ObjectNotFoundError as error:
+        _log.warning("roll %s left out: %s", key, error)
+        return None, None
+    try:
+        label = recorder.load_object("label.pkl")
+    except ObjectNotFoundError:  # a task whose records keep none
+        label = None
+    return pred, label
+
+
+def _labels(rows: pd.Index, labels: Sequence[Any]) -> pd.DataFrame:
+    """The last known label of each row, of frames in the order of their rolls."""
+    columns = [label.iloc[:, 0] for label in labels if label is not None and label.shape[1]]
+    name = columns[0].name if columns else "label"
+    known = [column.dropna() for column in columns]
+    known = [column for column in known if len(column)]
+    values = np.full(len(rows), np.nan)
+    if known and RowCodes.fits([rows, *(column.index for column in known)]):
+        codes = RowCodes([rows, *(column.index for column in known)])  # type: ignore[list-item]
+        keys = np.concatenate([codes.keys(column.index) for column in known])  # type: ignore[arg-type]
+        last = keep_last(keys)
+        keys = keys[last]
+        wanted = codes.keys(rows)  # type: ignore[arg-type]
+        places = np.searchsorted(keys, wanted).clip(max=len(keys) - 1)
+        hit = keys[places] == wanted
+        joined = np.concatenate([column.to_numpy(dtype="float64") for column in known])[last]
+        values[hit] = joined[places[hit]]
+    elif known:
+        values = merge(known).reindex(rows).to_numpy(dtype="float64")
+    return pd.DataFrame({name: values}, index=rows)
+
+
+def _coverage(pred: pd.DataFrame, sessions: pd.DatetimeIndex | None) -> float:
+    if sessions is None or not len(sessions):
+        return float("nan")
+    days = pred.index.unique("datetime")
+    return float(sessions.isin(days).mean())
