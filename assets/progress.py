@@ -57,7 +57,7 @@ _LOGGER.setLevel(logging.INFO)
 _LOGGER.propagate = False
 
 
-@dg.logger(description="Progress of the rolls in the terminal.")
+@dg.logger(None, description="Progress of the rolls in the terminal.")
 def progress_logger(_context: dg.InitLoggerContext) -> logging.Logger:
     """The Dagster logger that the demo runs with."""
     return _LOGGER

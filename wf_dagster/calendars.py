@@ -226,8 +226,8 @@ def to_day(date: Any) -> pd.Timestamp:
     try:
         stamp = pd.Timestamp(date)
     except (TypeError, ValueError):
-        stamp = pd.NaT  # type: ignore[assignment]
-    if stamp is pd.NaT:
+        stamp = None
+    if stamp is None or pd.isna(stamp):
         raise CalendarError(f"{date!r} is no date: use an ISO date such as '2020-03-01'")
     return stamp.tz_localize(None).normalize() if stamp.tzinfo else stamp.normalize()
 
@@ -264,7 +264,7 @@ def _checked(sessions: Iterable[Any]) -> pd.DatetimeIndex:
     if not index.is_unique:
         raise CalendarError(f"session {index[index.duplicated()][0]:%Y-%m-%d} stands twice")
     if not index.is_monotonic_increasing:
-        place = int(np.flatnonzero(np.diff(index.asi8) < 0)[0]) + 1
+        place = int(np.flatnonzero(np.diff(index.to_numpy()) < np.timedelta64(0))[0]) + 1
         raise CalendarError(f"the sessions are not sorted: {index[place]:%Y-%m-%d} is too late")
     return pd.DatetimeIndex(index.to_numpy().astype("datetime64[ns]"), name="datetime")
 
@@ -275,7 +275,8 @@ def _exchange_sessions(name: str, first: pd.Timestamp, last: pd.Timestamp) -> pd
 
     try:
         calendar = exchange_calendars.get_calendar(name, start=first, end=last)
-        return calendar.sessions.tz_localize(None)
+        sessions: pd.DatetimeIndex = calendar.sessions.tz_localize(None)
+        return sessions
     except exchange_calendars.errors.InvalidCalendarName:
         raise CalendarError(
             f"exchange {name!r} is unknown: use an ISO 10383 code such as 'XNYS' or 'XSHG', or "

@@ -65,7 +65,7 @@ def test_the_current_roll_is_there_before_its_test_window_has_ended(step):
 
 
 def test_a_key_that_is_no_roll_is_refused_with_the_nearest_named():
-    with pytest.raises(RollKeyError, match="2020-03-15.*2020-03-01"):
+    with pytest.raises(RollKeyError, match=r"2020-03-15.*2020-03-01"):
         _partitions("month").roll("2020-03-15")
 
 

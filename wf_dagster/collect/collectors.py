@@ -181,7 +181,7 @@ class RecorderCollector(Collector):
         _log.info("RecorderCollector: recorders by status: %s", dict(counts))
         wanted = [(recorder, artifact) for recorder in recorders for artifact in artifacts]
         with ThreadPoolExecutor(READERS) as pool:
-            found = list(pool.map(lambda pair: self._read(*pair, only_exist), wanted))
+            found = list(pool.map(lambda pair: self._read(pair[0], pair[1], only_exist), wanted))
         made: dict[str, dict[Any, Any]] = {}
         for (recorder, artifact), held in zip(wanted, found, strict=True):
             if not held:
@@ -208,12 +208,11 @@ class RecorderCollector(Collector):
             return list(listed.values() if isinstance(listed, Mapping) else listed)
         listed = self.experiment.list_recorders(**self.list_kwargs)
         # MLflow lists the newest first; parents of runs and collected frames are no trainings
-        recorders = [
+        return [
             recorder
             for recorder in reversed(list(listed.values()))
             if recorder.list_tags().get(KIND_TAG, RECORDER) == RECORDER
         ]
-        return recorders
 
     def _read(self, recorder: Any, artifact: str, only_exist: bool) -> tuple[Any, ...]:
         """The object alone, or nothing."""

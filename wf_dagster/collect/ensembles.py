@@ -108,7 +108,8 @@ class AverageEnsemble(Ensemble):
         # compared, because the computed deviation of equal values may miss zero by a rounding
         scores = scores.mask(low.eq(high) & table.notna(), 0.0)
         _log.info("AverageEnsemble: %d columns averaged", table.shape[1])
-        return scores.mean(axis=1)
+        average: pd.Series[Any] = scores.mean(axis=1)
+        return average
 
 
 def first_day(value: Any) -> pd.Timestamp:

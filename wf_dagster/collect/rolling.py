@@ -113,7 +113,7 @@ def _labels(rows: pd.Index, labels: Sequence[Any]) -> pd.DataFrame:
     values = np.full(len(rows), np.nan)
     if known and RowCodes.fits([rows, *(column.index for column in known)]):
         codes = RowCodes([rows, *(column.index for column in known)])  # type: ignore[list-item]
-        keys = np.concatenate([codes.keys(column.index) for column in known])  # type: ignore[arg-type]
+        keys = np.concatenate([codes.keys(column.index) for column in known])
         last = keep_last(keys)
         keys = keys[last]
         wanted = codes.keys(rows)  # type: ignore[arg-type]

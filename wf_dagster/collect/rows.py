@@ -57,7 +57,10 @@ class RowCodes:
         """The index whose rows have these integers."""
         codes = np.divmod(keys, max(1, len(self.levels[1])))
         made = pd.MultiIndex(
-            levels=self.levels, codes=codes, names=self.names, verify_integrity=False
+            levels=self.levels,  # type: ignore[arg-type]  # the stubs know lists only
+            codes=codes,  # type: ignore[arg-type]
+            names=self.names,
+            verify_integrity=False,
         )
         return made.remove_unused_levels()
 

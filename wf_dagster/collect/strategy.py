@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
+
 from wf_dagster.collect.ensembles import AverageEnsemble
 from wf_dagster.collect.rolling import collect_rolling
-
 from wf_dagster.errors import CollectError
 from wf_dagster.records import signal_summary
 from wf_dagster.tasks import Rolls, fingerprint, label_horizon
@@ -90,7 +90,7 @@ def collect_strategy(experiment_name: str, rolls: Rolls) -> StrategyCollection:
     )
     horizon = label_horizon(next(iter(rolls)).task)
     summary = signal_summary(made.pred, made.label, horizon=horizon)
-    recorder = keep(
+    kept = keep(
         experiment_name,
         "collected",
         {"pred.pkl": made.pred, "label.pkl": made.label},
@@ -105,7 +105,7 @@ def collect_strategy(experiment_name: str, rolls: Rolls) -> StrategyCollection:
         coverage=made.coverage,
         summary=summary,
         fit_seconds=sum(r.list_metrics().get("fit_seconds", 0.0) for r in found.values()),
-        recorder=recorder,
+        recorder=kept,
     )
 
 
@@ -133,11 +133,7 @@ def average_signals(experiments: Sequence[str]) -> pd.DataFrame:
                 "`collected` asset first"
             )
         frames[name] = kept[0].load_object("pred.pkl")
-    merged = AverageEnsemble()(frames)
-    if isinstance(merged, pd.Series):
-        merged = merged.to_frame("score")
-    merged.columns = ["score"]
-    return merged
+    return AverageEnsemble()(frames).to_frame("score")
 
 
 def keep(
@@ -155,5 +151,5 @@ def keep(
         recorder: Recorder = R.get_recorder()
         recorder.save_objects(**objects)
         numbers = {n: float(v) for n, v in figures.items() if isinstance(v, (int, float))}
-        recorder.log_metrics(**numbers)
+        recorder.log_metrics(None, **numbers)
     return recorder

@@ -42,7 +42,7 @@ def reversal(prices: pd.DataFrame, windows: Sequence[int] = (1, 2, 3)) -> pd.Dat
 def volatility(prices: pd.DataFrame, windows: Sequence[int] = WINDOWS) -> pd.DataFrame:
     """Standard deviation of the daily log returns over the last ``window`` sessions."""
     close = to_wide(prices)
-    returns = np.log(close / close.shift(1))
+    returns: pd.DataFrame = np.log(close / close.shift(1))  # type: ignore[assignment]
     made = {f"volatility_{w}": returns.rolling(w).std() for w in windows}
     return to_rows(made, prices.index)
 
@@ -52,12 +52,12 @@ def to_wide(prices: pd.DataFrame) -> pd.DataFrame:
     return prices["close"].unstack("instrument")
 
 
-def to_rows(wide: dict[str, pd.DataFrame], rows: pd.MultiIndex) -> pd.DataFrame:
+def to_rows(wide: dict[str, pd.DataFrame], rows: pd.Index) -> pd.DataFrame:
     """Back to the rows of the prices: a session without a price gets no features."""
     first = next(iter(wide.values()))
-    places = first.index.get_indexer(rows.get_level_values("datetime")) * first.shape[
-        1
-    ] + first.columns.get_indexer(rows.get_level_values("instrument"))
+    session = first.index.get_indexer(rows.get_level_values("datetime"))
+    column = first.columns.get_indexer(rows.get_level_values("instrument"))
+    places = session * first.shape[1] + column
     return pd.DataFrame(
         {name: frame.to_numpy().ravel()[places] for name, frame in wide.items()}, index=rows
     )

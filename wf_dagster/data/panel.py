@@ -6,7 +6,7 @@ import hashlib
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -83,7 +83,7 @@ def feature_panel(
         made = [(group, _computed(name, f, kwargs, prices)) for group, (name, f, kwargs) in parts]
         columns = [(group, str(c)) for group, frame in made for c in frame.columns]
         values = np.column_stack([frame.to_numpy(dtype="float64") for _, frame in made])
-        return cache.Table(prices.index, columns, values)
+        return cache.Table(cast(pd.MultiIndex, prices.index), columns, values)
 
     table = cache.get(key, compute)
     return Panel(

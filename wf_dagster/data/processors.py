@@ -31,8 +31,8 @@ class Processor(abc.ABC):
             )
         self.fields_group = fields_group
 
-    def fit(self, frame: pd.DataFrame) -> None:
-        """Learn what the processor needs from the train segment; most need nothing."""
+    def fit(self, frame: pd.DataFrame) -> None:  # noqa: B027  # most need nothing
+        """Learn what the processor needs from the train segment."""
 
     @abc.abstractmethod
     def __call__(self, frame: pd.DataFrame) -> pd.DataFrame:
@@ -166,7 +166,8 @@ class DropnaProcessor(Processor):
 
     def __call__(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Drop."""
-        return frame[~np.isnan(self._values(frame)).any(axis=1)]
+        kept: pd.DataFrame = frame[~np.isnan(self._values(frame)).any(axis=1)]
+        return kept
 
 
 class DropnaLabel(DropnaProcessor):

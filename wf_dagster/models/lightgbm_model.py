@@ -57,7 +57,8 @@ class LightGBMModel:
         if threads := os.environ.get("OMP_NUM_THREADS"):
             params.setdefault("num_threads", int(threads))
         train = lightgbm.Dataset(*learning_arrays(dataset, "train"), params=params)
-        watched, callbacks = [], []
+        watched: list[Any] = []
+        callbacks: list[Any] = []
         if "valid" in dataset.segments:
             watched = [
                 lightgbm.Dataset(*learning_arrays(dataset, "valid"), reference=train, params=params)

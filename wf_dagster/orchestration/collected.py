@@ -1,7 +1,5 @@
 """The collector of a strategy as an asset downstream of all its rolls."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

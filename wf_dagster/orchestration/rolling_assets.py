@@ -1,20 +1,16 @@
 """The assets of one strategy: recorders, predictions and labels a roll; their collection."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import dagster as dg
 
+from wf_dagster.calendars import TradingCalendar
 from wf_dagster.orchestration.collected import build_collected_asset
 from wf_dagster.orchestration.partitions import rolling_partitions
 from wf_dagster.orchestration.roll_step import RollConfig, RollStep
 from wf_dagster.orchestration.tracking import TrackingResource
 from wf_dagster.tasks import RollingGen, validate_task
-
-if TYPE_CHECKING:
-    from wf_dagster.calendars import TradingCalendar
 
 _DESCRIPTIONS = {
     "recorders": "Trains the roll's task; one MLflow run (recorder) a roll.",

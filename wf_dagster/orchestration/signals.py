@@ -1,7 +1,5 @@
 """The merge of all strategies as one asset."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -217,7 +217,8 @@ def _correlation(x: Floats, y: Floats, starts: Ints, counts: Ints) -> Floats:
             np.add.reduceat(x * x, starts) * np.add.reduceat(y * y, starts)
         )
     made[flat_x | flat_y] = np.nan
-    return np.clip(made, -1, 1)
+    clipped: Floats = np.clip(made, -1, 1)
+    return clipped
 
 
 def _centred(x: Floats, starts: Ints, counts: Ints) -> tuple[Floats, npt.NDArray[np.bool_]]:

@@ -111,8 +111,8 @@ class PortAnaRecord(DependentRecord):
         asked = [risk_analysis_freq] if isinstance(risk_analysis_freq, str) else risk_analysis_freq
         if any(freq not in (FREQ, "day") for freq in asked or ()):
             raise RecordError(
-                f"risk_analysis_freq={risk_analysis_freq!r}: the portfolio is simulated by day, use "
-                f"{FREQ!r}"
+                f"risk_analysis_freq={risk_analysis_freq!r}: the portfolio is simulated by "
+                f"day, use {FREQ!r}"
             )
         self.prices = prices
         self.ann_scaler = ann_scaler
@@ -137,7 +137,7 @@ class PortAnaRecord(DependentRecord):
             metrics[f"{FREQ}.turnover"] = float(report["turnover"].mean())
         defined = {name: value for name, value in metrics.items() if math.isfinite(value)}
         if defined:
-            self.recorder.log_metrics(**defined)
+            self.recorder.log_metrics(None, **defined)
         self._save_plot(report)
         rows = pd.MultiIndex.from_tuples(list(flat), names=["return", "figure"]) if flat else None
         return {
@@ -223,5 +223,5 @@ def _names(benchmark: Any) -> list[str]:
 
 
 def _long(positions: pd.DataFrame) -> pd.DataFrame:
-    rows = positions.rename_axis(index="datetime", columns="instrument").stack()
+    rows: pd.Series[float] = positions.rename_axis(index="datetime", columns="instrument").stack()  # type: ignore[assignment]
     return rows[rows > 0].to_frame("weight")

@@ -134,7 +134,7 @@ def choose(scores: Floats, held: Mask, tradable: Mask, topk: int, n_drop: int) -
     worst = order[both[order]]
     worst = worst[len(worst) - min(n_drop, len(worst)) :]
     sold = worst[(held & tradable)[worst]]
-    after = held.copy()
+    after: Mask = held.copy()
     after[sold] = False
     after[fresh[: max(0, len(sold) + free)]] = True
     return after
@@ -211,8 +211,9 @@ def _aligned(scores: pd.DataFrame, closes: pd.DataFrame) -> tuple[pd.DatetimeInd
     strange = scores.index.difference(closes.index)
     if len(strange):
         raise RecordError(
-            f"{len(strange)} sessions have predictions but no prices, the first {strange[0]:%Y-%m-%d}: "
-            "give PortAnaRecord the prices that the predictions were made from"
+            f"{len(strange)} sessions have predictions but no prices, the first "
+            f"{strange[0]:%Y-%m-%d}: give PortAnaRecord the prices that the predictions were made "
+            "from"
         )
     first, last = closes.index.get_indexer(scores.index[[0, -1]])
     window = closes.iloc[first : last + 2].reindex(columns=scores.columns)

@@ -108,7 +108,7 @@ class SigAnaRecord(DependentRecord):
             }
         defined = {name: value for name, value in metrics.items() if math.isfinite(value)}
         if defined:
-            self.recorder.log_metrics(**defined)
+            self.recorder.log_metrics(None, **defined)
         return objects
 
     def _label(self, given: pd.DataFrame | None, rows: pd.Index) -> pd.Series:

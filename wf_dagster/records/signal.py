@@ -122,4 +122,5 @@ def check_pred(pred: Any, model: str) -> pd.DataFrame:
     if not pred.index.is_unique:
         twice = pred.index[pred.index.duplicated()][0]
         raise RecordError(f"{model}.predict gave the row {twice[0]:%Y-%m-%d} {twice[1]} twice")
-    return pred if pred.index.is_monotonic_increasing else pred.sort_index()
+    rows: pd.DataFrame = pred if pred.index.is_monotonic_increasing else pred.sort_index()
+    return rows

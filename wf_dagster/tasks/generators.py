@@ -38,7 +38,7 @@ def task_generator(
         Tasks, in the order of templates and then of each generator.
     """
     made: list[Any] = [tasks] if isinstance(tasks, Mapping) else list(tasks)
-    chain: Iterable[Any] = [generators] if callable(generators) else generators  # type: ignore[list-item]
+    chain: Iterable[Any] = [generators] if callable(generators) else generators
     for generator in chain:
         made = [new for task in made for new in generator(task)]
     return made

@@ -39,8 +39,8 @@ class Artifacts:
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(content)
-            os.chmod(part, 0o644)
-            os.replace(part, target)
+            Path(part).chmod(0o644)
+            Path(part).replace(target)
         except BaseException:
             Path(part).unlink(missing_ok=True)
             raise

@@ -43,12 +43,12 @@ class MLflowExpManager(ExpManager):
             from mlflow.exceptions import MlflowException
 
             try:
-                found = client.get_experiment(str(experiment_id))
+                known = client.get_experiment(str(experiment_id))
             except MlflowException:
                 raise ExperimentNotFoundError(
                     f"there is no experiment with the id {experiment_id!r}"
                 ) from None
-            return MLflowExperiment(found.experiment_id, found.name, self.uri)
+            return MLflowExperiment(known.experiment_id, known.name, self.uri)
         if not experiment_name:
             raise ExperimentNotFoundError("say which experiment: give its id or its name")
         with translated(self.uri, "looking for an experiment"):
@@ -78,7 +78,7 @@ class MLflowExpManager(ExpManager):
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 with translated(self.uri, "making an experiment"):
                     raise
-            made = client.get_experiment_by_name(name).experiment_id
+            return self.get_exp(experiment_name=name, create=False)
         return MLflowExperiment(made, name, self.uri)
 
     def list_experiments(self) -> dict[str, MLflowExperiment]:

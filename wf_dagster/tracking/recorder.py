@@ -74,6 +74,10 @@ class Recorder:
         """An object that was saved."""
         raise NotImplementedError  # abstract
 
+    def list_artifacts(self, artifact_path: str | None = None) -> list[str]:
+        """Names of the files and folders of the recorder, or of one of its folders."""
+        raise NotImplementedError  # abstract
+
     def save_objects(
         self, local_path: str | None = None, artifact_path: str | None = None, **kwargs: Any
     ) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
@@ -61,10 +60,10 @@ def _sample(copy: Path) -> pd.DataFrame:
     wide = load_sp500_dataset().astype("float64")
     wide.index = pd.DatetimeIndex(wide.index, name="datetime").astype("datetime64[ns]")
     wide.columns.name = "instrument"
-    frame = wide.stack().rename("close").to_frame().sort_index()
+    frame: pd.DataFrame = wide.stack().rename("close").to_frame().sort_index()
     get_settings().make_home()
     copy.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=copy.parent, suffix=".part", delete=False) as part:
         frame.to_parquet(part.name)
-    os.replace(part.name, copy)
+    Path(part.name).replace(copy)
     return frame
