@@ -1,7 +1,5 @@
 """Materializing partitions: one event each, faults isolated, retries train what is missing."""
 
-from __future__ import annotations
-
 from collections import Counter
 from pathlib import Path
 
@@ -34,6 +32,7 @@ def _defs(assets=None, **kwargs):
     return dg.Definitions(
         assets=[*(assets or _assets(**kwargs)), build_signals_asset(["demo"])],
         resources={"tracking": TrackingResource()},
+        executor=dg.in_process_executor,
     )
 
 
