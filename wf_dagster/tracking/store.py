@@ -40,10 +40,21 @@ def get_client(uri: str | None = None) -> MlflowClient:
     return _client(tracking_uri(uri), os.getpid())
 
 
-@lru_cache(maxsize=8)
-def _client(uri: str, _pid: int) -> MlflowClient:
+def client_modules(uri: str | None = None) -> list[str]:
+    """The modules that the client of an address needs, for a process about to be forked."""
+    _set_defaults()
+    remote = urlsplit(tracking_uri(uri)).scheme in {"http", "https", "databricks"}
+    return ["mlflow.tracking", f"mlflow.store.tracking.{'rest' if remote else 'sqlalchemy'}_store"]
+
+
+def _set_defaults() -> None:
     for name, value in _DEFAULTS.items():
         os.environ.setdefault(name, value)
+
+
+@lru_cache(maxsize=8)
+def _client(uri: str, _pid: int) -> MlflowClient:
+    _set_defaults()
     for name in ("alembic", "mlflow.store.db.utils", "mlflow.tracking.fluent"):
         logging.getLogger(name).setLevel(logging.WARNING)
     check_tracking(uri)

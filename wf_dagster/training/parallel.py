@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import logging
-import multiprocessing
-import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
-from typing import Any
 
-from wf_dagster.settings import get_settings, snapshot
+from wf_dagster.settings import get_settings
 from wf_dagster.tasks import Roll, fingerprint
 from wf_dagster.training.outcome import RollOutcome, Work
+from wf_dagster.training.pool import Pool, modules_named
 
 _log = logging.getLogger(__name__)
 
@@ -72,19 +70,22 @@ def work_through(works: Sequence[Work], *, max_workers: int | None = None) -> It
     """
     if not works:
         return
-    from wf_dagster.tracking import check_tracking
+    from wf_dagster.tracking import check_tracking, client_modules
 
     check_tracking()
-    _share_features(works)
     settings = get_settings()
     workers = min(max_workers or settings.max_workers, len(works))
     if workers == 1:
         from wf_dagster.training.worker import do
 
+        _share_features(works)
         for work in works:
             yield do(work)
         return
-    yield from _in_processes(works, workers, max(1, settings.max_workers // workers))
+    modules = [*client_modules(), *modules_named(works)]
+    pool = Pool(workers, max(1, settings.max_workers // workers), modules)
+    _share_features(works)  # while the pool imports what its workers need
+    yield from _in_processes(pool, works)
 
 
 def _share_features(works: Sequence[Work]) -> None:
@@ -103,70 +104,7 @@ def _share_features(works: Sequence[Work]) -> None:
         break
 
 
-class _Pool:
-    """A process pool that can be replaced when one of its processes dies."""
-
-    def __init__(self, workers: int, threads: int) -> None:
-        self.workers = workers
-        self._threads = threads
-        self._pool: ProcessPoolExecutor | None = None
-
-    def submit(self, work: Work) -> Future[RollOutcome]:
-        from wf_dagster.training.worker import do
-
-        if self._pool is None:
-            self._pool = self._start()
-        try:
-            return self._pool.submit(do, work)
-        except BrokenProcessPool:  # it broke since the last roll came back
-            self._pool = self._start()
-            return self._pool.submit(do, work)
-
-    def _start(self) -> ProcessPoolExecutor:
-        from wf_dagster.training import worker
-
-        # A forked copy of a process with threads (Dagster's, MLflow's) can hang; the fork
-        # server has none, and imports the heavy libraries once for all workers.
-        method = (
-            "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
-        )
-        context = multiprocessing.get_context(method)
-        if method == "forkserver":
-            context.set_forkserver_preload([worker.__name__])
-        kept = {name: os.environ.get(name) for name in worker.THREAD_VARIABLES}
-        os.environ.update(dict.fromkeys(worker.THREAD_VARIABLES, str(self._threads)))
-        try:
-            pool = ProcessPoolExecutor(
-                self.workers, context, worker.start, (snapshot(), self._threads)
-            )
-            pool.submit(os.getpid).result()  # the fork server reads the variables as it starts
-        finally:
-            for name, value in kept.items():
-                os.environ.pop(name) if value is None else os.environ.update({name: value})
-        return pool
-
-    def discard(self) -> None:
-        if self._pool is not None:
-            self._pool.shutdown(wait=False, cancel_futures=True)
-            self._pool = None
-
-    def stop(self) -> None:
-        """End the workers now; a roll in work is lost, a finished one is committed."""
-        if self._pool is None:
-            return
-        processes: dict[Any, Any] = dict(self._pool._processes or {})
-        self._pool.shutdown(wait=False, cancel_futures=True)
-        for process in processes.values():
-            process.terminate()
-        for process in processes.values():
-            process.join(10)
-            if process.is_alive():
-                process.kill()
-        self._pool = None
-
-
-def _in_processes(works: Sequence[Work], workers: int, threads: int) -> Iterator[RollOutcome]:
-    pool = _Pool(workers, threads)
+def _in_processes(pool: Pool, works: Sequence[Work]) -> Iterator[RollOutcome]:
     waiting = deque(works)
     # A worker that dies (out of memory, a crash in native code) takes its pool along, and it
     # is not known which of the rolls in work killed it: those run again, one at a time.
@@ -174,7 +112,7 @@ def _in_processes(works: Sequence[Work], workers: int, threads: int) -> Iterator
     running: dict[Future[RollOutcome], Work] = {}
     try:
         while waiting or suspects or running:
-            while waiting and len(running) < workers:
+            while waiting and len(running) < pool.workers:
                 work = waiting.popleft()
                 running[pool.submit(work)] = work
             alone = not running
@@ -200,4 +138,4 @@ def _in_processes(works: Sequence[Work], workers: int, threads: int) -> Iterator
         pool.stop()
         raise
     finally:
-        pool.discard()
+        pool.close()

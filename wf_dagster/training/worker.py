@@ -23,15 +23,18 @@ from wf_dagster.training.task import task_train
 if TYPE_CHECKING:
     from wf_dagster.tracking import Recorder
 
-THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
+def start(settings: Mapping[str, Any], threads: int, variables: Mapping[str, str]) -> None:
+    """Initialise a worker process: same settings, its share of the cores.
 
-def start(settings: Mapping[str, Any], threads: int) -> None:
-    """Initialise a worker process: same settings, its share of the cores."""
+    Args:
+        settings: Those of the parent (:func:`wf_dagster.settings.snapshot`).
+        threads: Threads that the numerical libraries may use.
+        variables: The same, as the environment variables that those libraries read.
+    """
     from threadpoolctl import threadpool_limits
 
-    for name in THREAD_VARIABLES:
-        os.environ[name] = str(threads)
+    os.environ.update(variables)
     threadpool_limits(threads)
     restore(settings)
     # leaves through the recorder's context manager, which marks the run FAILED
