@@ -61,7 +61,7 @@ def prepare_dagster_home(home: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     config = folder / "dagster.yaml"
     if not config.exists():
-        config.write_text("telemetry:\n  enabled: false\n")
+        config.write_text("telemetry:\n  enabled: false\nnux:\n  enabled: false\n")
     return folder
 
 
@@ -82,6 +82,8 @@ def _run_together(commands: list[list[str]], environment: dict[str, str]) -> int
         raise KeyboardInterrupt
 
     previous = signal.signal(signal.SIGTERM, stop)
+    # a shell that starts this in the background ignores Ctrl-C, and so would the pages
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     children: list[subprocess.Popen[bytes]] = []
     try:
         for command in commands:

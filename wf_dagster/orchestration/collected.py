@@ -6,6 +6,7 @@ from typing import Any
 import dagster as dg
 
 from wf_dagster.collect import collect_strategy
+from wf_dagster.orchestration.failures import shown_plainly
 from wf_dagster.orchestration.metadata import number_metadata
 from wf_dagster.orchestration.roll_step import RollStep
 from wf_dagster.tracking import run_url
@@ -44,7 +45,8 @@ def build_collected_asset(
         metadata={"mlflow_experiment": step.experiment},
     )
     def collected(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
-        made = collect_strategy(step.experiment, step.partitions.rolls)
+        with shown_plainly():
+            made = collect_strategy(step.experiment, step.partitions.rolls)
         if made.gaps:
             context.log.warning(
                 f"{step.name}: {len(made.gaps)} rolls have no finished recorder: "

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 from pydantic import Field
 
+from wf_dagster.orchestration.failures import shown_plainly
 from wf_dagster.orchestration.metadata import roll_metadata
 from wf_dagster.orchestration.partitions import RollingPartitions
 from wf_dagster.tasks import Roll, fingerprint, validate_task
@@ -52,10 +53,11 @@ class RollStep:
     ) -> Iterator[dg.MaterializeResult[Any]]:
         """Work through the selected partitions; one materialization a partition and asset."""
         selected = [p for p in _PARTS if self._key(p) in context.selected_asset_keys]
-        rolls = [self.partitions.roll(key) for key in context.partition_keys]
-        validate_task(rolls[0].task, resolve=True)
+        with shown_plainly():
+            rolls = [self.partitions.roll(key) for key in context.partition_keys]
+            validate_task(rolls[0].task, resolve=True)
 
-        with tracking.parent(context, self.experiment) as parent_id:
+        with shown_plainly(), tracking.parent(context, self.experiment) as parent_id:
             works = self._plan(context, config, selected, rolls, parent_id)
             outcomes = self._work(context, works)
             finished = [outcomes[r.key] for r in rolls if outcomes[r.key].ok]

@@ -6,6 +6,7 @@ from typing import Any
 import dagster as dg
 
 from wf_dagster.collect import average_signals, keep
+from wf_dagster.orchestration.failures import shown_plainly
 from wf_dagster.orchestration.metadata import number_metadata
 from wf_dagster.tracking import run_url
 
@@ -41,7 +42,8 @@ def build_signals_asset(
         kinds={"pandas", "parquet"},
     )
     def signals(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
-        frame = average_signals(experiments or strategies)
+        with shown_plainly():
+            frame = average_signals(experiments or strategies)
         days = frame.index.get_level_values("datetime")
         figures = {"rows": len(frame), "sessions": int(days.nunique())}
         recorder = keep(key, "signals", {"signals.pkl": frame}, figures)
