@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import groupby
+from typing import Any
 
 import dagster as dg
 from rich.console import Console
@@ -15,11 +17,11 @@ from rich.table import Table
 from assets.definitions import defs
 from assets.progress import progress_logger, watching
 from assets.strategies import STRATEGIES
-from wf_dagster.collect import StrategyCollection, collect_strategy
 from wf_dagster.errors import WfError
 from wf_dagster.orchestration import rolling_partitions
 from wf_dagster.settings import get_settings
-from wf_dagster.tasks import Rolls
+from wf_dagster.tasks import Rolls, fingerprint
+from wf_dagster.tracking import find_recorders
 from wf_dagster.ui import prepare_dagster_home
 
 PARTS = ("recorders", "predictions", "labels")
@@ -31,19 +33,18 @@ console = Console()
 
 def main() -> int:
     """Backfill both strategies, collect, average, and print the figures."""
-    os.environ["DAGSTER_HOME"] = str(prepare_dagster_home(get_settings().make_home()))
     started = time.perf_counter()
-    with dg.DagsterInstance.get() as instance:
-        runner = Runner(instance)
-        try:
-            seconds = {name: runner.backfill(name) for name in STRATEGIES}
+    try:
+        os.environ["DAGSTER_HOME"] = str(prepare_dagster_home(get_settings().make_home()))
+        with dg.DagsterInstance.get() as instance:
+            runner = Runner(instance)
+            backfills = {name: runner.backfill(name) for name in STRATEGIES}
             runner.run([f"{name}/collected" for name in STRATEGIES] + ["signals"])
-        except RunFailedError as error:
-            console.print(f"[red]{error}[/red]\nThe run's page (`make ui`) has the details.")
-            return 1
-    for name in STRATEGIES:
-        collection = collect_strategy(name, rolls_of(name))
-        console.print(figures_table(name, collection, seconds[name]))
+            for name, backfill in backfills.items():
+                console.print(figures_table(name, backfill, runner.shown(f"{name}/collected")))
+    except WfError as error:
+        console.print(f"[red]{error}[/red]", soft_wrap=True)
+        return 1
     home = get_settings().home
     console.print(
         f"Done in {time.perf_counter() - started:.0f} s. Everything is in {home} "
@@ -58,6 +59,15 @@ class RunFailedError(WfError):
     """A Dagster run of the demo failed."""
 
 
+@dataclass(frozen=True)
+class Backfill:
+    """What a backfill did: rolls trained, rolls that were there already, wall time."""
+
+    trained: int
+    reused: int
+    seconds: float
+
+
 class Runner:
     """Runs assets of this code location on the Dagster instance of the home folder."""
 
@@ -66,18 +76,26 @@ class Runner:
         loud = dg.Definitions.merge(defs, dg.Definitions(loggers={"console": progress_logger}))
         self._job = loud.resolve_implicit_global_asset_job_def()
 
-    def backfill(self, name: str) -> float:
-        """Train the rolls that are not materialized yet; returns the seconds it took."""
-        keys = list(rolls_of(name).keys)
-        there = set.intersection(
+    def backfill(self, name: str) -> Backfill:
+        """Materialize the rolls that are not there as they are defined now."""
+        rolls = rolls_of(name)
+        known = {
+            (tags.get("roll"), tags.get("fingerprint"))
+            for tags in (recorder.list_tags() for recorder in find_recorders(name))
+        }
+        trained = {roll.key for roll in rolls if (roll.key, fingerprint(roll.task)) in known}
+        marked = set.intersection(
             *(self._instance.get_materialized_partitions(dg.AssetKey([name, p])) for p in PARTS)
         )
-        ranges = list(missing_ranges(keys, there))
-        todo = sum(len(r) for r in ranges)
-        said = f"{len(keys) - todo} of {len(keys)} rolls are there already and reused"
-        console.print(f"[bold]{name}[/bold]: {todo} rolls to materialize, {said}")
+        there = trained & marked
+        todo = len(rolls) - len(there)
+        console.print(
+            f"[bold]{name}[/bold]: {todo} rolls to materialize, {len(there)} of {len(rolls)} rolls "
+            "are there already and reused",
+            soft_wrap=True,
+        )
         started = time.perf_counter()
-        for part in ranges:
+        for part in missing_ranges(rolls.keys, there):
             # an interrupted demo has recorders that no partition knows of yet: take them
             self.run(
                 [f"{name}/{p}" for p in PARTS],
@@ -85,7 +103,14 @@ class Runner:
                 ops={f"{name}_rolls": {"config": {"reuse_finished": True}}},
                 total=len(part),
             )
-        return time.perf_counter() - started
+        seconds = time.perf_counter() - started
+        return Backfill(len(rolls) - len(trained), len(trained), seconds)
+
+    def shown(self, asset: str) -> dict[str, Any]:
+        """The metadata of an asset's latest materialization, as plain values."""
+        event = self._instance.get_latest_materialization_event(dg.AssetKey(asset.split("/")))
+        made = event.asset_materialization if event else None
+        return {k: v.value for k, v in made.metadata.items()} if made else {}
 
     def run(
         self,
@@ -110,7 +135,8 @@ class Runner:
                 for event in result.filter_events(lambda e: e.is_step_failure)
             ]
             raise RunFailedError(
-                "\n".join(str(e.message).strip() for e in errors if e) or "the run failed"
+                "\n".join(str(e.message).strip() for e in errors if e)
+                + "\nThe run's page (`make ui`) has the details."
             )
 
 
@@ -127,25 +153,29 @@ def missing_ranges(keys: Sequence[str], there: set[str]) -> Iterator[list[str]]:
             yield list(group)
 
 
-def figures_table(name: str, made: StrategyCollection, seconds: float) -> Table:
-    """The figures of one strategy."""
-    summary = made.summary
-    table = Table(title=name, show_header=False, title_justify="left", min_width=44)
+def figures_table(name: str, backfill: Backfill, shown: Mapping[str, Any]) -> Table:
+    """The figures of one strategy, as its ``collected`` asset shows them."""
+    table = Table(title=name, show_header=False, title_justify="left", min_width=48)
     table.add_column()
     table.add_column(justify="right")
-    table.add_row("rolls trained", f"{made.rolls}")
-    if made.gaps:
-        table.add_row("rolls missing", ", ".join(made.gaps))
-    table.add_row("prediction rows", f"{len(made.pred):,}")
-    table.add_row("first prediction", str(summary["first"]))
-    table.add_row("last prediction", str(summary["last"]))
+    table.add_row("rolls", f"{shown['rolls']}")
+    table.add_row("trained now / reused", f"{backfill.trained} / {backfill.reused}")
+    if shown["gaps"]:
+        table.add_row("rolls missing", ", ".join(shown["gaps"]))
+    table.add_row("prediction rows", f"{shown['rows']:,}")
+    table.add_row("first prediction", shown["first"])
+    table.add_row("last prediction", shown["last"])
     for figure in ("IC", "ICIR", "Rank IC", "Rank ICIR"):
-        table.add_row(figure, f"{summary[figure]:+.4f}")
-    table.add_row("top minus bottom, a year", f"{summary['Long-Short Ann Return']:+.2%}")
-    table.add_row("top minus bottom, Sharpe", f"{summary['Long-Short Ann Sharpe']:+.2f}")
-    table.add_row("sum of fit times", f"{made.fit_seconds:.1f} s")
-    table.add_row("wall time of the backfill", f"{seconds:.1f} s")
+        table.add_row(figure, _signed(shown, figure, "+.4f"))
+    table.add_row("top minus bottom, a year", _signed(shown, "Top-Bottom Ann Return", "+.2%"))
+    table.add_row("top minus bottom, Sharpe", _signed(shown, "Long-Short Ann Sharpe", "+.2f"))
+    table.add_row("sum of fit times", f"{shown['fit_seconds']:.1f} s")
+    table.add_row("wall time of the backfill", f"{backfill.seconds:.1f} s")
     return table
+
+
+def _signed(shown: Mapping[str, Any], figure: str, how: str) -> str:
+    return format(shown[figure], how) if figure in shown else "not known yet"
 
 
 if __name__ == "__main__":

@@ -52,7 +52,12 @@ class StrategyCollection:
 
     def figures(self) -> dict[str, float | int | str]:
         """The plain figures, for a table or for metadata."""
-        return {"rolls": self.rolls, "coverage": self.coverage, **self.summary}
+        return {
+            "rolls": self.rolls,
+            "coverage": self.coverage,
+            **self.summary,
+            "fit_seconds": self.fit_seconds,
+        }
 
 
 def collect_strategy(experiment_name: str, rolls: Rolls) -> StrategyCollection:
