@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
+import time
 
 import pytest
 
+from tests.integration.conftest import ROOT
 from wf_dagster.tracking import find_recorders
 
 pytestmark = pytest.mark.integration
@@ -47,3 +51,34 @@ def _figures(printed: str) -> list[str]:
     found = re.findall(r"│ (?:Rank )?IC(?:IR)? +│ +([+-][\d.]+) │", printed)
     assert len(found) == 4 * len(STRATEGIES)
     return found
+
+
+def test_a_demo_killed_half_way_goes_on_where_it_was(site):
+    killed = subprocess.Popen(
+        [sys.executable, "-u", "-m", "assets.demo"],
+        cwd=ROOT,
+        env=site.env,
+        text=True,
+        stdout=subprocess.PIPE,
+    )
+    assert killed.stdout is not None
+    for line in killed.stdout:
+        if "[10/27]" in line:
+            killed.kill()
+            break
+    killed.wait()
+    killed.stdout.close()
+    time.sleep(3)  # its workers notice that it is gone
+    before = {r.id for r in find_recorders("sp500_ridge")}
+    assert 10 <= len(before) < 27
+
+    again = site.run("python", "-m", "assets.demo")
+    assert again.returncode == 0, again.stdout
+    assert re.search(rf"trained now / reused +│ +{27 - len(before)} / {len(before)} ", again.stdout)
+    after = find_recorders("sp500_ridge")
+    assert len(after) == len({r.list_tags()["roll"] for r in after}) == 27
+    assert before <= {r.id for r in after}
+    for part in PARTS:
+        events = site.materialized("sp500_ridge", part)
+        assert len(events) == 27
+        assert set(events.values()) == {1}
