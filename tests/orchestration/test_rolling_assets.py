@@ -122,6 +122,18 @@ def test_predictions_alone_use_the_model_trained_before(instance):
     assert len(_events(instance, "recorders")) == 1
 
 
+def test_predictions_alone_load_a_model_of_the_users_own(instance, tmp_path):
+    model = {
+        "class": "FailsInMarch",
+        "module_path": "tests.orchestration.models",
+        "kwargs": {"switch": str(tmp_path / "never")},
+    }
+    defs = _defs(model=model)
+    for part in ("recorders", "predictions"):
+        assert _run(instance, [f"demo/{part}"], defs=defs, partition_key=KEYS[0]).success
+    assert len(find_recorders("demo")) == 1
+
+
 def test_predictions_alone_train_a_roll_that_was_never_trained_and_say_so(instance):
     assert _run(instance, ["demo/predictions"], tags=RANGE).success
     assert len(find_recorders("demo")) == len(KEYS)

@@ -15,7 +15,14 @@ from wf_dagster.orchestration.metadata import roll_metadata
 from wf_dagster.orchestration.partitions import RollingPartitions
 from wf_dagster.tasks import Roll, fingerprint, validate_task
 from wf_dagster.tracking import find_recorders
-from wf_dagster.training import RollOutcome, Work, WorkKind, work_through
+from wf_dagster.training import (
+    RollOutcome,
+    Work,
+    WorkKind,
+    prepare_workers,
+    work_through,
+    workers_for,
+)
 
 if TYPE_CHECKING:
     from wf_dagster.orchestration.tracking import TrackingResource
@@ -56,6 +63,9 @@ class RollStep:
         with shown_plainly():
             rolls = [self.partitions.roll(key) for key in context.partition_keys]
             validate_task(rolls[0].task, resolve=True)
+        workers = workers_for(len(rolls), self.max_workers)
+        if workers > 1:
+            prepare_workers(rolls[0].task, workers)
 
         with shown_plainly(), tracking.parent(context, self.experiment) as parent_id:
             works = self._plan(context, config, selected, rolls, parent_id)

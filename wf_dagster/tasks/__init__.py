@@ -3,6 +3,7 @@
 from wf_dagster.tasks.config import fill_placeholders, init_instance, locate
 from wf_dagster.tasks.fingerprint import canonical_json, fingerprint
 from wf_dagster.tasks.generators import TaskGen, task_generator
+from wf_dagster.tasks.modules import modules_named
 from wf_dagster.tasks.rolling import RollingGen, handler_mod
 from wf_dagster.tasks.rolls import Roll, Rolls
 from wf_dagster.tasks.schema import label_horizon, validate_task
@@ -19,6 +20,7 @@ __all__ = [
     "init_instance",
     "label_horizon",
     "locate",
+    "modules_named",
     "task_generator",
     "validate_task",
 ]

@@ -11,7 +11,7 @@ from concurrent.futures.process import BrokenProcessPool
 from wf_dagster.settings import get_settings
 from wf_dagster.tasks import Roll, fingerprint
 from wf_dagster.training.outcome import RollOutcome, Work
-from wf_dagster.training.pool import Pool, modules_named
+from wf_dagster.training.pool import Pool, prepare_workers
 
 _log = logging.getLogger(__name__)
 
@@ -42,6 +42,7 @@ def train_rolls(
 
     Raises:
         TrackingError: The MLflow store does not answer; nothing was trained.
+        TrainingError: Worker processes cannot be started.
     """
     works = [
         Work(
@@ -70,11 +71,10 @@ def work_through(works: Sequence[Work], *, max_workers: int | None = None) -> It
     """
     if not works:
         return
-    from wf_dagster.tracking import check_tracking, client_modules
+    from wf_dagster.tracking import check_tracking
 
     check_tracking()
-    settings = get_settings()
-    workers = min(max_workers or settings.max_workers, len(works))
+    workers = workers_for(len(works), max_workers)
     if workers == 1:
         from wf_dagster.training.worker import do
 
@@ -82,10 +82,16 @@ def work_through(works: Sequence[Work], *, max_workers: int | None = None) -> It
         for work in works:
             yield do(work)
         return
-    modules = [*client_modules(), *modules_named(works)]
-    pool = Pool(workers, max(1, settings.max_workers // workers), modules)
-    _share_features(works)  # while the pool imports what its workers need
-    yield from _in_processes(pool, works)
+    for task in (work.task for work in works if work.task is not None):
+        prepare_workers(task, workers)
+        break
+    _share_features(works)  # while the fork server imports what the workers need
+    yield from _in_processes(Pool(workers, works), works)
+
+
+def workers_for(works: int, max_workers: int | None = None) -> int:
+    """Number of worker processes for so many works; 1 means this process."""
+    return max(1, min(max_workers or get_settings().max_workers, works))
 
 
 def _share_features(works: Sequence[Work]) -> None:
@@ -105,6 +111,7 @@ def _share_features(works: Sequence[Work]) -> None:
 
 
 def _in_processes(pool: Pool, works: Sequence[Work]) -> Iterator[RollOutcome]:
+    pool.check()
     waiting = deque(works)
     # A worker that dies (out of memory, a crash in native code) takes its pool along, and it
     # is not known which of the rolls in work killed it: those run again, one at a time.

@@ -4,64 +4,98 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import pickle
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
-from typing import Any
+from contextlib import contextmanager, nullcontext
+from types import ModuleType
+from typing import Any, TypeVar
 
-from wf_dagster.settings import snapshot
+from wf_dagster.errors import TrainingError
+from wf_dagster.settings import get_settings, snapshot
+from wf_dagster.tasks import modules_named
 from wf_dagster.training.outcome import RollOutcome, Work
 
-THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+T = TypeVar("T")
+_THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 _ALWAYS = ("wf_dagster.training.worker", "matplotlib.backends.backend_agg")
-_DOTTED = re.compile(r"[A-Za-z_]\w*(\.\w+)+")
+
+
+def prepare_workers(task: Mapping[str, Any], workers: int) -> None:
+    """Let the fork server import what a task names, while the caller does something else.
+
+    Does nothing where there is no fork server, or where it has started already.
+
+    Args:
+        task: A task definition; the other tasks are taken to name the same modules.
+        workers: Number of worker processes that will be started.
+    """
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return
+    from multiprocessing import forkserver
+
+    from wf_dagster.tracking import client_modules
+
+    forkserver.set_forkserver_preload([*_ALWAYS, *client_modules(), *modules_named(task)])
+    with _environment(_thread_variables(workers)):
+        forkserver.ensure_running()
 
 
 class Pool:
-    """Worker processes; they start, and import what they need, as soon as it is made.
+    """Worker processes.
 
     Args:
         workers: Number of processes.
-        threads: Threads that the numerical libraries of each may use.
-        modules: Imported once for all workers; one that cannot be imported is left to the task
-            that names it.
+        works: What they will do.
     """
 
-    def __init__(self, workers: int, threads: int, modules: Sequence[str] = ()) -> None:
+    def __init__(self, workers: int, works: Sequence[Work]) -> None:
         self.workers = workers
-        self._threads = threads
         # A forked copy of a process with threads (Dagster's, MLflow's) can hang; the fork
         # server has none, and imports the heavy libraries once for all workers.
         forks = "forkserver" in multiprocessing.get_all_start_methods()
         self._context = multiprocessing.get_context("forkserver" if forks else "spawn")
-        if forks:
-            from multiprocessing import forkserver
-
-            self._context.set_forkserver_preload([*_ALWAYS, *modules])
-            with _environment(self._thread_variables()):
-                forkserver.ensure_running()
+        self._needs_main = b"__main__" in pickle.dumps(list(works))
         self._pool = self._start()
+
+    def check(self) -> None:
+        """Make sure that workers start.
+
+        Raises:
+            TrainingError: They do not.
+        """
+        try:
+            self._submit(os.getpid).result()
+        except BrokenProcessPool as error:
+            self.stop()
+            raise TrainingError(
+                "the worker processes die as they start (their messages stand above): a script "
+                'whose own classes are in the task must start under `if __name__ == "__main__":`; '
+                "WF_MAX_WORKERS=1 trains in this process instead"
+            ) from error
 
     def submit(self, work: Work) -> Future[RollOutcome]:
         """Have a worker do the work; a broken pool is replaced first."""
         from wf_dagster.training.worker import do
 
         try:
-            return self._pool.submit(do, work)
+            return self._submit(do, work)
         except BrokenProcessPool:  # it broke since the last roll came back
             self._pool = self._start()
-            return self._pool.submit(do, work)
+            return self._submit(do, work)
+
+    def _submit(self, function: Callable[..., T], *arguments: Any) -> Future[T]:
+        # workers import the script that was started only if a task needs something of it
+        with nullcontext() if self._needs_main else _without_main():
+            return self._pool.submit(function, *arguments)
 
     def _start(self) -> ProcessPoolExecutor:
         from wf_dagster.training.worker import start
 
-        arguments = (snapshot(), self._threads, self._thread_variables())
+        arguments = (snapshot(), _threads(self.workers), _thread_variables(self.workers))
         return ProcessPoolExecutor(self.workers, self._context, start, arguments)
-
-    def _thread_variables(self) -> dict[str, str]:
-        return dict.fromkeys(THREAD_VARIABLES, str(self._threads))
 
     def close(self) -> None:
         """Let the workers go when they have done what they are at."""
@@ -79,30 +113,16 @@ class Pool:
                 process.kill()
 
 
-def modules_named(works: Iterable[Work]) -> list[str]:
-    """The modules that the first task names: its classes', and those of dotted paths."""
-    for work in works:
-        if work.task is not None:
-            return sorted(set(_modules(work.task)))
-    return []
+def _threads(workers: int) -> int:
+    return max(1, get_settings().max_workers // workers)
 
 
-def _modules(value: Any) -> Iterator[str]:
-    if isinstance(value, Mapping):
-        if isinstance(value.get("module_path"), str):
-            yield value["module_path"]
-        for inner in value.values():
-            yield from _modules(inner)
-    elif isinstance(value, (list, tuple)):
-        for inner in value:
-            yield from _modules(inner)
-    elif isinstance(value, str) and _DOTTED.fullmatch(value):
-        yield value.rpartition(".")[0]
+def _thread_variables(workers: int) -> dict[str, str]:
+    return dict.fromkeys(_THREAD_VARIABLES, str(_threads(workers)))
 
 
 @contextmanager
 def _environment(variables: Mapping[str, str]) -> Iterator[None]:
-    """Environment variables that hold inside the block."""
     kept = {name: os.environ.get(name) for name in variables}
     os.environ.update(variables)
     try:
@@ -110,3 +130,13 @@ def _environment(variables: Mapping[str, str]) -> Iterator[None]:
     finally:
         for name, value in kept.items():
             os.environ.pop(name) if value is None else os.environ.update({name: value})
+
+
+@contextmanager
+def _without_main() -> Iterator[None]:
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main

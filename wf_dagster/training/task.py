@@ -8,7 +8,13 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from wf_dagster.tasks import fill_placeholders, fingerprint, init_instance, validate_task
+from wf_dagster.tasks import (
+    fill_placeholders,
+    fingerprint,
+    init_instance,
+    modules_named,
+    validate_task,
+)
 from wf_dagster.tracking import R
 
 if TYPE_CHECKING:
@@ -58,6 +64,7 @@ def task_train(
         tags={**(tags or {}), "fingerprint": identity, "hostname": socket.gethostname()},
     ):
         recorder: Recorder = R.get_recorder()
+        recorder.trusted |= set(modules_named(task))
         recorder.log_params(**dict(_flat(task)))
         recorder.save_objects(task=task)
 

@@ -77,7 +77,7 @@ def _recorder(work: Work) -> Recorder:
         )
     recorder = R.get_recorder(recorder_id=work.recorder_id, experiment_name=work.experiment_name)
     if work.kind == "refresh":
-        refresh_recorder(recorder)
+        refresh_recorder(recorder, work.task)
     return recorder
 
 

@@ -1,0 +1,106 @@
+"""A backfill of the sample strategy beside the least it could take.
+
+``python -m benchmarks.backfill [--rolls N]`` prints a Markdown table: the wall time of one Dagster
+run over all rolls beside one feature pass plus the sum of fit times over the cores; and what a roll
+beyond fit and predict when one process does one roll after the other.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import tempfile
+import time
+from pathlib import Path
+
+import wf_dagster
+from wf_dagster.settings import get_settings
+
+STRATEGY = "sp500_ridge"
+PARTS = ("recorders", "predictions", "labels")
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rolls", type=int, default=48)
+    rolls = parser.parse_args().rolls
+    with tempfile.TemporaryDirectory(prefix="wf-bench-") as folder:
+        os.environ["WF_HOME"] = folder
+        os.environ["DAGSTER_HOME"] = folder
+        wf_dagster.init(home=folder)
+        features = feature_pass()
+        alone = one_after_the_other(rolls)
+        wall, fit = through_dagster(rolls, Path(folder))
+    cores = get_settings().max_workers
+    least = features + fit / cores
+    print("| what | figure |\n|---|---|")
+    print(f"| rolls | {rolls} |")
+    print(f"| one feature pass | {features:.2f} s |")
+    print(f"| sum of fit times | {fit:.2f} s |")
+    print(f"| feature pass + fit / {cores} cores | {least:.2f} s |")
+    print(f"| backfill as one Dagster run, wall | {wall:.2f} s ({wall / least:.2f} x) |")
+    print(f"| overhead a roll beyond fit and predict, one process | {alone * 1000:.0f} ms |")
+
+
+def feature_pass() -> float:
+    """Seconds to read the prices and compute the features, into an empty cache."""
+    from assets.strategies import STRATEGIES
+    from wf_dagster.tasks import init_instance
+
+    return float(init_instance(STRATEGIES[STRATEGY].template["dataset"]).warm())
+
+
+def one_after_the_other(rolls: int) -> float:
+    """Seconds a roll beyond fit and predict, in this process, once it is warm."""
+    from assets.demo import rolls_of
+    from wf_dagster.tasks import init_instance
+    from wf_dagster.tracking import find_recorders
+    from wf_dagster.training import train_rolls
+
+    chosen = list(rolls_of(STRATEGY))[: min(rolls, 20)]
+    list(train_rolls(chosen[:1], "warm", max_workers=1))
+    started = time.perf_counter()
+    outcomes = list(train_rolls(chosen, "alone", max_workers=1))
+    wall = time.perf_counter() - started
+    predict = 0.0
+    for recorder in find_recorders("alone"):
+        task, model = recorder.load_object("task"), recorder.load_object("params.pkl")
+        dataset = init_instance(task["dataset"])
+        dataset.prepare("train")  # processors are fitted in fit's time, not in predict's
+        started = time.perf_counter()
+        model.predict(dataset)
+        predict += time.perf_counter() - started
+    fit = sum(outcome.fit_seconds for outcome in outcomes)
+    return (wall - fit - predict) / len(chosen)
+
+
+def through_dagster(rolls: int, folder: Path) -> tuple[float, float]:
+    """Wall time of one run over the first rolls, and the sum of their fit times, in seconds."""
+    import dagster as dg
+
+    from assets.definitions import defs
+    from assets.demo import rolls_of
+    from wf_dagster.tracking import find_recorders
+
+    keys = rolls_of(STRATEGY).keys[:rolls]
+    job = defs.resolve_implicit_global_asset_job_def()
+    with dg.DagsterInstance.from_config(str(folder)) as instance:
+        started = time.perf_counter()
+        result = job.execute_in_process(
+            asset_selection=[dg.AssetKey([STRATEGY, part]) for part in PARTS],
+            tags={
+                "dagster/asset_partition_range_start": keys[0],
+                "dagster/asset_partition_range_end": keys[-1],
+            },
+            instance=instance,
+        )
+        wall = time.perf_counter() - started
+    assert result.success
+    found = find_recorders(STRATEGY)
+    assert len(found) == rolls
+    return wall, sum(recorder.list_metrics()["fit_seconds"] for recorder in found)
+
+
+if __name__ == "__main__":
+    main()

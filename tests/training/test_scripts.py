@@ -1,0 +1,84 @@
+"""Rolls trained from plain scripts: typed in, without a main guard, with classes of their own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from wf_dagster.tracking import find_recorders
+
+pytestmark = pytest.mark.integration
+
+ROOT = Path(__file__).parents[2]
+PLAIN = """
+print("started")
+from tests.support import roll
+from wf_dagster import train_rolls
+for outcome in train_rolls([roll("2020-01-01"), roll("2020-02-01")], "s", max_workers=2):
+    print(outcome.key, outcome.error)
+"""
+OWN_CLASS = """
+print("started")
+import dataclasses
+from tests.support import roll
+from wf_dagster import train_rolls
+from wf_dagster.models import SklearnModel
+
+class Mine(SklearnModel):
+    pass
+
+def main():
+    rolls = [roll(month) for month in ("2020-01-01", "2020-02-01")]
+    for one in rolls:
+        one.task["model"] = {"class": Mine, "kwargs": {"alpha": 2.0}}
+    for outcome in train_rolls(rolls, "s", max_workers=2):
+        print(outcome.key, outcome.error)
+
+"""
+
+
+def _run(*arguments: str, text: str | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *arguments],
+        input=text,
+        cwd=ROOT,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        timeout=120,
+    )
+
+
+def _script(tmp_path: Path, text: str) -> str:
+    path = tmp_path / "script.py"
+    path.write_text(f"import sys; sys.path.insert(0, {str(ROOT)!r})\n{text}")
+    return str(path)
+
+
+def test_a_script_that_is_typed_in():
+    done = _run("-", text=PLAIN)
+    assert "2020-01-01 None" in done.stdout, done.stdout
+    assert len(find_recorders("s")) == 2
+
+
+def test_a_script_without_a_main_guard_runs_once(tmp_path):
+    done = _run(_script(tmp_path, PLAIN))
+    assert "2020-02-01 None" in done.stdout, done.stdout
+    assert done.stdout.count("started") == 1
+    assert len(find_recorders("s")) == 2
+
+
+def test_a_guarded_script_may_bring_classes_of_its_own(tmp_path):
+    done = _run(_script(tmp_path, f'{OWN_CLASS}if __name__ == "__main__":\n    main()\n'))
+    assert "2020-02-01 None" in done.stdout, done.stdout
+    assert len(find_recorders("s")) == 2
+
+
+def test_an_unguarded_script_with_classes_of_its_own_is_told_what_to_do(tmp_path):
+    done = _run(_script(tmp_path, f"{OWN_CLASS}main()\n"))
+    assert done.returncode != 0
+    assert 'must start under `if __name__ == "__main__":`' in done.stdout
+    assert find_recorders("s", status=None) == []

@@ -1,0 +1,36 @@
+"""The modules whose code a task runs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+_DOTTED = re.compile(r"[A-Za-z_]\w*(\.\w+)+")
+
+
+def modules_named(task: Mapping[str, Any]) -> list[str]:
+    """Modules of the classes and functions that a task definition names, sorted.
+
+    Whatever looks like a dotted path counts, so some may not exist.
+
+    Example:
+        >>> modules_named({"model": "sklearn.linear_model.Ridge", "dataset": {"class": dict}})
+        ['builtins', 'sklearn.linear_model']
+    """
+    return sorted(set(_modules(task)))
+
+
+def _modules(value: Any) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        if isinstance(value.get("module_path"), str):
+            yield value["module_path"]
+        for inner in value.values():
+            yield from _modules(inner)
+    elif isinstance(value, (list, tuple)):
+        for inner in value:
+            yield from _modules(inner)
+    elif isinstance(value, str) and _DOTTED.fullmatch(value):
+        yield value.rpartition(".")[0]
+    elif isinstance(value, type):
+        yield value.__module__
