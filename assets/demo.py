@@ -28,16 +28,16 @@ PARTS = ("recorders", "predictions", "labels")
 _RANGE_START = "dagster/asset_partition_range_start"
 _RANGE_END = "dagster/asset_partition_range_end"
 
-console = Console()
-
 
 def main() -> int:
     """Backfill both strategies, collect, average, and print the figures."""
     started = time.perf_counter()
+    # a copy of stdout: while a step runs, Dagster captures the original, and it is no terminal then
+    console = Console(file=os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8"))
     try:
         os.environ["DAGSTER_HOME"] = str(prepare_dagster_home(get_settings().make_home()))
         with dg.DagsterInstance.get() as instance:
-            runner = Runner(instance)
+            runner = Runner(instance, console)
             backfills = {name: runner.backfill(name) for name in STRATEGIES}
             runner.run([f"{name}/collected" for name in STRATEGIES] + ["signals"])
             for name, backfill in backfills.items():
@@ -71,8 +71,9 @@ class Backfill:
 class Runner:
     """Runs assets of this code location on the Dagster instance of the home folder."""
 
-    def __init__(self, instance: dg.DagsterInstance) -> None:
+    def __init__(self, instance: dg.DagsterInstance, console: Console) -> None:
         self._instance = instance
+        self._console = console
         loud = dg.Definitions.merge(defs, dg.Definitions(loggers={"console": progress_logger}))
         self._job = loud.resolve_implicit_global_asset_job_def()
 
@@ -89,7 +90,7 @@ class Runner:
         )
         there = trained & marked
         todo = len(rolls) - len(there)
-        console.print(
+        self._console.print(
             f"[bold]{name}[/bold]: {todo} rolls to materialize, {len(there)} of {len(rolls)} rolls "
             "are there already and reused",
             soft_wrap=True,
@@ -121,7 +122,7 @@ class Runner:
         total: int = 0,
     ) -> None:
         """One Dagster run of these assets."""
-        with watching(console, total):
+        with watching(self._console, total):
             result = self._job.execute_in_process(
                 run_config={"loggers": {"console": {}}, "ops": ops or {}},
                 asset_selection=[dg.AssetKey(a.split("/")) for a in assets],
