@@ -16,7 +16,7 @@ import pytest
 import requests
 
 from tests.integration.conftest import ROOT, Site
-from wf_dagster.tracking import find_recorders, parent_of
+from wf_dagster.tracking import R, find_recorders, parent_of
 
 pytestmark = pytest.mark.integration
 
@@ -33,6 +33,21 @@ BACKFILL = """
 query Backfill($id: String!) {
   partitionBackfillOrError(backfillId: $id) {
     ... on PartitionBackfill { status runs(limit: 10) { id status } }
+  }
+}
+"""
+KEYS = """
+query Keys($key: AssetKeyInput!) {
+  assetNodeOrError(assetKey: $key) { ... on AssetNode { partitionKeys } }
+}
+"""
+RUNS = "{ runsOrError(limit: 10) { ... on Runs { results { id status } } } }"
+TERMINATE = "mutation Terminate($id: String!) { terminateRun(runId: $id) { __typename } }"
+AGAIN = """
+mutation Again($params: ReexecutionParams!) {
+  launchRunReexecution(reexecutionParams: $params) {
+    __typename
+    ... on PythonError { message }
   }
 }
 """
@@ -154,7 +169,43 @@ def test_a_backfill_launched_from_the_page_is_one_run_and_both_pages_show_it(sit
     assert tags["mlflow.parentRunId"] == parent_of(run["id"], "sp500_ridge")
 
 
-def test_ctrl_c_ends_both_pages(pages):
+def test_a_cancelled_run_keeps_what_it_finished_and_goes_on_from_there(site, pages):
+    selection = [{"path": ["sp500_ridge", "recorders"]}]
+    keys = pages.ask(KEYS, key=selection[0])["assetNodeOrError"]["partitionKeys"]
+    pages.ask(
+        LAUNCH, params={"partitionNames": keys, "assetSelection": selection, "fromFailure": False}
+    )
+    _until(lambda: len(find_recorders("sp500_ridge")) >= 3, 120, pages.log)
+    (run,) = pages.ask(RUNS)["runsOrError"]["results"]
+    pages.ask(TERMINATE, id=run["id"])
+
+    def ended() -> bool:
+        return pages.ask(RUNS)["runsOrError"]["results"][0]["status"] == "CANCELED"
+
+    _until(ended, 60, pages.log)
+    done = {r.list_tags()["roll"]: r.id for r in find_recorders("sp500_ridge")}
+    assert 3 <= len(done) < len(keys)
+    marked = site.materialized("sp500_ridge", "recorders")
+    assert set(marked.values()) == {1}
+    assert set(marked) <= set(done)
+    assert len(done) - len(marked) <= 2  # a worker may finish a roll as the run is interrupted
+    unfinished = [
+        r for r in find_recorders("sp500_ridge", status=None) if r.id not in done.values()
+    ]
+    assert {r.status for r in unfinished} <= {"FAILED"}
+    parent = R.get_recorder(recorder_id=parent_of(run["id"], "sp500_ridge"))
+    assert parent.status == "KILLED"
+
+    pages.ask(AGAIN, params={"parentRunId": run["id"], "strategy": "ALL_STEPS"})
+
+    def again() -> bool:
+        runs = pages.ask(RUNS)["runsOrError"]["results"]
+        return len(runs) == 2 and runs[0]["status"] == "SUCCESS"
+
+    _until(again, 120, pages.log)
+    found = find_recorders("sp500_ridge")
+    assert sorted(r.list_tags()["roll"] for r in found) == sorted(keys)
+    assert set(done.values()) <= {r.id for r in found}
     pages.stop(signal.SIGINT)
 
 

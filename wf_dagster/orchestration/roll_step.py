@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -69,20 +69,22 @@ class RollStep:
 
         with shown_plainly(), tracking.parent(context, self.experiment) as parent_id:
             works = self._plan(context, config, selected, rolls, parent_id)
-            outcomes = self._work(context, works)
-            finished = [outcomes[r.key] for r in rolls if outcomes[r.key].ok]
+            outcomes: dict[str, RollOutcome] = {}
+            try:
+                self._work(context, works, outcomes)
+            except BaseException:  # a cancelled run keeps what it has finished
+                self._mark(context, selected, outcomes)
+                raise
             failed = [outcomes[r.key] for r in rolls if not outcomes[r.key].ok]
-            if "recorders" not in selected:
-                # rolls that had no recorder were trained: the graph should know
-                self._log(context, ["recorders"], [o for o in finished if o.kind == "train"])
             if failed:
-                self._log(context, selected, finished)
+                self._mark(context, selected, outcomes)
                 raise _failure(failed, len(rolls))
+            self._mark_trained(context, selected, outcomes)
 
         for part in selected:
-            for outcome in finished:
+            for key, outcome in outcomes.items():
                 context.add_asset_metadata(
-                    roll_metadata(outcome), asset_key=self._key(part), partition_key=outcome.key
+                    roll_metadata(outcome), asset_key=self._key(part), partition_key=key
                 )
         for part in selected:
             yield dg.MaterializeResult(asset_key=self._key(part))
@@ -128,12 +130,16 @@ class RollStep:
         return works
 
     def _work(
-        self, context: dg.AssetExecutionContext, works: Sequence[Work]
-    ) -> dict[str, RollOutcome]:
+        self,
+        context: dg.AssetExecutionContext,
+        works: Sequence[Work],
+        outcomes: dict[str, RollOutcome],
+    ) -> None:
+        """Do the works; each outcome is in ``outcomes`` as soon as it is there."""
         counts = {kind: sum(w.kind == kind for w in works) for kind in _SAID}
         said = ", ".join(f"{_SAID[kind]} {n}" for kind, n in counts.items() if n)
         context.log.info(f"{self.name}: {len(works)} rolls ({said})")
-        started, outcomes = time.perf_counter(), dict[str, RollOutcome]()
+        started = time.perf_counter()
         for done, outcome in enumerate(work_through(works, max_workers=self.max_workers), 1):
             outcomes[outcome.key] = outcome
             left = (time.perf_counter() - started) / done * (len(works) - done)
@@ -142,7 +148,27 @@ class RollStep:
                 context.log.info(f"{line}, {left:.0f} s to go")
             else:
                 context.log.error(f"{line}\n{outcome.details}")
-        return outcomes
+
+    def _mark(
+        self,
+        context: dg.AssetExecutionContext,
+        selected: Sequence[str],
+        outcomes: Mapping[str, RollOutcome],
+    ) -> None:
+        """Mark the finished rolls of a step that will not end well."""
+        self._mark_trained(context, selected, outcomes)
+        self._log(context, selected, [o for o in outcomes.values() if o.ok])
+
+    def _mark_trained(
+        self,
+        context: dg.AssetExecutionContext,
+        selected: Sequence[str],
+        outcomes: Mapping[str, RollOutcome],
+    ) -> None:
+        """Rolls that had no recorder were trained, selected or not: the graph should know."""
+        if "recorders" not in selected:
+            trained = [o for o in outcomes.values() if o.ok and o.kind == "train"]
+            self._log(context, ["recorders"], trained)
 
     def _log(
         self,
