@@ -92,6 +92,27 @@ def merge(frames: Sequence[Any]) -> Any:
     return made
 
 
+def lookup(values: pd.Series, rows: pd.Index) -> npt.NDArray[np.float64]:
+    """The value of each row, NaN where there is none.
+
+    Args:
+        values: Sorted, each row once, as :func:`merge` gives them.
+        rows: The rows that are asked for.
+    """
+    index = values.index
+    if not (len(index) and RowCodes.fits([index, rows])):
+        plain: npt.NDArray[np.float64] = values.reindex(rows).to_numpy(dtype="float64")
+        return plain
+    assert isinstance(index, pd.MultiIndex)
+    assert isinstance(rows, pd.MultiIndex)
+    codes = RowCodes([index, rows])
+    keys, wanted = codes.keys(index), codes.keys(rows)
+    places = np.searchsorted(keys, wanted).clip(max=len(keys) - 1)
+    made = values.to_numpy(dtype="float64")[places]
+    made[keys[places] != wanted] = np.nan
+    return made
+
+
 def _union(levels: Sequence[pd.Index]) -> pd.Index:
     made = levels[0].append(list(levels[1:])) if len(levels) > 1 else levels[0]
     return made.unique().sort_values()
