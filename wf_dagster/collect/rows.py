@@ -108,7 +108,7 @@ def lookup(values: pd.Series, rows: pd.Index) -> npt.NDArray[np.float64]:
     codes = RowCodes([index, rows])
     keys, wanted = codes.keys(index), codes.keys(rows)
     places = np.searchsorted(keys, wanted).clip(max=len(keys) - 1)
-    made = values.to_numpy(dtype="float64")[places]
+    made: npt.NDArray[np.float64] = values.to_numpy(dtype="float64")[places]
     made[keys[places] != wanted] = np.nan
     return made
 

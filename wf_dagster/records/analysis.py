@@ -203,8 +203,12 @@ def first_column(frame: pd.DataFrame | pd.Series, position: int = 0) -> pd.Serie
     return frame if isinstance(frame, pd.Series) else frame.iloc[:, position]
 
 
-def _by_day(pred: pd.Series, label: pd.Series) -> tuple[Floats, Floats, Ints, pd.DatetimeIndex]:
-    """Scores and labels row by row, in the order of their days' positions in all days."""
+def check_rows(pred: pd.Series, label: pd.Series) -> None:
+    """Refuse scores and labels whose rows cannot be paired.
+
+    Raises:
+        RecordError: A row is there twice, or the rows are named differently or not by day.
+    """
     for name, series in (("predictions", pred), ("labels", label)):
         if DAYS not in series.index.names:
             raise RecordError(
@@ -218,6 +222,11 @@ def _by_day(pred: pd.Series, label: pd.Series) -> tuple[Floats, Floats, Ints, pd
             f"predictions have rows named {list(pred.index.names)}, labels have "
             f"{list(label.index.names)}: they must be the same"
         )
+
+
+def _by_day(pred: pd.Series, label: pd.Series) -> tuple[Floats, Floats, Ints, pd.DatetimeIndex]:
+    """Scores and labels row by row, in the order of their days' positions in all days."""
+    check_rows(pred, label)
     if not pred.index.equals(label.index):
         pred, label = pred.align(label, join="outer")
     codes, index = pd.factorize(pred.index.get_level_values(DAYS), sort=True)

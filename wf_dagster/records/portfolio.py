@@ -54,8 +54,8 @@ def simulate(
     score counts as worst. A name without a price is neither bought nor sold, keeps its weight and
     earns nothing.
 
-    Unlike there, the account is fully invested, amounts are not rounded, and names are brought
-    back to equal weight every session.
+    Unlike there, the account is fully invested, amounts are not rounded, names are brought back
+    to equal weight every session, and no name is dropped that none is there to replace.
 
     Args:
         scores: Sessions times instruments; NaN where there is no score.
@@ -138,8 +138,8 @@ def choose(scores: Floats, held: Mask, tradable: Mask, topk: int, n_drop: int) -
     fresh = order[(~held & tradable & ~np.isnan(scores))[order]][: max(0, n_drop + free)]
     both = held.copy()
     both[fresh] = True
-    worst = order[both[order]]
-    worst = worst[len(worst) - min(n_drop, len(worst)) :]
+    ranked = order[both[order]]
+    worst = ranked[len(ranked) - min(n_drop, max(0, len(ranked) - topk)) :]
     sold = worst[(held & tradable)[worst]]
     after: Mask = held.copy()
     after[sold] = False

@@ -12,6 +12,7 @@ from wf_dagster.records.analysis import (
     SESSIONS_A_YEAR,
     annualised,
     check_quantile,
+    check_rows,
     check_whole,
     first_column,
     ic_metrics,
@@ -89,6 +90,7 @@ class SigAnaRecord(DependentRecord):
     def _generate(self, label: pd.DataFrame | None = None, **kwargs: Any) -> dict[str, Any]:
         pred = first_column(self.load("pred.pkl"))
         truth = self._label(label, pred.index)
+        check_rows(pred, truth)
         known = pred.index.isin(truth.index[truth.notna()])
         if not known.any():
             _log.info("SigAnaRecord: no label is known yet, nothing to analyse")
