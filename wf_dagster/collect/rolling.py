@@ -110,7 +110,8 @@ def _labels(rows: pd.Index, labels: Sequence[Any]) -> pd.DataFrame:
     """The last known label of each row, of frames in the order of their rolls."""
     columns = [first_column(label) for label in labels if label is not None]
     name = columns[0].name if columns else "label"
-    known = [column for column in (column.dropna() for column in columns) if len(column)]
+    known = [column.dropna() if column.hasnans else column for column in columns]
+    known = [column for column in known if len(column)]
     values = lookup(merge(known), rows) if known else np.full(len(rows), np.nan)
     return pd.DataFrame({name: values}, index=rows)
 
