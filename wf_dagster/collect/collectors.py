@@ -9,12 +9,11 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from wf_dagster.errors import CollectError, ObjectNotFoundError
+from wf_dagster.tracking.recorder import KIND_TAG, RECORDER, Recorder
 
 _log = logging.getLogger(__name__)
 
 READERS = 8  # threads; reading files and unpacking them wait more than they compute
-FINISHED = "FINISHED"
-KIND_TAG, RECORDER = "wf_kind", "recorder"
 Process = Callable[..., Any]
 
 
@@ -128,7 +127,7 @@ class RecorderCollector(Collector):
         artifacts_path: Mapping[str, str] | None = None,
         artifacts_key: str | Sequence[str] | None = None,
         list_kwargs: Mapping[str, Any] | None = None,
-        status: Iterable[str] | None = (FINISHED,),
+        status: Iterable[str] | None = (Recorder.STATUS_FI,),
     ) -> None:
         super().__init__(process_list)
         if isinstance(experiment, str):
@@ -183,10 +182,14 @@ class RecorderCollector(Collector):
         with ThreadPoolExecutor(READERS) as pool:
             found = list(pool.map(lambda pair: self._read(pair[0], pair[1], only_exist), wanted))
         made: dict[str, dict[Any, Any]] = {}
+        keys: dict[int, Any] = {}
         for (recorder, artifact), held in zip(wanted, found, strict=True):
             if not held:
                 continue
-            key = self.rec_key_func(recorder)
+            # once a recorder: such a function may read its task from a file
+            if id(recorder) not in keys:
+                keys[id(recorder)] = self._key(recorder)
+            key = keys[id(recorder)]
             collected = made.setdefault(artifact, {})
             if key in collected:
                 _log.warning(
@@ -213,6 +216,17 @@ class RecorderCollector(Collector):
             for recorder in reversed(list(listed.values()))
             if recorder.list_tags().get(KIND_TAG, RECORDER) == RECORDER
         ]
+
+    def _key(self, recorder: Any) -> Any:
+        key = self.rec_key_func(recorder)
+        try:
+            hash(key)
+        except TypeError:
+            raise CollectError(
+                f"rec_key_func gave {key!r} for recorder {recorder.id}: a key must be hashable, "
+                "for example a tuple instead of a list"
+            ) from None
+        return key
 
     def _read(self, recorder: Any, artifact: str, only_exist: bool) -> tuple[Any, ...]:
         """The object alone, or nothing."""
@@ -242,8 +256,11 @@ def _listed(value: str | Iterable[str]) -> list[str]:
 
 
 def _processes(given: Process | Sequence[Process]) -> list[Process]:
-    processes = [given] if callable(given) else list(given)
-    for place, process in enumerate(processes):
+    if callable(given):
+        return [given]
+    if not isinstance(given, Iterable):
+        raise CollectError(f"process_list is {given!r}: give a callable such as RollingGroup()")
+    for place, process in enumerate(processes := list(given)):
         if not callable(process):
             raise CollectError(
                 f"process_list[{place}] is {process!r}: give callables such as RollingGroup()"

@@ -63,6 +63,7 @@ class RollingEnsemble(Ensemble):
         Raises:
             CollectError: There is nothing to join, or something that is no such frame.
         """
+        _check_dict(ensemble_dict, "RollingEnsemble")
         _check(ensemble_dict, "RollingEnsemble")
         values = [value for value in ensemble_dict.values() if len(value)]
         if not values:
@@ -76,8 +77,9 @@ class AverageEnsemble(Ensemble):
     """Averages scores of several models, each standardised a day.
 
     Each day's values of a column become ``(x - mean) / std`` (ddof 1); then the mean over the
-    columns that have the row. On a day on which a column has one value, or equal values, they
-    become 0: they say nothing about which instrument is better.
+    columns that have the row. A column with one value on a day, or equal values, says nothing
+    about which instrument is better: that day it is left out, and where it is all there is, the
+    average is 0 (in Qlib NaN, so that such a row would be lost).
     """
 
     def __call__(self, ensemble_dict: Mapping[Any, Any]) -> pd.Series:
@@ -94,6 +96,7 @@ class AverageEnsemble(Ensemble):
             CollectError: There is nothing to average, something that is no such frame, or a row
                 twice.
         """
+        _check_dict(ensemble_dict, "AverageEnsemble")
         flat = dict(_flatten(ensemble_dict))
         _check(flat, "AverageEnsemble")
         for key, value in flat.items():
@@ -106,10 +109,9 @@ class AverageEnsemble(Ensemble):
         low, high = days.transform("min"), days.transform("max")
         scores = (table - days.transform("mean")) / days.transform("std")
         # compared, because the computed deviation of equal values may miss zero by a rounding
-        scores = scores.mask(low.eq(high) & table.notna(), 0.0)
+        average: pd.Series[Any] = scores.mask(low.eq(high)).mean(axis=1)
         _log.info("AverageEnsemble: %d columns averaged", table.shape[1])
-        average: pd.Series[Any] = scores.mean(axis=1)
-        return average
+        return average.mask(average.isna() & table.notna().any(axis=1), 0.0)
 
 
 def first_day(value: Any) -> pd.Timestamp:
@@ -130,6 +132,14 @@ def _flatten(values: Any, path: tuple[Any, ...] = ()) -> Any:
             yield from _flatten(value, (*path, key))
         else:
             yield (*path, key) if path else key, value
+
+
+def _check_dict(values: Any, who: str) -> None:
+    if not isinstance(values, Mapping):
+        raise CollectError(
+            f"{who} got a {type(values).__name__}: it merges the values of a dict, as a collector "
+            "or a group gives it"
+        )
 
 
 def _check(values: Any, who: str) -> None:

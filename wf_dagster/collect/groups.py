@@ -72,8 +72,16 @@ class Group:
 
         Returns:
             ``{group: merged object}``, in the order of the groups.
+
+        Raises:
+            CollectError: The groups are no dict.
         """
         grouped = self.group(ungrouped_dict, *args, **kwargs)
+        if not isinstance(grouped, Mapping):
+            raise CollectError(
+                f"{type(self).__name__}.group gave a {type(grouped).__name__}: it must give a dict "
+                "of groups"
+            )
         if n_jobs == 1 or len(grouped) < 2:
             return {key: self.reduce(value) for key, value in grouped.items()}
         with ThreadPoolExecutor(n_jobs if n_jobs > 0 else os.cpu_count()) as pool:
@@ -96,6 +104,11 @@ class RollingGroup(Group):
         Raises:
             CollectError: A key is no tuple.
         """
+        if not isinstance(rolling_dict, Mapping):
+            raise CollectError(
+                f"RollingGroup got a {type(rolling_dict).__name__}: it groups a dict of rolls, as "
+                "a collector gives it"
+            )
         made: dict[Any, dict[Any, Any]] = {}
         for key, value in rolling_dict.items():
             if not isinstance(key, tuple):

@@ -11,10 +11,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from wf_dagster.collect.collectors import FINISHED, READERS
+from wf_dagster.collect.collectors import READERS
 from wf_dagster.collect.ensembles import first_day
-from wf_dagster.collect.rows import RowCodes, keep_last, merge
+from wf_dagster.collect.rows import lookup, merge
 from wf_dagster.errors import CollectError, ObjectNotFoundError
+from wf_dagster.records.analysis import first_column
+from wf_dagster.tracking.recorder import Recorder
 
 _log = logging.getLogger(__name__)
 
@@ -89,7 +91,7 @@ def collect_rolling(
 
 def _frames(pair: tuple[str, Any]) -> tuple[pd.DataFrame | None, pd.DataFrame | None]:
     key, recorder = pair
-    if recorder.status != FINISHED:
+    if recorder.status != Recorder.STATUS_FI:
         _log.warning("roll %s: recorder %s is %s, left out", key, recorder.id, recorder.status)
         return None, None
     try:
@@ -101,28 +103,16 @@ def _frames(pair: tuple[str, Any]) -> tuple[pd.DataFrame | None, pd.DataFrame | 
         label = recorder.load_object("label.pkl")
     except ObjectNotFoundError:  # a task whose records keep none
         label = None
-    return pred, label
+    return pred.to_frame("score") if isinstance(pred, pd.Series) else pred, label
 
 
 def _labels(rows: pd.Index, labels: Sequence[Any]) -> pd.DataFrame:
     """The last known label of each row, of frames in the order of their rolls."""
-    columns = [label.iloc[:, 0] for label in labels if label is not None and label.shape[1]]
+    columns = [first_column(label) for label in labels if label is not None]
     name = columns[0].name if columns else "label"
-    known = [column.dropna() for column in columns]
+    known = [column.dropna() if column.hasnans else column for column in columns]
     known = [column for column in known if len(column)]
-    values = np.full(len(rows), np.nan)
-    if known and RowCodes.fits([rows, *(column.index for column in known)]):
-        codes = RowCodes([rows, *(column.index for column in known)])  # type: ignore[list-item]
-        keys = np.concatenate([codes.keys(column.index) for column in known])
-        last = keep_last(keys)
-        keys = keys[last]
-        wanted = codes.keys(rows)  # type: ignore[arg-type]
-        places = np.searchsorted(keys, wanted).clip(max=len(keys) - 1)
-        hit = keys[places] == wanted
-        joined = np.concatenate([column.to_numpy(dtype="float64") for column in known])[last]
-        values[hit] = joined[places[hit]]
-    elif known:
-        values = merge(known).reindex(rows).to_numpy(dtype="float64")
+    values = lookup(merge(known), rows) if known else np.full(len(rows), np.nan)
     return pd.DataFrame({name: values}, index=rows)
 
 

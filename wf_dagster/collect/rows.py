@@ -31,16 +31,11 @@ class RowCodes:
     def fits(indexes: Sequence[pd.Index]) -> bool:
         """Whether all indexes have two levels, of the same names and of sortable labels."""
         first = indexes[0]
+        if not isinstance(first, pd.MultiIndex) or first.nlevels != 2:
+            return False
+        kinds = [level.dtype for level in first.levels]
         return all(
-            isinstance(index, pd.MultiIndex)
-            and index.nlevels == 2
-            and index.names == first.names
-            and all(
-                index.levels[i].dtype == first.levels[i].dtype  # type: ignore[attr-defined]
-                and index.levels[i].inferred_type in ("string", "datetime64", "integer", "empty")
-                and (len(index) == 0 or int(index.codes[i].min()) >= 0)
-                for i in range(2)
-            )
+            isinstance(index, pd.MultiIndex) and index.names == first.names and _plain(index, kinds)
             for index in indexes
         )
 
@@ -90,6 +85,36 @@ def merge(frames: Sequence[Any]) -> Any:
     made = pd.concat(frames, ignore_index=True).iloc[places]
     made.index = rows.index(keys[places])
     return made
+
+
+def lookup(values: pd.Series, rows: pd.Index) -> npt.NDArray[np.float64]:
+    """The value of each row, NaN where there is none.
+
+    Args:
+        values: Sorted, each row once, as :func:`merge` gives them.
+        rows: The rows that are asked for.
+    """
+    index = values.index
+    if not (len(index) and RowCodes.fits([index, rows])):
+        plain: npt.NDArray[np.float64] = values.reindex(rows).to_numpy(dtype="float64")
+        return plain
+    assert isinstance(index, pd.MultiIndex)
+    assert isinstance(rows, pd.MultiIndex)
+    codes = RowCodes([index, rows])
+    keys, wanted = codes.keys(index), codes.keys(rows)
+    places = np.searchsorted(keys, wanted).clip(max=len(keys) - 1)
+    made: npt.NDArray[np.float64] = values.to_numpy(dtype="float64")[places]
+    made[keys[places] != wanted] = np.nan
+    return made
+
+
+def _plain(index: pd.MultiIndex, kinds: Sequence[Any]) -> bool:
+    """Whether the labels are sortable, of these dtypes, and none is missing."""
+    return [level.dtype for level in index.levels] == kinds and all(
+        level.inferred_type in ("string", "datetime64", "integer", "empty")
+        and (len(index) == 0 or int(np.min(codes)) >= 0)
+        for level, codes in zip(index.levels, index.codes, strict=True)
+    )
 
 
 def _union(levels: Sequence[pd.Index]) -> pd.Index:

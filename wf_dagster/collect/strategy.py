@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,10 +13,10 @@ from wf_dagster.collect.ensembles import AverageEnsemble
 from wf_dagster.collect.rolling import collect_rolling
 from wf_dagster.errors import CollectError
 from wf_dagster.records import signal_summary
+from wf_dagster.records.base import log_figures
 from wf_dagster.tasks import Rolls, fingerprint, label_horizon
 from wf_dagster.tracking import R, Recorder, find_recorders
-
-KIND_TAG = "wf_kind"
+from wf_dagster.tracking.recorder import KIND_TAG
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ def collect_strategy(experiment_name: str, rolls: Rolls) -> StrategyCollection:
     for recorder in find_recorders(experiment_name):  # newest first
         tags = recorder.list_tags()
         key = tags.get("roll", "")
-        if wanted.get(key) == tags.get("fingerprint"):
+        if key in wanted and wanted[key] == tags.get("fingerprint"):
             found.setdefault(key, recorder)
         else:
             other.add(key)
@@ -99,17 +100,17 @@ def collect_strategy(experiment_name: str, rolls: Rolls) -> StrategyCollection:
         experiment_name,
         "collected",
         {"pred.pkl": made.pred, "label.pkl": made.label},
-        {**summary, "coverage": made.coverage, "rolls": len(found)},
+        {**summary, "coverage": made.coverage, "rolls": len(made.keys)},
     )
     return StrategyCollection(
         pred=made.pred,
         label=made.label,
-        rolls=len(found),
+        rolls=len(made.keys),
         gaps=made.gaps,
         outdated=[key for key in made.gaps if key in other],
         coverage=made.coverage,
         summary=summary,
-        fit_seconds=sum(r.list_metrics().get("fit_seconds", 0.0) for r in found.values()),
+        fit_seconds=sum(found[key].list_metrics().get("fit_seconds", 0.0) for key in made.keys),
         recorder=kept,
     )
 
@@ -144,7 +145,16 @@ def average_signals(experiments: Sequence[str]) -> pd.DataFrame:
 def keep(
     experiment_name: str, kind: str, objects: Mapping[str, Any], figures: Mapping[str, Any]
 ) -> Recorder:
-    """Put objects into the experiment's one recorder of this kind, replacing older ones."""
+    """Put objects into the experiment's one recorder of this kind, replacing older ones.
+
+    Its metrics are this time's figures: one that is not defined any more becomes NaN.
+
+    Args:
+        experiment_name: MLflow experiment; made when it is not there.
+        kind: Name of the recorder, and its tag ``wf_kind``.
+        objects: What is kept, by name.
+        figures: Numbers become metrics; the rest is left out.
+    """
     kept = find_recorders(experiment_name, tags={KIND_TAG: kind}, status=None)
     with R.start(
         experiment_name=experiment_name,
@@ -156,5 +166,5 @@ def keep(
         recorder: Recorder = R.get_recorder()
         recorder.save_objects(**objects)
         numbers = {n: float(v) for n, v in figures.items() if isinstance(v, (int, float))}
-        recorder.log_metrics(None, **numbers)
+        log_figures(recorder, {**dict.fromkeys(recorder.list_metrics(), math.nan), **numbers})
     return recorder

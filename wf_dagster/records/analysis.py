@@ -35,7 +35,9 @@ def ic_series(pred: pd.Series, label: pd.Series) -> tuple[pd.Series, pd.Series]:
     Raises:
         RecordError: A row is there twice, or the rows are not of that kind.
     """
-    score, truth, days, index = _paired(pred, label)
+    score, truth, days, index = _by_day(pred, label)
+    known = ~(np.isnan(score) | np.isnan(truth))
+    score, truth, days = score[known], truth[known], days[known]
     starts, counts = _blocks(days)
     ic, ric = (np.full(len(index), np.nan) for _ in range(2))
     if len(days):
@@ -50,8 +52,10 @@ def ic_series(pred: pd.Series, label: pd.Series) -> tuple[pd.Series, pd.Series]:
 def long_short(pred: pd.Series, label: pd.Series, quantile: float = 0.2) -> pd.DataFrame:
     """Mean label of the best and of the worst scores of each day.
 
-    Each side has ``int(n * quantile)`` of the day's ``n`` rows with a label; a day on which that
-    is zero has NaN sides. Ties are cut in the order of the rows.
+    Each side has ``int(n * quantile)`` of the day's ``n`` rows with a score, chosen by score
+    alone: whether a label will be known is not known then. Means are those of the labels that
+    are; a side without any is NaN. Ties are cut in the order of the rows. Where every row has a
+    score, this is Qlib's.
 
     Args:
         pred: Scores, rows ``(datetime, instrument)``.
@@ -60,29 +64,24 @@ def long_short(pred: pd.Series, label: pd.Series, quantile: float = 0.2) -> pd.D
 
     Returns:
         A row a day (``datetime``); float64 columns ``long``, ``short`` and ``average`` (of all
-        rows), as fractions.
+        rows with a score), as fractions.
 
     Raises:
         RecordError: ``quantile`` is out of range, or as in :func:`ic_series`.
     """
-    if not 0 < quantile <= 0.5:
-        raise RecordError(f"quantile={quantile!r}: use a share above 0 and at most 0.5")
-    score, truth, days, index = _paired(pred, label)
+    check_quantile(quantile)
+    score, truth, days, index = _by_day(pred, label)
+    scored = ~np.isnan(score)
+    score, truth, days = score[scored], truth[scored], days[scored]
     made = pd.DataFrame(np.nan, index, ["long", "short", "average"])
     if not len(days):
         return made
     starts, counts = _blocks(days)
-    side = (counts * quantile).astype("int64")
     place = np.arange(len(days)) - np.repeat(starts, counts)
-    wanted = np.repeat(side, counts)
-    columns = []
-    for sign in (-1, 1):
-        order = np.lexsort((sign * score, days))
-        chosen = np.where(place < wanted, truth[order], 0.0)
-        with np.errstate(invalid="ignore"):
-            columns.append(np.add.reduceat(chosen, starts) / side)
-    columns.append(np.add.reduceat(truth, starts) / counts)
-    made.iloc[days[starts]] = np.column_stack(columns)
+    chosen = place < np.repeat((counts * quantile).astype("int64"), counts)
+    sides = [_means(truth[np.lexsort((key, days))], chosen, starts) for key in (-score, score)]
+    everything = _means(truth, np.ones_like(chosen), starts)
+    made.iloc[days[starts]] = np.column_stack([*sides, everything])
     return made
 
 
@@ -167,11 +166,36 @@ def annualised(
     Raises:
         RecordError: ``horizon`` is less than 1.
     """
-    if horizon < 1:
-        raise RecordError(f"label horizon {horizon!r}: use a number of sessions, at least 1")
+    check_whole("label horizon", horizon, "a number of sessions")
     mean, std = returns.mean(), returns.std()
     sharpe = mean / std * np.sqrt(ann_scaler / horizon) if std > 0 else np.nan
     return float(mean / horizon * ann_scaler), float(sharpe)
+
+
+def check_quantile(quantile: Any) -> None:
+    """Refuse what is no share of the instruments on one side.
+
+    Raises:
+        RecordError: It is out of range.
+    """
+    if not isinstance(quantile, (int, float)) or not 0 < quantile <= 0.5:
+        raise RecordError(f"quantile={quantile!r}: use a share above 0 and at most 0.5")
+
+
+def check_whole(name: str, value: Any, what: str, least: int = 1) -> None:
+    """Refuse what is no whole number.
+
+    Args:
+        name: Of the argument, for the message.
+        value: What was given.
+        what: What it should be, for the message.
+        least: The smallest that is taken.
+
+    Raises:
+        RecordError: It is another thing, or too small.
+    """
+    if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < least:
+        raise RecordError(f"{name}={value!r}: use {what}, at least {least}")
 
 
 def first_column(frame: pd.DataFrame | pd.Series, position: int = 0) -> pd.Series:
@@ -179,8 +203,12 @@ def first_column(frame: pd.DataFrame | pd.Series, position: int = 0) -> pd.Serie
     return frame if isinstance(frame, pd.Series) else frame.iloc[:, position]
 
 
-def _paired(pred: pd.Series, label: pd.Series) -> tuple[Floats, Floats, Ints, pd.DatetimeIndex]:
-    """Scores and labels of the rows that have both, day by day, and all days."""
+def check_rows(pred: pd.Series, label: pd.Series) -> None:
+    """Refuse scores and labels whose rows cannot be paired.
+
+    Raises:
+        RecordError: A row is there twice, or the rows are named differently or not by day.
+    """
     for name, series in (("predictions", pred), ("labels", label)):
         if DAYS not in series.index.names:
             raise RecordError(
@@ -189,23 +217,42 @@ def _paired(pred: pd.Series, label: pd.Series) -> tuple[Floats, Floats, Ints, pd
         if not series.index.is_unique:
             twice = series.index[series.index.duplicated()][0]
             raise RecordError(f"{name} have the row {twice} twice: keep one of them")
+    if pred.index.names != label.index.names:
+        raise RecordError(
+            f"predictions have rows named {list(pred.index.names)}, labels have "
+            f"{list(label.index.names)}: they must be the same"
+        )
+
+
+def _by_day(pred: pd.Series, label: pd.Series) -> tuple[Floats, Floats, Ints, pd.DatetimeIndex]:
+    """Scores and labels row by row, in the order of their days' positions in all days."""
+    check_rows(pred, label)
     if not pred.index.equals(label.index):
         pred, label = pred.align(label, join="outer")
     codes, index = pd.factorize(pred.index.get_level_values(DAYS), sort=True)
+    if len(codes) and codes.min() < 0:
+        raise RecordError("predictions or labels have rows without a date (NaT): drop them")
     score = pred.to_numpy(dtype="float64", na_value=np.nan)
     truth = label.to_numpy(dtype="float64", na_value=np.nan)
-    known = ~(np.isnan(score) | np.isnan(truth))
-    score, truth, days = score[known], truth[known], codes[known]
-    if np.any(days[1:] < days[:-1]):
-        order = np.argsort(days, kind="stable")
-        score, truth, days = score[order], truth[order], days[order]
-    return score, truth, days, pd.DatetimeIndex(index, name=DAYS)
+    if np.any(codes[1:] < codes[:-1]):
+        order = np.argsort(codes, kind="stable")
+        score, truth, codes = score[order], truth[order], codes[order]
+    return score, truth, codes, pd.DatetimeIndex(index, name=DAYS)
 
 
 def _blocks(days: Ints) -> tuple[Ints, Ints]:
     """Where each day starts, and how many rows it has."""
     starts = np.flatnonzero(np.r_[True, days[1:] != days[:-1]]) if len(days) else days
     return starts, np.diff(np.r_[starts, len(days)])
+
+
+def _means(values: Floats, chosen: npt.NDArray[np.bool_], starts: Ints) -> Floats:
+    """Mean of each block's chosen values that are no NaN."""
+    counted = chosen & ~np.isnan(values)
+    sums = np.add.reduceat(np.where(counted, values, 0.0), starts)
+    with np.errstate(invalid="ignore"):
+        means: Floats = sums / np.add.reduceat(counted.astype("int64"), starts)
+    return means
 
 
 def _correlation(x: Floats, y: Floats, starts: Ints, counts: Ints) -> Floats:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from wf_dagster.errors import ObjectNotFoundError, RecordError
@@ -98,7 +99,9 @@ class RecordTemplate:
             if kind is type(self) and not include_self:
                 continue
             missing = []
-            for name in self.list() if kind is type(self) else kind.list(self):
+            # a record of another kind is asked with the defaults of its class
+            asked = self if isinstance(self, kind) else kind.__new__(kind)
+            for name in asked.list():
                 path = kind.get_path(name)
                 folder = path.rpartition("/")[0]
                 if folder not in there:
@@ -117,6 +120,24 @@ class RecordTemplate:
         while kind is not None:
             yield kind
             kind = kind.depend_cls if parents else None
+
+
+def log_figures(recorder: Recorder, figures: Mapping[str, float]) -> None:
+    """Log figures as metrics of a recorder.
+
+    One that is not defined is left out; where an earlier run logged a value it becomes NaN, since
+    the latest value of a metric is the one that is shown.
+
+    Args:
+        recorder: Where they are logged.
+        figures: Values by name; NaN or infinite is not defined.
+    """
+    shown = {name: float(value) for name, value in figures.items() if math.isfinite(value)}
+    if len(shown) < len(figures):
+        stale = figures.keys() & recorder.list_metrics().keys() - shown.keys()
+        shown |= dict.fromkeys(sorted(stale), math.nan)
+    if shown:
+        recorder.log_metrics(None, **shown)
 
 
 class DependentRecord(RecordTemplate):

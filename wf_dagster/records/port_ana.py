@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import logging
-import math
 import tempfile
 from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import pandas as pd
 
 from wf_dagster.errors import ObjectNotFoundError, RecordError
-from wf_dagster.records.base import DependentRecord, RecordTemplate
+from wf_dagster.records.analysis import check_whole
+from wf_dagster.records.base import DependentRecord, RecordTemplate, log_figures
 from wf_dagster.records.plots import cumulative_plot_png
 from wf_dagster.records.port_config import qlib_arguments
 from wf_dagster.records.portfolio import (
@@ -55,7 +56,12 @@ class PortAnaRecord(DependentRecord):
     Args:
         recorder: Holds ``pred.pkl``.
         config: Qlib's configuration; its ``TopkDropoutStrategy`` and ``backtest`` arguments stand
-            for those below.
+            for those below. It is not changed.
+        risk_analysis_freq: ``"1day"`` or ``"day"``; nothing else is simulated.
+        indicator_analysis_freq: Qlib's analysis of order executions; orders here fill at the
+            close, so there is nothing to analyse and it is named in the log.
+        indicator_analysis_method: As ``indicator_analysis_freq``.
+        skip_existing: Do nothing when all objects are there already.
         topk: Number of names held.
         n_drop: Names replaced a session, at most.
         open_cost: Cost of a buy, as a fraction of its amount.
@@ -67,9 +73,7 @@ class PortAnaRecord(DependentRecord):
             task, else of the settings. Adjusted closes.
         start_time: First session whose predictions are used; default all.
         end_time: Last session whose predictions are used; default all.
-        risk_analysis_freq: ``"1day"`` or ``"day"``; nothing else is simulated.
         ann_scaler: Sessions a year.
-        skip_existing: Do nothing when all objects are there already.
 
     Raises:
         RecordError: An argument is out of range.
@@ -82,6 +86,11 @@ class PortAnaRecord(DependentRecord):
         self,
         recorder: Recorder,
         config: Mapping[str, Any] | None = None,
+        risk_analysis_freq: Any = FREQ,
+        indicator_analysis_freq: Any = None,
+        indicator_analysis_method: Any = None,
+        skip_existing: bool = False,
+        *,
         topk: int = 5,
         n_drop: int = 1,
         open_cost: float = 0.0005,
@@ -91,9 +100,7 @@ class PortAnaRecord(DependentRecord):
         prices: Any = None,
         start_time: Any = None,
         end_time: Any = None,
-        risk_analysis_freq: Any = FREQ,
         ann_scaler: int = 252,
-        skip_existing: bool = False,
     ) -> None:
         super().__init__(recorder, skip_existing)
         given = {
@@ -107,7 +114,17 @@ class PortAnaRecord(DependentRecord):
             "end_time": end_time,
         }
         self.arguments: dict[str, Any] = {**given, **qlib_arguments(config)}
-        check_arguments(*(self.arguments[n] for n in ("topk", "n_drop", "open_cost", "close_cost")))
+        numbers = ("topk", "n_drop", "open_cost", "close_cost", "account")
+        check_arguments(*(self.arguments[name] for name in numbers))
+        check_whole("ann_scaler", ann_scaler, "the sessions of a year")
+        for name in ("start_time", "end_time"):
+            self.arguments[name] = _day(name, self.arguments[name])
+        for name, value in (
+            ("indicator_analysis_freq", indicator_analysis_freq),
+            ("indicator_analysis_method", indicator_analysis_method),
+        ):
+            if value:
+                _log.warning("PortAnaRecord: the simulation has no counterpart for %s", name)
         asked = [risk_analysis_freq] if isinstance(risk_analysis_freq, str) else risk_analysis_freq
         if any(freq not in (FREQ, "day") for freq in asked or ()):
             raise RecordError(
@@ -135,9 +152,7 @@ class PortAnaRecord(DependentRecord):
         metrics = {f"{FREQ}.{kind}.{name}": value for (kind, name), value in flat.items()}
         if len(report):
             metrics[f"{FREQ}.turnover"] = float(report["turnover"].mean())
-        defined = {name: value for name, value in metrics.items() if math.isfinite(value)}
-        if defined:
-            self.recorder.log_metrics(None, **defined)
+        log_figures(self.recorder, metrics)
         self._save_plot(report)
         rows = pd.MultiIndex.from_tuples(list(flat), names=["return", "figure"]) if flat else None
         return {
@@ -158,7 +173,7 @@ class PortAnaRecord(DependentRecord):
         scores = scores.dropna(how="all")
         if scores.empty:
             raise RecordError(
-                f"no predictions from {start or 'the first'} to {end or 'the last'}: they run from "
+                f"no predictions from {_shown(start)} to {_shown(end)}: they run from "
                 f"{pred.index[0][0]:%Y-%m-%d} to {pred.index[-1][0]:%Y-%m-%d}"
             )
         extra = _names(benchmark)
@@ -214,6 +229,19 @@ class PortAnaRecord(DependentRecord):
             f"port_analysis_{FREQ}.pkl",
             PLOT,
         ]
+
+
+def _day(name: str, value: Any) -> pd.Timestamp | None:
+    if value is None:
+        return None
+    day = pd.to_datetime(value, errors="coerce") if isinstance(value, (str, date)) else pd.NaT
+    if pd.isna(day):
+        raise RecordError(f"{name}={value!r}: use a date such as '2020-01-31', or leave it out")
+    return pd.Timestamp(day)
+
+
+def _shown(day: pd.Timestamp | None) -> str:
+    return "the first" if day is None else f"{day:%Y-%m-%d}"
 
 
 def _names(benchmark: Any) -> list[str]:

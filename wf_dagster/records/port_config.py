@@ -28,26 +28,39 @@ def qlib_arguments(config: Mapping[str, Any] | None) -> dict[str, Any]:
     """
     if not config:
         return {}
-    strategy = config.get("strategy") or {}
+    config = _mapping("config", config)
+    strategy = _mapping("config.strategy", config.get("strategy"))
     name = strategy.get("class", "TopkDropoutStrategy")
     if str(getattr(name, "__name__", name)).rpartition(".")[2] != "TopkDropoutStrategy":
         raise RecordError(
             f"config.strategy.class is {name!r}: PortAnaRecord simulates TopkDropoutStrategy only"
         )
-    backtest = config.get("backtest") or {}
+    backtest = _mapping("config.backtest", config.get("backtest"))
+    exchange = _mapping("config.backtest.exchange_kwargs", backtest.get("exchange_kwargs"))
     parts = [
-        (strategy.get("kwargs") or {}, _STRATEGY),
+        (_mapping("config.strategy.kwargs", strategy.get("kwargs")), _STRATEGY),
         (backtest, _BACKTEST),
-        (backtest.get("exchange_kwargs") or {}, _COSTS),
+        (exchange, _COSTS),
     ]
-    ignored = sorted({key for given, known in parts for key in set(given) - known - _UNUSED})
-    if "executor" in config:
-        ignored.append("executor")
+    ignored = {key for given, known in parts for key in set(given) - known - _UNUSED}
+    ignored |= set(config) - {"strategy", "backtest"}
+    if exchange.get("deal_price", "close") not in ("close", "$close"):
+        ignored.add("deal_price")
     if ignored:
-        _log.warning("PortAnaRecord: the simulation has no counterpart for %s", ", ".join(ignored))
+        _log.warning(
+            "PortAnaRecord: the simulation has no counterpart for %s", ", ".join(sorted(ignored))
+        )
     return {
         key: value
         for given, known in parts
         for key, value in given.items()
         if key in known and value is not None
     }
+
+
+def _mapping(place: str, value: Any) -> Mapping[str, Any]:
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise RecordError(f"{place} is {value!r}: use a dict, as Qlib's PortAnaRecord takes it")
+    return value

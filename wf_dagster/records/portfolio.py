@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from wf_dagster.errors import RecordError
+from wf_dagster.records.analysis import check_whole
 
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -53,8 +54,8 @@ def simulate(
     score counts as worst. A name without a price is neither bought nor sold, keeps its weight and
     earns nothing.
 
-    Unlike there, the account is fully invested, amounts are not rounded, and names are brought
-    back to equal weight every session.
+    Unlike there, the account is fully invested, amounts are not rounded, names are brought back
+    to equal weight every session, and no name is dropped that none is there to replace.
 
     Args:
         scores: Sessions times instruments; NaN where there is no score.
@@ -65,13 +66,14 @@ def simulate(
         open_cost: Cost of a buy, as a fraction of its amount.
         close_cost: Cost of a sell, as a fraction of its amount.
         account: Money at the start.
-        bench: Daily returns of a benchmark, as fractions. Default: the names that had a score when
+        bench: Daily returns of a benchmark, as fractions; a session that it lacks counts as 0.
+            Default: the names that had a score when
             the portfolio traded, in equal weights, without cost.
 
     Raises:
         RecordError: An argument is out of range, or the scores have a session without prices.
     """
-    check_arguments(topk, n_drop, open_cost, close_cost)
+    check_arguments(topk, n_drop, open_cost, close_cost, account)
     sessions, signal, price = _aligned(scores, closes)
     tradable = ~np.isnan(price)
     filled = pd.DataFrame(price).ffill().to_numpy()
@@ -80,6 +82,11 @@ def simulate(
     scored = ~np.isnan(signal)
 
     count = len(sessions)
+    if bench is not None and count > 1 and not bench.index.isin(sessions[1:]).any():
+        raise RecordError(
+            f"the benchmark has no return from {sessions[1]:%Y-%m-%d} to {sessions[-1]:%Y-%m-%d}: "
+            "give a series of daily returns indexed by session"
+        )
     weights = np.zeros_like(price)
     gross, turnover, cost, market = (np.zeros(count) for _ in range(4))
     universe = np.zeros(price.shape[1], dtype=bool)
@@ -131,8 +138,8 @@ def choose(scores: Floats, held: Mask, tradable: Mask, topk: int, n_drop: int) -
     fresh = order[(~held & tradable & ~np.isnan(scores))[order]][: max(0, n_drop + free)]
     both = held.copy()
     both[fresh] = True
-    worst = order[both[order]]
-    worst = worst[len(worst) - min(n_drop, len(worst)) :]
+    ranked = order[both[order]]
+    worst = ranked[len(ranked) - min(n_drop, max(0, len(ranked) - topk)) :]
     sold = worst[(held & tradable)[worst]]
     after: Mask = held.copy()
     after[sold] = False
@@ -191,23 +198,31 @@ def performance(returns: pd.Series, ann_scaler: int = 252) -> dict[str, float]:
     }
 
 
-def check_arguments(topk: Any, n_drop: Any, open_cost: float, close_cost: float) -> None:
+def check_arguments(topk: Any, n_drop: Any, open_cost: Any, close_cost: Any, account: Any) -> None:
     """Refuse numbers that make no portfolio.
 
     Raises:
         RecordError: One is out of range.
     """
-    if not isinstance(topk, int) or topk < 1:
-        raise RecordError(f"topk={topk!r}: use the number of names to hold, at least 1")
-    if not isinstance(n_drop, int) or not 0 <= n_drop <= topk:
+    check_whole("topk", topk, "the number of names to hold")
+    check_whole("n_drop", n_drop, "the number of names to replace", 0)
+    if n_drop > topk:
         raise RecordError(f"n_drop={n_drop!r}: use a number of names from 0 to topk={topk}")
     for name, value in (("open_cost", open_cost), ("close_cost", close_cost)):
-        if not 0 <= value < 1:
+        # YAML reads 5e-4 as a text
+        if not isinstance(value, (int, float)) or not 0 <= value < 1:
             raise RecordError(f"{name}={value!r}: use a fraction from 0 to 1, e.g. 0.0005")
+    if not isinstance(account, (int, float)) or not 0 < account < float("inf"):
+        raise RecordError(f"account={account!r}: use an amount of money above 0")
 
 
 def _aligned(scores: pd.DataFrame, closes: pd.DataFrame) -> tuple[pd.DatetimeIndex, Floats, Floats]:
     """Sessions from the first scores to one after the last, with both as arrays."""
+    for name, frame in (("scores", scores), ("prices", closes)):
+        if not (frame.index.is_monotonic_increasing and frame.index.is_unique):
+            raise RecordError(f"the {name} have sessions twice or out of order: sort them")
+    if scores.empty:
+        raise RecordError("there are no scores: a portfolio needs those of one session at least")
     strange = scores.index.difference(closes.index)
     if len(strange):
         raise RecordError(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import pandas as pd
@@ -12,12 +11,15 @@ from wf_dagster.errors import ObjectNotFoundError, RecordError, TaskError
 from wf_dagster.records.analysis import (
     SESSIONS_A_YEAR,
     annualised,
+    check_quantile,
+    check_rows,
+    check_whole,
     first_column,
     ic_metrics,
     ic_series,
     long_short,
 )
-from wf_dagster.records.base import DependentRecord, RecordTemplate
+from wf_dagster.records.base import DependentRecord, RecordTemplate, log_figures
 from wf_dagster.records.signal import SignalRecord
 
 if TYPE_CHECKING:
@@ -48,10 +50,10 @@ class SigAnaRecord(DependentRecord):
         ana_long_short: Also analyse the spread; labels must then be returns.
         ann_scaler: Sessions a year.
         label_col: Position of the label's column.
+        skip_existing: Do nothing when all objects are there already.
         label_horizon: Sessions that a label spans; default what the recorder's ``task`` says, else
             1. With 1 the annual figures are Qlib's.
         quantile: Share of the instruments on each side of the spread.
-        skip_existing: Do nothing when all objects are there already.
 
     Raises:
         RecordError: An argument is out of range.
@@ -59,6 +61,7 @@ class SigAnaRecord(DependentRecord):
 
     artifact_path: ClassVar[str | None] = "sig_analysis"
     depend_cls: ClassVar[type[RecordTemplate] | None] = SignalRecord
+    ana_long_short: bool = False  # what a record that depends on this one may rely on
 
     def __init__(
         self,
@@ -66,15 +69,18 @@ class SigAnaRecord(DependentRecord):
         ana_long_short: bool = True,
         ann_scaler: int = SESSIONS_A_YEAR,
         label_col: int = 0,
+        skip_existing: bool = False,
+        *,
         label_horizon: int | None = None,
         quantile: float = 0.2,
-        skip_existing: bool = False,
     ) -> None:
         super().__init__(recorder, skip_existing)
-        if label_horizon is not None and label_horizon < 1:
-            raise RecordError(f"label_horizon={label_horizon!r}: use a number of sessions above 0")
-        if not 0 < quantile <= 0.5:
-            raise RecordError(f"quantile={quantile!r}: use a share above 0 and at most 0.5")
+        check_whole("ann_scaler", ann_scaler, "the sessions of a year")
+        check_quantile(quantile)
+        if label_horizon is not None:
+            check_whole("label_horizon", label_horizon, "a number of sessions")
+        if not isinstance(label_col, int):
+            raise RecordError(f"label_col={label_col!r}: use the position of a column, from 0")
         self.ana_long_short = ana_long_short
         self.ann_scaler = ann_scaler
         self.label_col = label_col
@@ -84,13 +90,13 @@ class SigAnaRecord(DependentRecord):
     def _generate(self, label: pd.DataFrame | None = None, **kwargs: Any) -> dict[str, Any]:
         pred = first_column(self.load("pred.pkl"))
         truth = self._label(label, pred.index)
-        known = truth.reindex(pred.index).notna() if len(truth) else pd.Series(dtype=bool)
+        check_rows(pred, truth)
+        known = pred.index.isin(truth.index[truth.notna()])
         if not known.any():
-            self.recorder.set_tags(**{KNOWN_TAG: "none"})
             _log.info("SigAnaRecord: no label is known yet, nothing to analyse")
-            pred, truth = pred.iloc[:0], truth.iloc[:0]
-        else:
-            self.recorder.set_tags(**{KNOWN_TAG: "all" if known.all() else "some"})
+            pred, truth = pred.iloc[:0], pd.Series(dtype="float64", index=pred.index[:0])
+        share = "none" if not known.any() else "all" if known.all() else "some"
+        self.recorder.set_tags(**{KNOWN_TAG: share})
         ic, ric = ic_series(pred, truth)
         metrics = ic_metrics(ic, ric)
         objects: dict[str, Any] = {"ic.pkl": ic, "ric.pkl": ric}
@@ -106,22 +112,22 @@ class SigAnaRecord(DependentRecord):
                 "long_short_r.pkl": spread,
                 "long_avg_r.pkl": sides["average"],
             }
-        defined = {name: value for name, value in metrics.items() if math.isfinite(value)}
-        if defined:
-            self.recorder.log_metrics(None, **defined)
+        log_figures(self.recorder, metrics)
         return objects
 
     def _label(self, given: pd.DataFrame | None, rows: pd.Index) -> pd.Series:
         label = self.load("label.pkl") if given is None else given
         if label is None:
             return pd.Series(float("nan"), rows)
-        if (
-            isinstance(label, pd.DataFrame)
-            and not -label.shape[1] <= self.label_col < (label.shape[1])
-        ):
+        if not isinstance(label, (pd.DataFrame, pd.Series)):
             raise RecordError(
-                f"label_col={self.label_col}: the label has {label.shape[1]} columns "
-                f"({', '.join(map(str, label.columns))}), counted from 0"
+                f"the label is a {type(label).__name__}: it must be a pandas frame with rows "
+                "(datetime, instrument)"
+            )
+        columns = label.shape[1] if isinstance(label, pd.DataFrame) else 1
+        if not -columns <= self.label_col < columns:
+            raise RecordError(
+                f"label_col={self.label_col}: the label has {columns} column(s), counted from 0"
             )
         return first_column(label, self.label_col)
 

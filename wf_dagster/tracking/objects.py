@@ -158,11 +158,10 @@ def _parquet(value: pd.DataFrame | pd.Series) -> bytes | None:
 
 
 def _from_parquet(content: bytes) -> Any:
-    import pyarrow.parquet as pq
+    from wf_dagster.tracking.frames import read_frame
 
-    table = pq.read_table(io.BytesIO(content))
-    frame = table.to_pandas()
-    held = (table.schema.metadata or {}).get(_SERIES)
+    frame, metadata = read_frame(content)
+    held = metadata.get(_SERIES)
     if held is None:
         return frame
     name, attrs = json.loads(held)

@@ -1,0 +1,235 @@
+"""The rolls of a strategy as one frame, and strategies as one signal, on real recorders."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.reference import frames
+from tests.support import task_of
+from wf_dagster import R, TradingCalendar
+from wf_dagster.collect import (
+    AverageEnsemble,
+    average_signals,
+    collect_rolling,
+    collect_strategy,
+    keep,
+)
+from wf_dagster.errors import CollectError
+from wf_dagster.tasks import Roll, Rolls, fingerprint
+from wf_dagster.tracking import find_recorders
+
+SESSIONS = pd.bdate_range("2021-01-01", "2021-03-31")
+CALENDAR = TradingCalendar(SESSIONS)
+MONTHS = ["2021-01-01", "2021-02-01", "2021-03-01"]
+
+
+def _roll(month):
+    task = task_of(month)
+    pair = task["dataset"]["kwargs"]["segments"]["test"]
+    first, last = (pd.Timestamp(end) for end in pair)
+    return Roll(month, task, {"test": (CALENDAR.align(first), CALENDAR.align(last, "end"))})
+
+
+def _rolls(months=MONTHS):
+    return Rolls([_roll(month) for month in months], CALENDAR, "demo")
+
+
+def _recorder(month, pred, label=None, experiment="demo", task=None, **metrics):
+    tags = {"roll": month, "fingerprint": fingerprint(task or task_of(month))}
+    objects = {"pred.pkl": pred, "label.pkl": label}
+    with R.start(experiment_name=experiment, recorder_name=month, tags=tags):
+        R.save_objects(**{name: value for name, value in objects.items() if value is not None})
+        R.log_metrics(None, **metrics)
+        return R.get_recorder()
+
+
+def _month(month, seed, extra=0):
+    """Scores of a month's sessions, and of some sessions more."""
+    first, last = _roll(month).test
+    days = len(SESSIONS[(first <= SESSIONS) & (last >= SESSIONS)]) + extra
+    return frames.panel(seed, first.strftime("%Y-%m-%d"), days)
+
+
+def _label(pred, seed=50):
+    values = np.random.default_rng(seed).normal(0, 0.01, len(pred))
+    return pd.DataFrame({"label": values}, pred.index)
+
+
+# one frame of rolls
+
+
+def test_rolls_become_one_sorted_frame_and_the_later_counts_where_they_overlap():
+    early, late = _month(MONTHS[0], 1, extra=3), _month(MONTHS[1], 2)
+    pairs = [(MONTHS[1], _recorder(MONTHS[1], late)), (MONTHS[0], _recorder(MONTHS[0], early))]
+    made = collect_rolling(pairs, expected=MONTHS, sessions=SESSIONS)
+    both = pd.concat([early, late])
+    pd.testing.assert_frame_equal(made.pred, both[~both.index.duplicated(keep="last")].sort_index())
+    assert made.keys == MONTHS[:2]
+    assert made.gaps == [MONTHS[2]]
+    covered = SESSIONS[SESSIONS < "2021-03-01"]
+    assert made.coverage == pytest.approx(len(covered) / len(SESSIONS))
+    assert made.label["label"].isna().all()
+    assert made.label.index.equals(made.pred.index)
+
+
+def test_a_label_that_only_an_earlier_roll_knows_is_kept():
+    early, late = _month(MONTHS[0], 1, extra=2), _month(MONTHS[1], 2)
+    known, unknown = _label(early), _label(late, 51)
+    shared = early.index.intersection(late.index)
+    unknown.loc[shared[0]] = np.nan
+    made = collect_rolling(
+        [(MONTHS[0], _recorder(MONTHS[0], early, known)),
+         (MONTHS[1], _recorder(MONTHS[1], late, unknown))]
+    )  # fmt: skip
+    label = made.label["label"]
+    assert label[shared[0]] == known["label"][shared[0]]
+    assert label[shared[1]] == unknown["label"][shared[1]]
+    wanted = unknown["label"].combine_first(known["label"]).reindex(made.pred.index)
+    pd.testing.assert_series_equal(label, wanted)
+    assert math.isnan(made.coverage)
+
+
+def test_labels_of_rows_without_a_prediction_are_left_out():
+    pred = _month(MONTHS[0], 1)
+    made = collect_rolling([(MONTHS[0], _recorder(MONTHS[0], pred.iloc[10:], _label(pred)))])
+    pd.testing.assert_frame_equal(made.label, _label(pred).iloc[10:])
+
+
+def test_what_is_not_finished_or_has_no_predictions_is_a_gap(caplog):
+    pred = _month(MONTHS[0], 1)
+    good = _recorder(MONTHS[0], pred)
+    empty = _recorder(MONTHS[1], None)
+    with R.start(experiment_name="demo"):
+        R.save_objects(**{"pred.pkl": pred})
+        running = find_recorders("demo", status="RUNNING")[0]
+        made = collect_rolling(zip(MONTHS, [good, empty, running], strict=True), expected=MONTHS)
+    assert made.gaps == MONTHS[1:]
+    assert "holds no 'pred.pkl'" in caplog.text
+    assert "is RUNNING, left out" in caplog.text
+
+
+def test_predictions_kept_as_a_series_are_a_frame_with_a_score():
+    pred = _month(MONTHS[0], 1)
+    made = collect_rolling([(MONTHS[0], _recorder(MONTHS[0], pred["score"].rename(None)))])
+    pd.testing.assert_frame_equal(made.pred, pred)
+
+
+def test_nothing_to_collect_and_two_of_a_key_are_refused():
+    with pytest.raises(CollectError, match="none of 0 recorders"):
+        collect_rolling([])
+    one = _recorder(MONTHS[0], _month(MONTHS[0], 1))
+    with pytest.raises(CollectError, match=f"roll {MONTHS[0]} has two recorders"):
+        collect_rolling([(MONTHS[0], one), (MONTHS[0], one)])
+
+
+# a strategy
+
+
+def test_a_strategy_is_its_newest_recorders_of_the_present_definition():
+    first, second = _month(MONTHS[0], 1), _month(MONTHS[1], 2)
+    _recorder(MONTHS[0], first + 1, _label(first), fit_seconds=100.0)
+    _recorder(MONTHS[0], first, _label(first), fit_seconds=1.5)
+    _recorder(MONTHS[1], second, _label(second), fit_seconds=2.0)
+    other = task_of(MONTHS[2])
+    other["model"]["kwargs"]["alpha"] = 9.0
+    _recorder(MONTHS[2], _month(MONTHS[2], 3), task=other)
+
+    made = collect_strategy("demo", _rolls())
+    pd.testing.assert_frame_equal(made.pred, pd.concat([first, second]))
+    assert (made.rolls, made.gaps, made.outdated) == (2, MONTHS[2:], MONTHS[2:])
+    assert made.fit_seconds == 3.5
+    share = (SESSIONS < "2021-03-01").mean()
+    assert made.coverage == pytest.approx(share)
+    assert made.figures()["rows"] == len(made.pred)
+    assert str(made).startswith(f"2 rolls, {len(made.pred)} predictions, coverage {share:.1%}")
+
+    kept = made.recorder
+    pd.testing.assert_frame_equal(kept.load_object("pred.pkl"), made.pred)
+    pd.testing.assert_frame_equal(kept.load_object("label.pkl"), made.label)
+    metrics = kept.list_metrics()
+    assert metrics["rolls"] == 2
+    assert metrics["IC"] == pytest.approx(made.summary["IC"])
+
+
+def test_annual_figures_count_the_sessions_that_the_label_of_the_task_spans():
+    pred = _month(MONTHS[0], 1)
+    made = {}
+    for horizon in (1, 5):
+        task = task_of(MONTHS[0])
+        task["dataset"]["kwargs"]["label"] = {
+            "func": "wf_dagster.data.labels.forward_return",
+            "kwargs": {"horizon": horizon},
+        }
+        name = f"horizon{horizon}"
+        _recorder(MONTHS[0], pred, _label(pred), experiment=name, task=task)
+        rolls = Rolls([Roll(MONTHS[0], task, _roll(MONTHS[0]).segments)], CALENDAR, name)
+        made[horizon] = collect_strategy(name, rolls).summary
+    assert made[5]["IC"] == made[1]["IC"]
+    assert made[5]["Long-Short Ann Return"] * 5 == pytest.approx(made[1]["Long-Short Ann Return"])
+
+
+def test_runs_of_other_kinds_in_the_experiment_are_no_rolls():
+    pred = _month(MONTHS[0], 1)
+    with R.start(experiment_name="demo"):  # a trial by hand: no roll, no fingerprint
+        R.save_objects(**{"pred.pkl": pred})
+    with pytest.raises(CollectError, match="no finished recorder of the strategy's 3 rolls"):
+        collect_strategy("demo", _rolls())
+    _recorder(MONTHS[0], pred)
+    made = collect_strategy("demo", _rolls())
+    assert made.rolls == 1
+    assert made.outdated == []
+
+
+def test_a_finished_recorder_without_predictions_is_a_gap_and_is_not_counted():
+    _recorder(MONTHS[0], _month(MONTHS[0], 1), fit_seconds=1.0)
+    _recorder(MONTHS[1], None, fit_seconds=50.0)
+    made = collect_strategy("demo", _rolls(MONTHS[:2]))
+    assert (made.rolls, made.gaps, made.fit_seconds) == (1, [MONTHS[1]], 1.0)
+
+
+def test_collecting_again_replaces_what_was_collected():
+    pred = _month(MONTHS[0], 1)
+    _recorder(MONTHS[0], pred, _label(pred))
+    first = collect_strategy("demo", _rolls())
+    _recorder(MONTHS[0], pred.iloc[:24], _label(pred).iloc[:24] * np.nan)
+    second = collect_strategy("demo", _rolls())
+    assert second.recorder.id == first.recorder.id
+    (kept,) = find_recorders("demo", tags={"wf_kind": "collected"})
+    assert len(kept.load_object("pred.pkl")) == 24
+    metrics = kept.list_metrics()
+    assert metrics["rows"] == 24
+    assert math.isnan(metrics["IC"]), "no label is known any more: the old figure would be a lie"
+
+
+def test_a_figure_that_is_not_given_any_more_does_not_stay():
+    keep("demo", "table", {}, {"old": 1.0, "same": 1.0, "word": "x"})
+    kept = keep("demo", "table", {"a.pkl": 1}, {"same": 2.0})
+    metrics = kept.list_metrics()
+    assert metrics["same"] == 2.0
+    assert math.isnan(metrics["old"])
+    assert "word" not in metrics
+    assert kept.load_object("a.pkl") == 1
+    assert kept.list_tags()["wf_kind"] == "table"
+
+
+# several strategies
+
+
+def test_signals_are_the_average_of_what_was_collected():
+    preds = {}
+    for seed, experiment in enumerate(("one", "two")):
+        preds[experiment] = _month(MONTHS[seed], seed + 1, extra=4)
+        keep(experiment, "collected", {"pred.pkl": preds[experiment]}, {})
+    made = average_signals(["one", "two"])
+    assert list(made.columns) == ["score"]
+    pd.testing.assert_series_equal(made["score"], AverageEnsemble()(preds), check_names=False)
+
+
+def test_a_strategy_that_was_never_collected_is_named():
+    keep("one", "collected", {"pred.pkl": _month(MONTHS[0], 1)}, {})
+    with pytest.raises(CollectError, match="experiment 'two' was never collected"):
+        average_signals(["one", "two"])

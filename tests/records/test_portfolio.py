@@ -1,0 +1,247 @@
+"""The simulated portfolio: small cases by hand, Qlib's choice of names, and no look-ahead."""
+
+from __future__ import annotations
+
+import empyrical
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.reference import figures, frames
+from wf_dagster.errors import RecordError
+from wf_dagster.records import risk_analysis, simulate
+from wf_dagster.records.portfolio import choose, performance
+
+QLIB = figures.load()
+FREE = {"open_cost": 0.0, "close_cost": 0.0}
+
+
+def _frame(rows, names="AB"):
+    index = pd.bdate_range("2020-01-06", periods=len(rows), name="datetime")
+    return pd.DataFrame(rows, index, list(names), dtype="float64")
+
+
+def test_scores_of_a_session_are_traded_at_the_next_close_and_earn_from_the_one_after():
+    closes = _frame([[100, 100], [200, 100], [220, 100], [220, 110]])
+    scores = _frame([[1, 0], [0, 1], [0, 1], [0, 1]])
+    made = simulate(scores, closes, topk=1, n_drop=1, account=1000.0, **FREE)
+    # A doubles before it is bought; it earns 10 % before B, chosen on the second day, replaces it
+    assert made.report["return"].tolist() == pytest.approx([0.0, 0.10, 0.10])
+    assert made.report["account"].tolist() == pytest.approx([1000, 1100, 1210])
+    assert made.positions.to_numpy().tolist() == [[1, 0], [0, 1], [0, 1]]
+    assert made.report.index.equals(closes.index[1:].rename("datetime"))
+
+
+def test_costs_and_turnover_are_those_of_what_was_traded():
+    closes = _frame([[100, 100], [100, 100], [110, 100], [110, 100]])
+    scores = _frame([[1, 0], [0, 1], [0, 1], [0, 1]])
+    made = simulate(
+        scores, closes, topk=1, n_drop=1, open_cost=0.01, close_cost=0.02, account=1000.0
+    ).report
+    assert made["turnover"].tolist() == pytest.approx([1.0, 2 * 1.1, 0.0])
+    assert made["cost"].tolist() == pytest.approx([0.01, 1.1 * 0.03, 0.0])
+    assert made["return"].tolist() == pytest.approx([0.0, 0.10, 0.0])
+    assert made["account"].tolist() == pytest.approx(
+        [990.0, 990 * (1.1 - 0.033), 990 * (1.1 - 0.033)]
+    )
+
+
+def test_held_names_are_brought_back_to_equal_weight():
+    closes = _frame([[100, 100], [100, 100], [150, 100], [150, 100]])
+    made = simulate(
+        _frame([[1, 1]] * 4), closes, topk=2, n_drop=0, open_cost=0.001, close_cost=0.001
+    )
+    assert made.positions.to_numpy().tolist() == [[0.5, 0.5]] * 3
+    # 0.75 / 1.25 = 60 % drifts back to 50 %: a tenth of 1.25 sold, a tenth bought
+    assert made.report["turnover"].tolist() == pytest.approx([1.0, 0.25, 0.0])
+    assert made.report["cost"].tolist() == pytest.approx([0.001, 0.00025, 0.0])
+
+
+def test_a_session_without_scores_is_not_traded_and_weights_drift():
+    closes = _frame([[100, 100], [100, 100], [150, 100], [150, 100]])
+    scores = _frame([[1, 1], [np.nan, np.nan], [1, 1], [1, 1]]).iloc[[0, 2, 3]]
+    made = simulate(scores, closes, topk=2, n_drop=0, **FREE)
+    assert made.positions.iloc[1].tolist() == pytest.approx([0.6, 0.4])
+    assert made.report["turnover"].iloc[1] == 0.0
+
+
+def test_a_name_without_a_price_is_kept_at_its_last_one_and_not_traded():
+    closes = _frame([[100, 100], [100, 100], [np.nan, 100], [np.nan, 100], [50, 100]])
+    scores = _frame([[1, 0], [0, 1], [0, 1], [0, 1], [0, 1]])
+    made = simulate(scores, closes, topk=1, n_drop=1, **FREE)
+    # A cannot be sold until it has a price again: its fall is borne, then it is sold
+    assert made.positions["A"].tolist() == [1, 1, 1, 0]
+    assert made.report["return"].tolist() == pytest.approx([0, 0, 0, -0.5])
+
+
+def test_a_name_that_never_had_a_price_is_not_bought():
+    closes = _frame([[np.nan, 100]] * 3)
+    made = simulate(_frame([[9, 1]] * 3), closes, topk=1, n_drop=1, **FREE)
+    assert made.positions["A"].tolist() == [0, 0]
+    assert made.positions["B"].tolist() == [1, 1]
+
+
+def test_fewer_names_than_topk_share_the_whole_account():
+    made = simulate(_frame([[1, np.nan]] * 3), _frame([[100, 100]] * 3), topk=5, n_drop=1)
+    assert made.positions.to_numpy().tolist() == [[1, 0], [1, 0]]
+
+
+def test_the_default_benchmark_is_the_names_with_a_score_in_equal_weights():
+    closes = _frame([[100, 100, 100], [100, 100, 100], [110, 120, 900]], "ABC")
+    made = simulate(_frame([[1, 0, np.nan]] * 3, "ABC"), closes, topk=1, n_drop=1, **FREE)
+    assert made.report["bench"].tolist() == pytest.approx([0.0, 0.15])
+
+
+def test_a_given_benchmark_starts_to_earn_when_the_portfolio_does():
+    bench = pd.Series(0.01, pd.bdate_range("2020-01-06", periods=3))
+    made = simulate(_frame([[1, 0]] * 4), _frame([[1, 1]] * 4), bench=bench, topk=1, n_drop=1)
+    assert made.report["bench"].tolist() == [0.0, 0.01, 0.0]
+
+
+def test_a_benchmark_of_other_sessions_is_refused():
+    bench = pd.Series(0.01, pd.bdate_range("2001-01-01", periods=3))
+    with pytest.raises(RecordError, match="benchmark has no return from 2020-01-07 to 2020-01-09"):
+        simulate(_frame([[1, 0]] * 4), _frame([[1, 1]] * 4), bench=bench)
+
+
+def test_scores_of_the_last_session_alone_give_an_empty_report():
+    closes = _frame([[100, 100]])
+    made = simulate(_frame([[1, 0]]), closes)
+    assert len(made.report) == len(made.positions) == 0
+
+
+@pytest.mark.parametrize("key", ["5,1", "4,2", "3,3", "6,3"])
+def test_names_are_dropped_and_bought_as_by_qlibs_topk_dropout_strategy(key):
+    topk, n_drop = map(int, key.split(","))
+    wide = frames.scores_with_gaps()
+    held = np.zeros(wide.shape[1], dtype=bool)
+    everything = np.ones_like(held)
+    for row, wanted in zip(wide.to_numpy(), QLIB["topk"][key], strict=True):
+        held = choose(row, held, everything, topk, n_drop)
+        assert list(wide.columns[held]) == wanted
+
+
+def test_no_name_is_dropped_that_none_is_there_to_replace():
+    """Qlib sells the worst of a universe no larger than topk, and buys it back the day after."""
+    scores = np.array([3.0, 2.0, 1.0, 0.0])
+    held = np.array([True, True, True, False])
+    everything = np.ones(4, dtype=bool)
+    assert choose(scores, held, everything, 5, 2).all()
+    assert choose(scores, ~held, everything, 3, 3).tolist() == [True, True, True, False]
+    assert choose(scores, held, everything, 3, 3).tolist() == held.tolist()
+
+
+def test_with_nothing_to_drop_everything_is_kept():
+    """Qlib takes the last zero names for all of them and sells the whole portfolio."""
+    scores = np.array([3.0, 2.0, 1.0])
+    held = np.array([False, True, True])
+    assert choose(scores, held, np.ones(3, dtype=bool), 2, 0).tolist() == held.tolist()
+
+
+_VALUE = st.one_of(st.just(float("nan")), st.floats(-3, 3))
+_PRICE = st.one_of(st.just(float("nan")), st.floats(1, 200))
+
+
+@settings(deadline=None, max_examples=120)
+@given(st.data())
+def test_nothing_up_to_a_session_depends_on_what_comes_later(data):
+    days, names = 9, 4
+    grid = st.lists(st.lists(_VALUE, min_size=names, max_size=names), min_size=days, max_size=days)
+    money = st.lists(st.lists(_PRICE, min_size=names, max_size=names), min_size=days, max_size=days)
+    scores = np.array(data.draw(grid))
+    scores[[0, -1]] = np.arange(names)  # the first and the last session always have scores
+    closes = np.array(data.draw(money))
+    cut = data.draw(st.integers(1, days - 1))
+    other_scores, other_closes = scores.copy(), closes.copy()
+    # the scores of a session are traded at the next: they may not move its own row either
+    other_scores[cut:-1] = np.array(data.draw(grid))[cut:-1]
+    other_closes[cut + 1 :] = np.array(data.draw(money))[cut + 1 :]
+    arguments = {"topk": data.draw(st.integers(1, 4)), "n_drop": 1}
+    one = simulate(_frame(scores, "ABCD"), _frame(closes, "ABCD"), **arguments)
+    two = simulate(_frame(other_scores, "ABCD"), _frame(other_closes, "ABCD"), **arguments)
+    pd.testing.assert_frame_equal(one.report.iloc[:cut], two.report.iloc[:cut])
+    pd.testing.assert_frame_equal(one.positions.iloc[:cut], two.positions.iloc[:cut])
+
+
+@settings(deadline=None, max_examples=80)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 6), st.integers(0, 6))
+def test_the_account_adds_up(seed, topk, n_drop):
+    random = np.random.default_rng(seed)
+    closes = _frame(100 * np.exp(random.normal(0, 0.02, (15, 6)).cumsum(0)), "ABCDEF")
+    scores = _frame(random.normal(size=(15, 6)), "ABCDEF")
+    n_drop = min(n_drop, topk)
+    made = simulate(scores, closes, topk=topk, n_drop=n_drop, account=10.0)
+    report, held = made.report, made.positions
+    assert held.to_numpy().min() >= 0
+    assert held.sum(axis=1).to_numpy() == pytest.approx(np.ones(14))
+    assert (held > 0).sum(axis=1).eq(min(topk, 6)).all()
+    moves = closes.pct_change().reindex(held.index)
+    earned = (held.shift().fillna(0) * moves).sum(axis=1)
+    assert report["return"].to_numpy() == pytest.approx(earned.to_numpy())
+    grown = 10.0 * (1 + report["return"] - report["cost"]).cumprod()
+    assert report["account"].to_numpy() == pytest.approx(grown.to_numpy())
+    kept = ((held > 0) & (held.shift() > 0)).sum(axis=1).iloc[1:]
+    assert kept.min() >= min(topk, 6) - n_drop
+
+
+def test_risk_figures_are_qlibs():
+    made = risk_analysis(frames.returns(), ann_scaler=238)
+    for name, value in QLIB["risk_analysis"].items():
+        assert made[name] == pytest.approx(value, rel=1e-10), name
+    assert made["volatility"] == pytest.approx(made["std"] * 238**0.5)
+
+
+def test_compounded_figures_are_empyricals():
+    returns = frames.returns()
+    made = performance(returns)
+    assert made == pytest.approx(
+        {
+            "annual_return": empyrical.annual_return(returns, annualization=252),
+            "volatility": empyrical.annual_volatility(returns, annualization=252),
+            "sharpe": empyrical.sharpe_ratio(returns, annualization=252),
+            "max_drawdown": empyrical.max_drawdown(returns),
+        }
+    )
+    assert performance(pd.Series([-0.5, 1.0]))["max_drawdown"] == pytest.approx(-0.5)
+
+
+def test_figures_of_one_session_that_need_two_are_nan():
+    made = risk_analysis(pd.Series([0.01]))
+    assert made["mean"] == 0.01
+    assert np.isnan([made["std"], made["information_ratio"], made["volatility"]]).all()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"topk": 0}, "topk=0: use the number of names to hold, at least 1"),
+        ({"topk": 2.5}, "topk=2.5"),
+        ({"n_drop": -1}, "n_drop=-1"),
+        ({"n_drop": 6}, "n_drop=6: use a number of names from 0 to topk=5"),
+        ({"open_cost": "5e-4"}, "open_cost='5e-4': use a fraction"),
+        ({"close_cost": 1.0}, "close_cost=1.0"),
+        ({"open_cost": float("nan")}, "open_cost=nan"),
+        ({"account": 0}, "account=0: use an amount of money"),
+        ({"account": {"cash": 1}}, "account="),
+    ],
+)
+def test_numbers_that_make_no_portfolio_are_refused(arguments, message):
+    with pytest.raises(RecordError, match=message):
+        simulate(_frame([[1, 0]] * 3), _frame([[1, 1]] * 3), **arguments)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda s, c: (s.iloc[::-1], c), "the scores have sessions twice or out of order"),
+        (lambda s, c: (s, c.iloc[[0, 0, 1, 2]]), "the prices have sessions twice"),
+        (lambda s, c: (s.iloc[:0], c), "there are no scores"),
+        (lambda s, c: (s, c.iloc[1:]), "1 sessions have predictions but no prices.* 2020-01-06"),
+    ],
+)
+def test_frames_that_do_not_fit_are_refused(spoil, message):
+    scores, closes = spoil(_frame([[1, 0]] * 3), _frame([[1, 1]] * 3))
+    with pytest.raises(RecordError, match=message):
+        simulate(scores, closes)
