@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -28,6 +30,30 @@ def learning_arrays(
             "or the processors drop every row"
         )
     return (features, label) if known.all() else (features[known], label[known])
+
+
+@contextmanager
+def gaps_explained(dataset: Any, segment: Any, data_key: str) -> Iterator[None]:
+    """Turn a model's refusal of features without a value into one that names them.
+
+    Raises:
+        DataError: The model raised ``ValueError``, and features of the segment have no value.
+    """
+    try:
+        yield
+    except ValueError as error:
+        features = dataset.prepare(segment, col_set="feature", data_key=data_key)
+        gaps = features.isna().sum()
+        gaps = gaps[gaps > 0].sort_values(ascending=False)
+        if gaps.empty:
+            raise
+        named = ", ".join(f"{name} ({count} rows)" for name, count in gaps.head(3).items())
+        more = f" and {len(gaps) - 3} more" if len(gaps) > 3 else ""
+        raise DataError(
+            f"segment {segment} has features without a value, which the model does not take: "
+            f"{named}{more}; add the processor Fillna to infer_processors, or start the segment "
+            "where the feature windows are full"
+        ) from error
 
 
 def scores(features: pd.DataFrame, values: Any) -> pd.Series:

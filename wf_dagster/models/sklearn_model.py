@@ -7,7 +7,12 @@ from typing import Any
 import pandas as pd
 
 from wf_dagster.errors import DataError, TaskError
-from wf_dagster.models.base import inference_features, learning_arrays, scores
+from wf_dagster.models.base import (
+    gaps_explained,
+    inference_features,
+    learning_arrays,
+    scores,
+)
 from wf_dagster.tasks import locate
 
 
@@ -38,10 +43,11 @@ class SklearnModel:
         """Fit on ``train``.
 
         Raises:
-            DataError: ``train`` has no row with a label.
+            DataError: ``train`` has no row with a label, or features that the estimator refuses.
         """
         features, label = learning_arrays(dataset, "train")
-        self.estimator.fit(features, label, **kwargs)
+        with gaps_explained(dataset, "train", "learn"):
+            self.estimator.fit(features, label, **kwargs)
         self._fitted = True
 
     def predict(self, dataset: Any, segment: Any = "test") -> pd.Series:
@@ -53,4 +59,5 @@ class SklearnModel:
         if not self._fitted:
             raise DataError("the model was not fitted yet: call fit(dataset) first")
         features = inference_features(dataset, segment)
-        return scores(features, self.estimator.predict(features.to_numpy()))
+        with gaps_explained(dataset, segment, "infer"):
+            return scores(features, self.estimator.predict(features.to_numpy()))
