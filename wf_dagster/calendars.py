@@ -199,10 +199,10 @@ class TradingCalendar:
         stays open. Of a segment that starts after the cut, the session of the cut is left.
 
         Raises:
-            CalendarError: The segment is no pair of dates or lies outside the calendar, or
-                the cut is before the calendar.
+            CalendarError: The segment is no pair of dates, or it, the test start or the cut
+                lies outside the calendar.
         """
-        limit = self.index(test_start) - days
+        limit = self.index(self.align(test_start)) - days
         if limit < 0:
             raise CalendarError(
                 f"{days} sessions before the test start {to_day(test_start):%Y-%m-%d} is before "

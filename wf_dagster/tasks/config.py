@@ -100,7 +100,7 @@ def named(config: Any, *, where: str = "") -> tuple[str, Any]:
         TaskError: There is none, or it is neither a name nor a class.
     """
     if isinstance(config, str):
-        return "class", config
+        config = {"class": config}
     key = "func" if "func" in config and "class" not in config else "class"
     place = f"{where}.{key}" if where else key
     if key not in config:

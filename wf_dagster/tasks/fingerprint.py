@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, timedelta
 from pathlib import PurePath
 from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any
@@ -56,18 +56,16 @@ def canonical_json(value: Any) -> str:
 def _canonical(value: Any, where: str) -> Any:
     if value is None or isinstance(value, (bool, int)):
         return value
-    if isinstance(value, np.generic) and not isinstance(value, np.datetime64):
+    if isinstance(value, (date, np.datetime64)):
+        return None if pd.isna(value) else _moment(pd.Timestamp(value))
+    if isinstance(value, (timedelta, np.timedelta64)):
+        return None if pd.isna(value) else pd.Timedelta(value).isoformat()
+    if isinstance(value, np.generic):
         return _canonical(value.item(), where)
     if isinstance(value, float):
         return int(value) if value.is_integer() else value
     if isinstance(value, str):
         return _text(value)
-    if value is pd.NaT:
-        return None
-    if isinstance(value, (date, np.datetime64)):
-        return _moment(pd.Timestamp(value))
-    if isinstance(value, pd.Timedelta):
-        return value.isoformat()
     if isinstance(value, PurePath):
         return str(value)
     if isinstance(value, Mapping):
