@@ -1,10 +1,9 @@
 """Record what Qlib's task generators answer, for the tests to compare with.
 
-Needs pyqlib 0.9.7 and its pymongo in the environment, no market data: the calendar is given by
-hand. From the root of the repository::
+Needs no market data: the calendar is given by hand. In an environment of its own, after
+``pip install pyqlib==0.9.7``, from the root of the repository::
 
-    python -m venv /tmp/qlib && /tmp/qlib/bin/pip install pyqlib==0.9.7
-    /tmp/qlib/bin/python tests/tasks/record_qlib_segments.py
+    python tests/tasks/record_qlib_segments.py
 
 writes ``qlib_segments.json`` beside this file. Segments are kept as positions in the list of
 sessions, ``null`` for an open end; where Qlib raised, the name of the exception and the rolls

@@ -133,12 +133,13 @@ class Rolls:
         Raises:
             RollKeyError: No roll has that test segment.
         """
-        segments = task["dataset"]["kwargs"]["segments"]
+        given = task["dataset"]["kwargs"]["segments"]
+        segments = {name: segment_of(value) for name, value in given.items()}
         for key, roll in self._rolls.items():
-            if roll.test_key in segments and segment_of(segments[roll.test_key]) == roll.test:
+            if segments.get(roll.test_key) == roll.test:
                 return key
         raise RollKeyError(
-            f"no roll of {self.name!r} has the test segment of a task with {segments!r}: was it "
+            f"no roll of {self.name!r} has the test segment of a task with {given!r}: was it "
             "made with another template or calendar?"
         )
 
