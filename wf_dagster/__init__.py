@@ -12,6 +12,8 @@ _WHERE = {
     "AverageEnsemble": "wf_dagster.collect",
     "CsvPrices": "wf_dagster.data",
     "LightGBMModel": "wf_dagster.models",
+    "MultiHorizonGen": "wf_dagster.tasks",
+    "MultiHorizonGenBase": "wf_dagster.tasks",
     "PanelDataset": "wf_dagster.data",
     "ParquetPrices": "wf_dagster.data",
     "PortAnaRecord": "wf_dagster.records",
@@ -26,11 +28,13 @@ _WHERE = {
     "SigAnaRecord": "wf_dagster.records",
     "SignalRecord": "wf_dagster.records",
     "SklearnModel": "wf_dagster.models",
+    "TaskGen": "wf_dagster.tasks",
     "TradingCalendar": "wf_dagster.calendars",
     "build_rolling_assets": "wf_dagster.orchestration",
     "build_signals_asset": "wf_dagster.orchestration",
     "fingerprint": "wf_dagster.tasks",
     "get_settings": "wf_dagster.settings",
+    "handler_mod": "wf_dagster.tasks",
     "init": "wf_dagster.settings",
     "price_source": "wf_dagster.data",
     "task_generator": "wf_dagster.tasks",
@@ -60,10 +64,14 @@ if TYPE_CHECKING:
     from wf_dagster.settings import Settings as Settings
     from wf_dagster.settings import get_settings as get_settings
     from wf_dagster.settings import init as init
+    from wf_dagster.tasks import MultiHorizonGen as MultiHorizonGen
+    from wf_dagster.tasks import MultiHorizonGenBase as MultiHorizonGenBase
     from wf_dagster.tasks import Roll as Roll
     from wf_dagster.tasks import RollingGen as RollingGen
     from wf_dagster.tasks import Rolls as Rolls
+    from wf_dagster.tasks import TaskGen as TaskGen
     from wf_dagster.tasks import fingerprint as fingerprint
+    from wf_dagster.tasks import handler_mod as handler_mod
     from wf_dagster.tasks import task_generator as task_generator
     from wf_dagster.tracking import R as R
     from wf_dagster.training import task_train as task_train

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import lru_cache
+from numbers import Number
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -43,7 +44,8 @@ class TradingCalendar:
 
     def __init__(self, sessions: Iterable[Any], last_session: Any = None) -> None:
         self._sessions = _checked(sessions)
-        self._days = self._sessions.to_numpy().astype("datetime64[ns]")
+        # days, not nanoseconds: '9999-12-31' for "for ever" has no nanoseconds
+        self._days = self._sessions.to_numpy().astype("datetime64[D]")
         last = self._sessions[-1] if last_session is None else to_day(last_session)
         position = self.index(last, "end")
         if position < 0:
@@ -100,7 +102,7 @@ class TradingCalendar:
 
         ``len(calendar)`` when no session is at or after it, -1 when none is at or before.
         """
-        day = np.datetime64(to_day(date), "ns")
+        day = np.datetime64(to_day(date), "D")
         if side == "start":
             return int(np.searchsorted(self._days, day, side="left"))
         if side == "end":
@@ -143,13 +145,24 @@ class TradingCalendar:
         high = len(self) if end is None else self.index(end, "end") + 1
         return self._sessions[low : max(low, high)]
 
-    def align_segment(self, segment: Any) -> Segment:
-        """A segment with its start moved forward and its end moved back to a session."""
+    def positions(self, segment: Any) -> tuple[int | None, int | None]:
+        """Positions of a segment's first and last session; ``None`` stays ``None``.
+
+        Raises:
+            CalendarError: It is no pair of dates, or lies outside the calendar.
+        """
         start, end = pair(segment)
-        return (
-            None if start is None else self.align(start),
-            None if end is None else self.align(end, "end"),
-        )
+        first = None if start is None else self.index(self.align(start))
+        return first, None if end is None else self.index(self.align(end, "end"))
+
+    def align_segment(self, segment: Any) -> Segment:
+        """A segment with its start moved forward and its end moved back to a session.
+
+        Raises:
+            CalendarError: It is no pair of dates, or lies outside the calendar.
+        """
+        first, last = self.positions(segment)
+        return self.session_at(first), self.session_at(last)
 
     def shift(self, segment: Any, step: int, rtype: str = SHIFT_SD) -> Segment:
         """Move a segment ``step`` sessions on.
@@ -167,37 +180,39 @@ class TradingCalendar:
         """
         if rtype not in (self.SHIFT_SD, self.SHIFT_EX):
             raise CalendarError(f"rtype {rtype!r} is unknown: use 'sliding' or 'expanding'")
-        start, end = pair(segment)
-        first = None if start is None else self.index(start)
-        last = None if end is None else self.index(end, "end") + step
+        first, last = self.positions(segment)
         if first is not None and rtype == self.SHIFT_SD:
             first += step
-        if first is not None and first >= len(self):
-            raise CalendarError(
-                f"a segment that starts {step} sessions after {to_day(start):%Y-%m-%d} is past "
-                f"the calendar, which {self._range()}"
-            )
-        return self.session_at(first), self.session_at(last)
+            if first >= len(self):
+                raise CalendarError(
+                    f"a segment that starts {step} sessions after "
+                    f"{self._sessions[first - step]:%Y-%m-%d} is past the calendar, which "
+                    f"{self._range()}"
+                )
+        return self.session_at(first), self.session_at(None if last is None else last + step)
 
     def truncate(self, segment: Any, test_start: Any, days: int) -> Segment:
         """Cut a segment so that it ends at least ``days`` sessions before the test start.
 
-        A label that looks ``days`` sessions ahead is then known before the test starts. An
-        open end is cut as well; an open start stays open.
+        A label that looks ``days`` sessions ahead is then known by the close of the first test
+        session, when the first prediction is made. An open end is cut as well; an open start
+        stays open. Of a segment that starts after the cut, the session of the cut is left.
 
         Raises:
-            CalendarError: Nothing would be left of the calendar before the cut.
+            CalendarError: The segment is no pair of dates, or it, the test start or the cut
+                lies outside the calendar.
         """
-        limit = self.index(test_start) - days
+        limit = self.index(self.align(test_start)) - days
         if limit < 0:
             raise CalendarError(
                 f"{days} sessions before the test start {to_day(test_start):%Y-%m-%d} is before "
                 f"the calendar, which {self._range()}"
             )
-        start, end = pair(segment)
-        first = None if start is None else min(self.index(start), limit)
-        last = limit if end is None else min(self.index(end), limit)
-        return self.session_at(first), self.session_at(last)
+        first, last = self.positions(segment)
+        return (
+            self.session_at(None if first is None else min(first, limit)),
+            self.session_at(limit if last is None else min(last, limit)),
+        )
 
 
 def default_calendar() -> TradingCalendar:
@@ -224,7 +239,8 @@ def to_day(date: Any) -> pd.Timestamp:
         CalendarError: It is no date.
     """
     try:
-        stamp = pd.Timestamp(date)
+        # a number would be taken for nanoseconds since 1970
+        stamp = None if isinstance(date, Number) else pd.Timestamp(date)
     except (TypeError, ValueError):
         stamp = None
     if stamp is None or pd.isna(stamp):
@@ -244,8 +260,8 @@ def pair(segment: Any) -> tuple[Any, Any]:
 
 
 def _checked(sessions: Iterable[Any]) -> pd.DatetimeIndex:
-    values = list(sessions) if not isinstance(sessions, pd.Index) else sessions
     try:
+        values = sessions if isinstance(sessions, pd.Index) else list(sessions)
         index = pd.DatetimeIndex(values)
     except (TypeError, ValueError) as error:
         raise CalendarError(f"the sessions are not all dates: {error}") from None

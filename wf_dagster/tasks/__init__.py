@@ -3,12 +3,17 @@
 from wf_dagster.tasks.config import fill_placeholders, init_instance, locate
 from wf_dagster.tasks.fingerprint import canonical_json, fingerprint
 from wf_dagster.tasks.generators import TaskGen, task_generator
+from wf_dagster.tasks.handlers import handler_mod
+from wf_dagster.tasks.horizons import MultiHorizonGen, MultiHorizonGenBase
+from wf_dagster.tasks.labels import label_horizon
 from wf_dagster.tasks.modules import modules_named
-from wf_dagster.tasks.rolling import RollingGen, handler_mod
+from wf_dagster.tasks.rolling import RollingGen
 from wf_dagster.tasks.rolls import Roll, Rolls
-from wf_dagster.tasks.schema import label_horizon, validate_task
+from wf_dagster.tasks.schema import validate_task
 
 __all__ = [
+    "MultiHorizonGen",
+    "MultiHorizonGenBase",
     "Roll",
     "RollingGen",
     "Rolls",

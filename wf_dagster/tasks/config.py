@@ -17,7 +17,7 @@ def locate(name: str, module_path: str | None = None, *, where: str = "") -> Any
 
     Args:
         name: ``"package.module.Name"``, or ``"Name"`` together with ``module_path``.
-        module_path: The module that holds ``name``.
+        module_path: The module that holds ``name``, where that is no dotted path.
         where: Path of the value in the task, for the message.
 
     Raises:
@@ -25,9 +25,8 @@ def locate(name: str, module_path: str | None = None, *, where: str = "") -> Any
     """
     place = f"{where}: " if where else ""
     module, _, attribute = name.rpartition(".")
-    if module_path:
-        module, attribute = module_path, name
-    if not module:
+    module = module or module_path or ""
+    if not module.strip(".") or module.startswith("."):
         raise TaskError(
             f"{place}{name!r} does not say where it is: add its module_path, or write the whole "
             f"path such as 'package.module.{name}'"
@@ -52,20 +51,20 @@ def init_instance(config: Any, *, where: str = "", **extra_kwargs: Any) -> Any:
     """Make the object that a configuration describes.
 
     Args:
-        config: ``{"class", "module_path", "kwargs"}``, where ``class`` may be a dotted path or
-            a type; or a dotted path; or a ready object, which is returned as it is.
+        config: ``{"class", "module_path", "kwargs"}``, where ``class`` (or ``func``, for a
+            function that makes the object) may be a dotted path or the thing itself; or a
+            dotted path; or a ready object, which is returned as it is.
         where: Path of the configuration in the task, for messages.
         **extra_kwargs: Further keyword arguments; those of the configuration win.
 
     Raises:
         TaskError: The class cannot be found or does not take the arguments.
     """
-    if isinstance(config, str):
-        config = {"class": config}
-    if not isinstance(config, Mapping):
+    if not isinstance(config, (str, Mapping)):
         return config
     kind = find_class(config, where=where)
-    kwargs = {**extra_kwargs, **(config.get("kwargs") or {})}
+    given = config.get("kwargs") if isinstance(config, Mapping) else None
+    kwargs = {**extra_kwargs, **(given or {})}
     try:
         return kind(**kwargs)
     except TypeError as error:
@@ -73,75 +72,108 @@ def init_instance(config: Any, *, where: str = "", **extra_kwargs: Any) -> Any:
             raise  # it came from inside the constructor
         place = f"{where}: " if where else ""
         raise TaskError(
-            f"{place}{kind.__name__} cannot be made from these kwargs: {error}"
+            f"{place}{getattr(kind, '__name__', kind)} cannot be made from these kwargs: {error}"
         ) from error
 
 
-def find_class(config: Mapping[str, Any], *, where: str = "") -> Any:
-    """The class that a configuration names.
+def find_class(config: Any, *, where: str = "") -> Any:
+    """The class, or the function, that a configuration names.
 
     Raises:
         TaskError: It names none, or one that cannot be found.
     """
-    place = f"{where}." if where else ""
-    if "class" not in config:
-        raise TaskError(
-            f"{place}class is missing: write {{'class': ..., 'module_path': ..., 'kwargs': ...}}"
-        )
-    name = config["class"]
-    if isinstance(name, type):
-        return name
+    key, name = named(config, where=where)
     if not isinstance(name, str):
-        raise TaskError(f"{place}class is {name!r}: use a class or its name")
-    kind = locate(name, config.get("module_path"), where=f"{place}class")
+        return name
+    place = f"{where}.{key}" if where else key
+    module_path = config.get("module_path") if isinstance(config, Mapping) else None
+    kind = locate(name, module_path, where=place)
     if not callable(kind):
-        raise TaskError(f"{place}class {name!r} is a {type(kind).__name__}, not a class")
+        raise TaskError(f"{place} {name!r} is a {type(kind).__name__}, not a class")
     return kind
 
 
-def fill_placeholders(config: Any, values: Mapping[str, Any], *, where: str = "") -> Any:
+def named(config: Any, *, where: str = "") -> tuple[str, Any]:
+    """The key of a configuration that says what is to be made, and its value.
+
+    Raises:
+        TaskError: There is none, or it is neither a name nor a class.
+    """
+    if isinstance(config, str):
+        config = {"class": config}
+    key = "func" if "func" in config and "class" not in config else "class"
+    place = f"{where}.{key}" if where else key
+    if key not in config:
+        raise TaskError(
+            f"{place} is missing: write {{'class': ..., 'module_path': ..., 'kwargs': ...}}"
+        )
+    name = config[key]
+    if not callable(name) and not (isinstance(name, str) and name):
+        raise TaskError(f"{place} is {name!r}: use a class or its name")
+    return key, name
+
+
+def class_path(config: Mapping[str, Any]) -> str:
+    """The dotted path of what a configuration names, ``""`` for none; nothing is imported."""
+    name = config.get("class", config.get("func", ""))
+    if not isinstance(name, str):
+        return f"{name.__module__}.{name.__qualname__}"
+    module = config.get("module_path")
+    return name if "." in name or not module else f"{module}.{name}"
+
+
+def fill_placeholders(
+    config: Any,
+    values: Mapping[str, Any],
+    *,
+    task: Mapping[str, Any] | None = None,
+    where: str = "",
+) -> Any:
     """Put values in the place of placeholders; the given configuration stays as it is.
 
     Args:
         config: Nested dicts, lists, tuples and values.
-        values: What stands for ``"<MODEL>"``, ``"<DATASET>"``, ...; a plain key such as
-            ``"task"`` makes ``"<dataset.kwargs.segments.train.0>"`` look into that task.
+        values: What stands for ``"<MODEL>"``, ``"<DATASET>"``, ...
+        task: Where a path such as ``"<dataset.kwargs.segments.train.0>"`` leads to a value.
         where: Path of ``config`` in the task, for the message.
 
     Raises:
-        TaskError: A reference points at nothing.
+        TaskError: A placeholder stands for nothing.
+
+    Example:
+        >>> task = {"dataset": {"kwargs": {"segments": {"train": ("2020-01-02", "2020-06-30")}}}}
+        >>> fill_placeholders(
+        ...     {"model": "<MODEL>", "since": "<dataset.kwargs.segments.train.0>"},
+        ...     {"<MODEL>": 42}, task=task)
+        {'model': 42, 'since': '2020-01-02'}
     """
-    if isinstance(config, Mapping):
+
+    def fill(value: Any, where: str) -> Any:
         inner = f"{where}." if where else ""
-        return {
-            key: fill_placeholders(value, values, where=f"{inner}{key}")
-            for key, value in config.items()
-        }
-    if isinstance(config, (list, tuple)):
-        inner = f"{where}." if where else ""
-        made = [
-            fill_placeholders(value, values, where=f"{inner}{position}")
-            for position, value in enumerate(config)
-        ]
-        return made if isinstance(config, list) else tuple(made)
-    if not isinstance(config, str):
-        return config
-    if config in values:
-        return values[config]
-    found = _REFERENCE.fullmatch(config)
-    return _look_up(found[1], values, where) if found else config
+        if isinstance(value, Mapping):
+            return {key: fill(v, f"{inner}{key}") for key, v in value.items()}
+        if isinstance(value, (list, tuple)):
+            made = [fill(v, f"{inner}{position}") for position, v in enumerate(value)]
+            return made if isinstance(value, list) else tuple(made)
+        if not isinstance(value, str):
+            return value
+        if value in values:
+            return values[value]
+        found = _REFERENCE.fullmatch(value)
+        return _look_up(found[1], task or {}, where, values) if found else value
+
+    return fill(config, where)
 
 
-def _look_up(reference: str, values: Mapping[str, Any], where: str) -> Any:
-    value: Any = values.get("task", {})
+def _look_up(reference: str, task: Mapping[str, Any], where: str, known: Mapping[str, Any]) -> Any:
+    value: Any = task
     for part in reference.split("."):
         try:
             value = value[part] if isinstance(value, Mapping) else value[int(part)]
         except (KeyError, IndexError, ValueError, TypeError):
-            known = ", ".join(k for k in values if k.startswith("<")) or "none"
             raise TaskError(
-                f"{where or 'the task'}: <{reference}> points at nothing ({part!r} is not "
-                f"there); ready placeholders are {known}"
+                f"{where or 'the task'}: <{reference}> stands for nothing: the task has no "
+                f"{part!r} there, and the other placeholders are {', '.join(known) or 'none'}"
             ) from None
     return value
 

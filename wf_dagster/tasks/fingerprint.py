@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
+import re
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import date, timedelta
 from pathlib import PurePath
+from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -15,14 +16,20 @@ import pandas as pd
 
 from wf_dagster.errors import TaskError
 
+# not what a library takes for a date: that changes from one release to the next
+_MOMENT = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}([ T][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,9})?)?)?"
+)
+
 
 def fingerprint(task: Any) -> str:
     """SHA-256 of the canonical JSON of a task definition, as 64 hexadecimal digits.
 
     Equal whatever the order of keys, tuple or list, date or ISO string, Python or numpy number.
+    A ready object counts as its class and its state.
 
     Raises:
-        TaskError: The definition holds something that has no canonical form.
+        TaskError: The definition holds something that has no canonical form, or holds itself.
 
     Example:
         >>> import datetime
@@ -34,44 +41,60 @@ def fingerprint(task: Any) -> str:
 
 
 def canonical_json(value: Any) -> str:
-    """The text that is fingerprinted: sorted keys, no spaces, dates as ISO strings."""
-    return json.dumps(
-        _canonical(value, "task"), sort_keys=True, separators=(",", ":"), ensure_ascii=False
-    )
+    """The text that is fingerprinted: sorted keys, no spaces, dates as ISO strings.
+
+    Raises:
+        TaskError: As :func:`fingerprint`.
+    """
+    try:
+        plain = _canonical(value, "task")
+    except RecursionError:
+        raise TaskError("the task holds itself, so it has no canonical form") from None
+    return json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 def _canonical(value: Any, where: str) -> Any:
     if value is None or isinstance(value, (bool, int)):
         return value
-    if isinstance(value, np.generic) and not isinstance(value, np.datetime64):
+    if isinstance(value, (date, np.datetime64)):
+        return None if pd.isna(value) else _moment(pd.Timestamp(value))
+    if isinstance(value, (timedelta, np.timedelta64)):
+        return None if pd.isna(value) else pd.Timedelta(value).isoformat()
+    if isinstance(value, np.generic):
         return _canonical(value.item(), where)
     if isinstance(value, float):
-        return _number(value)
+        return int(value) if value.is_integer() else value
     if isinstance(value, str):
         return _text(value)
-    if value is pd.NaT:
-        return None
-    if isinstance(value, (date, np.datetime64)):
-        return _moment(pd.Timestamp(value))
-    if isinstance(value, pd.Timedelta):
-        return value.isoformat()
     if isinstance(value, PurePath):
         return str(value)
     if isinstance(value, Mapping):
         return {_key(key, where): _canonical(v, f"{where}.{key}") for key, v in value.items()}
+    if isinstance(value, np.ndarray) and value.ndim == 0:
+        return _canonical(value[()], where)
     if isinstance(value, (list, tuple, np.ndarray, pd.Index)):
         return [_canonical(v, f"{where}.{i}") for i, v in enumerate(value)]
-    if isinstance(value, slice):
-        return {"slice": [_canonical(v, where) for v in (value.start, value.stop, value.step)]}
     if isinstance(value, (set, frozenset)):
         return sorted((_canonical(v, where) for v in value), key=repr)
-    name = getattr(value, "__qualname__", None)
-    if callable(value) and name and "<" not in name:
-        return f"{value.__module__}.{name}"
+    if isinstance(value, (type, FunctionType, BuiltinFunctionType)):
+        if "<" not in value.__qualname__:  # a lambda, or defined inside a function
+            return f"{value.__module__}.{value.__qualname__}"
+    elif (state := _state(value)) is not None:
+        return {"class": _canonical(type(value), where), "state": _canonical(state, where)}
     raise TaskError(
         f"{where} is a {type(value).__name__}, which has no canonical form: describe it as "
         "{'class': ..., 'module_path': ..., 'kwargs': ...} instead"
     )
+
+
+def _state(value: Any) -> Any:
+    """What pickling would keep of an object; ``None`` when it cannot be known."""
+    if isinstance(value, (ModuleType, pd.DataFrame, pd.Series)):
+        return None
+    own = getattr(type(value), "__getstate__", None)
+    if own is not None and own is not getattr(object, "__getstate__", None):
+        return own(value)
+    return getattr(value, "__dict__", None)
 
 
 def _key(key: Any, where: str) -> str:
@@ -81,17 +104,11 @@ def _key(key: Any, where: str) -> str:
     return made if isinstance(made, str) else json.dumps(made)
 
 
-def _number(value: float) -> Any:
-    if math.isfinite(value):
-        return int(value) if value.is_integer() and abs(value) < 2**53 else value
-    return {"float": repr(value)}
-
-
 def _text(value: str) -> str:
     # '2020-01-01 00:00:00' and '2020-01-01' are the same day; other texts stay as they are
-    if len(value) >= 10 and value[:4].isdigit() and value[4] == "-":
+    if _MOMENT.fullmatch(value):
         try:
-            return _moment(pd.Timestamp(datetime.fromisoformat(value)))
+            return _moment(pd.Timestamp(value))
         except ValueError:
             return value
     return value

@@ -8,28 +8,15 @@ from typing import Any
 
 import pandas as pd
 
-from wf_dagster.calendars import Segment, TradingCalendar, default_calendar, pair, to_day
-from wf_dagster.errors import CalendarError, TaskError
-from wf_dagster.tasks.generators import Task, TaskGen
+from wf_dagster.calendars import Segment, TradingCalendar, default_calendar, to_day
+from wf_dagster.errors import TaskError
+from wf_dagster.tasks.config import class_path
+from wf_dagster.tasks.generators import Task, TaskGen, whole_number
+from wf_dagster.tasks.handlers import fitted_on, handler_mod
+from wf_dagster.tasks.segments import aligned_segments, truncated, with_dataset_kwargs
 
 _FREQUENCY = {"week": "W-SUN", "month": "M", "quarter": "Q-DEC", "year": "Y-DEC"}
 _Places = dict[str, tuple["int | None", "int | None"]]  # segments as positions in the calendar
-
-
-def handler_mod(task: Task, rolling_gen: RollingGen) -> None:
-    """Let the data handler of a task reach to the end of its test segment.
-
-    Changes the given task in place, as a ``ds_extra_mod_func`` may. A dataset without a
-    handler, or with one that is not a configuration or has no ``end_time``, stays as it is.
-    """
-    kwargs = task["dataset"]["kwargs"]
-    handler = kwargs.get("handler")
-    settings = handler.get("kwargs") if isinstance(handler, dict) else None
-    if not isinstance(settings, dict) or settings.get("end_time") is None:
-        return
-    end = kwargs["segments"][rolling_gen.test_key][1]
-    if end is not None and rolling_gen.calendar.interval(settings["end_time"], end) < 0:
-        settings["end_time"] = end
 
 
 class RollingGen(TaskGen):
@@ -42,19 +29,26 @@ class RollingGen(TaskGen):
 
     Args:
         step: Sessions a roll, or ``"week"``, ``"month"``, ``"quarter"``, ``"year"``: then each
-            test segment is the sessions of one period.
+            test segment is the sessions of one period, and the others move on by as many
+            sessions as the test start does.
         rtype: ``RollingGen.ROLL_EX`` keeps the start of the train segment,
             ``RollingGen.ROLL_SD`` its length in sessions. Other segments keep their length.
         ds_extra_mod_func: Called with each new task and this generator, to change the task.
         test_key: Name of the test segment.
         train_key: Name of the train segment.
-        trunc_days: Cut the other segments so that they end this many sessions before the test
-            start; set it to the number of sessions that a label looks ahead.
+        trunc_days: Cut the other segments so that they end at least this many sessions before
+            the test start. With the number of sessions that a label looks ahead, all labels
+            are known by the close of the first test session; one more, and they are known
+            before it.
         task_copy_func: How the template is copied; default a deep copy.
         calendar: Trading calendar; default that of the settings.
+        fit_with_train: Whether each roll's handler and processors are fitted on its own train
+            segment (their ``fit_start_time`` and ``fit_end_time`` are set to its ends) rather
+            than on that of the template for ever. Default: for datasets of this package yes,
+            for others no, which is what Qlib does.
 
     Raises:
-        TaskError: ``step`` or ``rtype`` is unknown.
+        TaskError: ``step``, ``rtype`` or ``trunc_days`` has no meaning.
 
     Example:
         >>> import pandas as pd
@@ -82,17 +76,14 @@ class RollingGen(TaskGen):
         trunc_days: int | None = None,
         task_copy_func: Callable[[Any], Any] = copy.deepcopy,
         calendar: TradingCalendar | None = None,
+        fit_with_train: bool | None = None,
     ) -> None:
         if rtype not in (self.ROLL_EX, self.ROLL_SD):
             raise TaskError(f"rtype {rtype!r} is unknown: use 'expanding' or 'sliding'")
-        whole = isinstance(step, int) and not isinstance(step, bool) and step > 0
-        if not whole and step not in _FREQUENCY:
-            raise TaskError(
-                f"step {step!r} is unknown: use a number of sessions, or one of "
-                f"{', '.join(map(repr, _FREQUENCY))}"
-            )
-        if trunc_days is not None and trunc_days < 0:
-            raise TaskError(f"trunc_days {trunc_days} is negative: it would look ahead")
+        if not (isinstance(step, str) and step in _FREQUENCY):
+            step = whole_number("step", step, 1, f"of sessions, or one of {', '.join(_FREQUENCY)}")
+        if trunc_days is not None:
+            trunc_days = whole_number("trunc_days", trunc_days, 0, "of sessions")
         self.step = step
         self.rtype = rtype
         self.ds_extra_mod_func = ds_extra_mod_func
@@ -100,6 +91,7 @@ class RollingGen(TaskGen):
         self.train_key = train_key
         self.trunc_days = trunc_days
         self.task_copy_func = task_copy_func
+        self.fit_with_train = fit_with_train
         self._calendar = calendar
 
     @property
@@ -119,62 +111,66 @@ class RollingGen(TaskGen):
         self._calendar = value
 
     def generate(self, task: Mapping[str, Any]) -> list[Task]:
-        """All rolls of a template, the first one included.
+        """All rolls of a template, the first one included; the template stays as it is.
 
         Raises:
             TaskError: The template has no test segment with a start.
-            CalendarError: The test segment starts after the calendar.
+            CalendarError: A segment lies outside the calendar, or nothing is left of it.
         """
-        segments = self._segments(task)
         calendar = self.calendar
-        start, end = pair(segments[self.test_key])
-        first = calendar.index(calendar.align(start))
-        places: _Places = {name: _places(calendar, segment) for name, segment in segments.items()}
-        places[self.test_key] = (first, self._last_of(first))
+        segments = aligned_segments(task, calendar, self.test_key)
+        start, end = segments[self.test_key]
+        last = calendar.session_at(self._last_of(calendar.index(start)))
+        segments[self.test_key] = (start, last)
         if self.trunc_days is not None:
-            for name in places:
-                if name != self.test_key:
-                    cut = calendar.truncate(
-                        segments[name], calendar.session_at(first), self.trunc_days
-                    )
-                    places[name] = _places(calendar, cut)
-        made = self._task(task, places)
-        return [made, *self.gen_following_tasks(made, end)]
+            segments = truncated(segments, calendar, self.trunc_days, self.test_key)
+        first = self._task(task, segments)
+        data = calendar.last_session
+        return [first, *self.gen_following_tasks(first, data if end is None else min(end, data))]
 
     def gen_following_tasks(self, task: Mapping[str, Any], test_end: Any) -> Iterator[Task]:
         """The rolls that follow a task, which itself is left out.
 
         Args:
-            task: A task with aligned segments, as :meth:`generate` makes them.
-            test_end: The last roll is the one that holds this date; ``None``, or a date past
-                the last session with data, stands for that session.
+            task: A task such as :meth:`generate` makes. For session steps its test segment is
+                moved on as it is: another length than ``step``, or an open end, stays.
+            test_end: The last roll is the one that holds this date, which may be in the
+                future; ``None`` stands for the last session with data.
+
+        Raises:
+            TaskError: The task has no test segment with a start.
+            CalendarError: A segment lies outside the calendar.
         """
         calendar = self.calendar
-        limit = calendar.last_session
-        if test_end is not None:
-            limit = min(limit, to_day(test_end))
-        segments = self._segments(task)
-        places = {name: _places(calendar, segment) for name, segment in segments.items()}
-        first = previous = places[self.test_key][0]
-        if first is None or previous is None:
-            raise TaskError(f"segment {self.test_key!r} has no start to roll from")
+        limit = calendar.last_session if test_end is None else to_day(test_end)
+        segments = aligned_segments(task, calendar, self.test_key)
+        places = {name: calendar.positions(segment) for name, segment in segments.items()}
+        first = start = calendar.index(segments[self.test_key][0])
         while True:
-            previous = self._next_start(previous)
-            if previous >= len(calendar) or calendar.sessions[previous] > limit:
+            start = self._next_start(start)
+            if start >= len(calendar) or calendar.sessions[start] > limit:
                 return
-            yield self._task(task, self._moved(places, previous - first, previous))
+            moved = self._moved(places, start - first, start)
+            if any(begin is not None and begin >= len(calendar) for begin, _ in moved.values()):
+                return  # a segment after the test segment has left the calendar
+            yield self._task(
+                task,
+                {
+                    name: (calendar.session_at(begin), calendar.session_at(end))
+                    for name, (begin, end) in moved.items()
+                },
+            )
 
     def _moved(self, places: _Places, by: int, test_start: int) -> _Places:
         moved: _Places = {}
         for name, (start, end) in places.items():
-            if name == self.test_key:
-                moved[name] = (test_start, self._last_of(test_start))
-                continue
             grows = name == self.train_key and self.rtype == self.ROLL_EX
             moved[name] = (
                 start if start is None or grows else start + by,
                 None if end is None else end + by,
             )
+        if self.is_period:  # not all of them are of one length
+            moved[self.test_key] = (test_start, self._last_of(test_start))
         return moved
 
     def _next_start(self, start: int) -> int:
@@ -198,49 +194,16 @@ class RollingGen(TaskGen):
         """First day of the period that holds a session (period steps only)."""
         return session.to_period(_FREQUENCY[str(self.step)]).start_time.normalize()
 
-    def _segments(self, task: Mapping[str, Any]) -> Mapping[str, Any]:
-        try:
-            segments: Mapping[str, Any] = task["dataset"]["kwargs"]["segments"]
-            start = segments[self.test_key][0]
-        except (KeyError, TypeError, IndexError):
-            raise TaskError(
-                f"dataset.kwargs.segments.{self.test_key} is missing: rolling needs the test "
-                "segment of the first roll"
-            ) from None
-        if start is None:
-            raise TaskError(
-                f"dataset.kwargs.segments.{self.test_key} has no start: rolling begins there"
-            )
-        return segments
-
-    def _task(self, task: Mapping[str, Any], places: _Places) -> Task:
-        calendar = self.calendar
-        made: Task = self.task_copy_func(task)
-        # a copy function may share parts on purpose; the segments are always this roll's own
-        dataset = {**made["dataset"], "kwargs": dict(made["dataset"]["kwargs"])}
-        dataset["kwargs"]["segments"] = {
-            name: (calendar.session_at(start), calendar.session_at(end))
-            for name, (start, end) in places.items()
-        }
-        made = {**made, "dataset": dataset}
+    def _task(self, task: Mapping[str, Any], segments: Mapping[str, Segment]) -> Task:
+        # a copy function may share parts on purpose; the dataset is always this roll's own
+        made = with_dataset_kwargs(self.task_copy_func(task), segments=dict(segments))
+        if self._fits_with_train(made) and self.train_key in segments:
+            made = fitted_on(made, segments[self.train_key])
         if self.ds_extra_mod_func is not None:
             self.ds_extra_mod_func(made, self)
         return made
 
-
-def _places(calendar: TradingCalendar, segment: Any) -> tuple[int | None, int | None]:
-    start, end = pair(segment)
-    first = None if start is None else calendar.index(start)
-    last = None if end is None else calendar.index(end, "end")
-    if last is not None and last < 0:
-        raise CalendarError(
-            f"the segment {start} to {end} ends before the first session "
-            f"{calendar.sessions[0]:%Y-%m-%d}"
-        )
-    return first, last
-
-
-def segment_of(value: Any) -> Segment:
-    """A segment as Timestamps."""
-    start, end = pair(value)
-    return (None if start is None else to_day(start), None if end is None else to_day(end))
+    def _fits_with_train(self, task: Task) -> bool:
+        if self.fit_with_train is not None:
+            return self.fit_with_train
+        return class_path(task["dataset"]).partition(".")[0] == "wf_dagster"

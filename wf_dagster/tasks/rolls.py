@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bisect
+import copy
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,9 +11,10 @@ from typing import Any
 import pandas as pd
 
 from wf_dagster.calendars import Segment, TradingCalendar
-from wf_dagster.errors import RollKeyError, TaskError
+from wf_dagster.errors import RollKeyError
 from wf_dagster.tasks.generators import Task
-from wf_dagster.tasks.rolling import RollingGen, segment_of
+from wf_dagster.tasks.rolling import RollingGen
+from wf_dagster.tasks.segments import segment_of
 
 _DAY = "%Y-%m-%d"
 
@@ -26,16 +28,18 @@ class Roll:
             of the period for period steps.
         task: The task definition.
         segments: Pairs of sessions, both ends included; ``None`` is an open end.
+        test_key: Name of the test segment.
     """
 
     key: str
     task: Task
     segments: Mapping[str, Segment]
+    test_key: str = "test"
 
     @property
     def test(self) -> Segment:
         """The test segment."""
-        return self.segments["test"]
+        return self.segments[self.test_key]
 
 
 class Rolls:
@@ -63,28 +67,30 @@ class Rolls:
     ) -> Rolls:
         """The rolls of a template whose test segments have started by the last session.
 
+        Args:
+            template: The task of the first roll.
+            generator: How its segments move on; it is left as it is.
+            calendar: Default that of the generator, else that of the settings.
+            name: The strategy's name, for messages.
+
         Raises:
             TaskError: The template cannot be rolled.
             CalendarError: Its segments do not fit the calendar.
         """
         if calendar is not None:
+            generator = copy.copy(generator)
             generator.calendar = calendar
         calendar = generator.calendar
         rolls = []
         for task in generator.generate(template):
-            segments = {
-                segment: segment_of(value)
-                for segment, value in task["dataset"]["kwargs"]["segments"].items()
-            }
+            given = task["dataset"]["kwargs"]["segments"]
+            segments = {segment: segment_of(value) for segment, value in given.items()}
             start = segments[generator.test_key][0]
-            if start is None:
-                raise TaskError(f"a roll of {name!r} has a test segment without start")
+            assert start is not None, "the generator refuses a template without test start"
             if start > calendar.last_session:
                 break
             day = generator.period_start(start) if generator.is_period else start
-            if generator.test_key != "test":
-                segments["test"] = segments[generator.test_key]
-            rolls.append(Roll(day.strftime(_DAY), task, segments))
+            rolls.append(Roll(day.strftime(_DAY), task, segments, generator.test_key))
         return cls(rolls, calendar, name)
 
     def __iter__(self) -> Iterator[Roll]:
@@ -127,19 +133,18 @@ class Rolls:
         Raises:
             RollKeyError: No roll has that test segment.
         """
-        test = segment_of(task["dataset"]["kwargs"]["segments"]["test"])
+        given = task["dataset"]["kwargs"]["segments"]
+        segments = {name: segment_of(value) for name, value in given.items()}
         for key, roll in self._rolls.items():
-            if roll.test == test:
+            if segments.get(roll.test_key) == roll.test:
                 return key
         raise RollKeyError(
-            f"no roll of {self.name!r} is tested on {test[0]} to {test[1]}: was the task made "
-            "with another template or calendar?"
+            f"no roll of {self.name!r} has the test segment of a task with {given!r}: was it "
+            "made with another template or calendar?"
         )
 
     def test_sessions(self) -> pd.DatetimeIndex:
         """The sessions with data that the rolls' test segments cover."""
-        last = self.calendar.last_session
-        days = pd.DatetimeIndex([], dtype="datetime64[ns]", name="datetime")
-        for roll in self:
-            days = days.union(self.calendar.between(*roll.test))
-        return days[days <= last]
+        spans = [self.calendar.between(*roll.test) for roll in self]
+        days = pd.DatetimeIndex(self.calendar.sessions[:0].append(spans).unique())
+        return days[days <= self.calendar.last_session]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from difflib import get_close_matches
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
@@ -10,11 +11,12 @@ import pandas as pd
 
 from wf_dagster.calendars import pair, to_day
 from wf_dagster.errors import CalendarError, TaskError
-from wf_dagster.tasks.config import find_class, locate
+from wf_dagster.tasks.config import find_class, named
 
 if TYPE_CHECKING:
     from wf_dagster.calendars import TradingCalendar
 
+_PARTS = {"model", "dataset", "record"}
 _ORDER = ("train", "valid", "test")
 
 
@@ -25,7 +27,8 @@ def validate_task(
 
     Args:
         task: ``{"model": ..., "dataset": ..., "record": [...]}``; each part is
-            ``{"class", "module_path", "kwargs"}``, a dotted path, or a ready object.
+            ``{"class", "module_path", "kwargs"}``, a dotted path, or a ready object. Further
+            keys are left to whoever put them there.
         resolve: Also import the classes that are named.
         calendar: Also check that the segments fit it and that the test segment has a session.
 
@@ -43,49 +46,44 @@ def validate_task(
         several = isinstance(records, (list, tuple))
         for position, record in enumerate(records if several else [records]):
             _check_part(record, f"record.{position}" if several else "record", resolve)
-    unknown = set(task) - {"model", "dataset", "record"}
-    for key in sorted(map(str, unknown)):
-        if key.lower() in {"models", "datasets", "records", "recorder"}:
-            raise TaskError(f"{key} is no part of a task: did you mean {key.rstrip('rs')!r}?")
+    for key in map(str, set(task) - _PARTS):
+        close = get_close_matches(key.lower(), _PARTS, n=1, cutoff=0.8)
+        if close:
+            raise TaskError(f"{key} is no part of a task: did you mean {close[0]!r}?")
     segments = _segments_of(task)
     if segments is not None:
         _check_segments(segments, calendar)
 
 
-def label_horizon(task: Mapping[str, Any]) -> int:
-    """Sessions that the task's label spans, as its definition says; 1 when it does not."""
-    dataset = task.get("dataset")
-    kwargs = dataset.get("kwargs") if isinstance(dataset, Mapping) else None
-    label = (kwargs or {}).get("label")
-    given = label.get("kwargs", {}).get("horizon") if isinstance(label, Mapping) else None
-    if given is None and label is not None:
-        import inspect
-
-        function = locate(label["func"] if isinstance(label, Mapping) else label)
-        parameter = inspect.signature(function).parameters.get("horizon")
-        given = None if parameter is None else parameter.default
-    return int(given) if isinstance(given, int) else 1
-
-
 def _check_part(part: Any, where: str, resolve: bool) -> None:
-    if isinstance(part, str):
-        part = {"class": part}
-    if not isinstance(part, Mapping):
-        if part is None or isinstance(part, (bool, int, float, list, tuple)):
-            raise TaskError(f"{where} is {part!r}: use a dict with 'class', or a dotted path")
+    if part is None or isinstance(part, (bool, int, float, list, tuple)):
+        raise TaskError(f"{where} is {part!r}: use a dict with 'class', or a dotted path")
+    if not isinstance(part, (str, Mapping)):
         return  # a ready object
-    kwargs = part.get("kwargs")
-    if kwargs is not None and not isinstance(kwargs, Mapping):
-        raise TaskError(f"{where}.kwargs is {kwargs!r}: use a dict of keyword arguments")
-    unknown = set(part) - {"class", "module_path", "kwargs", "func"}
+    named(part, where=where)
+    if isinstance(part, Mapping):
+        _check_keys(part, where)
+    if resolve:
+        find_class(part, where=where)
+
+
+def _check_keys(part: Mapping[str, Any], where: str) -> None:
+    unknown = set(part) - {"class", "func", "module_path", "kwargs"}
     if unknown:
         raise TaskError(
             f"{where}.{min(map(str, unknown))} is unknown: use 'class', 'module_path', 'kwargs'"
         )
-    if "class" not in part:
-        raise TaskError(f"{where}.class is missing: it names what is to be made")
-    if resolve:
-        find_class(part, where=where)
+    module = part.get("module_path")
+    if module is not None and not isinstance(module, str):
+        raise TaskError(f"{where}.module_path is {module!r}: use the name of a module")
+    kwargs = part.get("kwargs")
+    if kwargs is None:
+        return
+    if not isinstance(kwargs, Mapping):
+        raise TaskError(f"{where}.kwargs is {kwargs!r}: use a dict of keyword arguments")
+    for key in kwargs:
+        if not isinstance(key, str):
+            raise TaskError(f"{where}.kwargs has the key {key!r}: arguments have names")
 
 
 def _segments_of(task: Mapping[str, Any]) -> Mapping[str, Any] | None:

@@ -89,7 +89,7 @@ def generate_records(task: Mapping[str, Any], model: Any, dataset: Any, recorder
     if isinstance(records, (Mapping, str)):
         records = [records]
     for config in records:
-        filled = fill_placeholders(config, {"<MODEL>": model, "<DATASET>": dataset})
+        filled = fill_placeholders(config, {"<MODEL>": model, "<DATASET>": dataset}, task=task)
         init_instance(filled, recorder=recorder).generate()
 
 

@@ -1,0 +1,91 @@
+"""The label functions that a task names, and how far they look ahead."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from wf_dagster.errors import TaskError
+from wf_dagster.tasks.config import find_class, locate
+
+LABEL = "dataset.kwargs.label"
+
+
+@dataclass(frozen=True)
+class LabelFunction:
+    """A function of prices that makes labels.
+
+    Attributes:
+        config: As the task holds it: ``{"func": ..., "kwargs": ...}``.
+        parameters: Its keyword arguments: what the task gives, else its defaults.
+    """
+
+    config: Mapping[str, Any]
+    parameters: Mapping[str, Any]
+
+    @property
+    def kwargs(self) -> Mapping[str, Any]:
+        """The keyword arguments that the task gives."""
+        return self.config.get("kwargs") or {}
+
+    @property
+    def name(self) -> str:
+        """The function's name, for messages."""
+        function = self.config["func"]
+        return function if isinstance(function, str) else getattr(function, "__name__", "it")
+
+
+def label_functions(task: Mapping[str, Any]) -> list[LabelFunction]:
+    """The label functions of a task, those that its dataset has by default included.
+
+    Empty for a dataset that has no ``label``, such as Qlib's.
+
+    Raises:
+        TaskError: A function, or the dataset's class, cannot be found.
+    """
+    given = _given_label(task["dataset"])
+    if given is None:
+        return []
+    several = given if isinstance(given, (list, tuple)) else [given]
+    return [_label_function(one) for one in several]
+
+
+def label_horizon(task: Mapping[str, Any]) -> int:
+    """Sessions that the task's label spans (the longest, of several); 1 when it does not say.
+
+    Raises:
+        TaskError: The label function, or the dataset's class, cannot be found.
+    """
+    spans = [function.parameters.get("horizon") for function in label_functions(task)]
+    return max((span for span in spans if isinstance(span, int)), default=1)
+
+
+def _given_label(dataset: Any) -> Any:
+    if isinstance(dataset, str):
+        dataset = {"class": dataset}
+    if not isinstance(dataset, Mapping):
+        return getattr(dataset, "label", None)  # a ready object
+    kwargs = dataset.get("kwargs") or {}
+    if "label" in kwargs:
+        return kwargs["label"]
+    parameters = inspect.signature(find_class(dataset, where="dataset")).parameters
+    label = parameters.get("label")
+    return None if label is None or label.default is inspect.Parameter.empty else label.default
+
+
+def _label_function(given: Any) -> LabelFunction:
+    config = given if isinstance(given, Mapping) else {"func": given}
+    if "func" not in config:
+        raise TaskError(f"{LABEL} is {given!r}: use {{'func': 'package.function', 'kwargs': ...}}")
+    function = config["func"]
+    if isinstance(function, str):
+        function = locate(function, where=LABEL)
+    if not callable(function):
+        raise TaskError(f"{LABEL} is {given!r}: use the dotted path of a function")
+    defaults = {
+        name: None if parameter.default is inspect.Parameter.empty else parameter.default
+        for name, parameter in inspect.signature(function).parameters.items()
+    }
+    return LabelFunction(config, {**defaults, **(config.get("kwargs") or {})})
