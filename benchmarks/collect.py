@@ -160,6 +160,7 @@ def make_for_qlib(folder: str, recorders: int, rows: int) -> None:
 def with_qlib(folder: str) -> list[Result]:
     """Into one frame with Qlib's collector and group."""
     warnings.simplefilter("ignore")
+    os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"
     import qlib
     from qlib.model.ens.group import RollingGroup
     from qlib.workflow import R

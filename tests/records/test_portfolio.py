@@ -94,6 +94,12 @@ def test_the_default_benchmark_is_the_names_with_a_score_in_equal_weights():
     assert made.report["bench"].tolist() == pytest.approx([0.0, 0.15])
 
 
+def test_the_default_benchmark_does_not_buy_what_has_no_price_when_it_trades():
+    closes = _frame([[100, 100, 100], [100, 100, np.nan], [110, 120, 900]], "ABC")
+    made = simulate(_frame([[1, 0, -1]] * 3, "ABC"), closes, topk=1, n_drop=1, **FREE)
+    assert made.report["bench"].tolist() == pytest.approx([0.0, 0.15])
+
+
 def test_a_given_benchmark_starts_to_earn_when_the_portfolio_does():
     bench = pd.Series(0.01, pd.bdate_range("2020-01-06", periods=3))
     made = simulate(_frame([[1, 0]] * 4), _frame([[1, 1]] * 4), bench=bench, topk=1, n_drop=1)
