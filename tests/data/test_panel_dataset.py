@@ -63,6 +63,11 @@ def test_a_slice_of_dates_is_a_segment(dataset):
     assert frame.equals(dataset.prepare("test").iloc[:12])
 
 
+def test_a_far_end_stands_for_an_open_one(dataset):
+    far = dataset.prepare(slice("2020-11-02", "9999-12-31"))
+    assert far.equals(dataset.prepare(slice("2020-11-02", None)))
+
+
 def test_raw_infer_and_learn_data(dataset):
     raw, infer, learn = (dataset.prepare("train", data_key=k) for k in ("raw", "infer", "learn"))
     np.testing.assert_allclose(infer["feature"].mean(), 0, atol=1e-9)

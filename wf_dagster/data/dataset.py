@@ -128,7 +128,7 @@ class PanelDataset:
             )
         frame = self._raw_panel().slice(start, end)
         if frame.empty:
-            first, last = self._raw_panel().days[[0, -1]].astype("datetime64[D]")
+            first, last = self._raw_panel().days[[0, -1]]
             shown = " to ".join("open" if x is None else str(x)[:10] for x in (start, end))
             raise DataError(
                 f"segment {name} ({shown}) has no rows: the prices run from {first} to {last}"

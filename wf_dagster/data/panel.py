@@ -11,6 +11,7 @@ from typing import Any, cast
 import numpy as np
 import pandas as pd
 
+from wf_dagster.calendars import to_day
 from wf_dagster.data import cache
 from wf_dagster.data.sources import PriceSource
 from wf_dagster.errors import DataError, TaskError
@@ -25,6 +26,7 @@ class Panel:
         index: Rows ``(datetime, instrument)``.
         columns: ``("feature", name)`` and ``("label", name)``.
         values: float64 of shape ``(rows, columns)``; usually mapped from the cache.
+        days: The session of each row, ``datetime64[D]``.
     """
 
     index: pd.MultiIndex
@@ -34,8 +36,10 @@ class Panel:
 
     def slice(self, start: Any, end: Any) -> pd.DataFrame:
         """The rows from ``start`` to ``end``, both included; ``None`` is open. Copies nothing."""
-        low = 0 if start is None else int(np.searchsorted(self.days, _ns(start), "left"))
-        high = len(self.days) if end is None else int(np.searchsorted(self.days, _ns(end), "right"))
+        low = 0 if start is None else int(np.searchsorted(self.days, _day(start), "left"))
+        high = (
+            len(self.days) if end is None else int(np.searchsorted(self.days, _day(end), "right"))
+        )
         high = max(low, high)
         return pd.DataFrame(
             self.values[low:high], index=self.index[low:high], columns=self.columns, copy=False
@@ -90,7 +94,8 @@ def feature_panel(
         index=table.index,
         columns=pd.MultiIndex.from_tuples(table.columns),
         values=table.values,
-        days=table.index.get_level_values("datetime").to_numpy(),
+        # days, not nanoseconds: '9999-12-31' for "for ever" has no nanoseconds
+        days=table.index.get_level_values("datetime").to_numpy().astype("datetime64[D]"),
     )
 
 
@@ -133,5 +138,5 @@ def _code(function: Callable[..., Any]) -> str:
         return repr(getattr(function, "__code__", function))
 
 
-def _ns(date: Any) -> np.datetime64:
-    return np.datetime64(pd.Timestamp(date), "ns")
+def _day(date: Any) -> np.datetime64:
+    return np.datetime64(to_day(date), "D")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -32,5 +33,5 @@ def _modules(value: Any) -> Iterator[str]:
             yield from _modules(inner)
     elif isinstance(value, str) and _DOTTED.fullmatch(value):
         yield value.rpartition(".")[0]
-    elif isinstance(value, type):
+    elif isinstance(value, type) or inspect.isfunction(value):
         yield value.__module__
