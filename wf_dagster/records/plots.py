@@ -1,14 +1,16 @@
-"""Small plots as PNG, drawn without pyplot: no global state, safe in threads and workers."""
+"""Small plots as PNG, drawn without pyplot: safe in threads and workers."""
 
 from __future__ import annotations
 
 import base64
 import io
+import threading
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+_kept = threading.local()
 _BLUE, _ORANGE, _GREY = "#2f6db3", "#d9822b", "#888888"
 _DPI = 100
 
@@ -20,21 +22,43 @@ def ic_plot_png(ic: pd.Series, ric: pd.Series | None = None) -> bytes:
         ic: Index of days; NaN days are left blank.
         ric: Rank information coefficients of the same days; drawn as a line.
     """
-    figure, axes = _canvas(420, 160)
-    values = ic.to_numpy(dtype="float64", na_value=np.nan)
-    axes.vlines(
-        np.arange(len(ic)), 0, values, color=_BLUE, lw=max(0.5, min(4, 200 / (len(ic) + 1)))
-    )
-    shown = [f"IC {_mean(values)}"]
-    if len(values) and not np.isnan(values).all():
-        axes.axhline(np.nanmean(values), color=_BLUE, lw=0.8, ls="--")
-    if ric is not None:
-        ranks = ric.to_numpy(dtype="float64", na_value=np.nan)
-        axes.plot(np.arange(len(ric)), ranks, color=_ORANGE, lw=0.9)
-        shown.append(f"rank IC {_mean(ranks)}")
-    axes.set_title(", ".join(shown), fontsize=7, pad=3)
-    _dates(axes, ic.index)
-    return _png(figure)
+    if not hasattr(_kept, "ic_plot"):
+        _kept.ic_plot = _IcPlot()
+    made: bytes = _kept.ic_plot.draw(ic, ric)
+    return made
+
+
+class _IcPlot:
+    """A figure that is drawn anew for each roll: making one takes longer than drawing it."""
+
+    def __init__(self) -> None:
+        from matplotlib.ticker import MaxNLocator
+
+        self._figure, self._axes = _canvas(420, 160)
+        self._axes.yaxis.set_major_locator(MaxNLocator(4))
+        self._bars = self._axes.vlines([0], 0, [0], color=_BLUE)
+        self._mean = self._axes.axhline(0, color=_BLUE, lw=0.8, ls="--")
+        (self._line,) = self._axes.plot([0], [0], color=_ORANGE, lw=0.9)
+        # a title of the axes would be placed by measuring every tick label
+        self._title = self._figure.text(0.5, 0.94, "", fontsize=7, ha="center", va="center")
+
+    def draw(self, ic: pd.Series, ric: pd.Series | None) -> bytes:
+        places = np.arange(len(ic))
+        values = _floats(ic)
+        ranks = np.full(len(ic), np.nan) if ric is None else _floats(ric)
+        shown = [f"IC {_mean(values)}"] + ([] if ric is None else [f"rank IC {_mean(ranks)}"])
+        self._title.set_text(", ".join(shown))
+        self._bars.set_segments([[(x, 0), (x, y)] for x, y in zip(places, values, strict=True)])
+        self._bars.set_linewidth(max(0.5, min(4, 200 / (len(ic) + 1))))
+        known = values[~np.isnan(values)]
+        self._mean.set_ydata([known.mean() if len(known) else np.nan] * 2)
+        self._line.set_data(np.arange(len(ranks)), ranks)
+        everything = np.concatenate([[0.0], known, ranks[~np.isnan(ranks)]])
+        low, high = everything.min(), everything.max()
+        margin = 0.05 * (high - low) or 0.05
+        self._axes.set_ylim(low - margin, high + margin)
+        _dates(self._axes, ic.index)
+        return _png(self._figure)
 
 
 def cumulative_plot_png(report: pd.DataFrame) -> bytes:
@@ -93,10 +117,14 @@ def _dates(axes: Any, days: pd.Index) -> None:
     places = sorted({0, len(days) // 2, len(days) - 1})
     axes.set_xlim(-0.5, len(days) - 0.5)
     axes.set_xticks(places, [str(days[place])[:10] for place in places])
-    if len(places) > 1:  # the outer dates stay inside the image
-        labels = axes.get_xticklabels()
-        labels[0].set_horizontalalignment("left")
-        labels[-1].set_horizontalalignment("right")
+    for place, label in zip(places, axes.get_xticklabels(), strict=True):
+        # the outer dates stay inside the image
+        outer = "left" if place == 0 else "right" if place == len(days) - 1 else "center"
+        label.set_horizontalalignment(outer if len(places) > 1 else "center")
+
+
+def _floats(series: pd.Series) -> Any:
+    return series.to_numpy(dtype="float64", na_value=np.nan)
 
 
 def _mean(values: Any) -> str:
