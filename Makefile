@@ -5,7 +5,7 @@ export WF_HOME ?= $(CURDIR)/.wf
 export DAGSTER_HOME ?= $(WF_HOME)/dagster
 export DAGSTER_DISABLE_TELEMETRY ?= yes
 
-.PHONY: help demo ui test lint constraints clean
+.PHONY: help demo ui test constraints clean
 
 help:            ## list the targets
 	@grep -E '^[a-z]+: .*##|^[a-z]+:  +##' $(MAKEFILE_LIST) | sed 's/: *.*##/\t/'
