@@ -10,7 +10,7 @@ import pytest
 from tests.support import task_of
 from wf_dagster.orchestration import TrackingResource, build_rolling_assets, build_signals_asset
 from wf_dagster.tasks import RollingGen
-from wf_dagster.tracking import find_recorders, parent_of
+from wf_dagster.tracking import R, find_recorders, parent_of
 
 KEYS = ["2019-01-01", "2019-02-01", "2019-03-01", "2019-04-01"]
 RANGE = {
@@ -236,6 +236,7 @@ def test_a_dagster_mlflow_op_in_the_same_run_logs_to_the_same_parent(instance):
     from wf_dagster.settings import get_settings
 
     uri = get_settings().resolved_tracking_uri()
+    R.get_exp(experiment_name="demo")
 
     @dg.asset(deps=[dg.AssetKey(["demo", "recorders"])], required_resource_keys={"mlflow"})
     def own(context: dg.AssetExecutionContext) -> None:
@@ -253,13 +254,9 @@ def test_a_dagster_mlflow_op_in_the_same_run_logs_to_the_same_parent(instance):
     result = _run(instance, ["demo/recorders", "own"], defs=defs, partition_key=KEYS[0])
     assert result.success
     parent = parent_of(result.run_id, "demo")
-    from wf_dagster.tracking import R
-
     run = R.get_recorder(recorder_id=parent, experiment_name="demo")
     assert run.list_metrics()["own_metric"] == 1.0
 
 
 def _status(run_id):
-    from wf_dagster.tracking import R
-
     return R.get_recorder(recorder_id=run_id, experiment_name="demo").info["status"]

@@ -16,7 +16,9 @@ class TrackingResource(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     The parent carries the tag ``dagster_run_id``, which is also how
     ``dagster_mlflow.mlflow_tracking`` finds its run: an op of your own that uses that resource
-    in the same Dagster run and experiment logs to the same parent.
+    in the same Dagster run and experiment logs to the same parent. Make the experiment first, with
+    ``R.get_exp(experiment_name=...)`` or by materializing a roll: made by that resource, it keeps
+    its artifacts in ``./mlruns``.
 
     Where MLflow is comes from the settings (``wf_dagster.init`` or ``WF_TRACKING_URI``), so
     that worker processes, notebooks and Dagster steps agree.
