@@ -1,5 +1,6 @@
 """Materializing partitions: one event each, faults isolated, retries train what is missing."""
 
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pandas as pd
 import pytest
 
 from tests.support import task_of
+from wf_dagster.errors import TaskError
 from wf_dagster.orchestration import TrackingResource, build_rolling_assets, build_signals_asset
 from wf_dagster.tasks import RollingGen
 from wf_dagster.tracking import R, find_recorders, parent_of
@@ -200,6 +202,29 @@ def test_a_retry_trains_only_what_is_missing(instance, switch):
     now = {r.id: r.list_tags()["roll"] for r in find_recorders("demo")}
     assert set(now) > done
     assert [roll for id_, roll in now.items() if id_ not in done] == ["2019-03-01"]
+
+
+@pytest.mark.parametrize(
+    ("model", "named"),
+    [
+        ({"class": "Rigde", "module_path": "wf_dagster.models"}, r"model\.class.*'Rigde'"),
+        ({"class": "Ridge", "module_path": "no.such.module"}, r"model\.class.*'no\.such\.module'"),
+    ],
+)
+def test_a_class_that_does_not_exist_is_one_message_before_any_work(instance, model, named):
+    result = _run(instance, ["demo/recorders"], defs=_defs(model=model), tags=RANGE)
+    (failure,) = result.filter_events(lambda event: event.is_step_failure)
+    error = failure.event_specific_data.error
+    assert re.search(named, error.message)
+    assert error.cause is None
+    assert find_recorders("demo", status=None) == []
+
+
+def test_a_template_that_cannot_roll_is_refused_when_the_assets_are_built():
+    template = task_of(KEYS[0])
+    template["dataset"]["kwargs"]["segments"]["train"] = ("2019-01-15", "2018-01-15")
+    with pytest.raises(TaskError, match=r"segments\.train starts 2019-01-15, after its end"):
+        build_rolling_assets("demo", template, RollingGen("month"))
 
 
 def test_collected_reports_gaps_and_signals_follow(instance):
