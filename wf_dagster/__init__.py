@@ -11,13 +11,20 @@ from typing import TYPE_CHECKING, Any
 _WHERE = {
     "AverageEnsemble": "wf_dagster.collect",
     "CsvPrices": "wf_dagster.data",
+    "ExpManager": "wf_dagster.tracking",
+    "Experiment": "wf_dagster.tracking",
     "LightGBMModel": "wf_dagster.models",
     "MultiHorizonGen": "wf_dagster.tasks",
     "MultiHorizonGenBase": "wf_dagster.tasks",
+    "MLflowExpManager": "wf_dagster.tracking",
+    "MLflowExperiment": "wf_dagster.tracking",
+    "MLflowRecorder": "wf_dagster.tracking",
     "PanelDataset": "wf_dagster.data",
     "ParquetPrices": "wf_dagster.data",
     "PortAnaRecord": "wf_dagster.records",
+    "QlibRecorder": "wf_dagster.tracking",
     "R": "wf_dagster.tracking",
+    "Recorder": "wf_dagster.tracking",
     "RecorderCollector": "wf_dagster.collect",
     "Roll": "wf_dagster.tasks",
     "RollingEnsemble": "wf_dagster.collect",
@@ -73,7 +80,14 @@ if TYPE_CHECKING:
     from wf_dagster.tasks import fingerprint as fingerprint
     from wf_dagster.tasks import handler_mod as handler_mod
     from wf_dagster.tasks import task_generator as task_generator
+    from wf_dagster.tracking import Experiment as Experiment
+    from wf_dagster.tracking import ExpManager as ExpManager
+    from wf_dagster.tracking import MLflowExperiment as MLflowExperiment
+    from wf_dagster.tracking import MLflowExpManager as MLflowExpManager
+    from wf_dagster.tracking import MLflowRecorder as MLflowRecorder
+    from wf_dagster.tracking import QlibRecorder as QlibRecorder
     from wf_dagster.tracking import R as R
+    from wf_dagster.tracking import Recorder as Recorder
     from wf_dagster.training import task_train as task_train
     from wf_dagster.training import train_rolls as train_rolls
 

@@ -37,3 +37,29 @@ def ui(
     except WfError as error:
         typer.echo(f"wf-dagster: {error}", err=True)
         raise typer.Exit(2) from None
+
+
+@app.command()
+def sweep(
+    experiment: Annotated[str | None, typer.Option(help="Only this experiment.")] = None,
+    stale_minutes: Annotated[
+        float, typer.Option(help="Age at which another machine's heartbeat counts as dead.")
+    ] = 15.0,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show them, change nothing.")] = False,
+) -> None:
+    """Set runs FAILED whose process died without ending them."""
+    from wf_dagster import tracking
+    from wf_dagster.errors import WfError
+
+    look = tracking.find_dead if dry_run else tracking.sweep
+    try:
+        dead = look(experiment, stale_seconds=60 * stale_minutes)
+    except WfError as error:
+        typer.echo(f"wf-dagster: {error}", err=True)
+        raise typer.Exit(2) from None
+    for run in dead:
+        typer.echo(f"{run.recorder.id}  {run.recorder.name}: {run.reason}")
+    typer.echo(
+        f"{len(dead)} dead {'run' if len(dead) == 1 else 'runs'}"
+        + (" found" if dry_run else " set FAILED")
+    )

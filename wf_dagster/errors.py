@@ -38,16 +38,24 @@ class TrackingError(WfError):
     """The tracking store cannot do what was asked."""
 
 
-class RecorderNotFoundError(TrackingError, LookupError):
+class RecorderNotFoundError(TrackingError, LookupError, ValueError):
     """No recorder fits the id or name."""
 
 
-class ExperimentNotFoundError(TrackingError, LookupError):
+class ExperimentNotFoundError(TrackingError, LookupError, ValueError):
     """No experiment fits the id or name."""
+
+
+class ExperimentDeletedError(ExperimentNotFoundError):
+    """The experiment was deleted; the message says how to restore it."""
 
 
 class ObjectNotFoundError(TrackingError, LookupError):
     """A recorder holds no object of that name."""
+
+
+class BrokenObjectError(TrackingError):
+    """A file of a recorder cannot be loaded as an object."""
 
 
 class UnsafeObjectError(TrackingError):

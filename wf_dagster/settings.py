@@ -45,6 +45,9 @@ class Settings(BaseSettings):
         max_workers: Worker processes of a backfill; default one a core.
         trusted_modules: Further modules (comma separated in the variable) whose classes may
             be loaded from a recorder's pickles.
+        tracking_patience: Seconds for which a tracking store that fails is asked again before
+            the failure is an error.
+        log_env: Further environment variables (comma separated) that recorders record as tags.
     """
 
     model_config = SettingsConfigDict(
@@ -60,6 +63,8 @@ class Settings(BaseSettings):
     calendar: str = "XNYS"
     max_workers: int = Field(default_factory=lambda: _cores(), ge=1)
     trusted_modules: str = ""
+    tracking_patience: float = Field(default=60.0, ge=0)
+    log_env: str = ""
 
     @field_validator("home")
     @classmethod

@@ -110,8 +110,8 @@ def test_what_is_missing_is_left_out_with_a_warning_or_raised(caplog):
     collector = RecorderCollector(EXPERIMENT, rec_key_func=lambda r: r.name)
     with caplog.at_level(logging.WARNING):
         assert collector.collect() == {"pred": {"whole": 1}}
-    assert f"recorder 'lacking' ({lacking.id}) holds no 'pred.pkl'" in caplog.text
-    with pytest.raises(ObjectNotFoundError, match=r"'lacking'.* holds no 'pred\.pkl'"):
+    assert f"recorder {lacking.id} holds no 'pred.pkl'" in caplog.text
+    with pytest.raises(ObjectNotFoundError, match=rf"{lacking.id} holds no 'pred\.pkl'"):
         collector.collect(only_exist=False)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -53,12 +55,28 @@ LONG = {
 }
 
 
+def _parquet(frame):
+    sink = io.BytesIO()
+    pq.write_table(pa.Table.from_pandas(frame, preserve_index=True), sink)
+    return sink.getvalue()
+
+
+@pytest.mark.parametrize("name", [*SHORT, *LONG])
+def test_whatever_is_saved_comes_back(name):
+    frame = {**SHORT, **LONG}[name]
+    made = objects.load(*objects.dump("pred.pkl", frame))
+    pd.testing.assert_frame_equal(made, frame)
+    assert made.attrs == frame.attrs
+
+
 @pytest.mark.parametrize("name", [*SHORT, *LONG])
 def test_a_frame_is_what_pyarrow_alone_would_make_of_it(name):
     frame = {**SHORT, **LONG}[name]
-    kept, content = objects.dump("pred.pkl", frame)
-    assert kept == "pred.parquet"
-    made, wanted = objects.load(kept, content), pq.read_table(pa.BufferReader(content)).to_pandas()
+    content = _parquet(frame)
+    made, wanted = (
+        frames.read_frame(content)[0],
+        pq.read_table(pa.BufferReader(content)).to_pandas(),
+    )
     pd.testing.assert_frame_equal(made, wanted)
     assert made.attrs == wanted.attrs == frame.attrs
     if isinstance(frame.index, pd.MultiIndex):
@@ -77,7 +95,7 @@ def test_only_the_common_kind_takes_the_short_way(name, monkeypatch):
     taken = []
     short = frames._short
     monkeypatch.setattr(frames, "_short", lambda *given: taken.append(1) or short(*given))
-    objects.load(*objects.dump("pred.pkl", {**SHORT, **LONG}[name]))
+    frames.read_frame(_parquet({**SHORT, **LONG}[name]))
     assert bool(taken) == (name in SHORT)
 
 

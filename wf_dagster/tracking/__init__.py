@@ -1,13 +1,18 @@
 """Experiments and recorders, kept in MLflow: the only room that knows it."""
 
-from wf_dagster.tracking.experiment import Experiment, MLflowExperiment
+from wf_dagster.tracking.addresses import run_url
+from wf_dagster.tracking.experiment import Experiment
 from wf_dagster.tracking.facade import QlibRecorder, R
 from wf_dagster.tracking.manager import ExpManager, MLflowExpManager, find_recorders
+from wf_dagster.tracking.mlflow_experiment import MLflowExperiment
+from wf_dagster.tracking.mlflow_recorder import MLflowRecorder
 from wf_dagster.tracking.parent import parent_of, parent_run
-from wf_dagster.tracking.recorder import MLflowRecorder, Recorder
-from wf_dagster.tracking.store import check_tracking, client_modules, run_url
+from wf_dagster.tracking.recorder import Recorder
+from wf_dagster.tracking.store import check_tracking, client_modules
+from wf_dagster.tracking.sweep import DeadRun, find_dead, sweep
 
 __all__ = [
+    "DeadRun",
     "ExpManager",
     "Experiment",
     "MLflowExpManager",
@@ -18,8 +23,10 @@ __all__ = [
     "Recorder",
     "check_tracking",
     "client_modules",
+    "find_dead",
     "find_recorders",
     "parent_of",
     "parent_run",
     "run_url",
+    "sweep",
 ]

@@ -3,47 +3,92 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
+from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
+from typing import Any, TypeVar
 
-from wf_dagster.errors import ObjectNotFoundError
-from wf_dagster.tracking.store import local_path, translated
+from wf_dagster.errors import ObjectNotFoundError, TrackingError
+from wf_dagster.tracking.addresses import local_path
+from wf_dagster.tracking.retry import ask
 
-if TYPE_CHECKING:
-    from mlflow.tracking import MlflowClient
+_T = TypeVar("_T")
+_PART = ".part-"  # prefix of files that are being written
 
 
 class Artifacts:
     """The files of one run.
 
-    A file is replaced atomically: a reader sees the old content or the new.
+    On this machine a file is replaced atomically: a reader sees the old content or the new.
+
+    Args:
+        run_id: The run, for messages.
+        uri: Where its files are.
+        tracking: The tracking address, which proxies the files of some servers.
     """
 
-    def __init__(self, client: MlflowClient, run_id: str, uri: str) -> None:
-        self._client = client
+    def __init__(self, run_id: str, uri: str, tracking: str) -> None:
         self._run_id = run_id
+        self._uri = uri
+        self._tracking = tracking
         self._folder = local_path(uri)
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the files are on this machine."""
+        return self._folder is not None
 
     def write(self, name: str, content: bytes) -> None:
         """Write a file; folders in its name are made."""
+        _check(name)
         if self._folder is None:
-            with tempfile.TemporaryDirectory() as folder, translated(what=f"saving {name}"):
+            with tempfile.TemporaryDirectory() as folder:
                 path = Path(folder, PurePosixPath(name).name)
                 path.write_bytes(content)
-                self._client.log_artifact(self._run_id, str(path), _parent(name))
+                self._ask(f"saving {name}", lambda r: r.log_artifact(str(path), _parent(name)))
             return
+        self._replace(name, lambda part: part.write_bytes(content))
+
+    def _replace(self, name: str, fill: Callable[[Path], Any]) -> None:
+        assert self._folder is not None
         target = self._folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
-        handle, part = tempfile.mkstemp(dir=target.parent, prefix=".part-")
+        handle, made = tempfile.mkstemp(dir=target.parent, prefix=_PART)
+        os.close(handle)
+        part = Path(made)
         try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(content)
-            Path(part).chmod(0o644)
-            Path(part).replace(target)
+            fill(part)
+            part.chmod(0o644)
+            part.replace(target)
         except BaseException:
-            Path(part).unlink(missing_ok=True)
+            part.unlink(missing_ok=True)
             raise
+
+    def copy_in(self, source: Path, folder: str | None) -> None:
+        """Copy a file, or what a folder holds, into a folder of the run."""
+        if not source.exists():
+            raise TrackingError(f"{source} cannot be saved: there is no such file or folder")
+        files = (
+            [source] if source.is_file() else sorted(f for f in source.rglob("*") if f.is_file())
+        )
+        base = source.parent if source.is_file() else source
+        for file in files:
+            name = file.relative_to(base).as_posix()
+            self._copy(file, _check(f"{folder.rstrip('/')}/{name}" if folder else name))
+
+    def _copy(self, source: Path, name: str) -> None:
+        if self._folder is None:
+            self._ask(f"saving {name}", lambda r: r.log_artifact(str(source), _parent(name)))
+        else:
+            self._replace(name, lambda part: shutil.copyfile(source, part))
+
+    def first(self, names: Sequence[str]) -> str | None:
+        """The first of these files that is there; they are in one folder."""
+        if self._folder is not None:
+            return next((n for n in names if (self._folder / _check(n)).is_file()), None)
+        there = set(self.list(_parent(names[0])))
+        return next((n for n in names if n in there), None)
 
     def read(self, name: str) -> bytes:
         """The content of a file.
@@ -53,29 +98,71 @@ class Artifacts:
         """
         if self._folder is not None:
             try:
-                return (self._folder / name).read_bytes()
+                return (self._folder / _check(name)).read_bytes()
             except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
-                raise ObjectNotFoundError(f"run {self._run_id} holds no {name!r}") from None
-        if name not in self.list(_parent(name)):
-            raise ObjectNotFoundError(f"run {self._run_id} holds no {name!r}")
-        with tempfile.TemporaryDirectory() as folder, translated(what=f"loading {name}"):
-            return Path(self._client.download_artifacts(self._run_id, name, folder)).read_bytes()
+                raise self._missing(name) from None
+        with tempfile.TemporaryDirectory() as folder:
+            return Path(self._download(name, folder)).read_bytes()
+
+    def download(self, name: str, folder: str | None = None) -> str:
+        """Path of a copy of a file or folder; of itself if it is here and no folder is given.
+
+        Raises:
+            ObjectNotFoundError: It is not there.
+        """
+        if self._folder is not None and not (self._folder / _check(name)).exists():
+            raise self._missing(name)
+        if self._folder is not None and folder is None:
+            return str(self._folder / name)
+        if folder is not None:
+            Path(folder).mkdir(parents=True, exist_ok=True)
+        return self._download(name, folder)
 
     def remove(self, name: str) -> None:
-        """Remove a file of this machine; elsewhere MLflow has no way to."""
+        """Remove a file."""
         if self._folder is not None:
-            (self._folder / name).unlink(missing_ok=True)
+            (self._folder / _check(name)).unlink(missing_ok=True)
+        else:
+            self._ask(f"removing {name}", lambda r: r.delete_artifacts(name))
 
     def list(self, path: str | None = None) -> list[str]:
         """Names of the files and folders directly in a folder of the run."""
-        if self._folder is not None:
-            folder = self._folder / (path or "")
-            if not folder.is_dir():
-                return []
-            found = (f for f in folder.iterdir() if not f.name.startswith(".part-"))
-            return sorted(f.relative_to(self._folder).as_posix() for f in found)
-        with translated(what="listing artifacts"):
-            return sorted(f.path for f in self._client.list_artifacts(self._run_id, path))
+        if self._folder is None:
+            return sorted(
+                f.path for f in self._ask("listing files", lambda r: r.list_artifacts(path))
+            )
+        folder = self._folder / _check(path) if path else self._folder
+        if not folder.is_dir():
+            return []
+        found = (f for f in folder.iterdir() if not f.name.startswith(_PART))
+        return sorted(f.relative_to(self._folder).as_posix() for f in found)
+
+    def _download(self, name: str, folder: str | None) -> str:
+        if self._folder is None and self.first([name]) is None:
+            raise self._missing(name)
+        return str(self._ask(f"loading {name}", lambda r: r.download_artifacts(name, folder)))
+
+    def _missing(self, name: str) -> ObjectNotFoundError:
+        there = ", ".join(self.list(_parent(name))) or "nothing"
+        where = f"its folder {_parent(name)!r} holds" if _parent(name) else "it holds"
+        return ObjectNotFoundError(f"recorder {self._run_id} holds no {name!r}: {where} {there}")
+
+    def _ask(self, what: str, call: Callable[[Any], _T]) -> _T:
+        from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+        def made() -> _T:
+            return call(get_artifact_repository(self._uri, tracking_uri=self._tracking))
+
+        return ask(self._tracking, what, made)
+
+
+def _check(name: str) -> str:
+    path = PurePosixPath(name)
+    if path.is_absolute() or ".." in path.parts or not path.name or "\\" in name:
+        raise TrackingError(
+            f"{name!r} is no name inside a recorder: use a relative path such as 'folder/pred.pkl'"
+        )
+    return name
 
 
 def _parent(name: str) -> str | None:

@@ -2,10 +2,28 @@
 
 from __future__ import annotations
 
+import getpass
+import os
 import subprocess
 import sys
 from dataclasses import dataclass, field
 from functools import lru_cache
+
+from wf_dagster.settings import get_settings
+from wf_dagster.tracking.redact import is_secret_name, redacted, redacted_command
+
+COMMAND_TAG = "cmd-sys.argv"
+MOST_CHARACTERS = 2_000_000
+_ENVIRONMENT = (
+    "CONDA_DEFAULT_ENV",
+    "CUDA_VISIBLE_DEVICES",
+    "MKL_NUM_THREADS",
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "PYTHONHASHSEED",
+    "TZ",
+    "VIRTUAL_ENV",
+)
 
 
 @dataclass(frozen=True)
@@ -18,8 +36,17 @@ class CodeState:
 
 @lru_cache(maxsize=1)
 def code_state() -> CodeState:
-    """Commit and command line as tags; status and differences as files, where there are any."""
-    tags = {"mlflow.source.name": sys.argv[0] or "python", "mlflow.source.type": "LOCAL"}
+    """Commit and command line as tags; status and differences as files, where there are any.
+
+    What looks like a secret is masked.
+    """
+    tags = {
+        "mlflow.source.name": redacted(sys.argv[0]) or "python",
+        "mlflow.source.type": "LOCAL",
+        COMMAND_TAG: redacted_command(sys.argv),
+    }
+    if user := _user():
+        tags["mlflow.user"] = user
     commit = _git("rev-parse", "HEAD")
     if commit is None:
         return CodeState(tags)
@@ -30,8 +57,31 @@ def code_state() -> CodeState:
     }
     return CodeState(
         {**tags, "mlflow.source.git.commit": commit.strip()},
-        {name: text for name, text in files.items() if text},
+        {name: _cut(redacted(text)) for name, text in files.items() if text},
     )
+
+
+def environment_tags() -> dict[str, str]:
+    """The environment variables that may be recorded: a fixed few and the setting ``log_env``."""
+    wanted = (*_ENVIRONMENT, *get_settings().log_env.replace(",", " ").split())
+    return {
+        f"env.{name}": redacted(os.environ[name])
+        for name in wanted
+        if name in os.environ and not is_secret_name(name)
+    }
+
+
+def _cut(text: str) -> str:
+    if len(text) <= MOST_CHARACTERS:
+        return text
+    return f"{text[:MOST_CHARACTERS]}\n... cut, {len(text) - MOST_CHARACTERS} characters left out\n"
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # a container's user without a name
+        return ""
 
 
 def _git(*arguments: str) -> str | None:

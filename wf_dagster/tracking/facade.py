@@ -2,32 +2,45 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
-from wf_dagster.errors import RecorderNotFoundError
-from wf_dagster.tracking.experiment import MLflowExperiment, recorder_by_id
-from wf_dagster.tracking.manager import MLflowExpManager
-from wf_dagster.tracking.recorder import MLflowRecorder, Recorder
-from wf_dagster.tracking.store import tracking_uri
+import pandas as pd
 
-DEFAULT_EXPERIMENT = "Experiment"
-# A context variable: threads and asyncio tasks each have their own.
-_active: ContextVar[tuple[MLflowExperiment, MLflowRecorder] | None] = ContextVar(
-    "wf_dagster_active", default=None
-)
+from wf_dagster.errors import ExperimentNotFoundError, RecorderNotFoundError
+from wf_dagster.settings import restore, snapshot
+from wf_dagster.tracking import active, search
+from wf_dagster.tracking.exits import end_after
+from wf_dagster.tracking.keeper import KEEPER
+from wf_dagster.tracking.manager import MLflowExpManager
+from wf_dagster.tracking.mlflow_experiment import MLflowExperiment, leave
+from wf_dagster.tracking.mlflow_recorder import MLflowRecorder
+from wf_dagster.tracking.recorder import Raw, Recorder
+
+_log = logging.getLogger(__name__)
 
 
 class QlibRecorder:
-    """Start recorders and log to the active one.
+    """Start recorders, log to the active one, and find those of before.
+
+    Args:
+        exp_manager: Where experiments are found; default those of the settings.
 
     Example:
         >>> with R.start(experiment_name="trial"):  # doctest: +SKIP
         ...     R.log_params(alpha=10.0)
         ...     R.log_metrics(loss=0.2)
     """
+
+    def __init__(self, exp_manager: MLflowExpManager | None = None) -> None:
+        self.exp_manager = exp_manager or MLflowExpManager()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.exp_manager!r})"
+
+    # starting and ending
 
     @contextmanager
     def start(
@@ -41,44 +54,85 @@ class QlibRecorder:
         resume: bool = False,
         parent_run_id: str | None = None,
         tags: Mapping[str, Any] | None = None,
-    ) -> Iterator[QlibRecorder]:
-        """Make a recorder active inside the block; blocks can be nested.
+    ) -> Iterator[MLflowExperiment]:
+        """Make a recorder active inside the block, in this thread or task; blocks can be nested.
 
-        It ends FINISHED, or FAILED when the block is left by an exception, which goes on
-        unchanged.
+        It ends FINISHED, or FAILED when the block is left by an exception, Ctrl-C, SIGTERM or
+        ``sys.exit`` with a code other than 0; the exception goes on unchanged.
 
         Args:
             experiment_id: The experiment by id.
-            experiment_name: The experiment by name; made when it is not there.
-            recorder_id: Resume this recorder.
-            recorder_name: Name of the new recorder, or with ``resume`` of the one to resume.
-            uri: MLflow tracking address; default that of the settings.
-            resume: Go on with a recorder instead of making one.
+            experiment_name: The experiment by name; made when it is not there; default
+                ``"Experiment"``.
+            recorder_id: Go on with this recorder.
+            recorder_name: Name of the new recorder, or with ``resume`` of the one to go on
+                with; default ``"mlflow_recorder"``.
+            uri: MLflow tracking address, for everything inside the block; default that of the
+                settings.
+            resume: Go on with the latest recorder of that name, if there is one, instead of
+                making one.
             parent_run_id: The run under which a new recorder is shown.
             tags: First tags of a new recorder.
+
+        Yields:
+            The experiment.
+
+        Raises:
+            TrackingError: The store failed; values still wait if it was at the end.
         """
-        manager = MLflowExpManager(uri)
-        experiment = manager.get_exp(
-            experiment_id, experiment_name or (None if experiment_id else DEFAULT_EXPERIMENT)
+        depth = active.depth()
+        experiment = self.start_exp(
+            experiment_id=experiment_id,
+            experiment_name=experiment_name,
+            recorder_id=recorder_id,
+            recorder_name=recorder_name,
+            uri=uri,
+            resume=resume,
+            parent_run_id=parent_run_id,
+            tags=tags,
         )
-        if resume or recorder_id:
-            recorder = experiment.get_recorder(recorder_id, recorder_name)
-        else:
-            recorder = experiment.create_recorder(
-                recorder_name, parent_run_id=parent_run_id, tags=tags
-            )
-        recorder.start_run()
-        token = _active.set((experiment, recorder))
         try:
-            yield self
+            yield experiment
         except BaseException as error:
-            clean = isinstance(error, SystemExit) and not error.code
-            recorder.end_run(Recorder.STATUS_FI if clean else Recorder.STATUS_FA)
+            for one in active.pop(depth):
+                if one.recorder.is_own:
+                    end_after(one.recorder, error)
             raise
-        else:
-            recorder.end_run(Recorder.STATUS_FI)
-        finally:
-            _active.reset(token)
+        leave(depth, Recorder.STATUS_FI)
+
+    def start_exp(
+        self,
+        *,
+        experiment_id: str | None = None,
+        experiment_name: str | None = None,
+        recorder_id: str | None = None,
+        recorder_name: str | None = None,
+        uri: str | None = None,
+        resume: bool = False,
+        parent_run_id: str | None = None,
+        tags: Mapping[str, Any] | None = None,
+    ) -> MLflowExperiment:
+        """Make a recorder active until :meth:`end_exp`; the parameters are those of :meth:`start`.
+
+        What is still open when the interpreter ends, ends FINISHED, or FAILED after an uncaught
+        exception or SIGTERM.
+        """
+        return self.exp_manager.start_exp(
+            experiment_id=experiment_id,
+            experiment_name=experiment_name,
+            recorder_id=recorder_id,
+            recorder_name=recorder_name,
+            uri=uri,
+            resume=resume,
+            parent_run_id=parent_run_id,
+            tags=tags,
+        )
+
+    def end_exp(self, recorder_status: str = Recorder.STATUS_FI) -> None:
+        """End the active recorder with this status; nothing happens if there is none."""
+        self.exp_manager.end_exp(recorder_status)
+
+    # experiments
 
     def get_exp(
         self,
@@ -86,13 +140,39 @@ class QlibRecorder:
         experiment_id: str | None = None,
         experiment_name: str | None = None,
         create: bool = True,
+        start: bool = False,
     ) -> MLflowExperiment:
-        """An experiment by id or name; the active one when neither is given."""
-        active = _active.get()
-        if active and not experiment_id and not experiment_name:
-            return active[0]
-        name = experiment_name or (None if experiment_id else DEFAULT_EXPERIMENT)
-        return MLflowExpManager().get_exp(experiment_id, name, create)
+        """An experiment by id or name; the active one, else the default one, without either.
+
+        Args:
+            experiment_id: An id; one that is not there is an error, as it cannot be made.
+            experiment_name: A name.
+            create: Make it if there is none of that name.
+            start: Start a recorder in it if none is active.
+
+        Raises:
+            ExperimentDeletedError: It was deleted.
+            ExperimentNotFoundError: It is not there and is not to be made.
+        """
+        return self.exp_manager.get_exp(
+            experiment_id=experiment_id, experiment_name=experiment_name, create=create, start=start
+        )
+
+    def list_experiments(self) -> dict[str, MLflowExperiment]:
+        """All experiments by name, except deleted ones."""
+        return self.exp_manager.list_experiments()
+
+    def delete_exp(
+        self, experiment_id: str | None = None, experiment_name: str | None = None
+    ) -> None:
+        """Delete an experiment by id or name; MLflow can restore it.
+
+        Raises:
+            ExperimentNotFoundError: There is none, or neither is given.
+        """
+        self.exp_manager.delete_exp(experiment_id, experiment_name)
+
+    # recorders
 
     def get_recorder(
         self,
@@ -102,63 +182,173 @@ class QlibRecorder:
         experiment_id: str | None = None,
         experiment_name: str | None = None,
     ) -> MLflowRecorder:
-        """A recorder by id, or by name in an experiment; the active one when nothing is given.
+        """A recorder by id, or the latest of a name; the active one without either.
+
+        A name is looked for in the experiment that is given, else in the active one, else in
+        the default one.
 
         Raises:
-            RecorderNotFoundError: There is none.
+            ExperimentNotFoundError: The experiment is not there.
+            RecorderNotFoundError: There is none; or nothing is given and none is active.
         """
-        active = _active.get()
-        if recorder_id:
-            return recorder_by_id(recorder_id, tracking_uri())
-        if recorder_name:
-            experiment = self.get_exp(
-                experiment_id=experiment_id, experiment_name=experiment_name, create=False
-            )
-            return experiment.get_recorder(recorder_name=recorder_name)
-        if active is None:
-            raise RecorderNotFoundError(
-                "no recorder is active: work inside `with R.start(...)`, or say which one with "
-                "recorder_id or recorder_name"
-            )
-        return active[1]
-
-    def list_experiments(self) -> dict[str, MLflowExperiment]:
-        """All experiments by name."""
-        return MLflowExpManager().list_experiments()
+        named = bool(experiment_id or experiment_name)
+        if recorder_id and not named:
+            return search.recorder_by_id(recorder_id, self.get_uri())
+        now = active.current()
+        if not recorder_id and not recorder_name and not named:
+            if now is None:
+                raise RecorderNotFoundError(_nothing_active())
+            return now.recorder
+        experiment = self.get_exp(
+            experiment_id=experiment_id, experiment_name=experiment_name, create=False
+        )
+        return experiment.get_recorder(recorder_id, recorder_name, create=False)
 
     def list_recorders(
         self, experiment_id: str | None = None, experiment_name: str | None = None
     ) -> dict[str, MLflowRecorder]:
-        """All recorders of an experiment by id, newest first."""
-        return self.get_exp(
-            experiment_id=experiment_id, experiment_name=experiment_name, create=False
-        ).list_recorders()
+        """All recorders of an experiment by id, newest first; of the active or the default one.
 
-    def log_params(self, **kwargs: Any) -> None:
-        """Log parameters to the active recorder."""
-        self.get_recorder().log_params(**kwargs)
+        An experiment that is not there has none.
+        """
+        try:
+            experiment = self.get_exp(
+                experiment_id=experiment_id, experiment_name=experiment_name, create=False
+            )
+        except ExperimentNotFoundError:
+            if experiment_id:
+                raise
+            return {}
+        return experiment.list_recorders()
 
-    def log_metrics(self, step: int | None = None, **kwargs: float) -> None:
-        """Log metrics to the active recorder."""
-        self.get_recorder().log_metrics(step, **kwargs)
+    def search_records(
+        self,
+        experiment_ids: Sequence[str] | None = None,
+        filter_string: str | None = None,
+        run_view_type: int | None = None,
+        max_results: int | None = None,
+        order_by: Sequence[str] | None = None,
+    ) -> pd.DataFrame:
+        """The recorders that a search finds, as a frame.
 
-    def set_tags(self, **kwargs: Any) -> None:
-        """Set tags of the active recorder."""
-        self.get_recorder().set_tags(**kwargs)
+        Args:
+            experiment_ids: Where to look; default everywhere.
+            filter_string: MLflow's filter, such as ``metrics.ic > 0.02 and tags.roll = '2020'``.
+            run_view_type: 1 without deleted ones (the default), 2 only deleted ones, 3 all.
+            max_results: At most so many; default all.
+            order_by: Such as ``["metrics.ic DESC"]``; default the newest first.
+
+        Returns:
+            One row a recorder; columns ``run_id``, ``experiment_id``, ``status``,
+            ``artifact_uri``, ``start_time`` and ``end_time`` (UTC), then ``metrics.*`` (NaN
+            where there is none), ``params.*`` and ``tags.*`` (``None`` where there is none).
+
+        Raises:
+            TrackingError: The filter or the order is malformed.
+        """
+        return self.exp_manager.search_records(
+            experiment_ids, filter_string, run_view_type, max_results, order_by
+        )
+
+    def delete_recorder(
+        self, recorder_id: str | None = None, recorder_name: str | None = None
+    ) -> None:
+        """Delete a recorder by id, or the latest of a name in the active or default experiment.
+
+        Raises:
+            RecorderNotFoundError: There is none, or neither is given.
+        """
+        if recorder_id:
+            found = search.recorder_by_id(recorder_id, self.get_uri())
+            experiment = self.get_exp(experiment_id=found.experiment_id, create=False)
+        else:
+            experiment = self.get_exp(create=False)
+        experiment.delete_recorder(recorder_id, recorder_name)
+
+    # the address
+
+    def get_uri(self) -> str:
+        """The MLflow tracking address in use."""
+        return self.exp_manager.uri
+
+    def set_uri(self, uri: str | None) -> None:
+        """Change the tracking address of the settings; ``None`` goes back to the one in ``home``.
+
+        Raises:
+            SettingsError: It is no address that MLflow knows.
+        """
+        restore({**snapshot(), "tracking_uri": uri or ""})
+
+    def uri_context(self, uri: str) -> AbstractContextManager[None]:
+        """Use another tracking address inside the block, in this thread or task."""
+        return active.default_uri_set(uri)
+
+    # the active recorder
+
+    def _logging_to(self) -> MLflowRecorder:
+        """The active recorder; a new one in the default experiment if nothing runs at all."""
+        now = active.current()
+        if now is not None:
+            return now.recorder
+        if KEEPER.running():  # to start another here would tear apart what belongs together
+            raise RecorderNotFoundError(_nothing_active())
+        experiment = self.exp_manager.start_exp()
+        recorder = experiment.active_recorder
+        assert recorder is not None
+        _log.warning(
+            "no recorder was active: recorder %s of experiment %r was started, and ends with the "
+            "process or R.end_exp()",
+            recorder.id,
+            experiment.name,
+        )
+        return recorder
 
     def save_objects(
         self, local_path: str | None = None, artifact_path: str | None = None, **kwargs: Any
     ) -> None:
-        """Save objects in the active recorder."""
-        self.get_recorder().save_objects(local_path, artifact_path, **kwargs)
+        """Save objects in the active recorder; see :meth:`MLflowRecorder.save_objects`."""
+        self._logging_to().save_objects(local_path, artifact_path, **kwargs)
 
-    def load_object(self, name: str, allow: Sequence[str] = ()) -> Any:
-        """Load an object of the active recorder."""
-        return self.get_recorder().load_object(name, allow)
+    def load_object(self, name: str, allow: Sequence[str] = (), raw: Raw | None = None) -> Any:
+        """Load an object of the active recorder; see :meth:`MLflowRecorder.load_object`."""
+        return self.get_recorder().load_object(name, allow, raw)
 
-    def get_uri(self) -> str:
-        """The MLflow tracking address in use."""
-        return tracking_uri()
+    def log_params(self, **kwargs: Any) -> None:
+        """Log parameters to the active recorder."""
+        self._logging_to().log_params(**kwargs)
+
+    def log_metrics(self, step: int | None = None, **kwargs: float) -> None:
+        """Log metrics to the active recorder."""
+        self._logging_to().log_metrics(step, **kwargs)
+
+    def log_artifact(self, local_path: str, artifact_path: str | None = None) -> None:
+        """Copy a file or folder into the active recorder."""
+        self._logging_to().log_artifact(local_path, artifact_path)
+
+    def download_artifact(self, path: str, dst_path: str | None = None) -> str:
+        """Copy a file or folder of the active recorder; returns where it is."""
+        return self.get_recorder().download_artifact(path, dst_path)
+
+    def set_tags(self, **kwargs: Any) -> None:
+        """Set tags of the active recorder."""
+        self._logging_to().set_tags(**kwargs)
+
+    def delete_tags(self, *keys: str) -> None:
+        """Delete tags of the active recorder."""
+        self.get_recorder().delete_tags(*keys)
+
+
+def _nothing_active() -> str:
+    elsewhere = ""
+    if KEEPER.running():
+        elsewhere = (
+            " (others are active elsewhere in this process: threads start without one, so hand "
+            "them the recorder, or run them with contextvars.copy_context().run)"
+        )
+    return (
+        f"no recorder is active here{elsewhere}: work inside `with R.start(...)`, or say which one "
+        "with recorder_id or recorder_name"
+    )
 
 
 R = QlibRecorder()

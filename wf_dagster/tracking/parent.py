@@ -7,10 +7,12 @@ from contextlib import contextmanager
 
 from wf_dagster.errors import ExperimentNotFoundError
 from wf_dagster.tracking.manager import MLflowExpManager
+from wf_dagster.tracking.mlflow_experiment import literal
+from wf_dagster.tracking.mlflow_recorder import MLflowRecorder
 from wf_dagster.tracking.recorder import KIND_TAG
-from wf_dagster.tracking.store import get_client, translated
 
 RUN_TAG = "dagster_run_id"  # the tag by which dagster-mlflow finds its run
+PARENT = "parent"
 
 
 @contextmanager
@@ -28,33 +30,34 @@ def parent_run(
     Yields:
         The id of the MLflow run.
     """
-    run_id = parent_of(dagster_run_id, experiment_name)
-    client = get_client()
-    if run_id is None:
+    parent = _find(dagster_run_id, experiment_name)
+    if parent is None:
         experiment = MLflowExpManager().get_exp(experiment_name=experiment_name)
         parent = experiment.create_recorder(
-            name, tags={**(tags or {}), RUN_TAG: dagster_run_id, KIND_TAG: "parent"}
+            name, tags={**(tags or {}), RUN_TAG: dagster_run_id, KIND_TAG: PARENT}
         )
-        run_id = parent.id
-    with translated(what="opening the parent run"):
-        client.update_run(run_id, status="RUNNING")
+    parent.start_run()
     status = "KILLED"
     try:
-        yield run_id
+        yield parent.id
         status = "FINISHED"
     except Exception:
         status = "FAILED"
         raise
     finally:
-        with translated(what="closing the parent run"):
-            client.set_terminated(run_id, status)
+        parent.end_run(status)
 
 
 def parent_of(dagster_run_id: str, experiment_name: str) -> str | None:
     """The id of the parent run of a Dagster run, if it was made."""
+    found = _find(dagster_run_id, experiment_name)
+    return found.id if found else None
+
+
+def _find(dagster_run_id: str, experiment_name: str) -> MLflowRecorder | None:
     try:
         experiment = MLflowExpManager().get_exp(experiment_name=experiment_name, create=False)
     except ExperimentNotFoundError:
         return None
-    found = experiment.search(f"tags.{RUN_TAG} = '{dagster_run_id}'", 1)
-    return found[0].id if found else None
+    found = experiment.search(f"tags.{RUN_TAG} = {literal(dagster_run_id)}", 1)
+    return found[0] if found else None

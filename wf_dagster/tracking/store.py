@@ -1,18 +1,19 @@
-"""The MLflow client of an address, and MLflow's errors in our words."""
+"""The MLflow client of an address, and whether the store behind it lives."""
 
 from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+import sys
+from contextlib import nullcontext
 from functools import lru_cache
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from wf_dagster.errors import TrackingError
 from wf_dagster.settings import get_settings
+from wf_dagster.tracking.addresses import safe, sqlite_path, tracking_uri
+from wf_dagster.tracking.retry import ask
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
@@ -20,14 +21,11 @@ if TYPE_CHECKING:
 PING_SECONDS = 5.0
 _DEFAULTS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "4",  # with back-off: half a minute, not ten
+    # Failed calls are tried again here (retry.py) until a deadline; MLflow's own ten minutes
+    # for one call would make that deadline mean nothing.
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
 }
-
-
-def tracking_uri(uri: str | None = None) -> str:
-    """The address given, or that of the settings."""
-    return uri or get_settings().resolved_tracking_uri()
 
 
 def get_client(uri: str | None = None) -> MlflowClient:
@@ -55,8 +53,10 @@ def _set_defaults() -> None:
 @lru_cache(maxsize=8)
 def _client(uri: str, _pid: int) -> MlflowClient:
     _set_defaults()
-    for name in ("alembic", "mlflow.store.db.utils", "mlflow.tracking.fluent"):
+    for name in ("alembic", "mlflow.tracking.fluent"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    # it prints a traceback for every failure that is waited out here
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
     check_tracking(uri)
 
     from filelock import FileLock
@@ -64,11 +64,22 @@ def _client(uri: str, _pid: int) -> MlflowClient:
 
     # Several processes that make the tables of a new file at once would fail.
     database = sqlite_path(uri)
-    lock = FileLock(f"{database}.lock") if database else nullcontext()
-    with translated(uri), lock:
+    with FileLock(f"{database}.lock") if database else nullcontext():
         client = MlflowClient(tracking_uri=uri)
-        client.search_experiments(max_results=1)
+        ask(uri, "opening it", lambda: client.search_experiments(max_results=1))
     return client
+
+
+def _forget_connections() -> None:
+    """A forked child must not use its parent's database connections."""
+    _client.cache_clear()
+    module = sys.modules.get("mlflow.store.tracking.sqlalchemy_store")
+    if module is not None:
+        module.SqlAlchemyStore._engine_map.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_connections)
 
 
 def check_tracking(uri: str | None = None) -> None:
@@ -79,6 +90,11 @@ def check_tracking(uri: str | None = None) -> None:
     """
     uri = tracking_uri(uri)
     scheme = urlsplit(uri).scheme
+    if scheme in {"", "file"}:
+        raise TrackingError(
+            f"tracking_uri {uri!r} is a plain folder, which MLflow no longer keeps runs in: use "
+            "a file such as sqlite:////path/to/mlflow.db, or the address of a server"
+        )
     try:
         if scheme in {"http", "https"}:
             _ping_server(uri)
@@ -124,59 +140,3 @@ def _ping_database(uri: str) -> None:
             connection.execute(sqlalchemy.text("SELECT 1"))
     finally:
         engine.dispose()
-
-
-@contextmanager
-def translated(uri: str | None = None, what: str = "") -> Iterator[None]:
-    """MLflow's own errors as a :class:`TrackingError` that names the store."""
-    from mlflow.exceptions import MlflowException
-
-    try:
-        yield
-    except MlflowException as error:
-        lines = str(error).splitlines() or [type(error).__name__]
-        doing = f" while {what}" if what else ""
-        raise TrackingError(
-            f"the MLflow store {safe(tracking_uri(uri))} failed{doing}: {lines[0]}"
-        ) from error
-
-
-def run_url(experiment_id: str, run_id: str, uri: str | None = None) -> str:
-    """Link to a run's page: on the tracking server, or on the local page (``WF_MLFLOW_UI_URL``)."""
-    uri = tracking_uri(uri)
-    page = uri if uri.startswith("http") else os.environ.get("WF_MLFLOW_UI_URL", LOCAL_PAGE)
-    return f"{page.rstrip('/')}/#/experiments/{experiment_id}/runs/{run_id}"
-
-
-LOCAL_PAGE = "http://localhost:5000"
-
-
-def sqlite_path(uri: str) -> Path | None:
-    """The file behind an SQLite address."""
-    parts = urlsplit(uri)
-    if not parts.scheme.startswith("sqlite"):
-        return None
-    return Path(parts.path[1:] or ".").absolute()
-
-
-def local_path(artifact_uri: str) -> Path | None:
-    """The folder behind an artifact address, if it is on this machine."""
-    parts = urlsplit(artifact_uri)
-    if parts.scheme == "file":
-        from urllib.request import url2pathname
-
-        return Path(url2pathname(parts.path))
-    return Path(artifact_uri) if parts.scheme == "" else None
-
-
-def safe(uri: str) -> str:
-    """An address without its password."""
-    parts = urlsplit(uri)
-    if parts.password is None:
-        return uri
-    return uri.replace(f":{parts.password}@", ":***@")
-
-
-def plain(value: Any) -> str:
-    """A parameter or tag as MLflow keeps it."""
-    return value if isinstance(value, str) else str(value)

@@ -1,0 +1,129 @@
+"""Find runs whose process died without ending them, and end them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from wf_dagster.errors import ExperimentNotFoundError
+from wf_dagster.tracking import search
+from wf_dagster.tracking.addresses import tracking_uri
+from wf_dagster.tracking.heartbeat import BEAT_SECONDS, HEARTBEAT_TAG, Heartbeat
+from wf_dagster.tracking.manager import MLflowExpManager
+from wf_dagster.tracking.mlflow_recorder import FAILURE_TAG, MLflowRecorder
+from wf_dagster.tracking.parent import PARENT
+from wf_dagster.tracking.recorder import KIND_TAG, Recorder
+from wf_dagster.tracking.retry import ask
+from wf_dagster.tracking.store import get_client
+
+STALE_SECONDS = 900.0
+_MISSED_SECONDS = 4 * BEAT_SECONDS
+
+
+@dataclass(frozen=True)
+class DeadRun:
+    """A run that nobody works on any more.
+
+    Attributes:
+        recorder: The recorder.
+        reason: How that is known.
+        last_sign: When its process last gave a sign of life.
+    """
+
+    recorder: MLflowRecorder
+    reason: str
+    last_sign: datetime
+
+
+def find_dead(
+    experiment_name: str | None = None,
+    *,
+    uri: str | None = None,
+    stale_seconds: float = STALE_SECONDS,
+) -> list[DeadRun]:
+    """Runs that are RUNNING though their process is gone.
+
+    On this machine that is a process that is not there any more; on another one, which cannot
+    be asked, a heartbeat older than ``stale_seconds``. A run without heartbeat was not started
+    here and is left alone.
+
+    Args:
+        experiment_name: Where to look; default everywhere.
+        uri: MLflow tracking address; default that of the settings.
+        stale_seconds: Age in seconds of a heartbeat of another machine that counts as dead.
+
+    Raises:
+        ExperimentNotFoundError: There is no such experiment.
+    """
+    return list(_dead(experiment_name, tracking_uri(uri), stale_seconds))
+
+
+def sweep(
+    experiment_name: str | None = None,
+    *,
+    uri: str | None = None,
+    stale_seconds: float = STALE_SECONDS,
+) -> list[DeadRun]:
+    """Set the runs that :func:`find_dead` finds FAILED, with the reason as tag ``wf_failure``.
+
+    Their end time becomes the last sign of life.
+
+    Returns:
+        The runs that were ended.
+    """
+    address = tracking_uri(uri)
+    ended = []
+    for dead in _dead(experiment_name, address, stale_seconds):
+        dead.recorder.reload()  # somebody may have gone on with it or ended it since
+        if _verdict(dead.recorder, stale_seconds) is not None:
+            _end(dead, address)
+            ended.append(dead)
+    return ended
+
+
+def _dead(experiment_name: str | None, uri: str, stale_seconds: float) -> Iterator[DeadRun]:
+    known = MLflowExpManager(uri).list_experiments()
+    if experiment_name is not None:
+        if experiment_name not in known:
+            raise ExperimentNotFoundError(f"there is no experiment called {experiment_name!r}")
+        known = {experiment_name: known[experiment_name]}
+    ids = [e.id for e in known.values()]
+    for run in search.runs(uri, ids, "attributes.status = 'RUNNING'"):
+        recorder = MLflowRecorder(run, uri)
+        found = _verdict(recorder, stale_seconds)
+        if found is not None:
+            yield DeadRun(recorder, *found)
+
+
+def _verdict(recorder: MLflowRecorder, stale_seconds: float) -> tuple[str, datetime] | None:
+    tags = recorder.held_tags
+    beat = Heartbeat.parse(tags.get(HEARTBEAT_TAG))
+    if beat is None or recorder.status != Recorder.STATUS_R:
+        return None
+    when = f"its last sign of life was {beat.time:%Y-%m-%d %H:%M:%S} UTC"
+    if not beat.is_local():
+        if beat.age() < stale_seconds:
+            return None
+        reason = f"process {beat.pid} on {beat.host.split()[0]} gives no sign of life: {when}"
+        return reason, beat.time
+    if beat.lives():
+        return None
+    # Another process that works on the run puts its own heartbeat in place at its next beat.
+    shared = beat.shared or tags.get(KIND_TAG) == PARENT
+    if shared and beat.age() < _MISSED_SECONDS:
+        return None
+    reason = f"process {beat.pid} on {beat.host.split()[0]} died without ending its run: {when}"
+    return reason, beat.time
+
+
+def _end(dead: DeadRun, uri: str) -> None:
+    recorder = dead.recorder
+    recorder.set_tags(**{FAILURE_TAG: dead.reason})
+    ended = int(dead.last_sign.timestamp() * 1000)
+    ask(
+        uri,
+        "ending a dead run",
+        lambda: get_client(uri).set_terminated(recorder.id, Recorder.STATUS_FA, ended),
+    )
+    recorder.status, recorder.end_time = Recorder.STATUS_FA, dead.last_sign

@@ -1,0 +1,226 @@
+"""Load pickles that are not trusted blindly.
+
+Loading a pickle may call anything it names. Here it may name classes of a few packages, make
+their objects without running their constructors, and call a short list of functions; whatever
+else it names is refused before it is called.
+"""
+
+from __future__ import annotations
+
+import enum
+import io
+import pickle
+import types
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from wf_dagster.errors import UnsafeObjectError
+from wf_dagster.settings import get_settings
+
+_PACKAGES = (
+    "collections",
+    "datetime",
+    "decimal",
+    "fractions",
+    "lightgbm",
+    "numpy",
+    "pandas",
+    "pathlib",
+    "scipy.sparse",
+    "sklearn",
+    "uuid",
+    "wf_dagster",
+    "zoneinfo",
+)
+_REFUSED = (
+    "numpy.ctypeslib",
+    "numpy.distutils",
+    "numpy.f2py",
+    "numpy.testing",
+    "pandas.core.computation",
+    "pandas.io",
+    "pandas.testing",
+    "pandas.util",
+    "sklearn.externals",
+    "sklearn.utils._testing",
+    "wf_dagster.cli",
+    "wf_dagster.orchestration",
+    "wf_dagster.settings",
+    "wf_dagster.tracking",
+)
+_REFUSED_NAMES = {"memmap", "DataSource", "PytestTester"}
+_BUILTINS = {
+    "bool", "bytearray", "bytes", "complex", "dict", "float", "frozenset", "int", "list", "object",
+    "range", "set", "slice", "str", "tuple",
+}  # fmt: skip
+_CALLABLE = {
+    "_codecs.encode",
+    "collections.Counter",
+    "collections.OrderedDict",
+    "collections.defaultdict",
+    "collections.deque",
+    "copyreg._reconstructor",
+    "datetime.date",
+    "datetime.datetime",
+    "datetime.time",
+    "datetime.timedelta",
+    "datetime.timezone",
+    "decimal.Decimal",
+    "fractions.Fraction",
+    "numpy._core.multiarray._reconstruct",
+    "numpy._core.multiarray.scalar",
+    "numpy._core.numeric._frombuffer",
+    "numpy.core.multiarray._reconstruct",
+    "numpy.core.multiarray.scalar",
+    "numpy.core.numeric._frombuffer",
+    "numpy.dtype",
+    "numpy.ma.core._mareconstruct",
+    "numpy.random._pickle.__bit_generator_ctor",
+    "numpy.random._pickle.__generator_ctor",
+    "numpy.random._pickle.__randomstate_ctor",
+    "pandas._libs.arrays.__pyx_unpickle_NDArrayBacked",
+    "pandas._libs.internals._unpickle_block",
+    "pandas._libs.interval.Interval",
+    "pandas._libs.tslibs.nattype.__nat_unpickle",
+    "pandas._libs.tslibs.nattype._nat_unpickle",
+    "pandas._libs.tslibs.offsets._offset_unpickle",
+    "pandas._libs.tslibs.period._unpickle_period",
+    "pandas._libs.tslibs.period.Period",
+    "pandas._libs.tslibs.timedeltas._timedelta_unpickle",
+    "pandas._libs.tslibs.timestamps._unpickle_timestamp",
+    "pandas.core.arrays.boolean.BooleanArray",
+    "pandas.core.arrays.floating.FloatingArray",
+    "pandas.core.arrays.integer.IntegerArray",
+    "pandas.core.arrays.string_.StringDtype",
+    "pandas.core.dtypes.dtypes.IntervalDtype",
+    "pandas.core.dtypes.dtypes.PeriodDtype",
+    "pandas.core.indexes.base._new_Index",
+    "pandas.core.indexes.datetimes._new_DatetimeIndex",
+    "pandas.core.indexes.interval._new_IntervalIndex",
+    "pandas.core.indexes.period._new_PeriodIndex",
+    "pandas.core.internals.managers.BlockManager",
+    "pandas.core.internals.managers.SingleBlockManager",
+    "pathlib.Path",
+    "pathlib.PosixPath",
+    "pathlib.PurePath",
+    "pathlib.PurePosixPath",
+    "pathlib.PureWindowsPath",
+    "pathlib.WindowsPath",
+    "pathlib._local.PosixPath",
+    "pathlib._local.PurePosixPath",
+    "pyarrow.lib._restore_array",
+    "pyarrow.lib.py_buffer",
+    "pyarrow.lib.type_for_alias",
+    "pytz._UTC",
+    "pytz._p",
+    "sklearn.metrics._dist_metrics.newObj",
+    "sklearn.neighbors._ball_tree.newObj",
+    "sklearn.neighbors._kd_tree.newObj",
+    "zoneinfo.ZoneInfo._unpickle",
+}
+_VALUES = {"builtins.Ellipsis", "builtins.NotImplemented", "pandas._libs.missing.NA"}  # not called
+_BASES = (object, dict, list, tuple, set, frozenset, str, int, float, bytes)
+
+
+def loads(content: bytes, name: str, allow: Sequence[str] = ()) -> Any:
+    """The object of a pickle.
+
+    Args:
+        content: The pickle.
+        name: What the object is called, for messages.
+        allow: Further modules, packages or dotted names that the pickle may name and call.
+
+    Raises:
+        UnsafeObjectError: It names something that is not allowed.
+        pickle.UnpicklingError: It is no pickle.
+    """
+    trusted = get_settings().trusted_modules.replace(",", " ").split()
+    return _Unpickler(content, name, (*allow, *trusted)).load()
+
+
+# The pure Python unpickler, because only its steps can be checked one by one.
+class _Unpickler(pickle._Unpickler):
+    dispatch: ClassVar[dict[int, Any]] = dict(pickle._Unpickler.dispatch)
+
+    def __init__(self, content: bytes, name: str, allow: Sequence[str]) -> None:
+        super().__init__(io.BytesIO(content))
+        self._name = name
+        self._allow = allow
+        self._callable: dict[int, Any] = {}
+
+    def find_class(self, module: str, name: str) -> Any:
+        full = f"{module}.{name}"
+        if full in _VALUES:
+            return super().find_class(module, name)
+        if _within(module, self._allow) or full in self._allow:
+            return self._may_be_called(super().find_class(module, name))
+        if full in _CALLABLE or (module == "builtins" and name in _BUILTINS):
+            return self._may_be_called(super().find_class(module, name))
+        if not _allowed(module, name):
+            raise self._unsafe(module, full)
+        found = super().find_class(module, name)
+        # a dotted name may lead through a module of the package to one outside of it
+        home = str(getattr(found, "__module__", None) or module)
+        if name.startswith("__pyx_unpickle_") and home == module:
+            return self._may_be_called(found)
+        if not isinstance(found, type) or not _allowed(home, found.__name__):
+            raise self._unsafe(module, full)
+        if _constructor_is_native(found) or issubclass(found, enum.Enum):
+            self._may_be_called(found)
+        return found
+
+    def _may_be_called(self, found: Any) -> Any:
+        self._callable[id(found)] = found
+        return found
+
+    def _unsafe(self, module: str, full: str) -> UnsafeObjectError:
+        return UnsafeObjectError(
+            f"object {self._name!r} names {full}, which may run code when it is loaded: if you "
+            f"trust whoever saved it, load it with allow=[{module!r}] or set "
+            f"WF_TRUSTED_MODULES={module}"
+        )
+
+    def _check_call(self, called: Any, arguments: Any) -> None:
+        module = str(getattr(called, "__module__", ""))
+        full = f"{module}.{getattr(called, '__qualname__', type(called).__name__)}"
+        if id(called) not in self._callable:
+            raise self._unsafe(module, full)
+        # it runs the constructor of the base class that it is given
+        if full == "copyreg._reconstructor" and arguments[1] not in _BASES:
+            raise self._unsafe(arguments[1].__module__, f"{full} with {arguments[1].__name__}")
+
+    def load_reduce(self) -> None:
+        self._check_call(self.stack[-2], self.stack[-1])  # type: ignore[attr-defined]
+        super().load_reduce()  # type: ignore[misc]
+
+    def _instantiate(self, klass: Any, arguments: Any) -> None:
+        self._check_call(klass, arguments)
+        super()._instantiate(klass, arguments)  # type: ignore[misc]
+
+    def load_build(self) -> None:
+        changed = self.stack[-2]  # type: ignore[attr-defined]
+        if isinstance(changed, (type, types.ModuleType, types.FunctionType)):
+            raise self._unsafe(str(changed.__module__), f"{changed.__name__} in order to change it")
+        super().load_build()  # type: ignore[misc]
+
+    dispatch[pickle.REDUCE[0]] = load_reduce
+    dispatch[pickle.BUILD[0]] = load_build
+
+
+def _allowed(module: str, name: str) -> bool:
+    return (
+        _within(module, _PACKAGES)
+        and not _within(module, _REFUSED)
+        and name.rpartition(".")[2] not in _REFUSED_NAMES
+        and not {"tests", "conftest", "__main__"} & set(module.split("."))
+    )
+
+
+def _within(module: str, packages: Sequence[str]) -> bool:
+    return any(module == package or module.startswith(f"{package}.") for package in packages)
+
+
+def _constructor_is_native(kind: type) -> bool:
+    """Extension types are made by calling them; their constructors only fill memory."""
+    made_by = (kind.__init__, kind.__new__, type(kind).__call__)  # type: ignore[misc]
+    return not any(isinstance(method, types.FunctionType) for method in made_by)
