@@ -21,6 +21,9 @@ from wf_dagster.tracking.store import get_client
 
 DEFAULT_EXPERIMENT = "Experiment"
 
+# the MLflow page then opens the experiment as trainings of models, not as traces of agents
+_EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
+
 
 class ExpManager:
     """What finds, makes, starts and ends experiments."""
@@ -147,7 +150,7 @@ class MLflowExpManager(ExpManager):
                 uri,
                 "making an experiment",
                 lambda: get_client(uri).create_experiment(
-                    experiment_name, artifact_location(uri, experiment_name)
+                    experiment_name, artifact_location(uri, experiment_name), _EXPERIMENT_TAGS
                 ),
             )
         except StoreError as error:
