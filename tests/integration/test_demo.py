@@ -71,9 +71,6 @@ def test_a_demo_killed_half_way_goes_on_where_it_was(site):
     time.sleep(3)  # its workers notice that it is gone
     before = {r.id for r in find_recorders("sp500_ridge")}
     assert 10 <= len(before) < 27
-    swept = site.run("wf-dagster", "sweep")
-    assert re.search(r"[1-9]\d* dead runs? set FAILED", swept.stdout), swept.stdout
-    assert all(r.status != "RUNNING" for r in find_recorders("sp500_ridge", status=None))
 
     again = site.run("python", "-m", "assets.demo")
     assert again.returncode == 0, again.stdout
