@@ -1,6 +1,7 @@
 """Experiments and recorders, kept in MLflow: the only room that knows it."""
 
 from wf_dagster.tracking.addresses import run_url
+from wf_dagster.tracking.dead import DeadRun, find_dead, sweep
 from wf_dagster.tracking.experiment import Experiment
 from wf_dagster.tracking.facade import QlibRecorder, R
 from wf_dagster.tracking.manager import ExpManager, MLflowExpManager, find_recorders
@@ -9,7 +10,6 @@ from wf_dagster.tracking.mlflow_recorder import MLflowRecorder
 from wf_dagster.tracking.parent import parent_of, parent_run
 from wf_dagster.tracking.recorder import Recorder
 from wf_dagster.tracking.store import check_tracking, client_modules
-from wf_dagster.tracking.sweep import DeadRun, find_dead, sweep
 
 __all__ = [
     "DeadRun",

@@ -11,6 +11,8 @@ import enum
 import io
 import pickle
 import types
+import zoneinfo
+from _compat_pickle import IMPORT_MAPPING, NAME_MAPPING
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
@@ -65,6 +67,8 @@ _CALLABLE = {
     "datetime.time",
     "datetime.timedelta",
     "datetime.timezone",
+    "dateutil.relativedelta.relativedelta",
+    "dateutil.tz.tz.tzutc",
     "decimal.Decimal",
     "fractions.Fraction",
     "numpy._core.multiarray._reconstruct",
@@ -81,6 +85,8 @@ _CALLABLE = {
     "pandas._libs.arrays.__pyx_unpickle_NDArrayBacked",
     "pandas._libs.internals._unpickle_block",
     "pandas._libs.interval.Interval",
+    "builtins.Ellipsis",
+    "pandas._libs.missing.NA",
     "pandas._libs.tslibs.nattype.__nat_unpickle",
     "pandas._libs.tslibs.nattype._nat_unpickle",
     "pandas._libs.tslibs.offsets._offset_unpickle",
@@ -88,12 +94,6 @@ _CALLABLE = {
     "pandas._libs.tslibs.period.Period",
     "pandas._libs.tslibs.timedeltas._timedelta_unpickle",
     "pandas._libs.tslibs.timestamps._unpickle_timestamp",
-    "pandas.core.arrays.boolean.BooleanArray",
-    "pandas.core.arrays.floating.FloatingArray",
-    "pandas.core.arrays.integer.IntegerArray",
-    "pandas.core.arrays.string_.StringDtype",
-    "pandas.core.dtypes.dtypes.IntervalDtype",
-    "pandas.core.dtypes.dtypes.PeriodDtype",
     "pandas.core.indexes.base._new_Index",
     "pandas.core.indexes.datetimes._new_DatetimeIndex",
     "pandas.core.indexes.interval._new_IntervalIndex",
@@ -109,6 +109,7 @@ _CALLABLE = {
     "pathlib._local.PosixPath",
     "pathlib._local.PurePosixPath",
     "pyarrow.lib._restore_array",
+    "pyarrow.lib.chunked_array",
     "pyarrow.lib.py_buffer",
     "pyarrow.lib.type_for_alias",
     "pytz._UTC",
@@ -116,9 +117,9 @@ _CALLABLE = {
     "sklearn.metrics._dist_metrics.newObj",
     "sklearn.neighbors._ball_tree.newObj",
     "sklearn.neighbors._kd_tree.newObj",
-    "zoneinfo.ZoneInfo._unpickle",
 }
-_VALUES = {"builtins.Ellipsis", "builtins.NotImplemented", "pandas._libs.missing.NA"}  # not called
+# classes whose constructors only wrap what they are given
+_WRAPPERS = ("pandas.core.arrays", "pandas.core.dtypes.dtypes", "pandas.core.indexes")
 _BASES = (object, dict, list, tuple, set, frozenset, str, int, float, bytes)
 
 
@@ -149,11 +150,14 @@ class _Unpickler(pickle._Unpickler):
         self._callable: dict[int, Any] = {}
 
     def find_class(self, module: str, name: str) -> Any:
+        if getattr(self, "proto", 0) < 3:  # these name modules as Python 2 did
+            module, name = NAME_MAPPING.get((module, name), (module, name))
+            module = IMPORT_MAPPING.get(module, module)
         full = f"{module}.{name}"
-        if full in _VALUES:
-            return super().find_class(module, name)
         if _within(module, self._allow) or full in self._allow:
             return self._may_be_called(super().find_class(module, name))
+        if full == "builtins.getattr":
+            return self._may_be_called(self._attribute)
         if full in _CALLABLE or (module == "builtins" and name in _BUILTINS):
             return self._may_be_called(super().find_class(module, name))
         if not _allowed(module, name):
@@ -165,9 +169,19 @@ class _Unpickler(pickle._Unpickler):
             return self._may_be_called(found)
         if not isinstance(found, type) or not _allowed(home, found.__name__):
             raise self._unsafe(module, full)
-        if _constructor_is_native(found) or issubclass(found, enum.Enum):
+        if (
+            _constructor_is_native(found)
+            or issubclass(found, enum.Enum)
+            or _within(home, _WRAPPERS)
+        ):
             self._may_be_called(found)
         return found
+
+    def _attribute(self, owner: Any, name: str) -> Any:
+        """What stands for getattr: the one that time zones are pickled with."""
+        if owner is not zoneinfo.ZoneInfo or name != "_unpickle":
+            raise self._unsafe("builtins", "builtins.getattr")
+        return self._may_be_called(owner._unpickle)  # type: ignore[attr-defined]
 
     def _may_be_called(self, found: Any) -> Any:
         self._callable[id(found)] = found
@@ -197,6 +211,20 @@ class _Unpickler(pickle._Unpickler):
         self._check_call(klass, arguments)
         super()._instantiate(klass, arguments)  # type: ignore[misc]
 
+    def load_newobj(self) -> None:
+        self._check_new(self.stack[-2])  # type: ignore[attr-defined]
+        super().load_newobj()  # type: ignore[misc]
+
+    def load_newobj_ex(self) -> None:
+        self._check_new(self.stack[-3])  # type: ignore[attr-defined]
+        super().load_newobj_ex()  # type: ignore[misc]
+
+    def _check_new(self, kind: Any) -> None:
+        """Most classes make their objects without code of their own; named tuples aside."""
+        own = isinstance(getattr(kind, "__new__", None), types.FunctionType)
+        if own and id(kind) not in self._callable and not issubclass(kind, tuple):
+            raise self._unsafe(kind.__module__, f"{kind.__module__}.{kind.__qualname__}")
+
     def load_build(self) -> None:
         changed = self.stack[-2]  # type: ignore[attr-defined]
         if isinstance(changed, (type, types.ModuleType, types.FunctionType)):
@@ -204,6 +232,8 @@ class _Unpickler(pickle._Unpickler):
         super().load_build()  # type: ignore[misc]
 
     dispatch[pickle.REDUCE[0]] = load_reduce
+    dispatch[pickle.NEWOBJ[0]] = load_newobj
+    dispatch[pickle.NEWOBJ_EX[0]] = load_newobj_ex
     dispatch[pickle.BUILD[0]] = load_build
 
 

@@ -1,0 +1,74 @@
+"""Scripts in processes of their own, and counters of what the store is asked."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import wf_dagster
+
+ROOT = Path(__file__).parents[2]
+_IDLE = {"shut_down_async_logging", "sanitize_metric_value"}  # they ask the store nothing
+START = "from wf_dagster import R\nimport os, sys, signal, time\n"
+
+
+def environment(**more: str) -> dict[str, str]:
+    settings = wf_dagster.get_settings()
+    uri = {"WF_TRACKING_URI": settings.tracking_uri} if settings.tracking_uri else {}
+    return {
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "WF_HOME": str(settings.home),
+        **uri,
+        **more,
+    }
+
+
+def script(code: str, *arguments: str, cwd: Path | None = None, **env: str) -> Any:
+    """Start a script; its standard output can be read line by line."""
+    return subprocess.Popen(
+        [sys.executable, "-c", START + code, *arguments],
+        env=environment(**env),
+        cwd=cwd or ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def run(code: str, *arguments: str, cwd: Path | None = None, **env: str) -> Any:
+    """Run a script to its end."""
+    process = script(code, *arguments, cwd=cwd, **env)
+    process.out, process.err = process.communicate(timeout=120)
+    return process
+
+
+def count_store_calls(monkeypatch: Any, client: Any) -> Counter[str]:
+    """Count the calls that a client's store gets from now on."""
+    store = client._tracking_client.store
+    counted: Counter[str] = Counter()
+    depth = [0]
+    for name in dir(type(store)):
+        method = getattr(store, name)
+        if (
+            name.startswith("_")
+            or name in _IDLE
+            or not callable(method)
+            or isinstance(method, type)
+        ):
+            continue
+
+        def call(*args: Any, _method: Any = method, _name: str = name, **kwargs: Any) -> Any:
+            counted[_name] += depth[0] == 0  # a store may use its own methods
+            depth[0] += 1
+            try:
+                return _method(*args, **kwargs)
+            finally:
+                depth[0] -= 1
+
+        monkeypatch.setattr(store, name, call)
+    return counted

@@ -1,0 +1,218 @@
+"""From SCHEDULED to FINISHED or FAILED, whatever ends the block or the process."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from tests.tracking.support import ROOT, run, script
+from wf_dagster import R
+from wf_dagster.errors import TrackingError
+from wf_dagster.tracking.store import get_client
+
+
+def _stored(recorder_id):
+    return get_client().get_run(recorder_id).info.status
+
+
+def _only(experiment="a"):
+    (recorder,) = R.list_recorders(experiment_name=experiment).values()
+    return recorder
+
+
+def test_scheduled_then_running_then_finished():
+    recorder = R.get_exp(experiment_name="a").create_recorder("x")
+    assert _stored(recorder.id) == recorder.status == "SCHEDULED"
+    recorder.start_run()
+    assert _stored(recorder.id) == recorder.status == "RUNNING"
+    assert recorder.end_time is None
+    recorder.end_run()
+    assert _stored(recorder.id) == recorder.status == "FINISHED"
+    assert recorder.end_time is not None
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ValueError("no luck"),
+        KeyboardInterrupt(),
+        SystemExit(1),
+        SystemExit("told"),
+        GeneratorExit(),
+    ],
+    ids=repr,
+)
+def test_an_exception_marks_failed_and_goes_on_unchanged(error):
+    with pytest.raises(type(error)) as caught, R.start(experiment_name="a"):  # noqa: PT012
+        recorder = R.get_recorder()
+        R.log_metrics(kept=1.0)
+        raise error
+    assert caught.value is error
+    assert caught.value.__cause__ is None
+    assert _stored(recorder.id) == "FAILED"
+    assert type(error).__name__ in recorder.list_tags()["wf_failure"]
+    assert recorder.list_metrics() == {"kept": 1.0}
+
+
+@pytest.mark.parametrize("code", [None, 0])
+def test_an_exit_without_error_is_no_failure(code):
+    with pytest.raises(SystemExit), R.start(experiment_name="a"):
+        raise SystemExit(code)
+    assert _only().status == "FINISHED"
+    assert "wf_failure" not in _only().list_tags()
+
+
+def test_going_on_with_a_failed_one_forgets_the_failure():
+    with pytest.raises(ValueError, match="no luck"), R.start(experiment_name="a"):  # noqa: PT012
+        recorder = R.get_recorder()
+        raise ValueError("no luck")
+    with R.start(experiment_name="a", recorder_id=recorder.id, resume=True):
+        assert R.get_recorder() == recorder
+        assert R.get_recorder().info["end_time"] is None
+        R.log_params(second=2)
+    again = R.get_recorder(recorder_id=recorder.id)
+    assert again.status == "FINISHED"
+    assert "wf_failure" not in again.list_tags()
+    assert again.list_params() == {"second": "2"}
+
+
+def test_resume_by_name_goes_on_with_the_latest_and_makes_one_if_there_is_none():
+    with R.start(experiment_name="a", recorder_name="x", resume=True):
+        first = R.get_recorder()
+    with R.start(experiment_name="a", recorder_name="x", resume=True):
+        assert R.get_recorder() == first
+    with R.start(experiment_name="a", recorder_name="x"):
+        assert R.get_recorder() != first
+
+
+def test_an_unknown_status_is_refused():
+    R.start_exp(experiment_name="a")
+    with pytest.raises(TrackingError, match=r"'DONE' is unknown.*FINISHED"):
+        R.get_recorder().end_run("DONE")
+    R.end_exp("FINISHED")
+
+
+def test_logging_without_a_start_starts_one_in_the_default_experiment(caplog):
+    R.log_params(a=1)
+    R.set_tags(b=2)
+    recorder = R.get_recorder()
+    assert "no recorder was active" in caplog.text
+    R.end_exp()
+    assert recorder.experiment_id == R.get_exp(experiment_name="Experiment").id
+    assert recorder.list_params() == {"a": "1"}
+    assert recorder.list_tags()["b"] == "2"
+
+
+OPEN = 'R.start_exp(experiment_name="a"); R.log_metrics(m=1.0)\n'
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize(
+    ("code", "status", "exit_code"),
+    [
+        (OPEN, "FINISHED", 0),
+        (OPEN + "sys.exit(0)", "FINISHED", 0),
+        (OPEN + "1 / 0", "FAILED", 1),
+        (OPEN + "raise KeyboardInterrupt", "FAILED", None),
+        (OPEN + "os.kill(os.getpid(), signal.SIGTERM); time.sleep(30)", "FAILED", 143),
+        ("R.log_metrics(m=1.0); R.get_exp().id\n", "FINISHED", 0),
+        (
+            "import threading\n"
+            'def work():\n    R.start_exp(experiment_name="a"); R.log_metrics(m=1.0); 1 / 0\n'
+            "t = threading.Thread(target=work); t.start(); t.join()",
+            "FAILED",
+            0,
+        ),
+    ],
+    ids=["end", "exit 0", "error", "Ctrl-C", "SIGTERM", "never started", "error in a thread"],
+)
+def test_the_end_of_the_interpreter_ends_what_was_left_open(code, status, exit_code):
+    done = run(code)
+    name = "Experiment" if "start_exp" not in code else "a"
+    assert _only(name).status == status, done.err
+    assert _only(name).list_metrics() == {"m": 1.0}
+    assert exit_code is None or done.returncode == exit_code
+    if status == "FAILED":
+        assert _only(name).list_tags()["wf_failure"]
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize(("more", "status"), [("", "FINISHED"), ("; 1 / 0", "FAILED")])
+def test_a_process_of_multiprocessing_ends_what_it_left_open(tmp_path, more, status):
+    module = tmp_path / "job.py"
+    module.write_text(
+        "import multiprocessing\n"
+        f'def work():\n    from wf_dagster import R\n    R.start_exp(experiment_name="a"){more}\n'
+        'if __name__ == "__main__":\n'
+        '    p = multiprocessing.get_context("spawn").Process(target=work); p.start(); p.join()\n'
+    )
+    done = run("import runpy; runpy.run_path(sys.argv[1], run_name='__main__')", str(module))
+    assert done.returncode == 0, done.err
+    assert _only().status == status
+
+
+BLOCK = """
+with R.start(experiment_name="a"):
+    R.log_metrics(m=1.0)
+    try:
+        print("in", flush=True)
+        time.sleep(60)
+    finally:
+        print("cleaned up", flush=True)
+"""
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_marks_failed_and_lets_the_script_clean_up(number):
+    process = script(BLOCK)
+    assert process.stdout.readline() == "in\n"
+    process.send_signal(number)
+    out, _ = process.communicate(timeout=60)
+    assert out == "cleaned up\n"
+    assert process.returncode != 0
+    assert _only().status == "FAILED"
+    assert _only().list_metrics() == {"m": 1.0}
+
+
+def test_the_signal_is_left_alone_before_and_after_and_if_somebody_handles_it():
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    with R.start(experiment_name="a"):
+        assert signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+    def own(*_):
+        pass
+
+    signal.signal(signal.SIGTERM, own)
+    try:
+        with R.start(experiment_name="a"):
+            assert signal.getsignal(signal.SIGTERM) is own
+        assert signal.getsignal(signal.SIGTERM) is own
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def test_a_recorder_started_and_ended_in_a_thread():
+    def work():
+        with R.start(experiment_name="a"):
+            R.log_params(a=1)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert _only().status == "FINISHED"
+
+
+def test_no_process_is_kept_alive_by_the_keeper():
+    code = 'from wf_dagster import R\nwith R.start(experiment_name="a"): pass\nprint("end")'
+    from tests.tracking.support import environment
+
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment(), cwd=ROOT, capture_output=True, timeout=60
+    )
+    assert done.stdout == b"end\n"

@@ -1,0 +1,110 @@
+"""Any number of runs is listed, filtered and ordered."""
+
+from __future__ import annotations
+
+import sqlite3
+
+import pandas as pd
+import pytest
+
+from wf_dagster import R, get_settings
+from wf_dagster.errors import TrackingError
+from wf_dagster.tracking import find_recorders
+
+MANY = 60_000
+
+
+def _fill(experiment_id, count):
+    """Write finished runs straight into the store; every tenth is online."""
+    with sqlite3.connect(get_settings().home / "mlflow.db") as store:
+        store.executemany(
+            "insert into runs (run_uuid, name, status, start_time, end_time, lifecycle_stage,"
+            " artifact_uri, experiment_id, source_type, user_id)"
+            " values (?, ?, 'FINISHED', ?, ?, 'active', 'file:///none', ?, 'LOCAL', 'me')",
+            ((f"{i:032x}", f"run{i}", i, i + 1, experiment_id) for i in range(count)),
+        )
+        store.executemany(
+            "insert into tags (key, value, run_uuid) values (?, ?, ?)",
+            (
+                tag
+                for i in range(count)
+                for tag in (
+                    ("wf_kind", "recorder", f"{i:032x}"),
+                    ("state", "online" if i % 10 == 0 else "offline", f"{i:032x}"),
+                )
+            ),
+        )
+
+
+def test_listing_pages_through_sixty_thousand_runs():
+    _fill(R.get_exp(experiment_name="a").id, MANY)
+    found = R.list_recorders(experiment_name="a")
+    assert len(found) == MANY
+    assert [r.name for r in found.values()] == [f"run{i}" for i in reversed(range(MANY))]
+    online = find_recorders("a", tags={"state": "online"})
+    assert len(online) == MANY // 10
+    assert {r.list_tags()["state"] for r in online} == {"online"}
+
+
+@pytest.fixture
+def three():
+    for value in (1.0, 3.0, 2.0):
+        with R.start(experiment_name="a", recorder_name=f"m{value}") as exp:
+            R.log_metrics(ic=value)
+            R.log_params(p=int(value))
+            R.set_tags(**{"with space": f"it's {value}"})
+    with R.start(experiment_name="a", recorder_name="empty"):
+        pass
+    return exp
+
+
+def test_search_records_is_a_frame_of_metrics_params_and_tags(three):
+    found = R.search_records([three.id])
+    assert len(found) == 4
+    assert list(found["metrics.ic"].dropna()) == [2.0, 3.0, 1.0]
+    assert found["params.p"].isna().tolist() == [True, False, False, False]
+    assert set(found["tags.with space"].dropna()) == {"it's 1.0", "it's 2.0", "it's 3.0"}
+    assert str(found["start_time"].dtype) == "datetime64[ns, UTC]"
+    assert (found["end_time"] >= found["start_time"]).all()
+    assert set(found["status"]) == {"FINISHED"}
+
+
+def test_search_records_filters_orders_and_limits(three):
+    best = R.search_records(
+        [three.id],
+        filter_string="metrics.ic > 1 and params.p != '9'",
+        order_by=["metrics.ic DESC"],
+        max_results=1,
+    )
+    assert list(best["metrics.ic"]) == [3.0]
+    assert len(R.search_records(max_results=3)) == 3
+    assert R.search_records([three.id], filter_string="metrics.ic > 9").empty
+    pd.testing.assert_frame_equal(
+        R.search_records([three.id]), three.search_records(), check_like=True
+    )
+
+
+def test_deleted_recorders_are_seen_only_if_asked_for(three):
+    R.delete_recorder(recorder_id=R.get_recorder(recorder_name="empty", experiment_id=three.id).id)
+    assert [len(R.search_records([three.id], run_view_type=v)) for v in (1, 2, 3)] == [3, 1, 4]
+
+
+def test_recorders_are_listed_by_status_filter_and_number(three):
+    assert len(three.list_recorders(rtype="list", max_results=2)) == 2
+    with pytest.raises(ValueError, match="x"), R.start(experiment_name="a"):
+        raise ValueError("x")
+    assert len(three.list_recorders(status="FAILED")) == 1
+    filtered = three.list_recorders(status="FINISHED", filter_string="metrics.ic >= 2")
+    assert sorted(r.name for r in filtered.values()) == ["m2.0", "m3.0"]
+    with pytest.raises(TrackingError, match="'set' is unknown"):
+        three.list_recorders(rtype="set")
+
+
+def test_tags_with_unusual_names_and_values_are_found(three):
+    (found,) = find_recorders("a", tags={"with space": "it's 3.0"})
+    assert found.name == "m3.0"
+
+
+def test_a_malformed_filter_is_an_error_in_our_words(three):
+    with pytest.raises(TrackingError, match="searching runs"):
+        R.search_records([three.id], filter_string="metrics ic is high")

@@ -1,0 +1,275 @@
+"""Which experiment and which recorder is meant."""
+
+from __future__ import annotations
+
+import pytest
+
+import wf_dagster
+from wf_dagster import MLflowExperiment, MLflowRecorder, R
+from wf_dagster.errors import (
+    ExperimentDeletedError,
+    ExperimentNotFoundError,
+    RecorderNotFoundError,
+    SettingsError,
+    TrackingError,
+)
+
+
+def _made(experiment="a", recorder="x"):
+    with R.start(experiment_name=experiment, recorder_name=recorder):
+        return R.get_recorder()
+
+
+class TestGetExp:
+    def test_the_active_one_without_id_or_name_whatever_create_says(self):
+        with R.start(experiment_name="a") as started:
+            for create in (True, False):
+                assert R.get_exp(create=create).id == started.id
+
+    def test_the_default_one_when_none_is_active_and_it_is_made_once(self):
+        first = R.get_exp()
+        assert first.name == "Experiment"
+        assert R.get_exp().id == R.get_exp(create=False).id == first.id
+
+    def test_no_default_one_and_not_to_be_made_is_an_error(self):
+        with pytest.raises(ExperimentNotFoundError, match="no experiment called 'Experiment'"):
+            R.get_exp(create=False)
+        assert "Experiment" not in R.list_experiments()
+
+    @pytest.mark.parametrize("inside", [True, False])
+    def test_a_name_is_found_or_made(self, inside):
+        known = _made("a").experiment_id
+        if inside:
+            R.start_exp(experiment_name="other")
+        assert R.get_exp(experiment_name="a").id == known
+        assert R.get_exp(experiment_name="a", create=False).id == known
+        with pytest.raises(ExperimentNotFoundError, match="'b'"):
+            R.get_exp(experiment_name="b", create=False)
+        assert R.get_exp(experiment_name="b").name == "b"
+        R.end_exp()
+
+    @pytest.mark.parametrize("inside", [True, False])
+    def test_an_id_is_found_and_never_made(self, inside):
+        known = _made("a").experiment_id
+        if inside:
+            R.start_exp(experiment_name="other")
+        assert R.get_exp(experiment_id=known).name == "a"
+        for create in (True, False):
+            with pytest.raises(ExperimentNotFoundError, match="'12345'"):
+                R.get_exp(experiment_id="12345", create=create)
+        R.end_exp()
+
+    def test_a_deleted_one_is_an_error_that_says_how_to_restore_it(self):
+        known = _made("a").experiment_id
+        R.delete_exp(experiment_name="a")
+        assert "a" not in R.list_experiments()
+        for which in ({"experiment_name": "a"}, {"experiment_id": known}):
+            for create in (True, False):
+                with pytest.raises(
+                    ExperimentDeletedError, match=f"restore --experiment-id {known}"
+                ):
+                    R.get_exp(**which, create=create)
+
+    def test_the_command_that_restores_a_deleted_one_works(self):
+        import subprocess
+        import sys
+
+        _made("a")
+        R.delete_exp(experiment_name="a")
+        with pytest.raises(ExperimentDeletedError) as told:
+            R.get_exp(experiment_name="a")
+        command = str(told.value).split("`")[1].split()
+        assert command[0] == "mlflow"
+        subprocess.run(
+            [sys.executable, "-m", *command],
+            env={**__import__("os").environ, "MLFLOW_TRACKING_URI": R.get_uri()},
+            check=True,
+            capture_output=True,
+        )
+        assert len(R.list_recorders(experiment_name="a")) == 1
+
+    def test_start_starts_a_recorder_unless_one_is_active(self):
+        exp = R.get_exp(experiment_name="a", start=True)
+        active = R.get_recorder()
+        assert exp.active_recorder == active
+        assert active.status == "RUNNING"
+        R.get_exp(experiment_name="b", start=True)
+        assert R.get_recorder() == active
+        R.end_exp()
+
+    def test_deleting_needs_an_id_or_a_name_that_is_there(self):
+        with pytest.raises(ExperimentNotFoundError, match="say which"):
+            R.delete_exp()
+        with pytest.raises(ExperimentNotFoundError, match="'zz'"):
+            R.delete_exp(experiment_name="zz")
+
+
+class TestGetRecorder:
+    def test_the_active_one_without_id_or_name(self):
+        with R.start(experiment_name="a", recorder_name="x"):
+            assert R.get_recorder().name == "x"
+            assert R.get_exp().get_recorder() == R.get_recorder()
+
+    def test_without_an_active_one_the_error_says_what_to_do(self):
+        _made()
+        for call in (R.get_recorder, lambda: R.load_object("x"), lambda: R.delete_tags("x")):
+            with pytest.raises(RecorderNotFoundError, match=r"with R\.start.*recorder_id"):
+                call()
+        with pytest.raises(RecorderNotFoundError, match="experiment 'a'"):
+            R.get_recorder(experiment_name="a")
+
+    def test_an_id_is_found_wherever_it_is(self):
+        known = _made("a")
+        assert R.get_recorder(recorder_id=known.id).experiment_id == known.experiment_id
+        assert R.get_recorder(recorder_id=known.id, experiment_name="a") == known
+        with R.start(experiment_name="b"):
+            assert R.get_recorder(recorder_id=known.id) == known
+
+    def test_an_id_in_another_experiment_is_not_relabelled(self):
+        known = _made("a")
+        _made("b")
+        with pytest.raises(RecorderNotFoundError, match="belongs to experiment"):
+            R.get_recorder(recorder_id=known.id, experiment_name="b")
+
+    def test_an_id_that_is_not_there(self):
+        _made("a")
+        for create in (True, False):
+            with pytest.raises(RecorderNotFoundError, match="'nope'"):
+                R.get_exp(experiment_name="a").get_recorder("nope", create=create)
+
+    def test_a_name_is_looked_for_in_the_given_the_active_or_the_default_experiment(self):
+        in_a, in_b, in_default = _made("a"), _made("b"), _made("Experiment")
+        assert R.get_recorder(recorder_name="x", experiment_name="a") == in_a
+        assert R.get_recorder(recorder_name="x", experiment_id=in_a.experiment_id) == in_a
+        with R.start(experiment_name="b"):
+            assert R.get_recorder(recorder_name="x") == in_b
+        assert R.get_recorder(recorder_name="x") == in_default
+        with pytest.raises(RecorderNotFoundError, match="'a' has no recorder called 'y'"):
+            R.get_recorder(recorder_name="y", experiment_name="a")
+        with pytest.raises(ExperimentNotFoundError):
+            R.get_recorder(recorder_name="x", experiment_name="zz")
+
+    def test_of_two_with_one_name_it_is_the_latest_by_start_time(self):
+        made = [_made("a") for _ in range(5)]
+        assert R.get_recorder(recorder_name="x", experiment_name="a") == made[-1]
+        assert list(R.list_recorders(experiment_name="a")) == [r.id for r in reversed(made)]
+
+    @pytest.mark.parametrize("name", ["it's", 'say "x"', "back\\slash", "50%", "a_b", "ä€"])
+    def test_names_with_unusual_signs_are_found(self, name):
+        known = _made("a", name)
+        _made("a", "aXb")
+        assert R.get_recorder(recorder_name=name, experiment_name="a") == known
+
+    def test_create_makes_a_scheduled_one_and_start_a_running_one(self):
+        exp = R.get_exp(experiment_name="a")
+        scheduled = exp.get_recorder(recorder_name="x")
+        assert scheduled.info["status"] == "SCHEDULED"
+        assert exp.get_recorder(recorder_name="x") == scheduled
+        assert exp.get_recorder() != exp.get_recorder()
+        running = exp.get_recorder(recorder_name="y", start=True)
+        assert (running.status, exp.active_recorder) == ("RUNNING", running)
+        R.end_exp()
+
+    def test_a_deleted_one_is_not_found(self):
+        first, second = _made("a"), _made("a")
+        R.delete_recorder(recorder_id=second.id)
+        assert R.get_recorder(recorder_name="x", experiment_name="a") == first
+        with pytest.raises(RecorderNotFoundError, match=f"restore --run-id {second.id}"):
+            R.get_recorder(recorder_id=second.id)
+        assert list(R.list_recorders(experiment_name="a")) == [first.id]
+
+    def test_deleting_by_name_takes_the_latest_of_the_active_experiment(self):
+        first, second = _made("a"), _made("a")
+        with R.start(experiment_name="a", recorder_name="now"):
+            R.delete_recorder(recorder_name="x")
+            assert second.id not in R.list_recorders()
+            assert first.id in R.list_recorders()
+            with pytest.raises(RecorderNotFoundError, match="say which"):
+                R.delete_recorder()
+
+
+class TestAddress:
+    def test_what_start_is_given_holds_inside_the_block_only(self, tmp_path):
+        other = f"sqlite:///{tmp_path}/other.db"
+        before = R.get_uri()
+        with R.start(experiment_name="a", uri=other):
+            assert R.get_uri() == other
+            inside = R.get_recorder()
+            assert R.get_recorder(recorder_id=inside.id) == inside
+            assert set(R.list_experiments()) >= {"a"}
+        assert R.get_uri() == before
+        assert "a" not in R.list_experiments()
+        assert inside.get_artifact_uri().startswith(tmp_path.as_uri())
+        with pytest.raises(RecorderNotFoundError):
+            R.get_recorder(recorder_id=inside.id)
+
+    def test_uri_context_changes_the_default_inside_the_block(self, tmp_path):
+        other = f"sqlite:///{tmp_path}/other.db"
+        before = R.get_uri()
+        with R.uri_context(other):
+            assert R.get_uri() == other
+            _made("a")
+        assert R.get_uri() == before
+        assert "a" not in R.list_experiments()
+        with R.uri_context(other):
+            assert "a" in R.list_experiments()
+
+    def test_set_uri_changes_the_settings(self, tmp_path):
+        other = f"sqlite:///{tmp_path}/other.db"
+        before = R.get_uri()
+        R.set_uri(other)
+        assert R.get_uri() == wf_dagster.get_settings().tracking_uri == other
+        R.set_uri(None)
+        assert R.get_uri() == before
+        with pytest.raises(SettingsError, match="ftp://x"):
+            R.set_uri("ftp://x")
+
+    @pytest.mark.parametrize("uri", ["mlruns", "file:mlruns", "file:///tmp/mlruns"])
+    def test_a_plain_folder_is_refused_and_nothing_is_left_behind(self, uri, tmp_path, monkeypatch):
+        (tmp_path / "here").mkdir()
+        monkeypatch.chdir(tmp_path / "here")
+        with pytest.raises(TrackingError, match=r"plain folder.*sqlite:"), R.start(uri=uri):
+            pass
+        assert list((tmp_path / "here").iterdir()) == []
+
+
+class TestInfo:
+    def test_of_a_recorder(self):
+        recorder = _made("a", "x")
+        info = recorder.info
+        assert list(info) == [
+            "class", "id", "name", "experiment_id", "start_time", "end_time", "status",
+        ]  # fmt: skip
+        assert (info["class"], info["name"], info["status"]) == ("Recorder", "x", "FINISHED")
+        local = recorder.start_time.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+        assert info["start_time"] == local
+        assert recorder.start_time.tzinfo is not None
+        assert recorder.start_time <= recorder.end_time
+        assert str(recorder) == str(info)
+
+    def test_of_an_experiment(self):
+        earlier = _made("a")
+        with R.start(experiment_name="a") as exp:
+            now = R.get_recorder()
+            assert exp.info == {
+                "class": "Experiment",
+                "id": exp.id,
+                "name": "a",
+                "active_recorder": now.id,
+                "recorders": [now.id, earlier.id],
+            }
+        assert exp.info["active_recorder"] is None
+
+    def test_the_public_kinds_are_what_their_names_say(self):
+        with R.start() as exp:
+            assert isinstance(exp, wf_dagster.Experiment)
+            assert isinstance(exp, MLflowExperiment)
+            assert isinstance(R.get_recorder(), wf_dagster.Recorder)
+            assert isinstance(R.get_recorder(), MLflowRecorder)
+            assert isinstance(R.exp_manager, wf_dagster.ExpManager)
+            assert isinstance(R.exp_manager, wf_dagster.MLflowExpManager)
+            assert isinstance(R, wf_dagster.QlibRecorder)
+
+    def test_listing_an_experiment_that_is_not_there_makes_none(self):
+        assert R.list_recorders(experiment_name="zz") == {}
+        assert "zz" not in R.list_experiments()
