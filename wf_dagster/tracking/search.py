@@ -88,7 +88,8 @@ def frame(found: Sequence[Any]) -> pd.DataFrame:
     columns: dict[str, Any] = {name: [getattr(r.info, name) for r in found] for name in fixed}
     for name in ("start_time", "end_time"):
         stamps = [getattr(r.info, name) for r in found]
-        columns[name] = pd.to_datetime(pd.Series(stamps, dtype="Int64"), unit="ms", utc=True)
+        moments = pd.to_datetime(pd.Series(stamps, dtype="Int64"), unit="ms", utc=True)
+        columns[name] = moments.astype("datetime64[ns, UTC]")
     for kind, missing in (("metrics", float("nan")), ("params", None), ("tags", None)):
         data = [getattr(r.data, kind) for r in found]
         for name in sorted({name for one in data for name in one}):
