@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from wf_dagster.errors import TrackingError
+from wf_dagster.errors import TrackingError, WfError
 from wf_dagster.settings import get_settings
 from wf_dagster.tracking.addresses import safe
 
@@ -57,6 +57,8 @@ def ask(uri: str, what: str, call: Callable[[], _T], *, patience: float | None =
     while True:
         try:
             return call()
+        except WfError:  # said in our words already
+            raise
         except Exception as error:  # of MLflow, SQLAlchemy, requests, botocore, the disk
             passes = _passes(error)
             if not passes or time.monotonic() + pause > deadline:
