@@ -26,7 +26,10 @@ def code_digest(function: Callable[..., Any]) -> str:
     Follows references into the function's own package and into modules that are not installed
     packages; of those the version counts. An import inside a function is not followed.
     """
-    walk = _Walk(package=(getattr(function, "__module__", None) or "").split(".")[0])
+    inner = function
+    while isinstance(inner, functools.partial):
+        inner = inner.func
+    walk = _Walk(package=(getattr(inner, "__module__", None) or "").split(".")[0])
     digest = hashlib.sha256()
     for text in walk.value(function):
         digest.update(text.encode())
@@ -122,8 +125,10 @@ class _Walk:
             return
 
     def _follows(self, module: str | None) -> bool:
-        if not module or module.split(".")[0] == self.package:
-            return bool(module)
+        if not module:
+            return False
+        if module.split(".")[0] in (self.package, "__main__"):
+            return True
         file = getattr(sys.modules.get(module), "__file__", None)
         return isinstance(file, str) and not file.startswith(_INSTALLED)
 

@@ -119,7 +119,10 @@ def _functions(
         function = given["func"]
         if isinstance(function, str):
             function = locate(function, where="features or label")
-        name = f"{function.__module__}.{function.__qualname__}"
+        if not callable(function):
+            raise TaskError(f"{item!r} is no function: write its dotted path")
+        named = getattr(function, "__qualname__", type(function).__qualname__)
+        name = f"{function.__module__}.{named}"
         made.append((name, function, dict(given.get("kwargs") or {})))
     return made
 

@@ -55,7 +55,8 @@ def checked_long(table: pd.DataFrame, place: str) -> pd.DataFrame:
         wrong = (values.isna() & table[field].notna()) | np.isinf(values)
         if wrong.any():
             value = table.loc[wrong, field].iloc[0]
-            raise DataError(f"{place} row {_row(wrong)}: {field} is {value!r}, not a number")
+            shown = repr(value) if isinstance(value, str) else value
+            raise DataError(f"{place} row {_row(wrong)}: {field} is {shown}, not a number")
         table[field] = values.astype("float64")
     wrong = table["close"] <= 0
     if wrong.any():
