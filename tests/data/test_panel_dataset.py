@@ -1,153 +1,296 @@
-"""The dataset protocol that Qlib's models use."""
-
 from __future__ import annotations
 
 import pickle
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from tests.data.prices import walk, write
-from wf_dagster.data import PanelDataset
-from wf_dagster.errors import DataError, TaskError
+from tests.data.made_prices import made_prices, with_other_future
+from wf_dagster.data import PanelDataset, ParquetPrices, feature_panel
+from wf_dagster.data.processors import Processor
+from wf_dagster.errors import CalendarError, DataError, TaskError
+from wf_dagster.tracking import R
 
-SEGMENTS = {"train": ("2020-03-02", "2020-09-30"), "test": ("2020-11-02", "2020-12-31")}
-PROCESSORS = {
-    "infer_processors": [{"class": "ZScoreNorm"}, "Fillna"],
-    "learn_processors": [
-        "DropnaLabel",
-        {"class": "CSZScoreNorm", "kwargs": {"fields_group": "label"}},
+PRICES = made_prices(sessions=60, instruments=5)
+DAYS = pd.DatetimeIndex(PRICES["datetime"].unique())
+FEATURES = {"func": "wf_dagster.data.features.momentum", "kwargs": {"windows": [1, 3]}}
+LABEL = {"func": "wf_dagster.data.labels.forward_return", "kwargs": {"horizon": 2}}
+SEGMENTS = {
+    "train": (DAYS[5], DAYS[30]),
+    "valid": (str(DAYS[31].date()), str(DAYS[40].date())),
+    "test": (DAYS[41], None),
+}
+COLUMNS = [("feature", "momentum_1"), ("feature", "momentum_3"), ("label", "label")]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    PRICES.to_parquet(tmp_path / "prices.parquet")
+    return tmp_path / "prices.parquet"
+
+
+def dataset(path: Path, **given: Any) -> PanelDataset:
+    return PanelDataset(
+        **{
+            "segments": SEGMENTS,
+            "features": FEATURES,
+            "label": LABEL,
+            "prices": str(path),
+            "infer_processors": ["ZScoreNorm"],
+            "learn_processors": [
+                {"class": "DropnaLabel"},
+                {"class": "CSRankNorm", "kwargs": {"fields_group": "label"}},
+            ],
+            **given,
+        }
+    )
+
+
+def raw(path: Path) -> pd.DataFrame:
+    return feature_panel(ParquetPrices(path), FEATURES, LABEL).slice(None, None)
+
+
+def days(frame: pd.DataFrame) -> tuple[pd.Timestamp, pd.Timestamp]:
+    found = frame.index.get_level_values("datetime")
+    return found.min(), found.max()
+
+
+# ---- prepare
+
+
+@pytest.mark.parametrize(
+    ("segment", "ends"),
+    [
+        ("train", (DAYS[5], DAYS[30])),
+        ("valid", (DAYS[31], DAYS[40])),
+        ("test", (DAYS[41], DAYS[59])),
+        (slice(DAYS[3], DAYS[7]), (DAYS[3], DAYS[7])),
+        (slice("2020-01-04", None), (pd.Timestamp("2020-01-06"), DAYS[59])),
+        (slice(None, None), (DAYS[0], DAYS[59])),
     ],
+)
+def test_a_segment_holds_its_sessions_both_ends_included(
+    path: Path, segment: Any, ends: Any
+) -> None:
+    assert days(dataset(path).prepare(segment)) == ends
+
+
+def test_a_list_of_segments_gives_a_list_of_frames(path: Path) -> None:
+    made = dataset(path)
+    train, test = made.prepare(["train", "test"], "feature", "learn")
+    pd.testing.assert_frame_equal(train, made.prepare("train", "feature", "learn"))
+    pd.testing.assert_frame_equal(test, made.prepare("test", "feature", "learn"))
+
+
+@pytest.mark.parametrize("data_key", ["raw", "infer", "learn"])
+def test_col_set_chooses_columns_and_their_levels(path: Path, data_key: str) -> None:
+    made = dataset(path)
+    whole = made.prepare("train", data_key=data_key)
+    assert list(whole.columns) == COLUMNS
+    assert (whole.dtypes == "float64").all()
+    for wanted in ("feature", "label"):
+        pd.testing.assert_frame_equal(made.prepare("train", wanted, data_key), whole[wanted])
+    assert list(made.prepare("train", "feature").columns) == ["momentum_1", "momentum_3"]
+    both = made.prepare("train", ["feature", "label"], data_key)
+    pd.testing.assert_frame_equal(both, whole)
+    assert list(made.prepare("train", ["label"], data_key).columns) == COLUMNS[2:]
+    swapped = made.prepare("train", ["label", "feature"], data_key)
+    assert list(swapped.columns) == [COLUMNS[2], *COLUMNS[:2]]
+
+
+def test_data_keys_stand_for_the_steps_of_processing(path: Path) -> None:
+    made, plain = dataset(path), raw(path)
+    pd.testing.assert_frame_equal(made.prepare("test", data_key="raw"), plain.loc[DAYS[41] :])
+    train = plain.loc[DAYS[5] : DAYS[30], "feature"]
+    scaled = (plain["feature"] - train.mean()) / train.std(ddof=0)
+    infer, learn = made.prepare("test"), made.prepare("test", data_key="learn")
+    pd.testing.assert_frame_equal(infer["feature"], scaled.loc[DAYS[41] :])
+    pd.testing.assert_frame_equal(infer["label"], plain.loc[DAYS[41] :, ["label"]]["label"])
+    assert infer["label"].isna().any(axis=None)
+    known = plain.loc[DAYS[41] :, "label"].dropna()
+    ranks = (known.groupby("datetime").rank(pct=True) - 0.5) * 3.46
+    pd.testing.assert_frame_equal(learn["label"], ranks)
+    pd.testing.assert_frame_equal(learn["feature"], scaled.loc[known.index])
+
+
+def test_a_universe_holds_only_its_instruments(path: Path) -> None:
+    made = dataset(path, instruments=("S003", "S001"))
+    assert made.prepare("test").index.unique("instrument").tolist() == ["S001", "S003"]
+
+
+WRONG: dict[str, tuple[tuple[Any, ...], str]] = {
+    "segment": (("tset",), "segment 'tset' is not there: the dataset has train, valid, test"),
+    "no segment": ((None,), "segment None is not there"),
+    "col_set": (("train", "features"), "col_set 'features' is unknown: use 'feature', 'label'"),
+    "one col_set": (("train", ["feature", "x"]), "col_set 'x' is unknown"),
+    "data_key": (("train", "feature", "train"), "data_key 'train' is unknown: use one of raw"),
+    "no rows": (
+        (slice("2031-01-01", None),),
+        r"segment slice \(2031-01-01 to open\) has no rows: the prices run from 2020-01-01 to",
+    ),
 }
 
 
-@pytest.fixture
-def prices(tmp_path) -> str:
-    return write(tmp_path / "prices.parquet", walk())
+@pytest.mark.parametrize("case", WRONG)
+def test_a_wrong_request_is_one_clear_error(path: Path, case: str) -> None:
+    given, message = WRONG[case]
+    with pytest.raises(DataError, match=message):
+        dataset(path).prepare(*given)
 
 
-@pytest.fixture
-def dataset(prices) -> PanelDataset:
-    features = "wf_dagster.data.features.reversal"
-    return PanelDataset(SEGMENTS, features, prices=prices, **PROCESSORS)
+@pytest.mark.parametrize("segment", [("2020-01-01",), "2020-01-01", ("soon", None)])
+def test_a_segment_that_is_no_pair_of_dates_is_an_error(path: Path, segment: Any) -> None:
+    with pytest.raises(CalendarError, match=r"no segment: use a pair|is no date: use an ISO"):
+        dataset(path, segments={"train": segment}).prepare("train")
 
 
-def test_a_segment_has_its_sessions_both_ends_included(dataset):
-    days = dataset.prepare("test").index.get_level_values("datetime")
-    assert str(days.min().date()) == "2020-11-02"
-    assert str(days.max().date()) == "2020-12-31"
-
-
-def test_one_group_has_flat_columns_several_have_two_levels(dataset):
-    assert list(dataset.prepare("test", "feature").columns) == [
-        "reversal_1",
-        "reversal_2",
-        "reversal_3",
-    ]
-    assert list(dataset.prepare("test", "label").columns) == ["label"]
-    assert dataset.prepare("test", ["feature", "label"]).columns.nlevels == 2
-    assert dataset.prepare("test", "__all").columns.nlevels == 2
-    assert dataset.prepare("test", ["label"]).columns.tolist() == [("label", "label")]
-
-
-def test_a_list_of_segments_gives_a_list_of_frames(dataset):
-    train, test = dataset.prepare(["train", "test"], "feature")
-    pd.testing.assert_frame_equal(train, dataset.prepare("train", "feature"))
-    pd.testing.assert_frame_equal(test, dataset.prepare("test", "feature"))
-
-
-def test_a_slice_of_dates_is_a_segment(dataset):
-    frame = dataset.prepare(slice("2020-11-02", "2020-11-03"))
-    assert len(frame) == 12
-    assert frame.equals(dataset.prepare("test").iloc[:12])
-
-
-def test_a_far_end_stands_for_an_open_one(dataset):
-    far = dataset.prepare(slice("2020-11-02", "9999-12-31"))
-    assert far.equals(dataset.prepare(slice("2020-11-02", None)))
-
-
-def test_raw_infer_and_learn_data(dataset):
-    raw, infer, learn = (dataset.prepare("train", data_key=k) for k in ("raw", "infer", "learn"))
-    np.testing.assert_allclose(infer["feature"].mean(), 0, atol=1e-9)
-    assert abs(raw["feature"].to_numpy().std() - 1) > 0.5
-    pd.testing.assert_frame_equal(raw["label"], infer["label"])
-    by_day = learn["label"].groupby("datetime")
-    np.testing.assert_allclose(by_day.mean(), 0, atol=1e-9)
-    np.testing.assert_allclose(by_day.std(), 1)
-
-
-def test_processing_one_segment_does_not_change_another(dataset):
-    before = dataset.prepare("test", data_key="raw").copy()
-    for key in ("learn", "infer"):
-        dataset.prepare("train", data_key=key)
-    pd.testing.assert_frame_equal(dataset.prepare("test", data_key="raw"), before)
-
-
-def test_a_pickle_holds_the_fitted_processors_and_no_data(dataset):
-    expected = dataset.prepare("test", "feature")
-    content = pickle.dumps(dataset)
-    assert len(content) < 5000
-    again = pickle.loads(content)
-    again.config(segments={**SEGMENTS, "train": ("2020-03-02", "2020-03-03")})
-    pd.testing.assert_frame_equal(again.prepare("test", "feature"), expected)
-
-
-def test_new_prices_are_read_when_asked_for(tmp_path, dataset):
-    before = dataset.prepare("test", "feature", "raw")
-    frame = walk()
-    frame.loc[frame["datetime"] > "2020-12-01", "close"] *= 1.5
-    write(tmp_path / "prices.parquet", frame)
-    dataset.setup_data()
-    after = dataset.prepare("test", "feature", "raw")
-    assert after.loc[:"2020-12-01"].equals(before.loc[:"2020-12-01"])
-    assert not after.equals(before)
-
-
-def test_an_instrument_that_comes_late_and_one_that_leaves_have_rows_while_they_trade(tmp_path):
-    frame = walk()
-    late = (frame["instrument"] == "S0") & (frame["datetime"] < "2020-11-10")
-    gone = (frame["instrument"] == "S1") & (frame["datetime"] > "2020-11-20")
-    path = write(tmp_path / "p.parquet", frame[~late & ~gone])
-    rows = PanelDataset(SEGMENTS, prices=path).prepare("test").index
-    names = rows.get_level_values("instrument")
-    days = rows.get_level_values("datetime")
-    assert str(days[names == "S0"].min().date()) == "2020-11-10"
-    assert str(days[names == "S1"].max().date()) == "2020-11-20"
-
-
-def test_what_is_not_there_is_named(dataset):
-    with pytest.raises(
-        DataError, match="segment 'valid' is not there: the dataset has train, test"
-    ):
-        dataset.prepare("valid")
-    with pytest.raises(DataError, match="data_key 'DK_I' is unknown: use one of raw, infer, learn"):
-        dataset.prepare("test", data_key="DK_I")
-    with pytest.raises(DataError, match="handler cannot be configured"):
-        dataset.config(handler=1)
-
-
-def test_a_segment_without_rows_says_what_there_is(prices):
-    dataset = PanelDataset({**SEGMENTS, "test": ("2030-01-01", None)}, prices=prices)
-    with pytest.raises(
-        DataError, match=r"test \(2030-01-01 to open\) has no rows.*2020-01-01 to 20"
-    ):
-        dataset.prepare("test")
-
-
-def test_features_that_are_all_empty_are_refused(prices):
-    dataset = PanelDataset(SEGMENTS, "tests.data.prices.nothing", prices=prices)
+@pytest.mark.parametrize("processors", [[], ["ZScoreNorm"]])
+def test_features_that_are_all_empty_are_an_error(path: Path, processors: list[str]) -> None:
+    windows = {**FEATURES, "kwargs": {"windows": [40]}}
+    made = dataset(path, features=windows, infer_processors=processors)
     with pytest.raises(DataError, match="all features of the train segment are empty"):
-        dataset.prepare("test")
+        made.prepare("train")
 
 
-def test_an_empty_universe_is_refused(prices):
-    dataset = PanelDataset(SEGMENTS, prices=prices, instruments=["NONE"])
-    with pytest.raises(DataError, match=r"\['NONE'\] select nothing"):
-        dataset.prepare("test")
+def test_without_processors_to_fit_no_train_segment_is_needed(path: Path) -> None:
+    only = {"test": SEGMENTS["test"]}
+    made = dataset(path, segments=only, infer_processors=["Fillna"])
+    assert len(made.prepare("test", data_key="learn"))
+    with pytest.raises(DataError, match="segment 'train' is not there: the dataset has test"):
+        dataset(path, segments=only).prepare("test")
 
 
-def test_a_processor_that_does_not_exist_is_named_with_its_place(prices):
-    with pytest.raises(TaskError, match=r"dataset\.kwargs\.infer_processors\.1"):
-        PanelDataset(SEGMENTS, prices=prices, infer_processors=["Fillna", {"class": "Nope"}])
+# ---- processors are fitted on the train segment, and once
+
+
+class Records(Processor):
+    """Notes what it was fitted on, adds one, and changes what it is given in place."""
+
+    def fit(self, frame: pd.DataFrame) -> None:
+        self.fitted = [*getattr(self, "fitted", []), (days(frame), float(frame.iloc[0, 0]))]
+
+    def __call__(self, frame: pd.DataFrame) -> pd.DataFrame:
+        frame += 1.0
+        return frame
+
+
+def test_each_processor_is_fitted_once_on_train_as_those_before_left_it(path: Path) -> None:
+    steps = [Records(), Records(), Records()]
+    made = dataset(path, infer_processors=steps[:2], learn_processors=steps[2:])
+    made.prepare("test")
+    made.prepare(["train", "valid"], data_key="learn")
+    first = float(raw(path).loc[DAYS[5]].iloc[0, 0])
+    ends = (DAYS[5], DAYS[30])
+    assert [step.fitted for step in steps] == [
+        [(ends, pytest.approx(first + add))] for add in (0.0, 1.0, 2.0)
+    ]
+
+
+def test_a_processor_that_changes_its_frame_changes_no_shared_data(path: Path) -> None:
+    before = raw(path).copy()
+    made = dataset(path, infer_processors=[Records()], learn_processors=[])
+    pd.testing.assert_frame_equal(made.prepare("test"), before.loc[DAYS[41] :] + 1.0)
+    pd.testing.assert_frame_equal(raw(path), before)
+
+
+@pytest.mark.parametrize("name", ["ZScoreNorm", "RobustZScoreNorm"])
+def test_what_comes_after_train_does_not_enter_the_fit(path: Path, name: str) -> None:
+    first = dataset(path, infer_processors=[name]).prepare("train", "feature")
+    with_other_future(PRICES, DAYS[30]).to_parquet(path)
+    second = dataset(path, infer_processors=[name]).prepare("train", "feature")
+    assert second.equals(first)
+    PRICES.assign(close=PRICES.close * np.linspace(1, 3, len(PRICES)) ** 2).to_parquet(path)
+    assert not dataset(path, infer_processors=[name]).prepare("train", "feature").equals(first)
+
+
+def test_a_processor_for_learning_is_refused_for_inference(path: Path) -> None:
+    with pytest.raises(TaskError, match=r"infer_processors\.1: DropnaLabel needs labels"):
+        dataset(path, infer_processors=["Fillna", "DropnaLabel"])
+
+
+BAD_PROCESSORS: dict[str, tuple[Any, str]] = {
+    "name": (["ZScorNorm"], r"infer_processors\.0.*'ZScorNorm' does not say where it is"),
+    "kwargs": ([{"class": "Fillna", "kwargs": {"value": 1}}], r"Fillna cannot be made"),
+    "group": ([{"class": "Fillna", "kwargs": {"fields_group": "x"}}], "fields_group 'x' is unkn"),
+    "no list": ({"class": "Fillna"}, "use a list of processors"),
+    "no processor": (["collections.OrderedDict"], "not a processor: it needs fit and __call__"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_PROCESSORS)
+def test_a_wrong_processor_is_one_clear_error(path: Path, case: str) -> None:
+    configs, message = BAD_PROCESSORS[case]
+    with pytest.raises(TaskError, match=message):
+        dataset(path, infer_processors=configs)
+
+
+# ---- config, setup_data, pickling
+
+
+def test_config_changes_segments_and_keeps_the_fit(path: Path) -> None:
+    made = dataset(path)
+    before = made.prepare(slice(DAYS[50], None), "feature")
+    made.config(segments={"test": (DAYS[50], None)})
+    pd.testing.assert_frame_equal(made.prepare("test", "feature"), before)
+    with pytest.raises(DataError, match="the dataset has test"):
+        made.prepare("train")
+
+
+def test_config_changes_what_is_read(path: Path) -> None:
+    made = dataset(path, infer_processors=[])
+    made.prepare("test")
+    made.config(handler_kwargs={"instruments": ["S001"]}, features=[FEATURES])
+    assert made.prepare("test").index.unique("instrument").tolist() == ["S001"]
+    with pytest.raises(DataError, match="horizon cannot be configured on a PanelDataset: use seg"):
+        made.config(horizon=3)
+
+
+def test_setup_data_reads_the_prices_as_they_are_now(path: Path) -> None:
+    PRICES[PRICES.datetime <= DAYS[49]].to_parquet(path)
+    for prices in (str(path), ParquetPrices(path)):
+        PRICES[PRICES.datetime <= DAYS[49]].to_parquet(path)
+        made = dataset(path, prices=prices)
+        before = made.prepare("test", "feature")
+        PRICES.to_parquet(path)
+        assert days(made.prepare("test")) == (DAYS[41], DAYS[49])  # as it was, until asked
+        made.setup_data()
+        after = made.prepare("test", "feature")
+        assert days(after) == (DAYS[41], DAYS[59])
+        pd.testing.assert_frame_equal(after.loc[: DAYS[49]], before)
+    made.setup_data(handler_kwargs={"instruments": ["S001"]})
+    assert made.prepare("test").index.unique("instrument").tolist() == ["S001"]
+
+
+def test_a_pickled_dataset_holds_its_fit_and_no_data(path: Path) -> None:
+    made = dataset(path, prices=ParquetPrices(path))
+    before = made.prepare("test")
+    content = pickle.dumps(made)
+    assert len(content) < 4_000 < before.to_numpy().nbytes * 4
+    back = pickle.loads(content)
+    with_other_future(PRICES, DAYS[3]).to_parquet(path)  # the fit is that of the first prices
+    scaled = back.prepare("test", "feature")
+    plain = raw(path).loc[DAYS[41] :, "feature"]
+    train = feature_panel(_first(path), FEATURES, LABEL).slice(DAYS[5], DAYS[30])["feature"]
+    pd.testing.assert_frame_equal(scaled, (plain - train.mean()) / train.std(ddof=0))
+
+
+def _first(path: Path) -> ParquetPrices:
+    PRICES.to_parquet(path.with_name("first.parquet"))
+    return ParquetPrices(path.with_name("first.parquet"))
+
+
+def test_a_recorder_gives_back_a_dataset_that_predicts_alike(path: Path) -> None:
+    made = dataset(path)
+    before = made.prepare("test")
+    with R.start(experiment_name="datasets"):
+        recorder = R.get_recorder()
+        recorder.save_objects(dataset=made)
+    pd.testing.assert_frame_equal(recorder.load_object("dataset").prepare("test"), before)
+
+
+def test_warm_reads_the_features_and_says_how_long_it_took(path: Path, home: Path) -> None:
+    assert dataset(path).warm() > 0
+    assert list((home / "cache" / "features").glob("*/values.npy"))

@@ -1,6 +1,6 @@
-"""Processors beside the plain pandas formula."""
-
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
@@ -9,95 +9,126 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wf_dagster.data import processors
-from wf_dagster.errors import TaskError
+
+COLUMNS = pd.MultiIndex.from_tuples(
+    [("feature", "a"), ("feature", "b"), ("feature", "flat"), ("label", "label")]
+)
 
 
-def _panel(seed: int, days: int = 8, names: int = 5, holes: float = 0.2) -> pd.DataFrame:
-    rng = np.random.default_rng(seed)
+def made_frame(seed: int = 0, sessions: int = 6, instruments: int = 7) -> pd.DataFrame:
+    """Random rows with gaps, ties, days of one instrument, and a column that is the same a day."""
+    random = np.random.default_rng(seed)
+    days = pd.bdate_range("2020-01-01", periods=sessions, name="datetime")
     index = pd.MultiIndex.from_product(
-        [pd.bdate_range("2020-01-01", periods=days), [f"S{i}" for i in range(names)]],
-        names=["datetime", "instrument"],
+        [days, [f"S{n}" for n in range(instruments)]], names=["datetime", "instrument"]
     )
-    values = rng.normal(3, 2, (len(index), 3))
-    values[rng.random(values.shape) < holes] = np.nan
-    columns = pd.MultiIndex.from_tuples([("feature", "a"), ("feature", "b"), ("label", "label")])
-    return pd.DataFrame(values, index, columns)
+    values = random.normal(5.0, 2.0, (len(index), 4))
+    values[:, 1] = np.round(values[:, 1])
+    values[:, 2] = np.repeat(random.normal(size=sessions), instruments)
+    values[random.random(values.shape) < 0.1] = np.nan
+    frame = pd.DataFrame(values, index=index, columns=COLUMNS)
+    kept = random.random(len(frame)) < 0.8
+    kept[0] = True
+    return frame[kept]
 
 
-def _zscore(frame):
-    by_day = frame.groupby(level="datetime")
-    return (frame - by_day.transform("mean")) / by_day.transform("std")
+def zscore(column: pd.Series) -> pd.Series:
+    day = column.groupby("datetime")
+    scaled = (column - day.transform("mean")) / day.transform("std")
+    # a day without spread (or with one value) says nothing about who is better
+    flat = ~(day.transform("std") > 1e-9)
+    return scaled.mask(flat & column.notna(), 0.0)
 
 
-def _rank(frame):
-    return (frame.groupby(level="datetime").rank(pct=True) - 0.5) * 3.46
+def rank(column: pd.Series) -> pd.Series:
+    return (column.groupby("datetime").rank(pct=True) - 0.5) * 3.46
 
 
-@settings(max_examples=30, deadline=None)
-@given(seed=st.integers(0, 10_000))
-@pytest.mark.parametrize(("name", "plain"), [("CSZScoreNorm", _zscore), ("CSRankNorm", _rank)])
-def test_each_day_is_normalised_on_its_own(name, plain, seed):
-    frame = _panel(seed)
-    made = getattr(processors, name)()(frame)
-    expected = plain(frame)
-    alone = frame.groupby(level="datetime").transform("count") < 2
-    pd.testing.assert_frame_equal(made.mask(alone), expected.mask(alone))
-    pd.testing.assert_frame_equal(made.isna(), frame.isna())
+DAILY: dict[str, Callable[[pd.Series], pd.Series]] = {"CSZScoreNorm": zscore, "CSRankNorm": rank}
 
 
-def test_a_day_without_spread_becomes_zero():
-    frame = _panel(0, holes=0.0)
-    frame.loc["2020-01-02"] = 0.1 + 0.2
-    made = processors.CSZScoreNorm()(frame)
-    assert (made.loc["2020-01-02"] == 0).all(axis=None)
+@pytest.mark.parametrize("group", [None, "feature", "label"])
+@pytest.mark.parametrize("name", DAILY)
+@settings(max_examples=15, deadline=None, derandomize=True)
+@given(seed=st.integers(0, 10_000), sessions=st.integers(1, 8), instruments=st.integers(1, 9))
+def test_each_day_is_normalised_on_its_own(
+    name: str, group: str | None, seed: int, sessions: int, instruments: int
+) -> None:
+    frame = made_frame(seed, sessions, instruments)
+    before = frame.copy()
+    made = getattr(processors, name)(fields_group=group)(frame)
+    for column in COLUMNS:
+        wanted = DAILY[name](before[column]) if group in (None, column[0]) else before[column]
+        pd.testing.assert_series_equal(made[column], wanted, rtol=1e-9, atol=1e-12)
 
 
-def test_only_the_named_group_is_touched():
-    frame = _panel(1)
-    made = processors.CSZScoreNorm("label")(frame)
-    pd.testing.assert_frame_equal(made["feature"], frame["feature"])
-    assert not made["label"].equals(frame["label"])
+TRAIN, TEST = made_frame(1, 30), made_frame(2, 5)
 
 
-def test_scaling_uses_what_was_fitted():
-    train, test = _panel(2), _panel(3) * 10
-    scaler = processors.ZScoreNorm()
-    scaler.fit(train)
-    expected = (test["feature"] - train["feature"].mean()) / train["feature"].std(ddof=0)
-    pd.testing.assert_frame_equal(scaler(test)["feature"], expected)
+def plain_zscore(train: pd.Series, column: pd.Series) -> pd.Series:
+    return (column - train.mean()) / train.std(ddof=0)
 
 
-@pytest.mark.parametrize("clip", [True, False])
-def test_robust_scaling_uses_median_and_deviation_of_the_fit(clip):
-    train, test = _panel(4), _panel(5) * 10
-    scaler = processors.RobustZScoreNorm(clip_outlier=clip)
-    scaler.fit(train)
-    median = train["feature"].median()
-    spread = (train["feature"] - median).abs().median() * 1.4826
-    expected = (test["feature"] - median) / spread
-    pd.testing.assert_frame_equal(
-        scaler(test)["feature"], expected.clip(-3, 3) if clip else expected, atol=1e-8
-    )
+def robust(train: pd.Series, column: pd.Series) -> pd.Series:
+    median = train.median()
+    return ((column - median) / ((train - median).abs().median() * 1.4826 + 1e-12)).clip(-3, 3)
 
 
-def test_filling_and_dropping():
-    frame = _panel(6)
-    filled = processors.Fillna(fill_value=7.0)(frame)
-    pd.testing.assert_frame_equal(filled["feature"], frame["feature"].fillna(7.0))
-    pd.testing.assert_frame_equal(filled["label"], frame["label"])
-    dropped = processors.DropnaLabel()(frame)
-    pd.testing.assert_frame_equal(dropped, frame.dropna(subset=[("label", "label")]))
-    assert not processors.DropnaLabel().is_for_infer()
-    pd.testing.assert_frame_equal(processors.DropnaProcessor()(frame), frame.dropna())
+@pytest.mark.parametrize(
+    ("name", "formula"), [("ZScoreNorm", plain_zscore), ("RobustZScoreNorm", robust)]
+)
+def test_what_is_fitted_on_train_is_applied_to_test(
+    name: str, formula: Callable[[pd.Series, pd.Series], pd.Series]
+) -> None:
+    processor = getattr(processors, name)()
+    processor.fit(TRAIN)
+    made = processor(TEST)
+    for column in COLUMNS[:3]:
+        pd.testing.assert_series_equal(made[column], formula(TRAIN[column], TEST[column]))
+    pd.testing.assert_frame_equal(made[["label"]], TEST[["label"]])
 
 
-@pytest.mark.parametrize("name", ["CSZScoreNorm", "CSRankNorm", "Fillna", "DropnaLabel"])
-def test_a_frame_without_rows_stays_one(name):
-    made = getattr(processors, name)()(_panel(0).iloc[:0])
-    assert made.empty
-    assert made.columns.nlevels == 2
+def test_outliers_are_clipped_only_if_wanted() -> None:
+    extreme = TEST.copy()
+    extreme.iloc[0, 0] = 1e6
+    clipped, free = processors.RobustZScoreNorm(), processors.RobustZScoreNorm(clip_outlier=False)
+    for processor in (clipped, free):
+        processor.fit(TRAIN)
+    assert clipped(extreme).iloc[0, 0] == 3.0
+    assert free(extreme).iloc[0, 0] > 1e5
 
 
-def test_an_unknown_group_is_refused():
-    with pytest.raises(TaskError, match="fields_group 'features' is unknown: use 'feature' or"):
-        processors.CSZScoreNorm("features")
+def test_a_column_that_is_constant_in_train_becomes_zero_there() -> None:
+    constant = TRAIN.copy()
+    constant[("feature", "a")] = 4.0
+    for processor in (processors.ZScoreNorm(), processors.RobustZScoreNorm()):
+        processor.fit(constant)
+        assert (processor(constant)[("feature", "a")] == 0).all()
+
+
+def test_a_column_without_values_in_train_stays_empty_without_a_warning() -> None:
+    empty = TRAIN.copy()
+    empty[("feature", "a")] = np.nan
+    for processor in (processors.ZScoreNorm(), processors.RobustZScoreNorm()):
+        processor.fit(empty)
+        assert processor(TEST)[("feature", "a")].isna().all()
+
+
+def test_fillna_fills_its_group_only() -> None:
+    made = processors.Fillna(fill_value=-1.0)(TEST)
+    pd.testing.assert_frame_equal(made[["feature"]], TEST[["feature"]].fillna(-1.0))
+    pd.testing.assert_frame_equal(made[["label"]], TEST[["label"]])
+
+
+def test_rows_with_gaps_are_dropped() -> None:
+    pd.testing.assert_frame_equal(processors.DropnaProcessor()(TEST), TEST.dropna())
+    known = TEST[TEST[("label", "label")].notna()]
+    pd.testing.assert_frame_equal(processors.DropnaLabel()(TEST), known)
+    assert 0 < len(known) < len(TEST)
+
+
+@pytest.mark.parametrize(
+    "name", ["CSZScoreNorm", "CSRankNorm", "Fillna", "DropnaProcessor", "DropnaLabel"]
+)
+def test_no_rows_are_no_problem(name: str) -> None:
+    pd.testing.assert_frame_equal(getattr(processors, name)()(TEST.head(0)), TEST.head(0))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -18,6 +21,7 @@ from filelock import FileLock
 from wf_dagster.settings import get_settings
 
 LIMIT_BYTES = 4 << 30
+ABANDONED_SECONDS = 24 * 3600
 
 
 @dataclass(frozen=True)
@@ -33,38 +37,36 @@ def get(key: str, compute: Callable[[], Table]) -> Table:
     """The table of a key; computed when it is not there, by one process at a time."""
     folder = get_settings().make_home() / "cache" / "features"
     entry = folder / key
-    if not (found := _opened(entry)):
-        folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / f"{key}.lock"):
-            if not (found := _opened(entry)):
-                _write(entry, compute())
-                _make_room(folder, keep=entry)
-                found = _opened(entry)
-    assert found is not None, f"the cache entry {entry} vanished as it was written"
-    return found
+    if found := _opened(entry):
+        return found
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / f"{key}.lock"):
+        if found := _opened(entry):
+            return found
+        table = compute()
+        _write(entry, table)
+        _make_room(folder, keep=entry)
+        return _opened(entry) or table  # another process may have made room as well
 
 
 def _opened(entry: Path) -> Table | None:
     try:
-        stamp = (entry / "values.npy").stat().st_mtime_ns
-        return _mapped(entry, stamp)
-    except (OSError, ValueError):  # not there, or damaged: it is computed again
+        table = _mapped(entry, (entry / "values.npy").stat().st_mtime_ns)
+    except (OSError, EOFError, ValueError):  # not there, or damaged: it is computed again
         return None
+    with contextlib.suppress(OSError):
+        os.utime(entry)  # what is used last is removed last
+    return table
 
 
 @lru_cache(maxsize=4)
 def _mapped(entry: Path, _stamp: int) -> Table:
     values = np.load(entry / "values.npy", mmap_mode="r")
     frame = pd.read_parquet(entry / "index.parquet")
-    if len(frame) != len(values):
-        raise ValueError("the index does not belong to the values")
-    columns = [tuple(name.split("\t", 1)) for name in (entry / "columns").read_text().splitlines()]
-    os.utime(entry)  # what is used last is removed last
-    return Table(
-        pd.MultiIndex.from_frame(frame.reset_index(drop=True)),
-        columns,  # type: ignore[arg-type]
-        values,
-    )
+    columns = [(group, name) for group, name in json.loads((entry / "columns.json").read_text())]
+    if values.shape != (len(frame), len(columns)):
+        raise ValueError("index and columns do not belong to the values")
+    return Table(pd.MultiIndex.from_frame(frame), columns, values)
 
 
 def _write(entry: Path, table: Table) -> None:
@@ -72,7 +74,7 @@ def _write(entry: Path, table: Table) -> None:
     try:
         np.save(part / "values.npy", np.ascontiguousarray(table.values))
         table.index.to_frame(index=False).to_parquet(part / "index.parquet")
-        (part / "columns").write_text("\n".join("\t".join(c) for c in table.columns))
+        (part / "columns.json").write_text(json.dumps(table.columns))
         if entry.exists():
             shutil.rmtree(entry)
         part.replace(entry)
@@ -81,10 +83,22 @@ def _write(entry: Path, table: Table) -> None:
 
 
 def _make_room(folder: Path, keep: Path) -> None:
-    entries = [e for e in folder.iterdir() if e.is_dir() and not e.name.startswith(".")]
-    entries.sort(key=lambda entry: entry.stat().st_mtime, reverse=True)
+    """Remove what killed processes left half written, and the entries unused for longest."""
+    entries = []
+    for entry in folder.iterdir():
+        with contextlib.suppress(FileNotFoundError):  # another process removed it
+            if entry.is_dir():
+                entries.append((entry.stat().st_mtime, _size(entry), entry))
     total = 0
-    for entry in entries:
-        total += sum(file.stat().st_size for file in entry.iterdir())
+    for used, size, entry in sorted(entries, reverse=True):
+        if entry.name.startswith(".part-"):
+            if time.time() - used > ABANDONED_SECONDS:
+                shutil.rmtree(entry, ignore_errors=True)
+            continue
+        total += size
         if total > LIMIT_BYTES and entry != keep:
             shutil.rmtree(entry, ignore_errors=True)  # a mapped file stays readable until closed
+
+
+def _size(entry: Path) -> int:
+    return sum(file.stat().st_size for file in entry.iterdir())

@@ -9,12 +9,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from wf_dagster.calendars import pair
 from wf_dagster.data.panel import Panel, feature_panel
-from wf_dagster.data.processors import make_processors
+from wf_dagster.data.processors import Processor, make_processors
 from wf_dagster.data.sources import price_source
 from wf_dagster.errors import DataError
 
 _KEYS = ("raw", "infer", "learn")
+_GROUPS = ("feature", "label")
+_OPTIONS = ("segments", "instruments", "prices", "features", "label")
 
 
 class PanelDataset:
@@ -54,7 +57,9 @@ class PanelDataset:
         self.instruments = None if instruments is None else list(instruments)
         self.prices = prices
         self.train_key = train_key
-        self._infer = make_processors(infer_processors, "dataset.kwargs.infer_processors")
+        self._infer = make_processors(
+            infer_processors, "dataset.kwargs.infer_processors", for_infer=True
+        )
         self._learn = make_processors(learn_processors, "dataset.kwargs.learn_processors")
         self._fitted = False
         self._panel: Panel | None = None
@@ -66,16 +71,19 @@ class PanelDataset:
         return time.perf_counter() - started
 
     def config(self, handler_kwargs: Any = None, **kwargs: Any) -> None:
-        """Change the configuration, for example ``segments``; data are read anew.
+        """Change the configuration, for example ``segments``; processors stay as they were fitted.
 
         Raises:
             DataError: There is no such option.
         """
         for name, value in {**(handler_kwargs or {}), **kwargs}.items():
-            if name not in {"segments", "instruments", "prices", "features", "label"}:
-                raise DataError(f"{name} cannot be configured on a PanelDataset")
+            if name not in _OPTIONS:
+                raise DataError(
+                    f"{name} cannot be configured on a PanelDataset: use {', '.join(_OPTIONS)}"
+                )
             setattr(self, name, dict(value) if name == "segments" else value)
-        self._panel = None
+            if name != "segments":
+                self._panel = None
 
     def setup_data(self, handler_kwargs: Any = None, **_: Any) -> None:
         """Read the prices as they are now; processors stay as they were fitted."""
@@ -96,32 +104,35 @@ class PanelDataset:
                 learn processors applied).
 
         Returns:
-            Rows ``(datetime, instrument)``, float64 columns; a list for a list of names.
+            Rows ``(datetime, instrument)``, float64 columns; a list for a list of names. Raw
+            data are shared with other datasets and cannot be changed in place: copy them.
 
         Raises:
-            DataError: No such segment, or no rows in it.
+            DataError: No such segment, columns or data key; no rows in the segment; or all
+                features of the train segment are empty.
         """
         if isinstance(segments, (list, tuple)):
             return [self.prepare(segment, col_set, data_key) for segment in segments]
+        groups = list(_GROUPS) if col_set == "__all" else col_set
+        for group in groups if isinstance(groups, (list, tuple)) else [groups]:
+            if group not in _GROUPS:
+                raise DataError(f"col_set {group!r} is unknown: use 'feature', 'label' or '__all'")
         if data_key not in _KEYS:
             raise DataError(f"data_key {data_key!r} is unknown: use one of {', '.join(_KEYS)}")
         frame = self._rows(segments)
+        processors = {"raw": [], "infer": self._infer, "learn": [*self._infer, *self._learn]}
         if data_key != "raw":
             self._fit()
-            for processor in self._infer:
-                frame = processor(frame)
-        if data_key == "learn":
-            for processor in self._learn:
-                frame = processor(frame)
-        if isinstance(col_set, str) and col_set != "__all":
-            return frame[col_set]
-        return frame if col_set == "__all" else frame[list(col_set)]
+        frame = _applied(processors[data_key], frame)
+        if col_set == "__all":
+            return frame
+        return frame[groups if isinstance(groups, str) else list(groups)]
 
     def _rows(self, segment: Any) -> pd.DataFrame:
         if isinstance(segment, slice):
             name, start, end = "slice", segment.start, segment.stop
-        elif segment in self.segments:
-            name, (start, end) = segment, self.segments[segment]
+        elif isinstance(segment, str) and segment in self.segments:
+            name, (start, end) = segment, pair(self.segments[segment])
         else:
             raise DataError(
                 f"segment {segment!r} is not there: the dataset has {', '.join(self.segments)}"
@@ -143,18 +154,36 @@ class PanelDataset:
         return self._panel
 
     def _fit(self) -> None:
+        """Fit each processor on the train segment as those before it leave it."""
         if self._fitted:
             return
-        frame = self._rows(self.train_key)
-        if np.isnan(frame["feature"].to_numpy()).all():
-            raise DataError(
-                f"all features of the {self.train_key} segment are empty (NaN): the prices before "
-                "it are too short for the feature windows, or have gaps"
-            )
-        for processor in [*self._infer, *self._learn]:
-            processor.fit(frame)
-            frame = processor(frame)
+        processors = [*self._infer, *self._learn]
+        learning = [n for n, one in enumerate(processors) if _learns(one)]
+        if learning or self.train_key in self.segments:
+            frame = self._rows(self.train_key)
+            if np.isnan(frame["feature"].to_numpy()).all():
+                raise DataError(
+                    f"all features of the {self.train_key} segment are empty (NaN): the prices "
+                    "before it are too short for the feature windows, or have gaps"
+                )
+            done = 0
+            for n in learning:  # what comes after the last of them need not be computed here
+                frame = _applied(processors[done:n], frame)
+                processors[n].fit(frame)
+                done = n
         self._fitted = True
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_panel": None}
+
+
+def _learns(processor: Any) -> bool:
+    return getattr(type(processor), "fit", None) is not Processor.fit
+
+
+def _applied(processors: Sequence[Any], frame: pd.DataFrame) -> pd.DataFrame:
+    if processors:
+        frame = frame.copy()  # a processor may change what it is given; the panel is shared
+    for processor in processors:
+        frame = processor(frame)
+    return frame

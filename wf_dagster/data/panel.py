@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
@@ -13,6 +12,7 @@ import pandas as pd
 
 from wf_dagster.calendars import to_day
 from wf_dagster.data import cache
+from wf_dagster.data.code_digest import code_digest
 from wf_dagster.data.sources import PriceSource
 from wf_dagster.errors import DataError, TaskError
 from wf_dagster.tasks import canonical_json, locate
@@ -35,14 +35,16 @@ class Panel:
     days: np.ndarray[Any, Any]
 
     def slice(self, start: Any, end: Any) -> pd.DataFrame:
-        """The rows from ``start`` to ``end``, both included; ``None`` is open. Copies nothing."""
-        low = 0 if start is None else int(np.searchsorted(self.days, _day(start), "left"))
-        high = (
-            len(self.days) if end is None else int(np.searchsorted(self.days, _day(end), "right"))
-        )
-        high = max(low, high)
+        """The rows from ``start`` to ``end``, both included; ``None`` is open.
+
+        Copies nothing: the values of a panel from the cache cannot be changed.
+        """
+        days = self.days
+        low = 0 if start is None else int(np.searchsorted(days, _day(start), "left"))
+        high = len(days) if end is None else int(np.searchsorted(days, _day(end), "right"))
+        rows = slice(low, max(low, high))
         return pd.DataFrame(
-            self.values[low:high], index=self.index[low:high], columns=self.columns, copy=False
+            self.values[rows], index=self.index[rows], columns=self.columns, copy=False
         )
 
 
@@ -51,7 +53,7 @@ def feature_panel(
 ) -> Panel:
     """Features and labels of a price source, from the cache if they were computed before.
 
-    The cache is missed when a definition, the code of its module, the universe or any price
+    The cache is missed when a definition, the code that it runs, the universe or any price
     changes.
 
     Args:
@@ -63,19 +65,24 @@ def feature_panel(
 
     Raises:
         TaskError: A function cannot be found.
-        DataError: The universe is empty, or a function gives something else than a frame with
-            the rows of the prices.
+        DataError: The universe is empty, a function gives something else than a frame of
+            numbers with the rows of the prices, or the prices change meanwhile.
     """
     parts = [("feature", f) for f in _functions(features)] + [
         ("label", f) for f in _functions(label)
     ]
     names = None if instruments is None else list(instruments)
+    if names == []:
+        raise DataError("the universe is empty: instruments=[] selects nothing")
+    version = source.version()
     key = hashlib.sha256(
         canonical_json(
             {
-                "source": source.version(),
+                "source": version,
                 "instruments": names,
-                "parts": [[group, name, kwargs, _code(f)] for group, (name, f, kwargs) in parts],
+                "parts": [
+                    [group, name, kwargs, code_digest(f)] for group, (name, f, kwargs) in parts
+                ],
             }
         ).encode()
     ).hexdigest()
@@ -86,7 +93,10 @@ def feature_panel(
             raise DataError(f"the universe is empty: {names} selects nothing of {source!r}")
         made = [(group, _computed(name, f, kwargs, prices)) for group, (name, f, kwargs) in parts]
         columns = [(group, str(c)) for group, frame in made for c in frame.columns]
-        values = np.column_stack([frame.to_numpy(dtype="float64") for _, frame in made])
+        _check_names(columns)
+        if source.version() != version:  # or it would be kept under the key of other prices
+            raise DataError(f"{source!r} changed while features were computed: run it again")
+        values = np.column_stack([frame.to_numpy() for _, frame in made])
         return cache.Table(cast(pd.MultiIndex, prices.index), columns, values)
 
     table = cache.get(key, compute)
@@ -110,7 +120,10 @@ def _functions(
         function = given["func"]
         if isinstance(function, str):
             function = locate(function, where="features or label")
-        name = f"{function.__module__}.{function.__qualname__}"
+        if not callable(function):
+            raise TaskError(f"{item!r} is no function: write its dotted path")
+        named = getattr(function, "__qualname__", type(function).__qualname__)
+        name = f"{function.__module__}.{named}"
         made.append((name, function, dict(given.get("kwargs") or {})))
     return made
 
@@ -119,23 +132,29 @@ def _computed(
     name: str, function: Callable[..., Any], kwargs: dict[str, Any], prices: pd.DataFrame
 ) -> pd.DataFrame:
     try:
-        frame = function(prices, **kwargs)
+        frame = function(prices.copy(), **kwargs)  # a copy: it may add columns to it
     except TypeError as error:
+        if error.__traceback__ is not None and error.__traceback__.tb_next is not None:
+            raise  # it came from inside the function
         raise TaskError(f"{name} does not take {kwargs}: {error}") from error
     if isinstance(frame, pd.Series):
         frame = frame.to_frame()
     if not isinstance(frame, pd.DataFrame) or not frame.index.equals(prices.index):
         raise DataError(f"{name} must return a frame with the rows of the prices it was given")
-    return frame
-
-
-def _code(function: Callable[..., Any]) -> str:
-    """The text of the function's module: what it calls beside it is part of it."""
-    module = inspect.getmodule(function)
     try:
-        return hashlib.sha256(inspect.getsource(module or function).encode()).hexdigest()
-    except (OSError, TypeError):  # typed into a prompt
-        return repr(getattr(function, "__code__", function))
+        return frame.astype("float64")
+    except (TypeError, ValueError) as error:
+        raise DataError(f"{name} must return numbers: {error}") from error
+
+
+def _check_names(columns: list[tuple[str, str]]) -> None:
+    for group in ("feature", "label"):
+        names = [name for of, name in columns if of == group]
+        if not names:
+            raise DataError(f"no {group} is computed: name a function that gives a column")
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise DataError(f"{group} {twice[0]!r} is computed twice: give it another name")
 
 
 def _day(date: Any) -> np.datetime64:

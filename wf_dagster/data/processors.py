@@ -42,19 +42,22 @@ class Processor(abc.ABC):
         """Whether it can be used when labels are not known."""
         return True
 
-    def _mask(self, frame: pd.DataFrame) -> np.ndarray[Any, Any]:
-        groups = frame.columns.get_level_values(0)
+    def _place(self, frame: pd.DataFrame) -> Any:
+        """The positions of the group's columns; a slice where it can be, which copies less."""
         if self.fields_group is None:
-            return np.ones(len(groups), dtype=bool)
-        return np.asarray(groups == self.fields_group)
+            return slice(None)
+        places = np.flatnonzero(frame.columns.get_level_values(0) == self.fields_group)
+        if len(places) and places[-1] - places[0] + 1 == len(places):
+            return slice(places[0], places[-1] + 1)
+        return places
 
     def _replace(self, frame: pd.DataFrame, values: np.ndarray[Any, Any]) -> pd.DataFrame:
         whole = frame.to_numpy(copy=True)
-        whole[:, self._mask(frame)] = values
+        whole[:, self._place(frame)] = values
         return pd.DataFrame(whole, index=frame.index, columns=frame.columns)
 
     def _values(self, frame: pd.DataFrame) -> np.ndarray[Any, Any]:
-        return frame.to_numpy()[:, self._mask(frame)]
+        return frame.to_numpy()[:, self._place(frame)]
 
 
 class CSZScoreNorm(Processor):
@@ -104,9 +107,9 @@ class ZScoreNorm(Processor):
 
     def fit(self, frame: pd.DataFrame) -> None:
         """Take mean and standard deviation of each column."""
-        values = self._values(frame)
-        self.mean = np.nanmean(values, axis=0)
-        self.scale = np.nanstd(values, axis=0)
+        values = pd.DataFrame(self._values(frame))
+        self.mean = values.mean().to_numpy()
+        self.scale = values.std(ddof=0).to_numpy()
 
     def __call__(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Scale with what was fitted; a constant column becomes 0."""
@@ -132,9 +135,9 @@ class RobustZScoreNorm(Processor):
 
     def fit(self, frame: pd.DataFrame) -> None:
         """Take median and median absolute deviation of each column."""
-        values = self._values(frame)
-        self.median = np.nanmedian(values, axis=0)
-        self.scale = np.nanmedian(np.abs(values - self.median), axis=0) * 1.4826 + 1e-12
+        values = pd.DataFrame(self._values(frame))
+        self.median = values.median().to_numpy()
+        self.scale = (values - self.median).abs().median().to_numpy() * 1.4826 + 1e-12
 
     def __call__(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Scale with what was fitted."""
@@ -181,10 +184,21 @@ class DropnaLabel(DropnaProcessor):
         return False
 
 
-def make_processors(configs: Any, where: str) -> list[Processor]:
-    """Processors of their configurations; a bare class name is one of this module."""
+def make_processors(configs: Any, where: str, *, for_infer: bool = False) -> list[Any]:
+    """Processors of their configurations; a bare class name is one of this module.
+
+    Args:
+        configs: A list of configurations or of ready processors.
+        where: Path of the list in the task, for messages.
+        for_infer: They are applied when labels are not known.
+
+    Raises:
+        TaskError: One cannot be made, is no processor, or needs labels and is for inference.
+    """
     from wf_dagster.tasks import init_instance
 
+    if isinstance(configs, (str, Mapping)):
+        raise TaskError(f"{where} is {configs!r}: use a list of processors")
     made = []
     for position, config in enumerate(configs or []):
         place = f"{where}.{position}"
@@ -194,7 +208,15 @@ def make_processors(configs: Any, where: str) -> list[Processor]:
             known = globals().get(config["class"])
             if "module_path" not in config and isinstance(known, type):
                 config = {**config, "class": known}
-        made.append(init_instance(config, where=place))
+        processor = init_instance(config, where=place)
+        if not all(callable(getattr(processor, name, None)) for name in ("fit", "__call__")):
+            raise TaskError(f"{place} is {processor!r}, not a processor: it needs fit and __call__")
+        if for_infer and not processor.is_for_infer():
+            raise TaskError(
+                f"{place}: {type(processor).__name__} needs labels, which are not known when a "
+                "prediction is made: move it to learn_processors"
+            )
+        made.append(processor)
     return made
 
 

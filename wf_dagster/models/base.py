@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -12,16 +10,13 @@ import pandas as pd
 from wf_dagster.errors import DataError
 
 
-def learning_arrays(
-    dataset: Any, segment: str
-) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+def learning_data(dataset: Any, segment: str) -> tuple[pd.DataFrame, np.ndarray[Any, Any]]:
     """Features and labels of a segment for learning; rows without a label are left out.
 
     Raises:
         DataError: No row is left.
     """
     frame = dataset.prepare(segment, col_set=["feature", "label"], data_key="learn")
-    features = frame["feature"].to_numpy()
     label = frame["label"].to_numpy()[:, 0]
     known = ~np.isnan(label)
     if not known.any():
@@ -29,31 +24,26 @@ def learning_arrays(
             f"segment {segment} has no row with a label: it may be too close to the last session, "
             "or the processors drop every row"
         )
+    features = frame["feature"]
     return (features, label) if known.all() else (features[known], label[known])
 
 
-@contextmanager
-def gaps_explained(dataset: Any, segment: Any, data_key: str) -> Iterator[None]:
-    """Turn a model's refusal of features without a value into one that names them.
-
-    Raises:
-        DataError: The model raised ``ValueError``, and features of the segment have no value.
-    """
-    try:
-        yield
-    except ValueError as error:
-        features = dataset.prepare(segment, col_set="feature", data_key=data_key)
-        gaps = features.isna().sum()
-        gaps = gaps[gaps > 0].sort_values(ascending=False)
-        if gaps.empty:
-            raise
-        named = ", ".join(f"{name} ({count} rows)" for name, count in gaps.head(3).items())
-        more = f" and {len(gaps) - 3} more" if len(gaps) > 3 else ""
-        raise DataError(
-            f"segment {segment} has features without a value, which the model does not take: "
-            f"{named}{more}; add the processor Fillna to infer_processors, or start the segment "
-            "where the feature windows are full"
-        ) from error
+def unusable(features: pd.DataFrame, segment: Any, error: ValueError) -> ValueError:
+    """What to raise when an estimator refuses features: it says where they have no number."""
+    wrong = (~np.isfinite(features.to_numpy())).sum(axis=0)
+    if not wrong.any():
+        return error
+    columns = [
+        f"{name} ({count} of {len(features)} rows)"
+        for name, count in zip(features.columns, wrong, strict=True)
+        if count
+    ]
+    shown = ", ".join(columns[:5]) + (f" and {len(columns) - 5} more" if columns[5:] else "")
+    return DataError(
+        f"segment {segment} has features without a finite value, which the model does not take: "
+        f"{shown}; put {{'class': 'Fillna'}} last in infer_processors (or DropnaProcessor in "
+        "learn_processors), or start the segment later"
+    )
 
 
 def scores(features: pd.DataFrame, values: Any) -> pd.Series:

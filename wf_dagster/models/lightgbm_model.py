@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from wf_dagster.errors import DataError
-from wf_dagster.models.base import inference_features, learning_arrays, scores
+from wf_dagster.errors import DataError, TaskError
+from wf_dagster.models.base import inference_features, learning_data, scores
 
 if TYPE_CHECKING:
     import lightgbm
@@ -50,29 +50,36 @@ class LightGBMModel:
 
         Raises:
             DataError: A segment has no row with a label.
+            TaskError: LightGBM refuses a parameter.
         """
         import lightgbm
 
         params = dict(self.params)
         if threads := os.environ.get("OMP_NUM_THREADS"):
-            params.setdefault("num_threads", int(threads))
-        train = lightgbm.Dataset(*learning_arrays(dataset, "train"), params=params)
+            params.setdefault("num_threads", int(threads.split(",")[0]))
+
+        def data(segment: str, **more: Any) -> lightgbm.Dataset:
+            features, label = learning_data(dataset, segment)
+            return lightgbm.Dataset(features.to_numpy(), label, params=params, **more)
+
+        train = data("train")
         watched: list[Any] = []
         callbacks: list[Any] = []
         if "valid" in dataset.segments:
-            watched = [
-                lightgbm.Dataset(*learning_arrays(dataset, "valid"), reference=train, params=params)
-            ]
+            watched = [data("valid", reference=train)]
             if self.early_stopping_rounds:
                 callbacks = [lightgbm.early_stopping(self.early_stopping_rounds, verbose=False)]
-        self.booster = lightgbm.train(
-            params,
-            train,
-            num_boost_round=self.num_boost_round,
-            valid_sets=watched,
-            callbacks=callbacks,
-            **kwargs,
-        )
+        try:
+            self.booster = lightgbm.train(
+                params,
+                train,
+                num_boost_round=self.num_boost_round,
+                valid_sets=watched,
+                callbacks=callbacks,
+                **kwargs,
+            )
+        except lightgbm.basic.LightGBMError as error:
+            raise TaskError(f"model.kwargs: LightGBM refuses {self.params}: {error}") from error
 
     def predict(self, dataset: Any, segment: Any = "test") -> pd.Series:
         """Scores of a segment: rows ``(datetime, instrument)``, named ``score``.

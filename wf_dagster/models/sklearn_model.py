@@ -7,12 +7,7 @@ from typing import Any
 import pandas as pd
 
 from wf_dagster.errors import DataError, TaskError
-from wf_dagster.models.base import (
-    gaps_explained,
-    inference_features,
-    learning_arrays,
-    scores,
-)
+from wf_dagster.models.base import inference_features, learning_data, scores, unusable
 from wf_dagster.tasks import locate
 
 
@@ -32,7 +27,13 @@ class SklearnModel:
     """
 
     def __init__(self, estimator: str = "sklearn.linear_model.Ridge", **params: Any) -> None:
+        if not isinstance(estimator, str):
+            raise TaskError(
+                f"model.kwargs.estimator is {estimator!r}: use the dotted path of a class"
+            )
         kind = locate(estimator, where="model.kwargs.estimator")
+        if not callable(getattr(kind, "fit", None)) or not callable(getattr(kind, "predict", None)):
+            raise TaskError(f"model.kwargs.estimator: {estimator} has no fit and predict")
         try:
             self.estimator = kind(**params)
         except TypeError as error:
@@ -43,21 +44,26 @@ class SklearnModel:
         """Fit on ``train``.
 
         Raises:
-            DataError: ``train`` has no row with a label, or features that the estimator refuses.
+            DataError: ``train`` has no row with a label, or features that are NaN or infinite
+                where the estimator does not take them.
         """
-        features, label = learning_arrays(dataset, "train")
-        with gaps_explained(dataset, "train", "learn"):
-            self.estimator.fit(features, label, **kwargs)
+        features, label = learning_data(dataset, "train")
+        try:
+            self.estimator.fit(features.to_numpy(), label, **kwargs)
+        except ValueError as error:
+            raise unusable(features, "train", error) from error
         self._fitted = True
 
     def predict(self, dataset: Any, segment: Any = "test") -> pd.Series:
         """Scores of a segment: rows ``(datetime, instrument)``, named ``score``.
 
         Raises:
-            DataError: The model was not fitted.
+            DataError: The model was not fitted, or does not take the features (see :meth:`fit`).
         """
         if not self._fitted:
             raise DataError("the model was not fitted yet: call fit(dataset) first")
         features = inference_features(dataset, segment)
-        with gaps_explained(dataset, segment, "infer"):
+        try:
             return scores(features, self.estimator.predict(features.to_numpy()))
+        except ValueError as error:
+            raise unusable(features, segment, error) from error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Sequence
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, cast, runtime_checkable
 
 import pandas as pd
 
@@ -50,35 +50,28 @@ class PriceSource(Protocol):
 
 
 class FrameSource(abc.ABC):
-    """A price source that reads one frame and keeps it for the life of the object."""
+    """A price source that has all its prices in one frame."""
 
     def __init__(self, as_of: Any = None) -> None:
         self.as_of = to_day(as_of) if as_of else None
-        self._frame: pd.DataFrame | None = None
 
     @abc.abstractmethod
-    def _read(self) -> pd.DataFrame:
-        """The whole frame, checked and sorted."""
+    def _whole(self) -> pd.DataFrame:
+        """All prices as they are now, checked and sorted; shared, so nobody may change them."""
 
     @abc.abstractmethod
     def _content(self) -> str:
-        """Identifies the content of the whole frame."""
+        """Identifies the content of the whole frame as it is now."""
 
     @abc.abstractmethod
     def spec(self) -> dict[str, Any]:
         """Plain values from which :func:`price_source` makes the source again."""
 
     def _visible(self) -> pd.DataFrame:
-        if self._frame is None:
-            frame = self._read()
-            if self.as_of is not None:
-                frame = frame[frame.index.get_level_values("datetime") <= self.as_of]
-                if frame.empty:
-                    raise DataError(
-                        f"no prices at or before as_of={self.as_of:%Y-%m-%d} in {self!r}"
-                    )
-            self._frame = frame
-        return self._frame
+        frame = _between(self._whole(), None, self.as_of)
+        if frame.empty:
+            raise DataError(f"no prices at or before as_of={self.as_of:%Y-%m-%d} in {self!r}")
+        return frame
 
     def load(
         self,
@@ -97,6 +90,9 @@ class FrameSource(abc.ABC):
 
         Raises:
             DataError: A field is not there, or the instruments select nothing.
+
+        Returns:
+            A copy: it may be changed.
         """
         frame = self._visible()
         if fields is not None:
@@ -115,11 +111,9 @@ class FrameSource(abc.ABC):
                     f"the instruments {list(instruments)[:5]} select nothing of {self!r}, which "
                     f"holds {known}, ..."
                 )
-        days = frame.index.get_level_values("datetime")
-        if start is not None:
-            frame, days = frame[days >= to_day(start)], days[days >= to_day(start)]
-        if end is not None:
-            frame = frame[days <= to_day(end)]
+        frame = _between(frame, start, end).copy()
+        # a day or a name that is not selected must not be found in the levels either
+        frame.index = cast(pd.MultiIndex, frame.index).remove_unused_levels()
         return frame
 
     def sessions(self) -> pd.DatetimeIndex:
@@ -135,5 +129,9 @@ class FrameSource(abc.ABC):
         """Changes when any price changes, and with ``as_of``."""
         return f"{self._content()}@{'' if self.as_of is None else self.as_of.date()}"
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_frame": None}
+
+def _between(frame: pd.DataFrame, start: Any, end: Any) -> pd.DataFrame:
+    days = frame.index.get_level_values("datetime")
+    low = 0 if start is None else int(days.searchsorted(to_day(start), "left"))
+    high = len(days) if end is None else int(days.searchsorted(to_day(end), "right"))
+    return frame.iloc[low : max(low, high)]

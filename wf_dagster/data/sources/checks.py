@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pandas as pd
 
@@ -35,8 +37,9 @@ def checked_long(table: pd.DataFrame, place: str) -> pd.DataFrame:
     if table.empty:
         raise DataError(f"{place} holds no rows")
     table = table.assign(datetime=_days(table["datetime"], place))
-    if table["instrument"].isna().any():
-        raise DataError(f"{place} row {_row(table['instrument'].isna())} has no instrument")
+    nameless = table["instrument"].isna() | (table["instrument"] == "")
+    if nameless.any():
+        raise DataError(f"{place} row {_row(nameless)} has no instrument")
     duplicated = table.duplicated(KEYS)
     if duplicated.any():
         first = table[duplicated].iloc[0]
@@ -49,28 +52,32 @@ def checked_long(table: pd.DataFrame, place: str) -> pd.DataFrame:
     fields = [column for column in table.columns if column not in KEYS]
     for field in fields:
         values = pd.to_numeric(table[field], errors="coerce")
-        wrong = values.isna() & table[field].notna()
+        wrong = (values.isna() & table[field].notna()) | np.isinf(values)
         if wrong.any():
             value = table.loc[wrong, field].iloc[0]
-            raise DataError(f"{place} row {_row(wrong)}: {field} is {value!r}, not a number")
+            shown = repr(value) if isinstance(value, str) else value
+            raise DataError(f"{place} row {_row(wrong)}: {field} is {shown}, not a number")
         table[field] = values.astype("float64")
-    if not (table["close"] > 0).where(table["close"].notna(), True).all():
-        wrong = table["close"] <= 0
+    wrong = table["close"] <= 0
+    if wrong.any():
         raise DataError(f"{place} row {_row(wrong)}: close is not positive; leave it empty instead")
     return table.astype({"instrument": str}).set_index(KEYS).sort_index()
 
 
 def _days(column: pd.Series, place: str) -> pd.Series:
-    days = pd.to_datetime(column, errors="coerce", format="ISO8601")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # mixed time zones, refused below
+        days = pd.to_datetime(column, errors="coerce", format="ISO8601")
     if days.isna().any():
         value = column[days.isna()].iloc[0]
         raise DataError(
             f"{place} row {_row(days.isna())}: datetime is {value!r}, not an ISO date such as "
             "2020-03-01"
         )
-    if days.dt.tz is not None:
+    zone = getattr(days.iloc[0], "tz", None)
+    if zone is not None or days.dtype == object:
         raise DataError(
-            f"{place}: datetime carries the time zone {days.dt.tz}; a session is a date, remove it "
+            f"{place}: datetime carries the time zone {zone}; a session is a date, remove it "
             "with .dt.tz_localize(None)"
         )
     timed = days != days.dt.normalize()

@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from wf_dagster.data.sources.base import PriceSource
+from wf_dagster.calendars import to_day
+from wf_dagster.data.sources.base import FrameSource, PriceSource
 from wf_dagster.data.sources.files import CsvPrices, ParquetPrices
 from wf_dagster.data.sources.sample import SamplePrices
 from wf_dagster.errors import DataError
+from wf_dagster.settings import get_settings
 
 
 def price_source(spec: Any = None, as_of: Any = None) -> PriceSource:
@@ -21,19 +23,23 @@ def price_source(spec: Any = None, as_of: Any = None) -> PriceSource:
         as_of: Replay date; default that of the description, else of the settings.
 
     Raises:
-        DataError: It is none of these.
+        DataError: It is none of these, or a source of your own that shows more than ``as_of``.
     """
+    settings = get_settings()
+    if isinstance(spec, PriceSource):
+        return _replayed(spec, as_of or spec.as_of or settings.as_of)
     if spec is None:
-        from wf_dagster.settings import get_settings
-
-        settings = get_settings()
-        spec, as_of = settings.prices, as_of or settings.as_of or None
+        spec = settings.prices
     if isinstance(spec, Mapping):
-        return price_source(spec.get("path", "sample"), as_of or spec.get("as_of"))
+        if unknown := set(spec) - {"path", "as_of"} or {"path"} - set(spec):
+            raise DataError(
+                f"prices={dict(spec)!r}: {min(map(str, unknown))} is unknown or missing; write "
+                "{'path': ..., 'as_of': ...}"
+            )
+        spec, as_of = spec["path"], as_of or spec.get("as_of")
     if not isinstance(spec, (str, Path)):
-        if isinstance(spec, PriceSource):
-            return spec
         raise DataError(f"{spec!r} is no price source: use 'sample', a path, or a PriceSource")
+    as_of = as_of or settings.as_of or None
     if spec == "sample":
         return SamplePrices(as_of)
     path = Path(spec).expanduser()
@@ -45,4 +51,15 @@ def price_source(spec: Any = None, as_of: Any = None) -> PriceSource:
     raise DataError(
         f"prices={str(spec)!r} is no price source: use 'sample', a .parquet or .csv file, or a "
         "folder of them"
+    )
+
+
+def _replayed(source: PriceSource, as_of: Any) -> PriceSource:
+    if not as_of or source.as_of == to_day(as_of):
+        return source
+    if isinstance(source, FrameSource):
+        return price_source(source.spec(), as_of)
+    raise DataError(
+        f"the replay date is {as_of}, but {source!r} has as_of={source.as_of}: make it with the "
+        "same as_of"
     )

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 
 from wf_dagster.data.sources.base import FrameSource
 from wf_dagster.data.sources.checks import checked_long
@@ -47,12 +48,15 @@ class _FilePrices(FrameSource):
     def _read_file(self, path: Path) -> pd.DataFrame:
         raise NotImplementedError  # abstract
 
+    def _whole(self) -> pd.DataFrame:
+        return _kept(type(self), self.path, self._content())
+
     def _read(self) -> pd.DataFrame:
         frames = []
         for path in self._files():
             try:
                 table = self._read_file(path)
-            except (OSError, ValueError, UnicodeDecodeError) as error:
+            except (OSError, ValueError, pa.ArrowException) as error:
                 reason = str(error).splitlines()[0] if str(error) else type(error).__name__
                 raise DataError(f"{path} cannot be read as {self.suffix[1:]}: {reason}") from error
             frames.append(checked_long(table, str(path)))
@@ -72,7 +76,8 @@ class _FilePrices(FrameSource):
         parts = []
         for path in self._files():
             stat = path.stat()
-            parts.append(f"{path.name}:{_digest(path, stat.st_mtime_ns, stat.st_size)}")
+            state = (stat.st_ino, stat.st_ctime_ns, stat.st_mtime_ns, stat.st_size)
+            parts.append(f"{path.name}:{_digest(path, state)}")
         return hashlib.blake2b("|".join(parts).encode(), digest_size=16).hexdigest()
 
 
@@ -97,11 +102,22 @@ class CsvPrices(_FilePrices):
     suffix = ".csv"
 
     def _read_file(self, path: Path) -> pd.DataFrame:
-        return pd.read_csv(path, dtype={"instrument": str})
+        # a converter, because "NA" and "NAN" are ticker symbols
+        return pd.read_csv(path, converters={"instrument": str})
 
 
-@lru_cache(maxsize=256)
-def _digest(path: Path, _modified: int, _size: int) -> str:
+@lru_cache(maxsize=2)
+def _kept(kind: type[_FilePrices], path: Path, content: str) -> pd.DataFrame:
+    """Read and checked once a process, until the files change."""
+    source = kind(path)
+    frame = source._read()
+    if source._content() != content:
+        raise DataError(f"{path} was written while it was read: try again when it is complete")
+    return frame
+
+
+@lru_cache(maxsize=1 << 16)
+def _digest(path: Path, _state: tuple[int, ...]) -> str:
     with path.open("rb") as file:
         digest = hashlib.blake2b(digest_size=16)
         while block := file.read(1 << 20):

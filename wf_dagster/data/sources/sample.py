@@ -36,7 +36,7 @@ class SamplePrices(FrameSource):
     def _content(self) -> str:
         return f"skfolio-{_package_version()}"
 
-    def _read(self) -> pd.DataFrame:
+    def _whole(self) -> pd.DataFrame:
         return _sample(get_settings().home / "cache" / f"sample-{_package_version()}.parquet")
 
 
