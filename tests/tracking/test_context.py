@@ -160,8 +160,8 @@ def test_a_pickled_recorder_works_in_another_process():
 FORKED = """
 import multiprocessing
 def work(n):
-    with R.start(experiment_name="a", recorder_name=f"child{n}"):
-        R.log_params(n=n)
+    R.start_exp(experiment_name="a", recorder_name=f"child{n}")  # left open
+    R.log_params(n=n)
 context = multiprocessing.get_context("fork")
 with R.start(experiment_name="a", recorder_name="parent"):
     R.log_params(before=1)

@@ -140,6 +140,25 @@ def test_an_entry_that_is_refused_does_not_take_the_others_along():
     buffer.flush()  # told once
 
 
+def test_a_search_does_not_tell_what_another_recorder_was_refused():
+    with pytest.raises(TrackingError, match=r"^same not"), R.start(experiment_name="a"):  # noqa: PT012
+        get_client().log_param(R.get_recorder().id, "same", "theirs")
+        R.log_params(same="mine")
+        assert len(R.list_recorders()) == 1
+
+
+def test_tags_are_deleted_whether_they_were_written_or_still_wait():
+    with R.start(experiment_name="a"):
+        R.set_tags(a=1, b=2, c=3)
+        R.get_recorder().flush()
+        R.set_tags(d=4)
+        R.delete_tags("a", "d")
+        recorder = R.get_recorder()
+        with pytest.raises(TrackingError, match="deleting a tag"):
+            R.delete_tags("never set")
+    assert {"a", "b", "c", "d"} & set(recorder.list_tags()) == {"b", "c"}
+
+
 def test_chunks_keep_within_the_limits_of_one_request():
     batch = Batch(
         params={f"p{i}": "ä" * 6000 for i in range(250)},

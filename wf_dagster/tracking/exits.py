@@ -27,10 +27,10 @@ def status_after(error: BaseException | None) -> str:
     return Recorder.STATUS_FI if clean else Recorder.STATUS_FA
 
 
-def end_after(recorder: MLflowRecorder, error: BaseException) -> None:
+def end_after(recorder: MLflowRecorder, error: BaseException, status: str = "") -> None:
     """End a recorder after an exception, which must not be hidden by a failing store."""
     try:
-        recorder.end_run(status_after(error), reason=reason_of(error))
+        recorder.end_run(status or status_after(error), reason=reason_of(error))
     except TrackingError as failure:
         _log.error("recorder %s could not be ended: %s", recorder.id, failure)
 
@@ -46,25 +46,24 @@ class _Watch:
     """Remembers what went wrong, so that the end of the process knows it."""
 
     def __init__(self) -> None:
-        self.last_error: Any = None
         self.dead_threads: dict[int, BaseException | None] = {}
-        self._set = False
+        self._pid = 0
 
     def begin(self) -> None:
         if threading.current_thread() is threading.main_thread():
             _take_sigterm()
-        if self._set:
+        if self._pid == os.getpid():
             return
-        self._set = True
-        # what an interactive session raised before does not count
-        self.last_error = _uncaught()
+        self._pid = os.getpid()
+        self.dead_threads = {}
         atexit.register(self.end)
         # atexit does not run in the processes that multiprocessing starts, this does
         util.Finalize(None, self.end, exitpriority=100)
         previous = threading.excepthook
 
         def note(args: Any) -> None:
-            self.dead_threads[args.thread.ident] = args.exc_value
+            if args.thread is not None:
+                self.dead_threads[args.thread.ident] = args.exc_value
             previous(args)
 
         threading.excepthook = note
@@ -72,21 +71,19 @@ class _Watch:
     def end(self) -> None:
         # multiprocessing ends its processes from a `finally`, where the exception still shows
         error = sys.exc_info()[1]
-        if error is None and _uncaught() is not self.last_error:
-            error = _uncaught()
         for recorder in reversed(KEEPER.running()):
             own = error or self.dead_threads.get(recorder.thread)
+            if own is None and uncaught() is not recorder.error_before:
+                own = uncaught()
             try:
                 status = recorder.wanted_status or status_after(own)
                 recorder.end_run(status, reason=reason_of(own) if own else "")
             except TrackingError as failure:
                 _log.error("recorder %s could not be ended: %s", recorder.id, failure)
 
-    def forked(self) -> None:
-        self.dead_threads = {}
 
-
-def _uncaught() -> Any:
+def uncaught() -> Any:
+    """The last exception that nobody caught, in a script or an interactive session."""
     return getattr(sys, "last_value", None)
 
 

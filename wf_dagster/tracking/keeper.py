@@ -59,7 +59,7 @@ class Keeper:
         """Write what waits for one store, so that a search there finds it."""
         for recorder in self.running():
             if recorder.uri == uri:
-                recorder.flush()
+                recorder.flush_noting()
 
     def forget(self) -> None:
         """In a forked child: the recorders are the parent's, and the thread is not there."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import threading
 import time
@@ -17,7 +18,7 @@ from wf_dagster.tracking.addresses import local_path, run_url
 from wf_dagster.tracking.artifacts import Artifacts
 from wf_dagster.tracking.buffer import Batch, LogBuffer
 from wf_dagster.tracking.code_state import code_state, environment_tags
-from wf_dagster.tracking.exits import WATCH, release_sigterm
+from wf_dagster.tracking.exits import WATCH, release_sigterm, uncaught
 from wf_dagster.tracking.heartbeat import BEAT_SECONDS, HEARTBEAT_TAG, Heartbeat
 from wf_dagster.tracking.keeper import KEEPER
 from wf_dagster.tracking.recorder import Raw, Recorder
@@ -28,6 +29,7 @@ from wf_dagster.tracking.text import PARAM_LIMIT, TAG_LIMIT, checked_name, cut, 
 
 FAILURE_TAG = "wf_failure"
 FLUSH_SECONDS = 3.0
+FRESH_SECONDS = 1.0  # for which what was read of a running recorder is taken for true
 _LIMITS = {"params": PARAM_LIMIT, "tags": TAG_LIMIT}
 _STATUSES = ("SCHEDULED", "RUNNING", "FINISHED", "FAILED", "KILLED")
 
@@ -63,6 +65,7 @@ class MLflowRecorder(Recorder):
         self._take_data(run)
 
     def _take_data(self, run: Any) -> None:
+        self._read_at = time.monotonic()
         self._held: dict[str, dict[str, Any]] | None = {
             "params": dict(run.data.params),
             "metrics": dict(run.data.metrics),
@@ -80,6 +83,7 @@ class MLflowRecorder(Recorder):
         self._beat = 0.0
         self._pid = 0
         self.thread = 0
+        self.error_before: Any = None
         self.wanted_status: str | None = None
 
     def __getstate__(self) -> dict[str, Any]:
@@ -89,6 +93,7 @@ class MLflowRecorder(Recorder):
 
     def __setstate__(self, state: Mapping[str, Any]) -> None:
         self.__dict__.update(state)
+        self._read_at = -math.inf
         self._reset()
 
     @property
@@ -139,6 +144,7 @@ class MLflowRecorder(Recorder):
         """Take charge of a run that is RUNNING in the store."""
         self._pid = os.getpid()
         self.thread = threading.get_ident()
+        self.error_before = uncaught()
         self.wanted_status = None
         self._beat = time.monotonic()
         KEEPER.add(self)
@@ -163,7 +169,7 @@ class MLflowRecorder(Recorder):
         self.wanted_status = status
         if reason:
             self._buffer.add_tags({FAILURE_TAG: redacted(reason)})
-        self._flush_noting()
+        self.flush_noting()
         self._ask("ending a run", lambda c: c.set_terminated(self.id, status))
         self.status, self.end_time = status, datetime.now(timezone.utc)
         KEEPER.remove(self)
@@ -183,7 +189,7 @@ class MLflowRecorder(Recorder):
             self._beat = time.monotonic()
             self._buffer.add_tags({HEARTBEAT_TAG: str(Heartbeat.now(self._shared))})
         if due or self._buffer.age() >= FLUSH_SECONDS:
-            self._flush_noting(patience=0)
+            self.flush_noting(patience=0)
 
     def disown(self) -> None:
         """In a forked child: what waits is the parent's to write."""
@@ -198,7 +204,12 @@ class MLflowRecorder(Recorder):
         if len(self._buffer):
             self._buffer.flush()
 
-    def _flush_noting(self, patience: float | None = None) -> None:
+    def flush_noting(self, patience: float | None = None) -> None:
+        """Write what is waiting; what the store refuses for good is told at the end.
+
+        Raises:
+            StoreError: The store failed.
+        """
         try:
             self._buffer.flush(patience)
         except StoreError:
@@ -318,7 +329,7 @@ class MLflowRecorder(Recorder):
         """Read the run again.
 
         One that had ended when it was found is not read again by itself: a listing of
-        thousands is one request, not thousands.
+        thousands is one request, not thousands. One that runs is, after a second.
         """
         self.flush()
         run = self._ask("reading a run", lambda c: c.get_run(self.id))
@@ -328,10 +339,14 @@ class MLflowRecorder(Recorder):
             self._take(run)
 
     def _data(self) -> dict[str, dict[str, Any]]:
-        if self.running or self._held is None:
+        if self._held is None or self._live or (self.running and self._is_old()):
             self.reload()
         assert self._held is not None
         return self._held
+
+    def _is_old(self) -> bool:
+        """A listing of many that run is read once as well."""
+        return time.monotonic() - self._read_at > FRESH_SECONDS
 
     # objects
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from wf_dagster.errors import ExperimentNotFoundError
+from wf_dagster.tracking.exits import end_after
 from wf_dagster.tracking.manager import MLflowExpManager
 from wf_dagster.tracking.mlflow_experiment import literal
 from wf_dagster.tracking.mlflow_recorder import MLflowRecorder
@@ -37,15 +38,12 @@ def parent_run(
             name, tags={**(tags or {}), RUN_TAG: dagster_run_id, KIND_TAG: PARENT}
         )
     parent.start_run()
-    status = "KILLED"
     try:
         yield parent.id
-        status = "FINISHED"
-    except Exception:
-        status = "FAILED"
+    except BaseException as error:
+        end_after(parent, error, "FAILED" if isinstance(error, Exception) else "KILLED")
         raise
-    finally:
-        parent.end_run(status)
+    parent.end_run()
 
 
 def parent_of(dagster_run_id: str, experiment_name: str) -> str | None:

@@ -38,7 +38,7 @@ def task_train(
     Args:
         task_config: ``{"model": ..., "dataset": ..., "record": [...]}``.
         experiment_name: MLflow experiment; made when it is not there.
-        recorder_name: Name of the run; default the one MLflow makes up.
+        recorder_name: Name of the run; default ``"mlflow_recorder"``.
         parent_run_id: MLflow run that the recorder becomes a child of.
         tags: Further tags of the recorder.
 
