@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import signal
-import subprocess
-import sys
 import threading
 
 import pytest
 
-from tests.tracking.support import ROOT, run, script
+from tests.tracking.support import run_forked, script
 from wf_dagster import R
 from wf_dagster.errors import TrackingError
 from wf_dagster.tracking.store import get_client
@@ -107,52 +105,47 @@ def test_logging_without_a_start_starts_one_in_the_default_experiment(caplog):
     assert recorder.list_tags()["b"] == "2"
 
 
-OPEN = 'R.start_exp(experiment_name="a"); R.log_metrics(m=1.0)\n'
+OPEN = 'R.start_exp(experiment_name="{name}"); R.log_metrics(m=1.0)\n'
+ENDINGS = {  # what a script does after start_exp; status and exit code
+    "end": ("", "FINISHED", 0),
+    "exit": ("sys.exit(0)", "FINISHED", 0),
+    "error": ("1 / 0", "FAILED", 1),
+    "Ctrl-C": ("raise KeyboardInterrupt", "FAILED", -signal.SIGINT),
+    "SIGTERM": ("os.kill(os.getpid(), signal.SIGTERM); time.sleep(30)", "FAILED", 143),
+    "an error caught": ("try: 1 / 0\nexcept ZeroDivisionError: pass", "FINISHED", 0),
+    "ended before the error": ("R.end_exp(); 1 / 0", "FINISHED", 1),
+}
+IN_THREAD = """
+import threading
+def work():
+    R.start_exp(experiment_name="thread"); R.log_metrics(m=1.0); 1 / 0
+thread = threading.Thread(target=work); thread.start(); thread.join()
+"""
+IN_MULTIPROCESSING = """
+import multiprocessing
+def work(name, divisor):
+    R.start_exp(experiment_name=name); R.log_metrics(m=1.0); 1 / divisor
+fork = multiprocessing.get_context("fork")
+both = [fork.Process(target=work, args=(f"multi{d}", d)) for d in (0, 1)]
+[p.start() for p in both]; [p.join() for p in both]
+"""
 
 
 @pytest.mark.integration
-@pytest.mark.parametrize(
-    ("code", "status", "exit_code"),
-    [
-        (OPEN, "FINISHED", 0),
-        (OPEN + "sys.exit(0)", "FINISHED", 0),
-        (OPEN + "1 / 0", "FAILED", 1),
-        (OPEN + "raise KeyboardInterrupt", "FAILED", None),
-        (OPEN + "os.kill(os.getpid(), signal.SIGTERM); time.sleep(30)", "FAILED", 143),
-        ("R.log_metrics(m=1.0); R.get_exp().id\n", "FINISHED", 0),
-        (
-            "import threading\n"
-            'def work():\n    R.start_exp(experiment_name="a"); R.log_metrics(m=1.0); 1 / 0\n'
-            "t = threading.Thread(target=work); t.start(); t.join()",
-            "FAILED",
-            0,
-        ),
-    ],
-    ids=["end", "exit 0", "error", "Ctrl-C", "SIGTERM", "never started", "error in a thread"],
-)
-def test_the_end_of_the_interpreter_ends_what_was_left_open(code, status, exit_code):
-    done = run(code)
-    name = "Experiment" if "start_exp" not in code else "a"
-    assert _only(name).status == status, done.err
-    assert _only(name).list_metrics() == {"m": 1.0}
-    assert exit_code is None or done.returncode == exit_code
-    if status == "FAILED":
-        assert _only(name).list_tags()["wf_failure"]
-
-
-@pytest.mark.integration
-@pytest.mark.parametrize(("more", "status"), [("", "FINISHED"), ("; 1 / 0", "FAILED")])
-def test_a_process_of_multiprocessing_ends_what_it_left_open(tmp_path, more, status):
-    module = tmp_path / "job.py"
-    module.write_text(
-        "import multiprocessing\n"
-        f'def work():\n    from wf_dagster import R\n    R.start_exp(experiment_name="a"){more}\n'
-        'if __name__ == "__main__":\n'
-        '    p = multiprocessing.get_context("spawn").Process(target=work); p.start(); p.join()\n'
-    )
-    done = run("import runpy; runpy.run_path(sys.argv[1], run_name='__main__')", str(module))
-    assert done.returncode == 0, done.err
-    assert _only().status == status
+def test_the_end_of_the_process_ends_what_was_left_open():
+    codes = {name: OPEN.format(name=name) + code for name, (code, *_) in ENDINGS.items()}
+    codes |= {"Experiment": "R.log_metrics(m=1.0)", "thread": IN_THREAD, "-": IN_MULTIPROCESSING}
+    done = run_forked(codes)
+    statuses = {name: status for name, (_, status, _) in ENDINGS.items()}
+    statuses |= {"Experiment": "FINISHED", "thread": "FAILED"}
+    statuses |= {"multi0": "FAILED", "multi1": "FINISHED"}
+    found = {name: _only(name) for name in statuses}
+    assert {name: r.status for name, r in found.items()} == statuses, done.err
+    for recorder in found.values():
+        assert recorder.list_metrics() == {"m": 1.0}
+        assert ("wf_failure" in recorder.list_tags()) == (recorder.status == "FAILED")
+    exits = {name: code for name, (*_, code) in ENDINGS.items()}
+    assert done.ends == {**exits, "Experiment": 0, "thread": 0, "-": 0}
 
 
 BLOCK = """
@@ -206,13 +199,3 @@ def test_a_recorder_started_and_ended_in_a_thread():
     thread.start()
     thread.join()
     assert _only().status == "FINISHED"
-
-
-def test_no_process_is_kept_alive_by_the_keeper():
-    code = 'from wf_dagster import R\nwith R.start(experiment_name="a"): pass\nprint("end")'
-    from tests.tracking.support import environment
-
-    done = subprocess.run(
-        [sys.executable, "-c", code], env=environment(), cwd=ROOT, capture_output=True, timeout=60
-    )
-    assert done.stdout == b"end\n"

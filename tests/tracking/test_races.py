@@ -6,14 +6,13 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from tests.tracking.support import run, script
+from tests.tracking.support import run_forked
 from wf_dagster import R
 
 pytestmark = pytest.mark.integration
@@ -60,32 +59,15 @@ def test_eight_threads():
 
 
 def test_four_processes():
-    started = [script(WORK + f"work({who}, {EACH})") for who in range(4)]
-    for process in started:
-        _, err = process.communicate(timeout=300)
-        assert process.returncode == 0, err
+    done = run_forked({str(who): WORK + f"work({who}, {EACH})" for who in range(4)})
+    assert set(done.ends.values()) == {0}, done.err
     _check(4, EACH)
 
 
 def test_eight_processes_make_one_experiment(home):
     (home / "mlflow.db").unlink()  # they make its tables too
-    code = 'print(R.get_exp(experiment_name="one").id)'
-    started = [script(code) for _ in range(8)]
-    ids = Counter()
-    for process in started:
-        out, err = process.communicate(timeout=200)
-        assert process.returncode == 0, err
-        ids[out] += 1
-    assert list(ids.values()) == [8]
+    code = 'R.get_exp(experiment_name="one").create_recorder()'
+    done = run_forked({str(n): code for n in range(8)})
+    assert set(done.ends.values()) == {0}, done.err
+    assert len(R.list_recorders(experiment_name="one")) == 8
     assert sum(name == "one" for name in R.list_experiments()) == 1
-
-
-def test_the_name_of_an_experiment_that_was_deleted_meanwhile():
-    done = run(
-        'with R.start(experiment_name="a"): pass\n'
-        'R.delete_exp(experiment_name="a")\n'
-        "from wf_dagster.errors import ExperimentDeletedError\n"
-        "try: R.get_exp(experiment_name='a')\n"
-        "except ExperimentDeletedError as e: print(e)\n"
-    )
-    assert "mlflow experiments restore" in done.out

@@ -10,9 +10,11 @@ from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 
 import pytest
+from typer.testing import CliRunner
 
 from tests.tracking.support import ROOT, environment, script
 from wf_dagster import R
+from wf_dagster.cli import app
 from wf_dagster.errors import ExperimentNotFoundError
 from wf_dagster.tracking import find_dead, parent_run, sweep
 from wf_dagster.tracking.heartbeat import HEARTBEAT_TAG, Heartbeat
@@ -27,13 +29,7 @@ with R.start(experiment_name="a", recorder_name="victim"):
 
 
 def _command(*arguments):
-    return subprocess.run(
-        [sys.executable, "-m", "wf_dagster", "sweep", *arguments],
-        env=environment(),
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-    )
+    return CliRunner().invoke(app, ["sweep", *arguments])
 
 
 def _stored(recorder_id):
@@ -91,10 +87,14 @@ def test_the_command_shows_then_sweeps():
     assert run_id in shown.stdout
     assert "1 dead run found" in shown.stdout
     assert _stored(run_id).status == "RUNNING"
-    assert "1 dead run set FAILED" in _command("--experiment", "a").stdout
+    done = subprocess.run(
+        [sys.executable, "-m", "wf_dagster", "sweep", "--experiment", "a"],
+        env=environment(), cwd=ROOT, capture_output=True, text=True,
+    )  # fmt: skip
+    assert "1 dead run set FAILED" in done.stdout
     assert _stored(run_id).status == "FAILED"
     wrong = _command("--experiment", "zz")
-    assert (wrong.returncode, wrong.stderr) == (
+    assert (wrong.exit_code, wrong.stderr) == (
         2,
         "wf-dagster: there is no experiment called 'zz'\n",
     )
