@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 from filelock import FileLock
 
+from wf_dagster.data.parquet import read_parquet
 from wf_dagster.settings import get_settings
 
 LIMIT_BYTES = 4 << 30
@@ -62,7 +63,7 @@ def _opened(entry: Path) -> Table | None:
 @lru_cache(maxsize=4)
 def _mapped(entry: Path, _stamp: int) -> Table:
     values = np.load(entry / "values.npy", mmap_mode="r")
-    frame = pd.read_parquet(entry / "index.parquet")
+    frame = read_parquet(entry / "index.parquet")
     columns = [(group, name) for group, name in json.loads((entry / "columns.json").read_text())]
     if values.shape != (len(frame), len(columns)):
         raise ValueError("index and columns do not belong to the values")

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
+from wf_dagster.data.parquet import read_parquet
 from wf_dagster.data.sources.base import FrameSource
 from wf_dagster.data.sources.checks import checked_long
 from wf_dagster.errors import DataError
@@ -93,7 +94,7 @@ class ParquetPrices(_FilePrices):
     suffix = ".parquet"
 
     def _read_file(self, path: Path) -> pd.DataFrame:
-        return pd.read_parquet(path)
+        return read_parquet(path)
 
 
 class CsvPrices(_FilePrices):

@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from wf_dagster.data.parquet import read_parquet
 from wf_dagster.data.sources.base import FrameSource
 from wf_dagster.errors import DataError
 from wf_dagster.settings import get_settings
@@ -54,7 +55,7 @@ def _package_version() -> str:
 def _sample(copy: Path) -> pd.DataFrame:
     # importing the package takes longer than everything else here: keep a copy of its table
     if copy.exists():
-        return pd.read_parquet(copy)
+        return read_parquet(copy)
     from skfolio.datasets import load_sp500_dataset
 
     wide = load_sp500_dataset().astype("float64")
