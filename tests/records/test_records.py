@@ -94,7 +94,7 @@ def test_the_records_of_a_trained_task_leave_their_objects_metrics_and_tags(tmp_
 
 def test_a_roll_at_the_end_of_the_data_keeps_predictions_whose_labels_are_not_known():
     task = task_of("2022-12-01")
-    task["dataset"]["kwargs"]["prices"] = {"kind": "sample", "as_of": "2022-12-02"}
+    task["dataset"]["kwargs"]["prices"] = {"path": "sample", "as_of": "2022-12-02"}
     task["record"].append({"class": "PortAnaRecord", "module_path": "wf_dagster.records"})
     trained = task_train(task, "records")
     assert len(trained.load_object("pred.pkl")) > 0

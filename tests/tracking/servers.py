@@ -169,10 +169,10 @@ def postgres_server(binaries: Path) -> Iterator[str]:
 
 
 def _open(port: int) -> bool:
-    import psycopg2
+    import psycopg
 
     try:
-        psycopg2.connect(f"postgresql://me@127.0.0.1:{port}/postgres").close()
+        psycopg.connect(f"postgresql://me@127.0.0.1:{port}/postgres").close()
         return True
-    except psycopg2.OperationalError:
+    except psycopg.OperationalError:
         return False
