@@ -4,63 +4,16 @@ from __future__ import annotations
 
 import io
 import json
-import pickle
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
 import pandas as pd
 
-from wf_dagster.errors import UnsafeObjectError
-from wf_dagster.settings import get_settings
+from wf_dagster.safe_pickle import loads
 
 PARQUET = ".parquet"
 _SERIES = b"wf_series"
-
-# Only classes of these packages are loaded, and the functions named below: a function of a
-# library (numpy.testing's runstring, pandas.eval, ...) can run code, a plain class cannot.
-_PACKAGES = (
-    "collections",
-    "datetime",
-    "decimal",
-    "fractions",
-    "lightgbm",
-    "numpy",
-    "pandas",
-    "pathlib",
-    "scipy.sparse",
-    "sklearn",
-    "uuid",
-    "wf_dagster",
-    "zoneinfo",
-)
-_REFUSED = ("numpy.distutils", "numpy.f2py", "numpy.testing", "pandas.io", "sklearn.externals")
-_REFUSED_NAMES = {"memmap", "DataSource", "MLflowRecorder"}
-_BUILTINS = {
-    "bool", "bytearray", "bytes", "complex", "dict", "float", "frozenset", "int", "list", "object",
-    "range", "set", "slice", "str", "tuple",
-}  # fmt: skip
-_FUNCTIONS = {
-    "_codecs.encode",
-    "copyreg._reconstructor",
-    "numpy._core.multiarray._reconstruct",
-    "numpy._core.multiarray.scalar",
-    "numpy._core.numeric._frombuffer",
-    "numpy.core.multiarray._reconstruct",
-    "numpy.core.multiarray.scalar",
-    "numpy.core.numeric._frombuffer",
-    "numpy.random._pickle.__bit_generator_ctor",
-    "numpy.random._pickle.__generator_ctor",
-    "numpy.random._pickle.__randomstate_ctor",
-    "pandas._libs.internals._unpickle_block",
-    "pandas._libs.tslibs.nattype._nat_unpickle",
-    "pandas._libs.tslibs.timestamps._unpickle_timestamp",
-    "pandas._libs.tslibs.timedeltas._timedelta_unpickle",
-    "pandas._libs.tslibs.offsets._offset_unpickle",
-    "pandas.core.indexes.base._new_Index",
-    "pandas.core.indexes.datetimes._new_DatetimeIndex",
-    "pandas.core.indexes.period._new_PeriodIndex",
-}
 
 
 def dump(name: str, value: Any) -> tuple[str, bytes]:
@@ -93,40 +46,7 @@ def load(name: str, content: bytes, allow: Sequence[str] = ()) -> Any:
     """
     if name.endswith(PARQUET) or content[:4] == b"PAR1":
         return _from_parquet(content)
-    return _Unpickler(name, content, allow).load()
-
-
-class _Unpickler(pickle.Unpickler):
-    def __init__(self, name: str, content: bytes, allow: Sequence[str]) -> None:
-        super().__init__(io.BytesIO(content))
-        self._name = name
-        trusted = get_settings().trusted_modules.split(",")
-        self._allow = [m.strip() for m in [*allow, *trusted] if m.strip()]
-
-    def find_class(self, module: str, name: str) -> Any:
-        full = f"{module}.{name}"
-        if _within(module, self._allow):
-            return super().find_class(module, name)
-        if full in _FUNCTIONS or (module == "builtins" and name in _BUILTINS):
-            return super().find_class(module, name)
-        cython = name.startswith("__pyx_unpickle_")
-        if (
-            _within(module, _PACKAGES)
-            and not _within(module, _REFUSED)
-            and name.split(".")[-1] not in _REFUSED_NAMES
-        ):
-            found = super().find_class(module, name)
-            if isinstance(found, type) or cython:
-                return found
-        raise UnsafeObjectError(
-            f"object {self._name!r} names {full}, which may run code when it is loaded: if you "
-            f"trust whoever saved it, load it with allow=[{module!r}] or set "
-            f"WF_TRUSTED_MODULES={module}"
-        )
-
-
-def _within(module: str, packages: Sequence[str]) -> bool:
-    return any(module == package or module.startswith(f"{package}.") for package in packages)
+    return loads(content, name, allow)
 
 
 def _parquet(value: pd.DataFrame | pd.Series) -> bytes | None:
