@@ -68,3 +68,23 @@ class TrainingError(WfError, RuntimeError):
 
 class CollectError(WfError, LookupError):
     """There is nothing to collect."""
+
+
+class PoolError(WfError):
+    """The task pool cannot do what was asked."""
+
+
+class PoolInputError(PoolError, ValueError):
+    """A pool name, status, query or task that no pool can use."""
+
+
+class PoolStoreError(PoolError):
+    """The store of the task pool is down, refuses the login, or cannot be used."""
+
+
+class LeaseError(PoolError, RuntimeError):
+    """A task was never fetched, or its lease ran out and another worker holds it now."""
+
+
+class TaskNotFoundError(PoolError, LookupError):
+    """The pool holds no task of that id."""

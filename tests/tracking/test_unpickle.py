@@ -23,10 +23,10 @@ from sklearn import ensemble, linear_model, neighbors, pipeline, preprocessing, 
 import wf_dagster
 from tests.support import task_of
 from wf_dagster import R
+from wf_dagster import safe_pickle as unpickle
 from wf_dagster.errors import BrokenObjectError, ObjectNotFoundError, UnsafeObjectError
 from wf_dagster.models import SklearnModel
 from wf_dagster.tasks import init_instance
-from wf_dagster.tracking import unpickle
 
 
 def _global(module, name):

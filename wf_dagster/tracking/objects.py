@@ -10,8 +10,8 @@ from typing import Any
 import pandas as pd
 
 from wf_dagster.errors import BrokenObjectError, TrackingError
+from wf_dagster.safe_pickle import loads
 from wf_dagster.tracking.parquet import MAGIC, from_parquet, to_parquet
-from wf_dagster.tracking.unpickle import loads
 
 PARQUET = ".parquet"
 _PICKLES = {".pkl", ".pickle"}

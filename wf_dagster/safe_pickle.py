@@ -13,7 +13,7 @@ import pickle
 import types
 import zoneinfo
 from _compat_pickle import IMPORT_MAPPING, NAME_MAPPING
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 from wf_dagster.errors import UnsafeObjectError
@@ -123,31 +123,49 @@ _WRAPPERS = ("pandas.core.arrays", "pandas.core.dtypes.dtypes", "pandas.core.ind
 _BASES = (object, dict, list, tuple, set, frozenset, str, int, float, bytes)
 
 
-def loads(content: bytes, name: str, allow: Sequence[str] = ()) -> Any:
+def loads(
+    content: bytes,
+    name: str,
+    allow: Sequence[str] = (),
+    references: Callable[[Any], Any] | None = None,
+) -> Any:
     """The object of a pickle.
 
     Args:
         content: The pickle.
         name: What the object is called, for messages.
         allow: Further modules, packages or dotted names that the pickle may name and call.
+        references: Finds the objects that the pickle only refers to (its persistent ids).
 
     Raises:
         UnsafeObjectError: It names something that is not allowed.
         pickle.UnpicklingError: It is no pickle.
     """
     trusted = get_settings().trusted_modules.replace(",", " ").split()
-    return _Unpickler(content, name, (*allow, *trusted)).load()
+    return _Unpickler(content, name, (*allow, *trusted), references).load()
 
 
 # The pure Python unpickler, because only its steps can be checked one by one.
 class _Unpickler(pickle._Unpickler):
     dispatch: ClassVar[dict[int, Any]] = dict(pickle._Unpickler.dispatch)
 
-    def __init__(self, content: bytes, name: str, allow: Sequence[str]) -> None:
+    def __init__(
+        self,
+        content: bytes,
+        name: str,
+        allow: Sequence[str],
+        references: Callable[[Any], Any] | None,
+    ) -> None:
         super().__init__(io.BytesIO(content))
         self._name = name
         self._allow = allow
+        self._references = references
         self._callable: dict[int, Any] = {}
+
+    def persistent_load(self, pid: Any) -> Any:
+        if self._references is None:
+            raise pickle.UnpicklingError(f"object {self._name!r} refers to what is kept elsewhere")
+        return self._references(pid)
 
     def find_class(self, module: str, name: str) -> Any:
         if getattr(self, "proto", 0) < 3:  # these name modules as Python 2 did
