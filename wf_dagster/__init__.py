@@ -10,33 +10,61 @@ from typing import TYPE_CHECKING, Any
 
 _WHERE = {
     "AverageEnsemble": "wf_dagster.collect",
+    "BrokenObjectError": "wf_dagster.errors",
+    "CalendarError": "wf_dagster.errors",
+    "CollectError": "wf_dagster.errors",
+    "Collector": "wf_dagster.collect",
     "CsvPrices": "wf_dagster.data",
+    "DataError": "wf_dagster.errors",
+    "Ensemble": "wf_dagster.collect",
     "ExpManager": "wf_dagster.tracking",
     "Experiment": "wf_dagster.tracking",
+    "ExperimentDeletedError": "wf_dagster.errors",
+    "ExperimentNotFoundError": "wf_dagster.errors",
+    "Group": "wf_dagster.collect",
+    "LeaseError": "wf_dagster.errors",
     "LightGBMModel": "wf_dagster.models",
-    "MultiHorizonGen": "wf_dagster.tasks",
-    "MultiHorizonGenBase": "wf_dagster.tasks",
     "MLflowExpManager": "wf_dagster.tracking",
     "MLflowExperiment": "wf_dagster.tracking",
     "MLflowRecorder": "wf_dagster.tracking",
+    "MergeCollector": "wf_dagster.collect",
+    "MultiHorizonGen": "wf_dagster.tasks",
+    "MultiHorizonGenBase": "wf_dagster.tasks",
+    "ObjectNotFoundError": "wf_dagster.errors",
     "PanelDataset": "wf_dagster.data",
     "ParquetPrices": "wf_dagster.data",
+    "PoolError": "wf_dagster.errors",
+    "PoolInputError": "wf_dagster.errors",
+    "PoolStoreError": "wf_dagster.errors",
     "PortAnaRecord": "wf_dagster.records",
     "QlibRecorder": "wf_dagster.tracking",
     "R": "wf_dagster.tracking",
+    "RecordError": "wf_dagster.errors",
     "Recorder": "wf_dagster.tracking",
     "RecorderCollector": "wf_dagster.collect",
+    "RecorderNotFoundError": "wf_dagster.errors",
     "Roll": "wf_dagster.tasks",
+    "RollKeyError": "wf_dagster.errors",
     "RollingEnsemble": "wf_dagster.collect",
     "RollingGen": "wf_dagster.tasks",
+    "RollingGroup": "wf_dagster.collect",
     "Rolls": "wf_dagster.tasks",
     "SamplePrices": "wf_dagster.data",
     "Settings": "wf_dagster.settings",
+    "SettingsError": "wf_dagster.errors",
     "SigAnaRecord": "wf_dagster.records",
     "SignalRecord": "wf_dagster.records",
+    "SingleKeyEnsemble": "wf_dagster.collect",
     "SklearnModel": "wf_dagster.models",
+    "TaskError": "wf_dagster.errors",
     "TaskGen": "wf_dagster.tasks",
+    "TaskManager": "wf_dagster.tasks.pool",
+    "TaskNotFoundError": "wf_dagster.errors",
+    "TrackingError": "wf_dagster.errors",
     "TradingCalendar": "wf_dagster.calendars",
+    "TrainingError": "wf_dagster.errors",
+    "UnsafeObjectError": "wf_dagster.errors",
+    "WfError": "wf_dagster.errors",
     "build_rolling_assets": "wf_dagster.orchestration",
     "build_signals_asset": "wf_dagster.orchestration",
     "fingerprint": "wf_dagster.tasks",
@@ -44,6 +72,7 @@ _WHERE = {
     "handler_mod": "wf_dagster.tasks",
     "init": "wf_dagster.settings",
     "price_source": "wf_dagster.data",
+    "run_task": "wf_dagster.tasks.pool",
     "task_generator": "wf_dagster.tasks",
     "task_train": "wf_dagster.training",
     "train_rolls": "wf_dagster.training",
@@ -54,13 +83,40 @@ __all__ = list(_WHERE)
 if TYPE_CHECKING:
     from wf_dagster.calendars import TradingCalendar as TradingCalendar
     from wf_dagster.collect import AverageEnsemble as AverageEnsemble
+    from wf_dagster.collect import Collector as Collector
+    from wf_dagster.collect import Ensemble as Ensemble
+    from wf_dagster.collect import Group as Group
+    from wf_dagster.collect import MergeCollector as MergeCollector
     from wf_dagster.collect import RecorderCollector as RecorderCollector
     from wf_dagster.collect import RollingEnsemble as RollingEnsemble
+    from wf_dagster.collect import RollingGroup as RollingGroup
+    from wf_dagster.collect import SingleKeyEnsemble as SingleKeyEnsemble
     from wf_dagster.data import CsvPrices as CsvPrices
     from wf_dagster.data import PanelDataset as PanelDataset
     from wf_dagster.data import ParquetPrices as ParquetPrices
     from wf_dagster.data import SamplePrices as SamplePrices
     from wf_dagster.data import price_source as price_source
+    from wf_dagster.errors import BrokenObjectError as BrokenObjectError
+    from wf_dagster.errors import CalendarError as CalendarError
+    from wf_dagster.errors import CollectError as CollectError
+    from wf_dagster.errors import DataError as DataError
+    from wf_dagster.errors import ExperimentDeletedError as ExperimentDeletedError
+    from wf_dagster.errors import ExperimentNotFoundError as ExperimentNotFoundError
+    from wf_dagster.errors import LeaseError as LeaseError
+    from wf_dagster.errors import ObjectNotFoundError as ObjectNotFoundError
+    from wf_dagster.errors import PoolError as PoolError
+    from wf_dagster.errors import PoolInputError as PoolInputError
+    from wf_dagster.errors import PoolStoreError as PoolStoreError
+    from wf_dagster.errors import RecorderNotFoundError as RecorderNotFoundError
+    from wf_dagster.errors import RecordError as RecordError
+    from wf_dagster.errors import RollKeyError as RollKeyError
+    from wf_dagster.errors import SettingsError as SettingsError
+    from wf_dagster.errors import TaskError as TaskError
+    from wf_dagster.errors import TaskNotFoundError as TaskNotFoundError
+    from wf_dagster.errors import TrackingError as TrackingError
+    from wf_dagster.errors import TrainingError as TrainingError
+    from wf_dagster.errors import UnsafeObjectError as UnsafeObjectError
+    from wf_dagster.errors import WfError as WfError
     from wf_dagster.models import LightGBMModel as LightGBMModel
     from wf_dagster.models import SklearnModel as SklearnModel
     from wf_dagster.orchestration import build_rolling_assets as build_rolling_assets
@@ -80,6 +136,8 @@ if TYPE_CHECKING:
     from wf_dagster.tasks import fingerprint as fingerprint
     from wf_dagster.tasks import handler_mod as handler_mod
     from wf_dagster.tasks import task_generator as task_generator
+    from wf_dagster.tasks.pool import TaskManager as TaskManager
+    from wf_dagster.tasks.pool import run_task as run_task
     from wf_dagster.tracking import Experiment as Experiment
     from wf_dagster.tracking import ExpManager as ExpManager
     from wf_dagster.tracking import MLflowExperiment as MLflowExperiment

@@ -218,7 +218,13 @@ class TaskManager:
         """
         document = self._from_user(new_task)
         empty = dict.fromkeys(("res", "priority", "error", "worker"))
-        task_id = document["_id"] = str(task["_id"])
+        task_id = str(task["_id"])
+        other = self._store.ids(self.task_pool, [document["fingerprint"]])
+        if set(other.values()) - {task_id}:
+            raise PoolError(
+                f"pool {self.task_pool!r} already holds a task with this definition: it is "
+                f"{other[document['fingerprint']]}"
+            )
         document["turn"] = turn(document.get("priority"), task_id)
         del document["_id"]
         values = {**empty, **leases.RELEASED, **document}

@@ -17,7 +17,7 @@ from pymongo.errors import (
     PyMongoError,
 )
 
-from wf_dagster.errors import PoolError, PoolInputError, PoolStoreError
+from wf_dagster.errors import PoolInputError, PoolStoreError
 from wf_dagster.tasks.pool.stores.base import Document, Query, safe
 from wf_dagster.tasks.pool.stores.patience import first, patiently
 
@@ -163,15 +163,7 @@ class MongoStore:
         def update(_: bool) -> int:
             return self._database[pool].update_many(dict(query), change).matched_count
 
-        try:
-            return self._patiently(update)
-        except PoolStoreError as error:
-            if isinstance(error.__cause__, PyMongoError) and _code(error.__cause__) == _DUPLICATE:
-                raise PoolError(
-                    f"pool {pool!r} already holds a task with this definition: find it with "
-                    "query({'filter': definition})"
-                ) from None
-            raise
+        return self._patiently(update)
 
     def find(
         self, pool: str, query: Query, fields: Iterable[str] | None = None

@@ -10,9 +10,9 @@ from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
-from wf_dagster.errors import PoolError, PoolInputError, PoolStoreError
+from wf_dagster.errors import PoolInputError, PoolStoreError
 from wf_dagster.settings import get_settings
 from wf_dagster.tasks.pool.matching import meets
 from wf_dagster.tasks.pool.stores.base import Document, Query, safe
@@ -142,15 +142,7 @@ class SqlStore:
             with self._engine.begin() as connection:
                 return connection.execute(statement).rowcount
 
-        try:
-            return self._patiently(update)
-        except PoolStoreError as error:
-            if isinstance(error.__cause__, IntegrityError):
-                raise PoolError(
-                    f"pool {pool!r} already holds a task with this definition: find it with "
-                    "query({'filter': definition})"
-                ) from None
-            raise
+        return self._patiently(update)
 
     def find(
         self, pool: str, query: Query, fields: Iterable[str] | None = None
