@@ -16,6 +16,8 @@ _WHERE = {
     "Collector": "wf_dagster.collect",
     "CsvPrices": "wf_dagster.data",
     "DataError": "wf_dagster.errors",
+    "DelayTrainerR": "wf_dagster.training",
+    "DelayTrainerRM": "wf_dagster.training",
     "Ensemble": "wf_dagster.collect",
     "ExpManager": "wf_dagster.tracking",
     "Experiment": "wf_dagster.tracking",
@@ -62,11 +64,16 @@ _WHERE = {
     "TaskNotFoundError": "wf_dagster.errors",
     "TrackingError": "wf_dagster.errors",
     "TradingCalendar": "wf_dagster.calendars",
+    "Trainer": "wf_dagster.training",
+    "TrainerR": "wf_dagster.training",
+    "TrainerRM": "wf_dagster.training",
     "TrainingError": "wf_dagster.errors",
     "UnsafeObjectError": "wf_dagster.errors",
     "WfError": "wf_dagster.errors",
+    "begin_task_train": "wf_dagster.training",
     "build_rolling_assets": "wf_dagster.orchestration",
     "build_signals_asset": "wf_dagster.orchestration",
+    "end_task_train": "wf_dagster.training",
     "fingerprint": "wf_dagster.tasks",
     "get_settings": "wf_dagster.settings",
     "handler_mod": "wf_dagster.tasks",
@@ -146,6 +153,13 @@ if TYPE_CHECKING:
     from wf_dagster.tracking import QlibRecorder as QlibRecorder
     from wf_dagster.tracking import R as R
     from wf_dagster.tracking import Recorder as Recorder
+    from wf_dagster.training import DelayTrainerR as DelayTrainerR
+    from wf_dagster.training import DelayTrainerRM as DelayTrainerRM
+    from wf_dagster.training import Trainer as Trainer
+    from wf_dagster.training import TrainerR as TrainerR
+    from wf_dagster.training import TrainerRM as TrainerRM
+    from wf_dagster.training import begin_task_train as begin_task_train
+    from wf_dagster.training import end_task_train as end_task_train
     from wf_dagster.training import task_train as task_train
     from wf_dagster.training import train_rolls as train_rolls
 

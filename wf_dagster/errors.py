@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 
 class WfError(Exception):
     """Base of every error this package raises on purpose."""
@@ -63,7 +66,15 @@ class UnsafeObjectError(TrackingError):
 
 
 class TrainingError(WfError, RuntimeError):
-    """One or more rolls failed to train; the finished ones are kept."""
+    """One or more tasks failed to train; the finished ones are kept.
+
+    Attributes:
+        trained: A recorder a task, in the order of the tasks; ``None`` for one that failed.
+    """
+
+    def __init__(self, message: str, trained: Sequence[Any] = ()) -> None:
+        super().__init__(message)
+        self.trained = list(trained)
 
 
 class CollectError(WfError, LookupError):

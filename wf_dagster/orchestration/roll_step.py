@@ -118,6 +118,7 @@ class RollStep:
             works.append(
                 Work(
                     key=roll.key,
+                    recorder_name=roll.key,
                     kind=kind if recorder_id else "train",
                     experiment_name=self.experiment,
                     fingerprint=identity,

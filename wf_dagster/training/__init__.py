@@ -2,18 +2,30 @@
 
 from wf_dagster.training.outcome import RollOutcome, Work, WorkKind
 from wf_dagster.training.parallel import train_rolls, work_through, workers_for
-from wf_dagster.training.pool import prepare_workers
+from wf_dagster.training.pool_trainers import DelayTrainerRM, TrainerRM
+from wf_dagster.training.pool_work import PoolJob, work_through_pool
+from wf_dagster.training.processes import prepare_workers
 from wf_dagster.training.refresh import refresh_recorder
-from wf_dagster.training.task import task_train
+from wf_dagster.training.task import begin_task_train, end_task_train, task_train
+from wf_dagster.training.trainers import DelayTrainerR, Trainer, TrainerR
 
 __all__ = [
+    "DelayTrainerR",
+    "DelayTrainerRM",
+    "PoolJob",
     "RollOutcome",
+    "Trainer",
+    "TrainerR",
+    "TrainerRM",
     "Work",
     "WorkKind",
+    "begin_task_train",
+    "end_task_train",
     "prepare_workers",
     "refresh_recorder",
     "task_train",
     "train_rolls",
     "work_through",
+    "work_through_pool",
     "workers_for",
 ]

@@ -7,32 +7,37 @@ from typing import Any, Literal
 
 from typing_extensions import Self
 
-WorkKind = Literal["train", "refresh", "report"]
+WorkKind = Literal["train", "end", "refresh", "report"]
 Segments = dict[str, tuple[str | None, str | None]]
 
 
 @dataclass(frozen=True)
 class Work:
-    """One roll to be worked on.
+    """One roll, or other task, to be worked on.
 
     Attributes:
-        key: The roll's key (ISO date).
-        kind: ``"train"`` trains the task anew; ``"refresh"`` predicts again with the model of
-            ``recorder_id``; ``"report"`` only reads what ``recorder_id`` holds.
-        experiment_name: The MLflow experiment of the strategy.
+        key: The roll's key (ISO date), or another name of the work.
+        kind: ``"train"`` trains the task anew; ``"end"`` trains what ``begin_task_train`` left in
+            ``recorder_id``; ``"refresh"`` predicts again with the model of ``recorder_id``;
+            ``"report"`` only reads what ``recorder_id`` holds.
+        experiment_name: The MLflow experiment; ``None`` is the default one.
         fingerprint: Fingerprint of the task.
         task: The task definition (``train`` only).
-        recorder_id: An existing recorder (``refresh`` and ``report``).
+        recorder_id: An existing recorder (all but ``train``).
+        recorder_name: Name of a new recorder.
+        figures: Whether the outcome is to hold segments, rows and a plot, for display.
         parent_run_id: MLflow run that a new recorder becomes a child of.
         tags: Tags of a new recorder.
     """
 
     key: str
     kind: WorkKind
-    experiment_name: str
+    experiment_name: str | None
     fingerprint: str
     task: dict[str, Any] | None = None
     recorder_id: str | None = None
+    recorder_name: str | None = None
+    figures: bool = True
     parent_run_id: str | None = None
     tags: dict[str, str] = field(default_factory=dict)
 

@@ -11,7 +11,7 @@ from concurrent.futures.process import BrokenProcessPool
 from wf_dagster.settings import get_settings
 from wf_dagster.tasks import Roll, fingerprint
 from wf_dagster.training.outcome import RollOutcome, Work
-from wf_dagster.training.pool import Pool, prepare_workers
+from wf_dagster.training.processes import Workers, prepare_workers
 
 _log = logging.getLogger(__name__)
 
@@ -48,6 +48,7 @@ def train_rolls(
         Work(
             key=roll.key,
             kind="train",
+            recorder_name=roll.key,
             experiment_name=experiment_name,
             fingerprint=fingerprint(roll.task),
             task=roll.task,
@@ -78,15 +79,15 @@ def work_through(works: Sequence[Work], *, max_workers: int | None = None) -> It
     if workers == 1:
         from wf_dagster.training.worker import do
 
-        _share_features(works)
+        share_features(works)
         for work in works:
             yield do(work)
         return
     for task in (work.task for work in works if work.task is not None):
         prepare_workers(task, workers)
         break
-    _share_features(works)  # while the fork server imports what the workers need
-    yield from _in_processes(Pool(workers, works), works)
+    share_features(works)  # while the fork server imports what the workers need
+    yield from _in_processes(Workers(workers, works), works)
 
 
 def workers_for(works: int, max_workers: int | None = None) -> int:
@@ -94,7 +95,7 @@ def workers_for(works: int, max_workers: int | None = None) -> int:
     return max(1, min(max_workers or get_settings().max_workers, works))
 
 
-def _share_features(works: Sequence[Work]) -> None:
+def share_features(works: Sequence[Work]) -> None:
     """Compute the features the rolls share once, here, instead of once in each worker."""
     from wf_dagster.tasks import init_instance
 
@@ -110,7 +111,7 @@ def _share_features(works: Sequence[Work]) -> None:
         break
 
 
-def _in_processes(pool: Pool, works: Sequence[Work]) -> Iterator[RollOutcome]:
+def _in_processes(pool: Workers, works: Sequence[Work]) -> Iterator[RollOutcome]:
     pool.check()
     waiting = deque(works)
     # A worker that dies (out of memory, a crash in native code) takes its pool along, and it

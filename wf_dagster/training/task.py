@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import socket
 import time
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from wf_dagster.errors import TaskError
 from wf_dagster.tasks import (
     fill_placeholders,
     fingerprint,
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 
 def task_train(
     task_config: Mapping[str, Any],
-    experiment_name: str,
+    experiment_name: str | None = None,
     recorder_name: str | None = None,
     *,
     parent_run_id: str | None = None,
@@ -37,7 +39,7 @@ def task_train(
 
     Args:
         task_config: ``{"model": ..., "dataset": ..., "record": [...]}``.
-        experiment_name: MLflow experiment; made when it is not there.
+        experiment_name: MLflow experiment; made when it is not there; default ``"Experiment"``.
         recorder_name: Name of the run; default ``"mlflow_recorder"``.
         parent_run_id: MLflow run that the recorder becomes a child of.
         tags: Further tags of the recorder.
@@ -54,29 +56,123 @@ def task_train(
         >>> settings = init(home="/tmp/wf-doc")
         >>> recorder = task_train(ridge_template(), "example")  # doctest: +SKIP
     """
-    task = copy.deepcopy(dict(task_config))
-    validate_task(task, resolve=True)
-    identity = fingerprint(task)
+    task = _checked(task_config)
     with R.start(
         experiment_name=experiment_name,
         recorder_name=recorder_name,
         parent_run_id=parent_run_id,
-        tags={**(tags or {}), "fingerprint": identity, "hostname": socket.gethostname()},
+        tags={**(tags or {}), **_identity(task)},
     ):
         recorder: Recorder = R.get_recorder()
-        recorder.trusted |= set(modules_named(task))
-        recorder.log_params(**dict(_flat(task)))
-        recorder.save_objects(task=task)
-
-        model = init_instance(task["model"])
-        dataset = init_instance(task["dataset"])
-        started = time.perf_counter()
-        model.fit(dataset)
-        recorder.log_metrics(fit_seconds=time.perf_counter() - started)
-        recorder.save_objects(**{"params.pkl": model, "dataset": dataset})
-
-        generate_records(task, model, dataset, recorder)
+        _describe(task, recorder)
+        _execute(task, recorder)
     return recorder
+
+
+def begin_task_train(
+    task_config: Mapping[str, Any],
+    experiment_name: str | None = None,
+    recorder_name: str | None = None,
+    *,
+    parent_run_id: str | None = None,
+    tags: Mapping[str, str] | None = None,
+) -> Recorder:
+    """Make the recorder of a task and leave the training to :func:`end_task_train`.
+
+    Args:
+        task_config: As for :func:`task_train`, like the other parameters.
+        experiment_name: MLflow experiment; made when it is not there.
+        recorder_name: Name of the run.
+        parent_run_id: MLflow run that the recorder becomes a child of.
+        tags: Further tags of the recorder.
+
+    Returns:
+        A recorder that is ``SCHEDULED`` until it is trained, and holds the object ``task``.
+
+    Raises:
+        TaskError: The definition is malformed; no run is made.
+    """
+    task = _checked(task_config)
+    experiment = R.get_exp(experiment_name=experiment_name)
+    recorder = experiment.create_recorder(
+        recorder_name, parent_run_id=parent_run_id, tags={**(tags or {}), **_identity(task)}
+    )
+    _describe(task, recorder)
+    return recorder
+
+
+def end_task_train(
+    rec: Recorder,
+    experiment_name: str | None = None,
+    *,
+    tags: Mapping[str, str] | None = None,
+) -> Recorder:
+    """Train the task that :func:`begin_task_train` left in a recorder.
+
+    Args:
+        rec: The recorder.
+        experiment_name: Its experiment; it knows it itself.
+        tags: Further tags it gets.
+
+    Returns:
+        The recorder, ``FINISHED``.
+
+    Raises:
+        ObjectNotFoundError: It holds no ``task``.
+        ExperimentNotFoundError: ``experiment_name`` is another experiment than its own.
+    """
+    task = _checked(rec.load_object("task"))
+    if experiment_name is not None:
+        R.get_exp(experiment_name=experiment_name, create=False).get_recorder(recorder_id=rec.id)
+    with R.start(experiment_id=rec.experiment_id, recorder_id=rec.id):
+        recorder: Recorder = R.get_recorder()
+        recorder.trusted |= set(modules_named(task))
+        recorder.set_tags(**{**(tags or {}), "hostname": socket.gethostname()})
+        _execute(task, recorder)
+    return recorder
+
+
+def _checked(task_config: Mapping[str, Any]) -> dict[str, Any]:
+    task = copy.deepcopy(dict(task_config))
+    validate_task(task, resolve=True)
+    return task
+
+
+def _identity(task: Mapping[str, Any]) -> dict[str, str]:
+    return {"fingerprint": fingerprint(task), "hostname": socket.gethostname()}
+
+
+def _describe(task: Mapping[str, Any], recorder: Recorder) -> None:
+    recorder.trusted |= set(modules_named(task))
+    recorder.log_params(**dict(_flat(task)))
+    recorder.save_objects(task=task)
+
+
+def _execute(task: Mapping[str, Any], recorder: Recorder) -> None:
+    model = init_instance(task["model"])
+    dataset = init_instance(task["dataset"])
+    started = time.perf_counter()
+    _fit(model, dataset, task)
+    recorder.log_metrics(fit_seconds=time.perf_counter() - started)
+    recorder.save_objects(**{"params.pkl": model, "dataset": dataset})
+    generate_records(task, model, dataset, recorder)
+
+
+def _fit(model: Any, dataset: Any, task: Mapping[str, Any]) -> None:
+    """Fit; a ``reweighter`` of the task goes to a model that takes one."""
+    reweighter = task.get("reweighter")
+    if reweighter is None:
+        model.fit(dataset)
+        return
+    parameters = inspect.signature(model.fit).parameters
+    if "reweighter" not in parameters and all(
+        p.kind is not p.VAR_KEYWORD for p in parameters.values()
+    ):
+        raise TaskError(
+            f"reweighter: {type(model).__name__}.fit takes none; leave it out of the task, or use "
+            "a model whose fit has the parameter 'reweighter'"
+        )
+    model.fit(dataset, reweighter=reweighter)
 
 
 def generate_records(task: Mapping[str, Any], model: Any, dataset: Any, recorder: Recorder) -> None:

@@ -10,6 +10,7 @@ import threading
 import time
 import traceback
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from wf_dagster.errors import WfError
@@ -18,7 +19,7 @@ from wf_dagster.settings import restore
 from wf_dagster.tracking import R, run_url
 from wf_dagster.training.outcome import RollOutcome, Segments, Work
 from wf_dagster.training.refresh import refresh_recorder
-from wf_dagster.training.task import task_train
+from wf_dagster.training.task import end_task_train, task_train
 
 if TYPE_CHECKING:
     from wf_dagster.tracking import Recorder
@@ -71,11 +72,13 @@ def _recorder(work: Work) -> Recorder:
         return task_train(
             work.task,
             work.experiment_name,
-            recorder_name=work.key,
+            recorder_name=work.recorder_name,
             parent_run_id=work.parent_run_id,
             tags=work.tags,
         )
     recorder = R.get_recorder(recorder_id=work.recorder_id, experiment_name=work.experiment_name)
+    if work.kind == "end":
+        return end_task_train(recorder, work.experiment_name, tags=work.tags)
     if work.kind == "refresh":
         refresh_recorder(recorder, work.task)
     return recorder
@@ -83,27 +86,35 @@ def _recorder(work: Work) -> Recorder:
 
 def _outcome(work: Work, recorder: Recorder, started: float) -> RollOutcome:
     metrics = dict(recorder.list_metrics())
-    task = work.task or recorder.load_object("task")
-    ic, ric = _series(recorder, "sig_analysis/ic.pkl"), _series(recorder, "sig_analysis/ric.pkl")
-    plot = ""
-    if ic is not None and ic.notna().any():
-        plot = markdown_image(ic_plot_png(ic, ric), f"IC of roll {work.key}")
-    return RollOutcome(
+    done = RollOutcome(
         key=work.key,
         kind=work.kind,
         fingerprint=work.fingerprint,
         recorder_id=recorder.id,
         url=run_url(recorder.experiment_id, recorder.id),
-        segments=_iso(task["dataset"]["kwargs"].get("segments", {})),
         metrics=metrics,
-        rows=len(recorder.load_object("pred.pkl")),
         fit_seconds=metrics.get("fit_seconds", 0.0),
         seconds=time.perf_counter() - started,
+    )
+    return _with_figures(done, work, recorder) if work.figures else done
+
+
+def _with_figures(done: RollOutcome, work: Work, recorder: Recorder) -> RollOutcome:
+    task = work.task or recorder.load_object("task")
+    ic, ric = _object(recorder, "sig_analysis/ic.pkl"), _object(recorder, "sig_analysis/ric.pkl")
+    plot = ""
+    if ic is not None and ic.notna().any():
+        plot = markdown_image(ic_plot_png(ic, ric), f"IC of roll {work.key}")
+    pred = _object(recorder, "pred.pkl")
+    return replace(
+        done,
+        segments=_iso(task["dataset"]["kwargs"].get("segments", {})),
+        rows=0 if pred is None else len(pred),
         plot=plot,
     )
 
 
-def _series(recorder: Recorder, name: str) -> Any:
+def _object(recorder: Recorder, name: str) -> Any:
     from wf_dagster.errors import ObjectNotFoundError
 
     try:

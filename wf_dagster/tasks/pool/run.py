@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import logging
-import multiprocessing
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
 from wf_dagster.errors import PoolInputError
-from wf_dagster.settings import restore, snapshot
+from wf_dagster.own_process import in_own_process
 from wf_dagster.tasks.pool.manager import TaskManager
 from wf_dagster.tasks.pool.states import DONE, FETCHABLE, PART_DONE, WAITING, check_status
 
@@ -80,7 +78,6 @@ def run_each(
         )
     check_status(after_status)
     pool = task_pool if isinstance(task_pool, TaskManager) else TaskManager(task_pool)
-    call = _in_own_process if force_release else _here
     # a task that stays in the status it is fetched from would be fetched again, for ever
     done: list[str] = []
     while True:
@@ -90,26 +87,15 @@ def run_each(
                 return
             _log.info("pool %s: task %s", pool.task_pool, task["_id"])
             given = task["def"] if before_status == WAITING else task["res"]
-            pool.commit_task_res(task, call(task_func, given, kwargs), after_status)
+            result = (
+                in_own_process(task_func, given, **kwargs)
+                if force_release
+                else task_func(given, **kwargs)
+            )
+            pool.commit_task_res(task, result, after_status)
         done.append(task["_id"])
         yield task["_id"]
 
 
 def _without(query: Mapping[str, Any] | None, ids: list[str]) -> dict[str, Any]:
     return {"$and": [dict(query or {}), {"_id": {"$nin": ids}}]}
-
-
-def _here(function: Callable[..., Any], given: Any, kwargs: Mapping[str, Any]) -> Any:
-    return function(given, **kwargs)
-
-
-def _in_own_process(function: Callable[..., Any], given: Any, kwargs: Mapping[str, Any]) -> Any:
-    # spawned: a forked copy of a process with threads (MLflow's, the leases') can hang
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, context, restore_settings, (snapshot(),)) as executor:
-        return executor.submit(_here, function, given, kwargs).result()
-
-
-def restore_settings(values: Mapping[str, Any]) -> None:
-    """Begin a process with the settings of its parent."""
-    restore(values)

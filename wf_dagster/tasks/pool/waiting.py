@@ -7,6 +7,8 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from wf_dagster.progress import progress_bar
+
 if TYPE_CHECKING:
     from wf_dagster.tasks.pool.manager import TaskManager
 
@@ -42,14 +44,9 @@ def wait(
     if not left:
         return stat
     _log.warning("pool %s: waiting for %d tasks that must have workers", pool.task_pool, left)
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
-    with Progress(*columns, TimeElapsedColumn(), console=Console(stderr=True)) as progress:
-        bar = progress.add_task(pool.task_pool, total=sum(stat.values()))
+    with progress_bar(f"pool {pool.task_pool}", sum(stat.values())) as update:
         while left:
-            progress.update(bar, completed=sum(stat.values()) - left, total=sum(stat.values()))
+            update(sum(stat.values()) - left, sum(stat.values()))
             if timeout is not None and time.monotonic() - started > timeout:
                 raise TimeoutError(
                     f"pool {pool.task_pool!r}: {left} tasks are not done after {timeout:g} s "
@@ -59,7 +56,7 @@ def wait(
             pool.reap()
             stat = pool.task_stat(query)
             left = _left(stat, pending)
-        progress.update(bar, completed=sum(stat.values()), total=sum(stat.values()))
+        update(sum(stat.values()), sum(stat.values()))
     return stat
 
 

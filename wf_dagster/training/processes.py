@@ -43,16 +43,18 @@ def prepare_workers(task: Mapping[str, Any], workers: int) -> None:
         forkserver.ensure_running()
 
 
-class Pool:
+class Workers:
     """Worker processes.
 
     Args:
         workers: Number of processes.
         works: What they will do.
+        of: Number of processes that share the cores, if there are others beside these.
     """
 
-    def __init__(self, workers: int, works: Sequence[Work]) -> None:
+    def __init__(self, workers: int, works: Sequence[Work], of: int | None = None) -> None:
         self.workers = workers
+        self._sharing = of or workers
         # A forked copy of a process with threads (Dagster's, MLflow's) can hang; the fork
         # server has none, and imports the heavy libraries once for all workers.
         forks = "forkserver" in multiprocessing.get_all_start_methods()
@@ -94,7 +96,7 @@ class Pool:
     def _start(self) -> ProcessPoolExecutor:
         from wf_dagster.training.worker import start
 
-        arguments = (snapshot(), _threads(self.workers), _thread_variables(self.workers))
+        arguments = (snapshot(), _threads(self._sharing), _thread_variables(self._sharing))
         return ProcessPoolExecutor(self.workers, self._context, start, arguments)
 
     def close(self) -> None:

@@ -1,0 +1,335 @@
+"""Trainers: a list of tasks in, a list of recorders out, in the same order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
+
+from wf_dagster.errors import TaskError, TrainingError
+from wf_dagster.own_process import in_own_process
+from wf_dagster.progress import progress_bar
+from wf_dagster.tasks import fingerprint, validate_task
+from wf_dagster.tracking import R, Recorder
+from wf_dagster.training.outcome import RollOutcome, Work
+from wf_dagster.training.parallel import work_through
+from wf_dagster.training.task import begin_task_train, end_task_train, task_train
+
+T = TypeVar("T")
+STATUS_KEY = "train_status"
+STATUS_BEGIN = "begin_task_train"
+STATUS_END = "end_task_train"
+
+
+class Trainer:
+    """Trains tasks in two steps: ``train`` gives models, ``end_train`` finishes them.
+
+    One that delays only prepares in ``train``, and fits in ``end_train``.
+    """
+
+    def __init__(self) -> None:
+        self.delay = False
+
+    def train(self, tasks: Any, *args: Any, **kwargs: Any) -> list[Any]:
+        """Train tasks, or prepare them.
+
+        Args:
+            tasks: Task definitions.
+            *args: As the trainer takes them.
+            **kwargs: As the trainer takes them.
+
+        Returns:
+            A model a task, in the order of the tasks.
+        """
+        raise NotImplementedError  # abstract
+
+    def end_train(self, models: Any, /, *args: Any, **kwargs: Any) -> list[Any]:
+        """Finish models that ``train`` gave; the same models."""
+        return list(models)
+
+    def is_delay(self) -> bool:
+        """Whether the fitting is done by ``end_train``."""
+        return self.delay
+
+    def has_worker(self) -> bool:
+        """Whether other processes can help with :meth:`worker`."""
+        return False
+
+    def worker(self, *args: Any, **kwargs: Any) -> None:
+        """Help a trainer that runs in another process."""
+        raise TrainingError(f"{type(self).__name__} has no workers: use TrainerRM")
+
+    def __call__(self, *args: Any, **kwargs: Any) -> list[Any]:
+        """Both steps."""
+        return self.end_train(self.train(*args, **kwargs))
+
+
+class TrainerR(Trainer):
+    """Trains each task into a recorder.
+
+    Tasks are trained side by side in worker processes (setting ``max_workers``), with features
+    computed once; a function of your own is called for one task after the other, here. One task
+    that fails does not stop the others.
+
+    Args:
+        experiment_name: MLflow experiment; default ``"Experiment"``.
+        train_func: ``train_func(task, experiment_name, recorder_name=..., **kwargs)`` gives a
+            recorder.
+        call_in_subproc: Train each task in a new process, which gives all memory back.
+        default_rec_name: Name of the recorders.
+
+    Example:
+        >>> from wf_dagster import TrainerR
+        >>> from assets.strategies import ridge_template
+        >>> recorders = TrainerR("example")([ridge_template()])  # doctest: +SKIP
+    """
+
+    STATUS_KEY = STATUS_KEY
+    STATUS_BEGIN = STATUS_BEGIN
+    STATUS_END = STATUS_END
+
+    def __init__(
+        self,
+        experiment_name: str | None = None,
+        train_func: Callable[..., Recorder] = task_train,
+        call_in_subproc: bool = False,
+        default_rec_name: str | None = None,
+    ) -> None:
+        super().__init__()
+        self.experiment_name = experiment_name
+        self.default_rec_name = default_rec_name
+        self.train_func = train_func
+        self._call_in_subproc = call_in_subproc
+
+    def train(
+        self,
+        tasks: Any,
+        train_func: Callable[..., Recorder] | None = None,
+        experiment_name: str | None = None,
+        **kwargs: Any,
+    ) -> list[Recorder]:
+        """Train tasks.
+
+        Args:
+            tasks: A task definition, or a list of them.
+            train_func: Another function than the trainer's.
+            experiment_name: Another experiment than the trainer's.
+            **kwargs: Further arguments of the function.
+
+        Returns:
+            A recorder a task, in the order of the tasks, with the tag ``train_status``.
+
+        Raises:
+            TaskError: A definition is malformed; nothing was trained.
+            TrainingError: Tasks failed; the others were trained, see its ``trained``.
+        """
+        tasks = as_tasks(tasks)
+        function = train_func or self.train_func
+        experiment = experiment_name or self.experiment_name
+        if function is task_train and not kwargs and not self._call_in_subproc:
+            works = [
+                Work(
+                    key=str(position),
+                    kind="train",
+                    experiment_name=experiment,
+                    fingerprint=fingerprint(task),
+                    task=task,
+                    recorder_name=self.default_rec_name,
+                    figures=False,
+                    tags={STATUS_KEY: STATUS_BEGIN},
+                )
+                for position, task in enumerate(tasks)
+            ]
+            return together("train tasks", works)
+        kwargs["recorder_name"] = self.default_rec_name
+
+        def one(task: Mapping[str, Any]) -> Recorder:
+            recorder = self._called(function, task, experiment, kwargs)
+            recorder.set_tags(**{STATUS_KEY: STATUS_BEGIN})
+            return recorder
+
+        return one_by_one("train tasks", one, tasks)
+
+    def _called(
+        self, function: Callable[..., Recorder], given: Any, experiment: str | None, kwargs: Any
+    ) -> Recorder:
+        if self._call_in_subproc:
+            found: Recorder = in_own_process(function, given, experiment, **kwargs)
+            return found
+        return function(given, experiment, **kwargs)
+
+    def end_train(self, models: Any, **kwargs: Any) -> list[Recorder]:
+        """Tag recorders as trained.
+
+        Args:
+            models: A recorder, or a list of them.
+            **kwargs: Not used.
+
+        Returns:
+            The recorders.
+        """
+        recorders = as_recorders(models)
+        for recorder in recorders:
+            recorder.set_tags(**{STATUS_KEY: STATUS_END})
+        return recorders
+
+
+class DelayTrainerR(TrainerR):
+    """As :class:`TrainerR`, but ``train`` only makes ``SCHEDULED`` recorders; ``end_train`` fits.
+
+    Args:
+        experiment_name: MLflow experiment; default ``"Experiment"``.
+        train_func: What ``train`` does with a task.
+        end_train_func: ``end_train_func(recorder, experiment_name, **kwargs)`` does the fitting.
+        **kwargs: As for :class:`TrainerR`.
+    """
+
+    def __init__(
+        self,
+        experiment_name: str | None = None,
+        train_func: Callable[..., Recorder] = begin_task_train,
+        end_train_func: Callable[..., Recorder] = end_task_train,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(experiment_name, train_func, **kwargs)
+        self.end_train_func = end_train_func
+        self.delay = True
+
+    def end_train(
+        self,
+        models: Any,
+        end_train_func: Callable[..., Recorder] | None = None,
+        experiment_name: str | None = None,
+        **kwargs: Any,
+    ) -> list[Recorder]:
+        """Fit the models of recorders; those that are tagged as trained stay as they are.
+
+        Args:
+            models: A recorder, or a list of them.
+            end_train_func: Another function than the trainer's.
+            experiment_name: Another experiment than the trainer's.
+            **kwargs: Further arguments of the function.
+
+        Returns:
+            The recorders, in their order.
+
+        Raises:
+            TrainingError: Some failed; the others were trained, see its ``trained``.
+        """
+        models = as_recorders(models)
+        function = end_train_func or self.end_train_func
+        experiment = experiment_name or self.experiment_name
+        due = [r for r in models if r.list_tags().get(STATUS_KEY) != STATUS_END]
+        if function is end_task_train and not kwargs and not self._call_in_subproc:
+            works = [
+                Work(
+                    key=str(position),
+                    kind="end",
+                    experiment_name=experiment,
+                    fingerprint="",
+                    recorder_id=recorder.id,
+                    figures=False,
+                    tags={STATUS_KEY: STATUS_END},
+                )
+                for position, recorder in enumerate(due)
+            ]
+            done = together("train models", works)
+        else:
+
+            def one(recorder: Recorder) -> Recorder:
+                self._called(function, recorder, experiment, kwargs)
+                recorder.set_tags(**{STATUS_KEY: STATUS_END})
+                return recorder
+
+            done = one_by_one("train models", one, due)
+        fresh = {recorder.id: recorder for recorder in done}
+        return [fresh.get(recorder.id, recorder) for recorder in models]
+
+
+def as_tasks(tasks: Any) -> list[dict[str, Any]]:
+    """A list of well-formed tasks, of one or several.
+
+    Raises:
+        TaskError: One of them is malformed.
+    """
+    several: list[Any] = [tasks] if isinstance(tasks, Mapping) else list(tasks)
+    for position, task in enumerate(several):
+        try:
+            validate_task(task, resolve=True)
+        except TaskError as error:
+            raise TaskError(f"task {position} of {len(several)}: {error}") from None
+    return several
+
+
+def as_recorders(models: Any) -> list[Recorder]:
+    """A list of recorders, of one or several."""
+    return [models] if isinstance(models, Recorder) else list(models)
+
+
+def together(label: str, works: Sequence[Work]) -> list[Recorder]:
+    """Do works in worker processes; the recorders in their order.
+
+    Raises:
+        TrainingError: Some failed.
+    """
+    outcomes = {o.key: o for o in _shown(label, work_through(works), len(works))}
+    return recorders_of([outcomes[work.key] for work in works])
+
+
+def one_by_one(label: str, function: Callable[[T], Recorder], given: Sequence[T]) -> list[Recorder]:
+    """Call a function for each; the recorders in their order.
+
+    Raises:
+        TrainingError: Some calls failed.
+    """
+
+    def each() -> Iterator[Recorder | Exception]:
+        for one in given:
+            try:
+                yield function(one)
+            except Exception as error:  # a function of the user's may raise anything
+                yield error
+
+    results = list(_shown(label, each(), len(given)))
+    trained = [result if isinstance(result, Recorder) else None for result in results]
+    errors = {
+        position: f"{type(result).__name__}: {result}"
+        for position, result in enumerate(results)
+        if isinstance(result, Exception)
+    }
+    first = next((result for result in results if isinstance(result, Exception)), None)
+    return _all_or_error(trained, errors, first)
+
+
+def recorders_of(outcomes: Sequence[RollOutcome]) -> list[Recorder]:
+    """The recorders of outcomes.
+
+    Raises:
+        TrainingError: Some of them are failures.
+    """
+    trained = [
+        R.get_recorder(recorder_id=outcome.recorder_id) if outcome.ok else None
+        for outcome in outcomes
+    ]
+    errors = {i: str(outcome.error) for i, outcome in enumerate(outcomes) if not outcome.ok}
+    cause = next((TrainingError(o.details) for o in outcomes if o.details), None)
+    return _all_or_error(trained, errors, cause)
+
+
+def _all_or_error(
+    trained: Sequence[Recorder | None], errors: Mapping[int, str], cause: Exception | None
+) -> list[Recorder]:
+    if errors:
+        lines = "".join(f"\n- task {position}: {error}" for position, error in errors.items())
+        count = f"{len(errors)} of {len(trained)}"
+        raise TrainingError(
+            f"{count} tasks failed; the others are trained and kept:{lines}",
+            trained,
+        ) from cause
+    return [recorder for recorder in trained if recorder is not None]
+
+
+def _shown(label: str, items: Iterator[T], total: int) -> Iterator[T]:
+    with progress_bar(label, total) as update:
+        for done, item in enumerate(items, 1):
+            update(done, None)
+            yield item
