@@ -7,12 +7,17 @@ from typing import Annotated
 
 import typer
 
+from wf_dagster.pool_cli import plain_errors, pool_app, worker
+
 app = typer.Typer(
     name="wf-dagster",
     help="Rolling forecasting workflows as Dagster assets, recorded in MLflow.",
     no_args_is_help=True,
     add_completion=False,
 )
+
+app.add_typer(pool_app, name="pool")
+app.command()(worker)
 
 
 @app.callback()
@@ -29,14 +34,10 @@ def ui(
     ] = Path("workspace.yaml"),
 ) -> None:
     """Open the Dagster and the MLflow page on the same state; Ctrl-C ends both."""
-    from wf_dagster.errors import WfError
     from wf_dagster.ui import serve
 
-    try:
+    with plain_errors():
         raise typer.Exit(serve(workspace, dagster_port=dagster_port, mlflow_port=mlflow_port))
-    except WfError as error:
-        typer.echo(f"wf-dagster: {error}", err=True)
-        raise typer.Exit(2) from None
 
 
 @app.command()
@@ -49,14 +50,10 @@ def sweep(
 ) -> None:
     """Set runs FAILED whose process died without ending them."""
     from wf_dagster import tracking
-    from wf_dagster.errors import WfError
 
     look = tracking.find_dead if dry_run else tracking.sweep
-    try:
+    with plain_errors():
         dead = look(experiment, stale_seconds=60 * stale_minutes)
-    except WfError as error:
-        typer.echo(f"wf-dagster: {error}", err=True)
-        raise typer.Exit(2) from None
     for run in dead:
         typer.echo(f"{run.recorder.id}  {run.recorder.name}: {run.reason}")
     typer.echo(

@@ -10,9 +10,10 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from typing import Any
 
-from wf_dagster.errors import LeaseError, TaskNotFoundError
+from wf_dagster.errors import LeaseError, PoolInputError, TaskNotFoundError
 from wf_dagster.settings import get_settings
 from wf_dagster.tasks.pool import TaskManager
+from wf_dagster.tasks.pool.states import FETCHABLE, check_status
 from wf_dagster.tracking import R, check_tracking
 from wf_dagster.training.outcome import RollOutcome, Work, WorkKind
 from wf_dagster.training.parallel import share_features
@@ -47,6 +48,23 @@ class PoolJob:
     recorder_name: str | None = None
     tags: Mapping[str, str] | None = None
     force_release: bool = False
+
+    def check(self) -> None:
+        """Refuse statuses that no work can be between.
+
+        Raises:
+            PoolInputError: One of them is unknown or out of place.
+        """
+        if check_status(self.before_status) not in FETCHABLE:
+            raise PoolInputError(
+                f"before_status {self.before_status!r}: tasks are fetched from "
+                f"{' or '.join(FETCHABLE)}"
+            )
+        if check_status(self.after_status) in (self.before_status, "running"):
+            raise PoolInputError(
+                f"after_status {self.after_status!r}: it would be fetched again; use "
+                f"{TaskManager.STATUS_DONE!r}"
+            )
 
     def work(self, task: Mapping[str, Any]) -> Work:
         """What a worker process has to do for a fetched task."""
@@ -95,6 +113,7 @@ def work_through_pool(
     wait_for_others: bool = False,
     follow: bool = False,
     stopping: threading.Event | None = None,
+    apart: bool = False,
 ) -> Iterator[RollOutcome]:
     """Train what can be fetched from a pool, and yield an outcome for each attempt.
 
@@ -104,12 +123,13 @@ def work_through_pool(
     Args:
         job: Which tasks, and how.
         processes: Worker processes; default the setting ``max_workers``. With 1 the tasks are
-            trained in this process, unless they are to be stoppable or released.
+            trained in this process.
         make_work: Another way to turn a task into work; default ``job.work``.
         wait_for_others: Go on until no task that the query finds is waiting or held by another
             worker: what a worker that dies leaves is then done here.
         follow: Go on for ever: wait for new tasks.
         stopping: Once set, no further task is fetched.
+        apart: Never train in this process.
 
     Yields:
         The outcome of an attempt; its ``key`` is the task's id.
@@ -118,10 +138,11 @@ def work_through_pool(
         PoolStoreError: The store of the pool went away for longer than the pool's patience.
         TrackingError: The MLflow store does not answer; nothing was fetched.
     """
+    job.check()
     check_tracking()
     stopping = stopping or threading.Event()
     count = processes or get_settings().max_workers
-    here = count == 1 and not job.force_release and not follow
+    here = count == 1 and not (job.force_release or apart)
     slots = _Slots(job, make_work or job.work, count, here)
     try:
         while True:

@@ -38,6 +38,7 @@ def start(settings: Mapping[str, Any], threads: int, variables: Mapping[str, str
     os.environ.update(variables)
     threadpool_limits(threads)
     restore(settings)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
     # leaves through the recorder's context manager, which marks the run FAILED
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     threading.Thread(target=_end_with_parent, daemon=True).start()
