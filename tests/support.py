@@ -25,6 +25,10 @@ class Misbehaving(SklearnModel):
             raise ValueError("no luck")
         if self.how == "kill":
             os.kill(os.getpid(), signal.SIGKILL)
+        if self.how == "exit":
+            raise SystemExit(3)
+        if self.how == "slow":
+            time.sleep(0.7)
         if self.how == "sleep":
             time.sleep(120)
         super().fit(dataset)

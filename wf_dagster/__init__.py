@@ -62,7 +62,9 @@ _WHERE = {
     "TaskGen": "wf_dagster.tasks",
     "TaskManager": "wf_dagster.tasks.pool",
     "TaskNotFoundError": "wf_dagster.errors",
+    "TaskPoolResource": "wf_dagster.orchestration",
     "TrackingError": "wf_dagster.errors",
+    "TrackingResource": "wf_dagster.orchestration",
     "TradingCalendar": "wf_dagster.calendars",
     "Trainer": "wf_dagster.training",
     "TrainerR": "wf_dagster.training",
@@ -126,6 +128,8 @@ if TYPE_CHECKING:
     from wf_dagster.errors import WfError as WfError
     from wf_dagster.models import LightGBMModel as LightGBMModel
     from wf_dagster.models import SklearnModel as SklearnModel
+    from wf_dagster.orchestration import TaskPoolResource as TaskPoolResource
+    from wf_dagster.orchestration import TrackingResource as TrackingResource
     from wf_dagster.orchestration import build_rolling_assets as build_rolling_assets
     from wf_dagster.orchestration import build_signals_asset as build_signals_asset
     from wf_dagster.records import PortAnaRecord as PortAnaRecord

@@ -41,7 +41,7 @@ class SklearnModel:
         self._fitted = False
 
     def fit(self, dataset: Any, **kwargs: Any) -> None:
-        """Fit on ``train``.
+        """Fit on ``train``; further arguments go to the estimator.
 
         Raises:
             DataError: ``train`` has no row with a label, or features that are NaN or infinite

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -13,6 +14,7 @@ from pydantic import Field
 from wf_dagster.orchestration.failures import shown_plainly
 from wf_dagster.orchestration.metadata import roll_metadata
 from wf_dagster.orchestration.partitions import RollingPartitions
+from wf_dagster.orchestration.task_pool import TaskPoolResource
 from wf_dagster.tasks import Roll, fingerprint, validate_task
 from wf_dagster.tracking import find_recorders
 from wf_dagster.training import (
@@ -21,6 +23,7 @@ from wf_dagster.training import (
     WorkKind,
     prepare_workers,
     work_through,
+    work_through_shared,
     workers_for,
 )
 
@@ -51,6 +54,7 @@ class RollStep:
     experiment: str
     partitions: RollingPartitions
     max_workers: int | None
+    task_pool: TaskPoolResource | None = None
 
     def run(
         self,
@@ -139,9 +143,12 @@ class RollStep:
         """Do the works; each outcome is in ``outcomes`` as soon as it is there."""
         counts = {kind: sum(w.kind == kind for w in works) for kind in _SAID}
         said = ", ".join(f"{_SAID[kind]} {n}" for kind, n in counts.items() if n)
-        context.log.info(f"{self.name}: {len(works)} rolls ({said})")
+        pool = self.task_pool.open(self.name) if self.task_pool and counts["train"] else None
+        shared = f", offered to the pool {pool.task_pool} at {pool.address}" if pool else ""
+        context.log.info(f"{self.name}: {len(works)} rolls ({said}){shared}")
+        outcomes_of = partial(work_through_shared, pool=pool) if pool is not None else work_through
         started = time.perf_counter()
-        for done, outcome in enumerate(work_through(works, max_workers=self.max_workers), 1):
+        for done, outcome in enumerate(outcomes_of(works, max_workers=self.max_workers), 1):
             outcomes[outcome.key] = outcome
             left = (time.perf_counter() - started) / done * (len(works) - done)
             line = f"{self.name} {outcome.key} [{done}/{len(works)}] {_summary(outcome)}"

@@ -9,6 +9,7 @@ from wf_dagster.calendars import TradingCalendar
 from wf_dagster.orchestration.collected import build_collected_asset
 from wf_dagster.orchestration.partitions import rolling_partitions
 from wf_dagster.orchestration.roll_step import RollConfig, RollStep
+from wf_dagster.orchestration.task_pool import TaskPoolResource
 from wf_dagster.orchestration.tracking import TrackingResource
 from wf_dagster.tasks import RollingGen, validate_task
 
@@ -42,6 +43,7 @@ def build_rolling_assets(
     max_workers: int | None = None,
     backfill_policy: dg.BackfillPolicy | None = None,
     retry_policy: dg.RetryPolicy | None = None,
+    task_pool: TaskPoolResource | None = None,
 ) -> list[dg.AssetsDefinition]:
     """The assets of one strategy.
 
@@ -62,6 +64,7 @@ def build_rolling_assets(
         max_workers: Worker processes of a backfill; default the setting ``max_workers``.
         backfill_policy: Default one run for the whole backfill.
         retry_policy: Retries of a failed step; a retry trains only what is missing.
+        task_pool: Offers the rolls to workers outside Dagster too.
 
     Returns:
         The assets, to be put into ``Definitions`` with the resource.
@@ -77,6 +80,7 @@ def build_rolling_assets(
         experiment=experiment_name or name,
         partitions=partitions,
         max_workers=max_workers,
+        task_pool=task_pool,
     )
     shared: dict[str, Any] = {"group_name": group_name or name, "owners": list(owners)}
 

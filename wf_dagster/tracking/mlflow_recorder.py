@@ -29,7 +29,7 @@ from wf_dagster.tracking.text import PARAM_LIMIT, TAG_LIMIT, checked_name, cut, 
 
 FAILURE_TAG = "wf_failure"
 FLUSH_SECONDS = 3.0
-FRESH_SECONDS = 1.0  # for which what was read of a running recorder is taken for true
+FRESH_SECONDS = 1.0  # for which what was read of a recorder that has not ended is taken for true
 _LIMITS = {"params": PARAM_LIMIT, "tags": TAG_LIMIT}
 _STATUSES = ("SCHEDULED", "RUNNING", "FINISHED", "FAILED", "KILLED")
 
@@ -329,7 +329,8 @@ class MLflowRecorder(Recorder):
         """Read the run again.
 
         One that had ended when it was found is not read again by itself: a listing of
-        thousands is one request, not thousands. One that runs is, after a second.
+        thousands is one request, not thousands. One that runs, or is yet to start, is, after a
+        second.
         """
         self.flush()
         run = self._ask("reading a run", lambda c: c.get_run(self.id))
@@ -339,7 +340,8 @@ class MLflowRecorder(Recorder):
             self._take(run)
 
     def _data(self) -> dict[str, dict[str, Any]]:
-        if self._held is None or self._live or (self.running and self._is_old()):
+        ended = self.status not in (self.STATUS_S, self.STATUS_R)
+        if self._held is None or self._live or (not ended and self._is_old()):
             self.reload()
         assert self._held is not None
         return self._held

@@ -2,6 +2,7 @@
 
 from wf_dagster.training.outcome import RollOutcome, Work, WorkKind
 from wf_dagster.training.parallel import train_rolls, work_through, workers_for
+from wf_dagster.training.pool_rolls import work_through_shared
 from wf_dagster.training.pool_trainers import DelayTrainerRM, TrainerRM
 from wf_dagster.training.pool_work import PoolJob, work_through_pool
 from wf_dagster.training.processes import prepare_workers
@@ -27,5 +28,6 @@ __all__ = [
     "train_rolls",
     "work_through",
     "work_through_pool",
+    "work_through_shared",
     "workers_for",
 ]

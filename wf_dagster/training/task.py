@@ -164,10 +164,7 @@ def _fit(model: Any, dataset: Any, task: Mapping[str, Any]) -> None:
     if reweighter is None:
         model.fit(dataset)
         return
-    parameters = inspect.signature(model.fit).parameters
-    if "reweighter" not in parameters and all(
-        p.kind is not p.VAR_KEYWORD for p in parameters.values()
-    ):
+    if "reweighter" not in inspect.signature(model.fit).parameters:
         raise TaskError(
             f"reweighter: {type(model).__name__}.fit takes none; leave it out of the task, or use "
             "a model whose fit has the parameter 'reweighter'"

@@ -215,7 +215,8 @@ class DelayTrainerR(TrainerR):
         Raises:
             TrainingError: Some failed; the others were trained, see its ``trained``.
         """
-        models = as_recorders(models)
+        # as they are now: another process may have finished some of them
+        models = [R.get_recorder(recorder_id=model.id) for model in as_recorders(models)]
         function = end_train_func or self.end_train_func
         experiment = experiment_name or self.experiment_name
         due = [r for r in models if r.list_tags().get(STATUS_KEY) != STATUS_END]
