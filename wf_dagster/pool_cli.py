@@ -163,6 +163,10 @@ def worker(
     force_release: Annotated[
         bool, typer.Option("--force-release", help="Use a new process for each task.")
     ] = False,
+    lease: Annotated[
+        float, typer.Option(help="Seconds without a sign of life after which others take a task.")
+    ] = 60.0,
+    max_attempts: Annotated[int, typer.Option(help="Attempts after which a task is failed.")] = 3,
     grace: Annotated[
         float,
         typer.Option(help="Seconds that tasks in work may take after SIGTERM or Ctrl-C."),
@@ -175,10 +179,11 @@ def worker(
     they take longer than the grace; a second signal gives them back at once. Exit code: 0, or 1
     when a task failed, 2 when the pool or MLflow cannot be used.
     """
+    from wf_dagster.tasks.pool import TaskManager
     from wf_dagster.training.pool_work import PoolJob, work_through_pool
 
     with plain_errors(), _stoppable(grace) as stopping:
-        manager = _open(pool, store)
+        manager = TaskManager(pool, store, lease=lease, max_attempts=max_attempts)
         job = PoolJob(
             manager,
             _query(query),
@@ -315,4 +320,5 @@ def _print(
         table.add_column(column, justify=justify, overflow="fold", no_wrap=column == "_id")
     for row in rows:
         table.add_row(*("" if value is None else str(value) for value in row.values()))
-    Console(soft_wrap=not sys.stdout.isatty()).print(table)
+    # a file or another program gets each task on one line
+    Console(width=None if sys.stdout.isatty() else 1000).print(table)

@@ -105,7 +105,7 @@ def test_a_worker_takes_its_share_and_its_recorders_are_children_of_the_same_run
 
 @pytest.mark.integration
 def test_what_a_killed_worker_held_is_trained_by_the_step(instance):
-    worker = _worker("--follow")
+    worker = _worker("--follow", "--lease", "3")
     try:
         assert "no task" in worker.stdout.readline()
         pool = TaskManager("demo")
