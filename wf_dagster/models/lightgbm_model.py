@@ -45,8 +45,13 @@ class LightGBMModel:
         }
         self.booster: lightgbm.Booster | None = None
 
-    def fit(self, dataset: Any, **kwargs: Any) -> None:
+    def fit(self, dataset: Any, init_model: LightGBMModel | None = None, **kwargs: Any) -> None:
         """Fit on ``train``.
+
+        Args:
+            dataset: Gives ``train`` and perhaps ``valid``.
+            init_model: A fitted model to go on from: its trees are kept, and more are added.
+            **kwargs: Further arguments of ``lightgbm.train``.
 
         Raises:
             DataError: A segment has no row with a label.
@@ -76,6 +81,7 @@ class LightGBMModel:
                 num_boost_round=self.num_boost_round,
                 valid_sets=watched,
                 callbacks=callbacks,
+                init_model=None if init_model is None else init_model.booster,
                 **kwargs,
             )
         except lightgbm.basic.LightGBMError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import pandas as pd
@@ -40,19 +41,36 @@ class SklearnModel:
             raise TaskError(f"model.kwargs: {estimator} does not take these: {error}") from None
         self._fitted = False
 
-    def fit(self, dataset: Any, **kwargs: Any) -> None:
-        """Fit on ``train``; further arguments go to the estimator.
+    def fit(self, dataset: Any, init_model: SklearnModel | None = None, **kwargs: Any) -> None:
+        """Fit on ``train``.
+
+        Args:
+            dataset: Gives ``train``.
+            init_model: A fitted model to go on from, as scikit-learn's ``warm_start`` does.
+            **kwargs: Further arguments of the estimator's ``fit``.
 
         Raises:
             DataError: ``train`` has no row with a label, or features that are NaN or infinite
                 where the estimator does not take them.
+            TaskError: There is an ``init_model``, but the estimator has no ``warm_start``.
         """
+        if init_model is not None:
+            self.estimator = self._going_on_from(init_model)
         features, label = learning_data(dataset, "train")
         try:
             self.estimator.fit(features.to_numpy(), label, **kwargs)
         except ValueError as error:
             raise unusable(features, "train", error) from error
         self._fitted = True
+
+    def _going_on_from(self, before: SklearnModel) -> Any:
+        own = self.estimator.get_params()
+        if "warm_start" not in own:
+            raise TaskError(
+                f"warm_start: {type(self.estimator).__name__} cannot go on from a fitted model; "
+                "use an estimator with the parameter 'warm_start', such as SGDRegressor"
+            )
+        return copy.deepcopy(before.estimator).set_params(**{**own, "warm_start": True})
 
     def predict(self, dataset: Any, segment: Any = "test") -> pd.Series:
         """Scores of a segment: rows ``(datetime, instrument)``, named ``score``.

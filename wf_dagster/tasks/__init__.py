@@ -7,11 +7,12 @@ from wf_dagster.tasks.handlers import handler_mod
 from wf_dagster.tasks.horizons import MultiHorizonGen, MultiHorizonGenBase
 from wf_dagster.tasks.labels import label_horizon
 from wf_dagster.tasks.modules import modules_named
-from wf_dagster.tasks.rolling import RollingGen
+from wf_dagster.tasks.rolling import WARM_START, RollingGen
 from wf_dagster.tasks.rolls import Roll, Rolls
 from wf_dagster.tasks.schema import validate_task
 
 __all__ = [
+    "WARM_START",
     "MultiHorizonGen",
     "MultiHorizonGenBase",
     "Roll",

@@ -11,11 +11,13 @@ import pandas as pd
 from wf_dagster.calendars import Segment, TradingCalendar, default_calendar, to_day
 from wf_dagster.errors import TaskError
 from wf_dagster.tasks.config import class_path
+from wf_dagster.tasks.fingerprint import fingerprint
 from wf_dagster.tasks.generators import Task, TaskGen, whole_number
 from wf_dagster.tasks.handlers import fitted_on, handler_mod
 from wf_dagster.tasks.segments import aligned_segments, truncated, with_dataset_kwargs
 
 _FREQUENCY = {"week": "W-SUN", "month": "M", "quarter": "Q-DEC", "year": "Y-DEC"}
+WARM_START = "warm_start"  # key of a task: fingerprint of the one whose model it starts from
 _Places = dict[str, tuple["int | None", "int | None"]]  # segments as positions in the calendar
 
 
@@ -46,6 +48,8 @@ class RollingGen(TaskGen):
             segment (their ``fit_start_time`` and ``fit_end_time`` are set to its ends) rather
             than on that of the template for ever. Default: for datasets of this package yes,
             for others no, which is what Qlib does.
+        warm_start: Whether each roll's model starts from the fitted model of the roll before:
+            its ``fit`` gets that as ``init_model``. Such rolls are trained one after the other.
 
     Raises:
         TaskError: ``step``, ``rtype`` or ``trunc_days`` has no meaning.
@@ -77,6 +81,7 @@ class RollingGen(TaskGen):
         task_copy_func: Callable[[Any], Any] = copy.deepcopy,
         calendar: TradingCalendar | None = None,
         fit_with_train: bool | None = None,
+        warm_start: bool = False,
     ) -> None:
         if rtype not in (self.ROLL_EX, self.ROLL_SD):
             raise TaskError(f"rtype {rtype!r} is unknown: use 'expanding' or 'sliding'")
@@ -92,6 +97,7 @@ class RollingGen(TaskGen):
         self.trunc_days = trunc_days
         self.task_copy_func = task_copy_func
         self.fit_with_train = fit_with_train
+        self.warm_start = warm_start
         self._calendar = calendar
 
     @property
@@ -146,6 +152,7 @@ class RollingGen(TaskGen):
         segments = aligned_segments(task, calendar, self.test_key)
         places = {name: calendar.positions(segment) for name, segment in segments.items()}
         first = start = calendar.index(segments[self.test_key][0])
+        before: Mapping[str, Any] = task
         while True:
             start = self._next_start(start)
             if start >= len(calendar) or calendar.sessions[start] > limit:
@@ -153,13 +160,17 @@ class RollingGen(TaskGen):
             moved = self._moved(places, start - first, start)
             if any(begin is not None and begin >= len(calendar) for begin, _ in moved.values()):
                 return  # a segment after the test segment has left the calendar
-            yield self._task(
+            made = self._task(
                 task,
                 {
                     name: (calendar.session_at(begin), calendar.session_at(end))
                     for name, (begin, end) in moved.items()
                 },
             )
+            if self.warm_start:
+                made[WARM_START] = fingerprint(before)
+            yield made
+            before = made
 
     def _moved(self, places: _Places, by: int, test_start: int) -> _Places:
         moved: _Places = {}

@@ -22,7 +22,8 @@ class Work:
             ``"report"`` only reads what ``recorder_id`` holds.
         experiment_name: The MLflow experiment; ``None`` is the default one.
         fingerprint: Fingerprint of the task.
-        task: The task definition (``train`` only).
+        task: The task definition; needed for ``train``, otherwise what features and modules
+            to make ready is taken from it.
         recorder_id: An existing recorder (all but ``train``).
         recorder_name: Name of a new recorder.
         figures: Whether the outcome is to hold segments, rows and a plot, for display.

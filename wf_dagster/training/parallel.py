@@ -9,7 +9,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 
 from wf_dagster.settings import get_settings
-from wf_dagster.tasks import Roll, fingerprint
+from wf_dagster.tasks import WARM_START, Roll, fingerprint
 from wf_dagster.training.outcome import RollOutcome, Work
 from wf_dagster.training.processes import Workers, prepare_workers
 
@@ -111,6 +111,15 @@ def share_features(works: Sequence[Work]) -> None:
         break
 
 
+def _ready(waiting: Iterable[Work], others: Iterable[Work]) -> Work | None:
+    """The first work that does not start from the model of one that is not done yet."""
+    undone = {work.fingerprint for work in (*waiting, *others)}
+    for work in waiting:
+        if work.task is None or work.task.get(WARM_START) not in undone:
+            return work
+    return None
+
+
 def _in_processes(pool: Workers, works: Sequence[Work]) -> Iterator[RollOutcome]:
     pool.check()
     waiting = deque(works)
@@ -120,10 +129,12 @@ def _in_processes(pool: Workers, works: Sequence[Work]) -> Iterator[RollOutcome]
     running: dict[Future[RollOutcome], Work] = {}
     try:
         while waiting or suspects or running:
-            while waiting and len(running) < pool.workers:
-                work = waiting.popleft()
-                running[pool.submit(work)] = work
-            alone = not running
+            while len(running) < pool.workers and (
+                ready := _ready(waiting, (*running.values(), *suspects))
+            ):
+                waiting.remove(ready)
+                running[pool.submit(ready)] = ready
+            alone = not running and bool(suspects)
             if alone:
                 work = suspects.popleft()
                 running[pool.submit(work)] = work

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from wf_dagster.errors import PoolError, WfError
+from wf_dagster.tasks import WARM_START
 from wf_dagster.tasks.pool import TaskManager
 from wf_dagster.tracking import R, Recorder
 from wf_dagster.training.outcome import RollOutcome, Work
@@ -40,8 +41,11 @@ def work_through_shared(
     Raises:
         PoolStoreError: The pool's store went away for longer than the pool's patience.
     """
-    to_train = [work for work in works if work.kind == "train"]
-    yield from work_through([w for w in works if w.kind != "train"], max_workers=max_workers)
+    # rolls that start from one another's models follow one another: nobody can help with them
+    to_train = [w for w in works if w.task is not None and not w.task.get(WARM_START)]
+    to_train = [w for w in to_train if w.kind == "train" and not _is_followed(w, works)]
+    shared = {work.key for work in to_train}
+    yield from work_through([w for w in works if w.key not in shared], max_workers=max_workers)
     if not to_train:
         return
     ids = pool.create_task([_definition(work) for work in to_train])
@@ -67,6 +71,11 @@ def work_through_shared(
         with suppress(PoolError):  # what interrupted this is the error to see
             pool.remove({**query, "status": TaskManager.STATUS_WAITING})
         raise
+
+
+def _is_followed(work: Work, works: Sequence[Work]) -> bool:
+    starts = {other.task.get(WARM_START) for other in works if other.task is not None}
+    return work.fingerprint in starts
 
 
 def _definition(work: Work) -> dict[str, Any]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from wf_dagster.errors import PoolInputError, TrainingError
+from wf_dagster.errors import PoolInputError, TaskError, TrainingError
 from wf_dagster.progress import progress_bar
+from wf_dagster.tasks import WARM_START
 from wf_dagster.tasks.pool import TaskManager, run_task
 from wf_dagster.tracking import Recorder
 from wf_dagster.training.pool_work import PoolJob, work_through_pool
@@ -99,6 +100,11 @@ class TrainerRM(Trainer):
         tasks = as_tasks(tasks)
         if not tasks:
             return []
+        if any(task.get(WARM_START) for task in tasks):
+            raise TaskError(
+                f"{WARM_START}: tasks that start from one another's models follow one another, so "
+                "workers cannot share them; use TrainerR"
+            )
         experiment = experiment_name or self.experiment_name
         pool = self._pool(experiment)
         ids = pool.create_task(tasks)

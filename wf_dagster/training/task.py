@@ -9,15 +9,16 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from wf_dagster.errors import TaskError
+from wf_dagster.errors import TaskError, TrainingError
 from wf_dagster.tasks import (
+    WARM_START,
     fill_placeholders,
     fingerprint,
     init_instance,
     modules_named,
     validate_task,
 )
-from wf_dagster.tracking import R
+from wf_dagster.tracking import R, find_recorders
 
 if TYPE_CHECKING:
     from wf_dagster.tracking import Recorder
@@ -152,24 +153,40 @@ def _execute(task: Mapping[str, Any], recorder: Recorder) -> None:
     model = init_instance(task["model"])
     dataset = init_instance(task["dataset"])
     started = time.perf_counter()
-    _fit(model, dataset, task)
+    model.fit(dataset, **_fit_arguments(model, task, recorder))
     recorder.log_metrics(fit_seconds=time.perf_counter() - started)
     recorder.save_objects(**{"params.pkl": model, "dataset": dataset})
     generate_records(task, model, dataset, recorder)
 
 
-def _fit(model: Any, dataset: Any, task: Mapping[str, Any]) -> None:
-    """Fit; a ``reweighter`` of the task goes to a model that takes one."""
-    reweighter = task.get("reweighter")
-    if reweighter is None:
-        model.fit(dataset)
-        return
-    if "reweighter" not in inspect.signature(model.fit).parameters:
+def _fit_arguments(model: Any, task: Mapping[str, Any], recorder: Recorder) -> dict[str, Any]:
+    """What the model's ``fit`` gets beside the dataset.
+
+    A ``reweighter`` of the task goes to it, and for a warm start the model of the roll before.
+    """
+    arguments = {}
+    if task.get("reweighter") is not None:
+        arguments["reweighter"] = task["reweighter"]
+    if task.get(WARM_START):
+        arguments["init_model"] = _model_before(task, recorder)
+    for name in set(arguments) - set(inspect.signature(model.fit).parameters):
         raise TaskError(
-            f"reweighter: {type(model).__name__}.fit takes none; leave it out of the task, or use "
-            "a model whose fit has the parameter 'reweighter'"
+            f"{WARM_START if name == 'init_model' else name}: {type(model).__name__}.fit takes no "
+            f"{name!r}; leave it out of the task, or use a model whose fit has that parameter"
         )
-    model.fit(dataset, reweighter=reweighter)
+    return arguments
+
+
+def _model_before(task: Mapping[str, Any], recorder: Recorder) -> Any:
+    wanted = str(task[WARM_START])
+    experiment = R.get_exp(experiment_id=recorder.experiment_id)
+    for found in find_recorders(experiment.name, tags={"fingerprint": wanted}):
+        found.trusted |= set(modules_named(task))
+        return found.load_object("params.pkl")
+    raise TrainingError(
+        f"the model that this roll starts from (fingerprint {wanted[:12]}…) was not trained in "
+        f"experiment {experiment.name!r}: train the roll before it first"
+    )
 
 
 def generate_records(task: Mapping[str, Any], model: Any, dataset: Any, recorder: Recorder) -> None:
