@@ -172,7 +172,7 @@ def test_a_task_is_begun_here_and_ended_there():
 def test_a_reweighter_goes_to_a_model_that_takes_one():
     task = task_of(MONTHS[0])
     task["reweighter"] = {"weights": "later"}
-    with pytest.raises(TaskError, match=r"SklearnModel\.fit takes none"):
+    with pytest.raises(TaskError, match=r"SklearnModel\.fit takes no 'reweighter'"):
         task_train(task, "experiment")
     task["model"] = {"class": "Weighing", "module_path": "tests.training.test_trainers"}
     recorder = task_train(task, "experiment")
