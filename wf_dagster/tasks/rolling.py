@@ -99,6 +99,7 @@ class RollingGen(TaskGen):
         self.fit_with_train = fit_with_train
         self.warm_start = warm_start
         self._calendar = calendar
+        self._settings_calendar: TradingCalendar | None = None
 
     @property
     def is_period(self) -> bool:
@@ -106,18 +107,30 @@ class RollingGen(TaskGen):
         return isinstance(self.step, str)
 
     @property
+    def own_calendar(self) -> TradingCalendar | None:
+        """The trading calendar that it was given; ``None`` for that of the settings."""
+        return self._calendar
+
+    @property
     def calendar(self) -> TradingCalendar:
         """The trading calendar in use."""
-        if self._calendar is None:
-            self._calendar = default_calendar()
-        return self._calendar
+        if self._calendar is not None:
+            return self._calendar
+        if self._settings_calendar is None:
+            self._settings_calendar = default_calendar()
+        return self._settings_calendar
 
     @calendar.setter
     def calendar(self, value: TradingCalendar) -> None:
         self._calendar = value
 
-    def generate(self, task: Mapping[str, Any]) -> list[Task]:
+    def generate(self, task: Mapping[str, Any], until: Any = None) -> list[Task]:
         """All rolls of a template, the first one included; the template stays as it is.
+
+        Args:
+            task: The template.
+            until: The last roll is the one that holds this date, which may be in the future;
+                default the last session with data.
 
         Raises:
             TaskError: The template has no test segment with a start.
@@ -131,8 +144,8 @@ class RollingGen(TaskGen):
         if self.trunc_days is not None:
             segments = truncated(segments, calendar, self.trunc_days, self.test_key)
         first = self._task(task, segments)
-        data = calendar.last_session
-        return [first, *self.gen_following_tasks(first, data if end is None else min(end, data))]
+        limit = calendar.last_session if until is None else to_day(until)
+        return [first, *self.gen_following_tasks(first, limit if end is None else min(end, limit))]
 
     def gen_following_tasks(self, task: Mapping[str, Any], test_end: Any) -> Iterator[Task]:
         """The rolls that follow a task, which itself is left out.
