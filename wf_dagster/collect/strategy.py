@@ -27,7 +27,7 @@ class StrategyCollection:
         pred: Rows ``(datetime, instrument)``, column ``score``.
         label: The same rows, one column; NaN where a label is not known yet.
         rolls: Number of rolls collected.
-        gaps: Keys of rolls that have no finished recorder.
+        gaps: Keys of rolls that have begun and have no finished recorder.
         outdated: Those gaps for which only recorders of an earlier task definition exist.
         coverage: Share of the rolls' sessions that have predictions (a fraction).
         summary: IC, ICIR, rank IC, rank ICIR, top-minus-bottom return and Sharpe ratio.
@@ -91,7 +91,7 @@ def collect_strategy(experiment_name: str, rolls: Rolls) -> StrategyCollection:
         )
     made = collect_rolling(
         [(roll.key, found[roll.key]) for roll in rolls if roll.key in found],
-        expected=list(wanted),
+        expected=[roll.key for roll in rolls if roll.has_begun(rolls.calendar)],
         sessions=rolls.test_sessions(),
     )
     horizon = label_horizon(next(iter(rolls)).task)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
 
-from wf_dagster.calendars import pair
+from wf_dagster.calendars import pair, to_day
 from wf_dagster.data.panel import Panel, feature_panel
 from wf_dagster.data.processors import Processor, make_processors
 from wf_dagster.data.sources import price_source
@@ -127,6 +127,25 @@ class PanelDataset:
         if col_set == "__all":
             return frame
         return frame[groups if isinstance(groups, str) else list(groups)]
+
+    def awaited(self, segment: str, col_set: str = "label") -> pd.DataFrame | None:
+        """What a segment will hold that lies after the last session with prices.
+
+        A model can be trained before its test segment begins.
+
+        Args:
+            segment: Name of a segment.
+            col_set: ``"feature"`` or ``"label"``.
+
+        Returns:
+            No rows, the columns of ``col_set``; ``None`` once the segment has begun.
+        """
+        start = pair(self.segments[segment])[0] if segment in self.segments else None
+        panel = self._raw_panel()
+        if start is None or to_day(start) <= pd.Timestamp(panel.days[-1]):
+            return None
+        frame = cast(pd.DataFrame, panel.slice(start, None)[col_set])
+        return frame.set_index(cast(pd.MultiIndex, frame.index).remove_unused_levels())
 
     def _rows(self, segment: Any) -> pd.DataFrame:
         if isinstance(segment, slice):

@@ -15,7 +15,7 @@ from wf_dagster.orchestration.failures import shown_plainly
 from wf_dagster.orchestration.metadata import roll_metadata
 from wf_dagster.orchestration.partitions import RollingPartitions
 from wf_dagster.orchestration.task_pool import TaskPoolResource
-from wf_dagster.tasks import Roll, fingerprint, validate_task
+from wf_dagster.tasks import Roll, fingerprint, validate_task, why_not_due
 from wf_dagster.tracking import find_recorders
 from wf_dagster.training import (
     RollOutcome,
@@ -141,6 +141,10 @@ class RollStep:
         outcomes: dict[str, RollOutcome],
     ) -> None:
         """Do the works; each outcome is in ``outcomes`` as soon as it is there."""
+        works, early = self._due(works)
+        for refused in early:
+            outcomes[refused.key] = refused
+            context.log.error(f"{self.name} {refused.key} {_summary(refused)}")
         counts = {kind: sum(w.kind == kind for w in works) for kind in _SAID}
         said = ", ".join(f"{_SAID[kind]} {n}" for kind, n in counts.items() if n)
         pool = self.task_pool.open(self.name) if self.task_pool and counts["train"] else None
@@ -156,6 +160,20 @@ class RollStep:
                 context.log.info(f"{line}, {left:.0f} s to go")
             else:
                 context.log.error(f"{line}\n{outcome.details}")
+
+    def _due(self, works: Sequence[Work]) -> tuple[list[Work], list[RollOutcome]]:
+        """The works that can be done, and the failures of rolls that cannot be trained yet."""
+        calendar = self.partitions.calendar()
+        can, early = [], []
+        for work in works:
+            why = None
+            if work.kind == "train":
+                why = why_not_due(self.partitions.roll(work.key), calendar)
+            if why is None:
+                can.append(work)
+            else:
+                early.append(RollOutcome.failed(work, why))
+        return can, early
 
     def _mark(
         self,
@@ -199,9 +217,11 @@ _SAID = {"train": "to train", "refresh": "to predict again", "report": "finished
 def _summary(outcome: RollOutcome) -> str:
     if not outcome.ok:
         return f"FAILED: {outcome.error}"
+    verb = {"train": "trained", "refresh": "predicted", "report": "reused"}[outcome.kind]
+    if not outcome.rows:
+        return f"{verb} in {outcome.seconds:.2f} s, before its first test session"
     ic = outcome.metrics.get("IC")
     known = "labels not known yet" if ic is None else f"IC {ic:+.4f}"
-    verb = {"train": "trained", "refresh": "predicted", "report": "reused"}[outcome.kind]
     return f"{verb} in {outcome.seconds:.2f} s, {outcome.rows} predictions, {known}"
 
 
