@@ -70,6 +70,10 @@ class PanelDataset:
         _ = self._raw_panel()
         return time.perf_counter() - started
 
+    def last_session(self) -> pd.Timestamp:
+        """The last session that it has prices of."""
+        return pd.Timestamp(self._raw_panel().days[-1])
+
     def config(self, handler_kwargs: Any = None, **kwargs: Any) -> None:
         """Change the configuration, for example ``segments``; processors stay as they were fitted.
 
