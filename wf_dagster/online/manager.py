@@ -334,9 +334,7 @@ class OnlineManager:
     def _prepare(self, first: pd.Timestamp | None, function: Callable[[Any], Any]) -> Any:
         by_day = getattr(function, "by_day", False)
         if first is not None and by_day:
-            serving = self._serving_since(first)
-            collected = self.get_collector(rec_filter_func=lambda r: r.id in serving)()
-            collected = sent.since(collected, first)
+            collected = sent.since(self._collector_since(first)(), first)
         else:
             collected = self.get_collector()()
         if not collected:
@@ -347,17 +345,18 @@ class OnlineManager:
         self.signals = sent.appended(self.signals, new, first)
         return new if first is None else new[sent.days_of(new) >= first]
 
-    def _serving_since(self, first: pd.Timestamp) -> set[str]:
-        """Ids of the recorders that were online at a session or later."""
-        ids: set[str] = set()
-        for strategy in self.strategies:
-            if (ledger := _ledger(strategy)) is None:
-                ids |= {model.id for model in strategy.tool.online_models()}
-                continue
-            state = ledger.read()
-            ids |= {*state.online_at(f"{first:{_DAY}}"), *state.online}
-            ids |= {i for c in state.changes if c.session >= f"{first:{_DAY}}" for i in c.online}
-        return ids
+    def _collector_since(self, first: pd.Timestamp) -> MergeCollector:
+        """Collects the predictions of the models that were online at a session or later."""
+        return MergeCollector(
+            {
+                strategy.name_id: strategy.get_collector(
+                    recorder_ids=strategy.tool.state().serving_since(f"{first:{_DAY}}")
+                )
+                if isinstance(strategy, RollingStrategy)
+                else strategy.get_collector()
+                for strategy in self.strategies
+            }
+        )
 
     # simulation
 

@@ -74,6 +74,11 @@ class OnlineState:
             served = change.online
         return served
 
+    def serving_since(self, session: str) -> tuple[str, ...]:
+        """Ids of what served at a session or later, each once."""
+        later = (i for change in self.changes if change.session > session for i in change.online)
+        return tuple(dict.fromkeys((*self.online_at(session), *later, *self.online)))
+
     def switched(
         self, online: Sequence[str], next_online: Sequence[str], session: str | None
     ) -> Self:

@@ -132,6 +132,7 @@ class RollingStrategy(OnlineStrategy):
         self.rg = rolling_gen
         modules = {m for template in self.task_template for m in modules_named(template)}
         self.tool: OnlineToolR = OnlineToolR(self.exp_name, trusted=modules)
+        self._tasks: dict[str, Task] = {}  # a recorder's task never changes
 
     # what is trained
 
@@ -161,7 +162,7 @@ class RollingStrategy(OnlineStrategy):
         if not held:
             _log.warning("%s has no online model, so nothing follows: train first", self.name_id)
             return []
-        latest = self._latest([recorder.load_object("task") for recorder in held])
+        latest = self._latest(map(self.task_of, held))
         tasks: list[Task] = []
         for template in self.task_template:
             family = template_fingerprint(template)
@@ -226,7 +227,7 @@ class RollingStrategy(OnlineStrategy):
             return self.tool.recorders(state.online)
         models = self.tool.recorders((*state.online, *state.next_online))
         models += [model for model in trained_models if model.id not in held]
-        tasks = {model.id: model.load_object("task") for model in models}
+        tasks = {model.id: self.task_of(model) for model in models}
         begun = [model for model in models if self._start(tasks[model.id]) <= now]
         online = self._serving(begun, tasks)
         self.tool.switch(
@@ -307,6 +308,8 @@ class RollingStrategy(OnlineStrategy):
         rec_key_func: Callable[[Recorder], Any] | None = None,
         rec_filter_func: Callable[[Recorder], bool] | None = None,
         artifacts_key: str | Sequence[str] | None = None,
+        *,
+        recorder_ids: Iterable[str] | None = None,
     ) -> Collector:
         """What collects the rolls of each model into one frame.
 
@@ -316,9 +319,11 @@ class RollingStrategy(OnlineStrategy):
                 its class, and of several templates with one class also their fingerprint.
             rec_filter_func: Which recorders; default all.
             artifacts_key: Which artifacts; default all.
+            recorder_ids: Only these recorders; no others are looked at.
         """
+        chosen = None if recorder_ids is None else list(recorder_ids)
         return RecorderCollector(
-            experiment=self.exp_name,
+            experiment=self.exp_name if chosen is None else lambda: self.tool.recorders(chosen),
             process_list=[RollingGroup()] if process_list is None else process_list,
             rec_key_func=rec_key_func or self._key,
             rec_filter_func=rec_filter_func,
@@ -327,8 +332,14 @@ class RollingStrategy(OnlineStrategy):
 
     def _key(self, recorder: Recorder) -> tuple[str, tuple[Any, ...]]:
         recorder.trusted |= self.tool.trusted
-        task = recorder.load_object("task")
+        task = self.task_of(recorder)
         return self.model_key(task), tuple(task["dataset"]["kwargs"]["segments"][self.rg.test_key])
+
+    def task_of(self, recorder: Recorder) -> Task:
+        """The task of a recorder, read once."""
+        if recorder.id not in self._tasks:
+            self._tasks[recorder.id] = recorder.load_object("task")
+        return self._tasks[recorder.id]
 
     def model_key(self, task: Mapping[str, Any]) -> str:
         """Names the model of a task among those of the strategy."""

@@ -63,6 +63,7 @@ class OnlineToolR(OnlineTool):
         self.default_exp_name = default_exp_name
         self.trusted = set(trusted)
         self._ledgers: dict[str, OnlineLedger] = {}
+        self._found: dict[str, Recorder] = {}
 
     def ledger(self, exp_name: str | None = None) -> OnlineLedger:
         """Where the state of an experiment is kept.
@@ -178,14 +179,18 @@ class OnlineToolR(OnlineTool):
 
     def recorders(self, ids: Iterable[str], exp_name: str | None = None) -> list[Recorder]:
         """Recorders by id; those that were deleted are left out with a warning."""
-        found: list[Recorder] = []
+        if not self.ledger(exp_name).busy:
+            self._found.clear()  # while nobody else may change them, one look is enough
+        found = []
         for recorder_id in ids:
             try:
-                recorder = R.get_recorder(recorder_id=recorder_id)
+                recorder = self._found.get(recorder_id) or R.get_recorder(recorder_id=recorder_id)
             except RecorderNotFoundError as error:
                 _log.warning("online model of %s: %s", self._get_exp_name(exp_name), error)
                 continue
             recorder.trusted |= self.trusted
+            if recorder.status == Recorder.STATUS_FI:
+                self._found[recorder_id] = recorder
             found.append(recorder)
         return found
 
