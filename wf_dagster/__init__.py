@@ -15,6 +15,7 @@ _WHERE = {
     "CollectError": "wf_dagster.errors",
     "Collector": "wf_dagster.collect",
     "CsvPrices": "wf_dagster.data",
+    "DSBasedUpdater": "wf_dagster.online",
     "DataError": "wf_dagster.errors",
     "DelayTrainerR": "wf_dagster.training",
     "DelayTrainerRM": "wf_dagster.training",
@@ -24,6 +25,7 @@ _WHERE = {
     "ExperimentDeletedError": "wf_dagster.errors",
     "ExperimentNotFoundError": "wf_dagster.errors",
     "Group": "wf_dagster.collect",
+    "LabelUpdater": "wf_dagster.online",
     "LeaseError": "wf_dagster.errors",
     "LightGBMModel": "wf_dagster.models",
     "MLflowExpManager": "wf_dagster.tracking",
@@ -33,15 +35,23 @@ _WHERE = {
     "MultiHorizonGen": "wf_dagster.tasks",
     "MultiHorizonGenBase": "wf_dagster.tasks",
     "ObjectNotFoundError": "wf_dagster.errors",
+    "OnlineError": "wf_dagster.errors",
+    "OnlineManager": "wf_dagster.online",
+    "OnlineStrategy": "wf_dagster.online",
+    "OnlineTool": "wf_dagster.online",
+    "OnlineToolR": "wf_dagster.online",
     "PanelDataset": "wf_dagster.data",
     "ParquetPrices": "wf_dagster.data",
     "PoolError": "wf_dagster.errors",
     "PoolInputError": "wf_dagster.errors",
     "PoolStoreError": "wf_dagster.errors",
     "PortAnaRecord": "wf_dagster.records",
+    "PredUpdater": "wf_dagster.online",
     "QlibRecorder": "wf_dagster.tracking",
     "R": "wf_dagster.tracking",
+    "RMDLoader": "wf_dagster.online",
     "RecordError": "wf_dagster.errors",
+    "RecordUpdater": "wf_dagster.online",
     "Recorder": "wf_dagster.tracking",
     "RecorderCollector": "wf_dagster.collect",
     "RecorderNotFoundError": "wf_dagster.errors",
@@ -50,6 +60,7 @@ _WHERE = {
     "RollingEnsemble": "wf_dagster.collect",
     "RollingGen": "wf_dagster.tasks",
     "RollingGroup": "wf_dagster.collect",
+    "RollingStrategy": "wf_dagster.online",
     "Rolls": "wf_dagster.tasks",
     "SamplePrices": "wf_dagster.data",
     "Settings": "wf_dagster.settings",
@@ -113,6 +124,7 @@ if TYPE_CHECKING:
     from wf_dagster.errors import ExperimentNotFoundError as ExperimentNotFoundError
     from wf_dagster.errors import LeaseError as LeaseError
     from wf_dagster.errors import ObjectNotFoundError as ObjectNotFoundError
+    from wf_dagster.errors import OnlineError as OnlineError
     from wf_dagster.errors import PoolError as PoolError
     from wf_dagster.errors import PoolInputError as PoolInputError
     from wf_dagster.errors import PoolStoreError as PoolStoreError
@@ -128,6 +140,16 @@ if TYPE_CHECKING:
     from wf_dagster.errors import WfError as WfError
     from wf_dagster.models import LightGBMModel as LightGBMModel
     from wf_dagster.models import SklearnModel as SklearnModel
+    from wf_dagster.online import DSBasedUpdater as DSBasedUpdater
+    from wf_dagster.online import LabelUpdater as LabelUpdater
+    from wf_dagster.online import OnlineManager as OnlineManager
+    from wf_dagster.online import OnlineStrategy as OnlineStrategy
+    from wf_dagster.online import OnlineTool as OnlineTool
+    from wf_dagster.online import OnlineToolR as OnlineToolR
+    from wf_dagster.online import PredUpdater as PredUpdater
+    from wf_dagster.online import RecordUpdater as RecordUpdater
+    from wf_dagster.online import RMDLoader as RMDLoader
+    from wf_dagster.online import RollingStrategy as RollingStrategy
     from wf_dagster.orchestration import TaskPoolResource as TaskPoolResource
     from wf_dagster.orchestration import TrackingResource as TrackingResource
     from wf_dagster.orchestration import build_rolling_assets as build_rolling_assets

@@ -70,6 +70,10 @@ class PanelDataset:
         _ = self._raw_panel()
         return time.perf_counter() - started
 
+    def last_session(self) -> pd.Timestamp:
+        """The last session that it has prices of."""
+        return pd.Timestamp(self._raw_panel().days[-1])
+
     def config(self, handler_kwargs: Any = None, **kwargs: Any) -> None:
         """Change the configuration, for example ``segments``; processors stay as they were fitted.
 
@@ -141,10 +145,9 @@ class PanelDataset:
             No rows, the columns of ``col_set``; ``None`` once the segment has begun.
         """
         start = pair(self.segments[segment])[0] if segment in self.segments else None
-        panel = self._raw_panel()
-        if start is None or to_day(start) <= pd.Timestamp(panel.days[-1]):
+        if start is None or to_day(start) <= self.last_session():
             return None
-        frame = cast(pd.DataFrame, panel.slice(start, None)[col_set])
+        frame = cast(pd.DataFrame, self._raw_panel().slice(start, None)[col_set])
         return frame.set_index(cast(pd.MultiIndex, frame.index).remove_unused_levels())
 
     def _rows(self, segment: Any) -> pd.DataFrame:

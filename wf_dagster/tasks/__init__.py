@@ -8,11 +8,13 @@ from wf_dagster.tasks.handlers import handler_mod
 from wf_dagster.tasks.horizons import MultiHorizonGen, MultiHorizonGenBase
 from wf_dagster.tasks.labels import label_horizon, label_reach
 from wf_dagster.tasks.modules import modules_named
-from wf_dagster.tasks.rolling import WARM_START, RollingGen
+from wf_dagster.tasks.rolling import AS_OF, WARM_START, RollingGen
 from wf_dagster.tasks.rolls import Roll, Rolls
 from wf_dagster.tasks.schema import validate_task
+from wf_dagster.tasks.templates import template_fingerprint
 
 __all__ = [
+    "AS_OF",
     "WARM_START",
     "MultiHorizonGen",
     "MultiHorizonGenBase",
@@ -31,6 +33,7 @@ __all__ = [
     "locate",
     "modules_named",
     "task_generator",
+    "template_fingerprint",
     "validate_task",
     "why_not_due",
 ]

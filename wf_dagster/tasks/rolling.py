@@ -17,6 +17,7 @@ from wf_dagster.tasks.handlers import fitted_on, handler_mod
 from wf_dagster.tasks.segments import aligned_segments, truncated, with_dataset_kwargs
 
 _FREQUENCY = {"week": "W-SUN", "month": "M", "quarter": "Q-DEC", "year": "Y-DEC"}
+AS_OF = "as_of"  # key of a task: the date as of which it is trained, of which it is no part
 WARM_START = "warm_start"  # key of a task: fingerprint of the one whose model it starts from
 _Places = dict[str, tuple["int | None", "int | None"]]  # segments as positions in the calendar
 
@@ -99,7 +100,6 @@ class RollingGen(TaskGen):
         self.fit_with_train = fit_with_train
         self.warm_start = warm_start
         self._calendar = calendar
-        self._settings_calendar: TradingCalendar | None = None
 
     @property
     def is_period(self) -> bool:
@@ -113,12 +113,8 @@ class RollingGen(TaskGen):
 
     @property
     def calendar(self) -> TradingCalendar:
-        """The trading calendar in use."""
-        if self._calendar is not None:
-            return self._calendar
-        if self._settings_calendar is None:
-            self._settings_calendar = default_calendar()
-        return self._settings_calendar
+        """The trading calendar in use; that of the settings moves on with the prices."""
+        return self._calendar if self._calendar is not None else default_calendar()
 
     @calendar.setter
     def calendar(self, value: TradingCalendar) -> None:

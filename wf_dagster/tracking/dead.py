@@ -127,3 +127,12 @@ def _end(dead: DeadRun, uri: str) -> None:
         lambda: get_client(uri).set_terminated(recorder.id, Recorder.STATUS_FA, ended),
     )
     recorder.status, recorder.end_time = Recorder.STATUS_FA, dead.last_sign
+
+
+def holder(recorder: MLflowRecorder, stale_seconds: float = STALE_SECONDS) -> str | None:
+    """The living process that works on a run, in words; ``None`` when nobody does."""
+    recorder.reload()
+    beat = Heartbeat.parse(recorder.list_tags().get(HEARTBEAT_TAG))
+    if beat is None or not recorder.running or _verdict(recorder, stale_seconds) is not None:
+        return None
+    return f"process {beat.pid} on {beat.host.split()[0]}"
