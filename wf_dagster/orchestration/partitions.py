@@ -13,7 +13,6 @@ from wf_dagster.calendars import TradingCalendar, default_calendar
 from wf_dagster.errors import CalendarError
 from wf_dagster.orchestration.windows import windows_of
 from wf_dagster.settings import get_settings
-from wf_dagster.settings import get_settings
 from wf_dagster.tasks import Roll, RollingGen, Rolls
 
 _FRESH = 10  # days: prices that are older do not grow any more
@@ -121,8 +120,6 @@ def rolling_partitions(
 
 def _horizon(calendar: TradingCalendar) -> pd.Timestamp:
     """Until when rolls are foreseen: past the last session only where prices keep coming."""
-    if get_settings().replay_clock is not None:
-        return calendar.sessions[-1]
     age = pd.Timestamp.now("UTC").tz_localize(None) - calendar.last_session
     growing = age.days <= _FRESH or get_settings().replay_clock is not None
     return calendar.sessions[-1] if growing else calendar.last_session
