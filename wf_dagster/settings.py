@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -71,6 +72,14 @@ class Settings(BaseSettings):
     def _absolute(cls, value: Path) -> Path:
         return value.expanduser().absolute()
 
+    @field_validator("prices", "as_of", mode="before")
+    @classmethod
+    def _as_text(cls, value: Any) -> Any:
+        """A path and a date may be given as such."""
+        if isinstance(value, date):
+            return value.isoformat()[:10]
+        return os.fspath(value) if isinstance(value, os.PathLike) else value
+
     @field_validator("tracking_uri")
     @classmethod
     def _known_tracking(cls, value: str) -> str:
@@ -85,8 +94,6 @@ class Settings(BaseSettings):
     @classmethod
     def _a_date(cls, value: str) -> str:
         if value:
-            from datetime import date
-
             try:
                 date.fromisoformat(value)
             except ValueError:
