@@ -6,12 +6,15 @@ import copy
 import inspect
 import socket
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from datetime import date, datetime, time
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from wf_dagster.errors import TaskError, TrainingError
+from wf_dagster.settings import get_settings, replayed
 from wf_dagster.tasks import (
+    AS_OF,
     WARM_START,
     fill_placeholders,
     fingerprint,
@@ -23,6 +26,9 @@ from wf_dagster.tracking import R, find_recorders
 
 if TYPE_CHECKING:
     from wf_dagster.tracking import Recorder
+
+DATA_UNTIL = "data_until"  # tag: the last session with prices that the training saw
+REPLAYED_AT = "replayed_at"  # tag: the replay date as of which a delayed training is to be done
 
 
 def task_train(
@@ -58,12 +64,15 @@ def task_train(
         >>> settings = init(home="/tmp/wf-doc")
         >>> recorder = task_train(ridge_template(), "example")  # doctest: +SKIP
     """
-    task = _checked(task_config)
-    with R.start(
-        experiment_name=experiment_name,
-        recorder_name=recorder_name,
-        parent_run_id=parent_run_id,
-        tags={**(tags or {}), **_identity(task)},
+    task, as_of = _checked(task_config)
+    with (
+        _replaying(as_of),
+        R.start(
+            experiment_name=experiment_name,
+            recorder_name=recorder_name,
+            parent_run_id=parent_run_id,
+            tags={**(tags or {}), **_identity(task)},
+        ),
     ):
         recorder: Recorder = R.get_recorder()
         _describe(task, recorder)
@@ -94,10 +103,14 @@ def begin_task_train(
     Raises:
         TaskError: The definition is malformed; no run is made.
     """
-    task = _checked(task_config)
+    task, as_of = _checked(task_config)
+    with _replaying(as_of):
+        as_of = get_settings().replay_date()
     experiment = R.get_exp(experiment_name=experiment_name)
     recorder = experiment.create_recorder(
-        recorder_name, parent_run_id=parent_run_id, tags={**(tags or {}), **_identity(task)}
+        recorder_name,
+        parent_run_id=parent_run_id,
+        tags={**(tags or {}), **_identity(task), **({REPLAYED_AT: as_of} if as_of else {})},
     )
     _describe(task, recorder)
     return recorder
@@ -123,10 +136,13 @@ def end_task_train(
         ObjectNotFoundError: It holds no ``task``.
         ExperimentNotFoundError: ``experiment_name`` is another experiment than its own.
     """
-    task = _checked(rec.load_object("task"))
+    task, _ = _checked(rec.load_object("task"))
     if experiment_name is not None:
         R.get_exp(experiment_name=experiment_name, create=False).get_recorder(recorder_id=rec.id)
-    with R.start(experiment_id=rec.experiment_id, recorder_id=rec.id):
+    with (
+        _replaying(rec.list_tags().get(REPLAYED_AT, "")),
+        R.start(experiment_id=rec.experiment_id, recorder_id=rec.id),
+    ):
         recorder: Recorder = R.get_recorder()
         recorder.trusted |= set(modules_named(task))
         recorder.set_tags(**{**(tags or {}), "hostname": socket.gethostname()})
@@ -134,10 +150,16 @@ def end_task_train(
     return recorder
 
 
-def _checked(task_config: Mapping[str, Any]) -> dict[str, Any]:
+def _checked(task_config: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
+    """A copy of the task, and the date as of which it is to be trained, if it says so."""
     task = copy.deepcopy(dict(task_config))
+    as_of = task.pop(AS_OF, "")
     validate_task(task, resolve=True)
-    return task
+    return task, as_of
+
+
+def _replaying(as_of: str) -> AbstractContextManager[None]:
+    return replayed(as_of) if as_of else nullcontext()
 
 
 def _identity(task: Mapping[str, Any]) -> dict[str, str]:
@@ -156,6 +178,8 @@ def _execute(task: Mapping[str, Any], recorder: Recorder) -> None:
     started = perf_counter()
     model.fit(dataset, **_fit_arguments(model, task, recorder))
     recorder.log_metrics(fit_seconds=perf_counter() - started)
+    if hasattr(dataset, "last_session"):
+        recorder.set_tags(**{DATA_UNTIL: f"{dataset.last_session():%Y-%m-%d}"})
     recorder.save_objects(**{"params.pkl": model, "dataset": dataset})
     generate_records(task, model, dataset, recorder)
 

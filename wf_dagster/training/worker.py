@@ -18,7 +18,7 @@ from wf_dagster.records import ic_plot_png, markdown_image
 from wf_dagster.settings import restore
 from wf_dagster.tracking import R, run_url
 from wf_dagster.training.outcome import RollOutcome, Segments, Work
-from wf_dagster.training.refresh import refresh_recorder
+from wf_dagster.training.refresh import refresh_analysis, refresh_recorder
 from wf_dagster.training.task import end_task_train, task_train
 
 if TYPE_CHECKING:
@@ -106,6 +106,8 @@ def _recorder(work: Work) -> Recorder:
         return end_task_train(recorder, work.experiment_name, tags=work.tags)
     if work.kind == "refresh":
         refresh_recorder(recorder, work.task)
+    if work.kind == "update":
+        refresh_analysis(recorder, work.task or recorder.load_object("task"))
     return recorder
 
 
