@@ -26,6 +26,7 @@ from wf_dagster.orchestration.freshness import (
     steps_of,
 )
 from wf_dagster.orchestration.metadata import number_metadata
+from wf_dagster.orchestration.roll_step import SESSION_TAG
 
 _PARTITION = "dagster/partition"
 _RANGE = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
@@ -67,8 +68,9 @@ def build_online_checks(
 ) -> list[dg.AssetChecksDefinition]:
     """The checks of a strategy's assets, and of the signals that come of them.
 
-    A run with partitions is checked on the rolls of these; any other on the models that are
-    online, or, of a strategy that has none, on the roll that has begun last. Checks of the
+    A backfill is checked on the rolls of its partitions; an online run, and a check that is
+    executed alone, on the models that are online, or, of a strategy that has none, on the roll
+    that has begun last. Checks of the
     predictions and labels are one step of a run.
 
     Args:
@@ -246,7 +248,9 @@ def _fresh(question: Freshness) -> Finding:
 
 
 def _keys(tags: Mapping[str, str], step: Step) -> list[str] | None:
-    """The partitions of a run; ``None`` of a run without any."""
+    """The partitions of a run; ``None`` of a run without any, or one that works for what serves."""
+    if SESSION_TAG in tags:
+        return None
     if _PARTITION in tags:
         return [tags[_PARTITION]]
     if all(tag in tags for tag in _RANGE):

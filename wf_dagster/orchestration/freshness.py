@@ -121,7 +121,7 @@ def steps_of(rolling: Rolling | Sequence[Rolling]) -> list[Step]:
     """The steps of one strategy or several."""
     # the assets of one strategy are a list themselves
     several = [rolling] if hasattr(rolling, "step") else rolling
-    return [one.step for one in several]  # type: ignore[union-attr]
+    return [one.step for one in several]
 
 
 def build_freshness_sensor(
