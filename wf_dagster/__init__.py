@@ -57,6 +57,7 @@ _WHERE = {
     "RecorderNotFoundError": "wf_dagster.errors",
     "Roll": "wf_dagster.tasks",
     "RollKeyError": "wf_dagster.errors",
+    "RollingAssets": "wf_dagster.orchestration",
     "RollingEnsemble": "wf_dagster.collect",
     "RollingGen": "wf_dagster.tasks",
     "RollingGroup": "wf_dagster.collect",
@@ -84,14 +85,18 @@ _WHERE = {
     "UnsafeObjectError": "wf_dagster.errors",
     "WfError": "wf_dagster.errors",
     "begin_task_train": "wf_dagster.training",
+    "build_online_schedule": "wf_dagster.orchestration",
     "build_rolling_assets": "wf_dagster.orchestration",
     "build_signals_asset": "wf_dagster.orchestration",
     "end_task_train": "wf_dagster.training",
+    "failed_recorder_sensor": "wf_dagster.orchestration",
     "fingerprint": "wf_dagster.tasks",
     "get_settings": "wf_dagster.settings",
     "handler_mod": "wf_dagster.tasks",
     "init": "wf_dagster.settings",
+    "new_data_sensor": "wf_dagster.orchestration",
     "price_source": "wf_dagster.data",
+    "roll_due_sensor": "wf_dagster.orchestration",
     "run_task": "wf_dagster.tasks.pool",
     "task_generator": "wf_dagster.tasks",
     "task_train": "wf_dagster.training",
@@ -150,10 +155,15 @@ if TYPE_CHECKING:
     from wf_dagster.online import RecordUpdater as RecordUpdater
     from wf_dagster.online import RMDLoader as RMDLoader
     from wf_dagster.online import RollingStrategy as RollingStrategy
+    from wf_dagster.orchestration import RollingAssets as RollingAssets
     from wf_dagster.orchestration import TaskPoolResource as TaskPoolResource
     from wf_dagster.orchestration import TrackingResource as TrackingResource
+    from wf_dagster.orchestration import build_online_schedule as build_online_schedule
     from wf_dagster.orchestration import build_rolling_assets as build_rolling_assets
     from wf_dagster.orchestration import build_signals_asset as build_signals_asset
+    from wf_dagster.orchestration import failed_recorder_sensor as failed_recorder_sensor
+    from wf_dagster.orchestration import new_data_sensor as new_data_sensor
+    from wf_dagster.orchestration import roll_due_sensor as roll_due_sensor
     from wf_dagster.records import PortAnaRecord as PortAnaRecord
     from wf_dagster.records import SigAnaRecord as SigAnaRecord
     from wf_dagster.records import SignalRecord as SignalRecord

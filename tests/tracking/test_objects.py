@@ -132,6 +132,12 @@ def test_what_is_not_there_is_named_with_what_is(recorder, tmp_path):
         recorder.save_objects(local_path=str(tmp_path), x=1)
 
 
+def test_an_unknown_way_to_read_is_refused(recorder):
+    recorder.save_objects(x=1)
+    with pytest.raises(TrackingError, match="raw 'file' is unknown"):
+        recorder.load_object("x", raw="file")
+
+
 def test_reading_leaves_nothing_in_the_temporary_folder(recorder, tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     before = set(tmp_path.iterdir())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from wf_dagster.records.base import log_figures
 from wf_dagster.tasks import Rolls, fingerprint, label_horizon
 from wf_dagster.tracking import R, Recorder, find_recorders
 from wf_dagster.tracking.recorder import KIND_TAG
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -115,7 +118,7 @@ def collect_strategy(experiment_name: str, rolls: Rolls) -> StrategyCollection:
     )
 
 
-def average_signals(experiments: Sequence[str]) -> pd.DataFrame:
+def average_signals(experiments: Sequence[str], *, only_exist: bool = False) -> pd.DataFrame:
     """The collected predictions of several strategies, averaged into one signal.
 
     Each day's scores are standardised within each strategy and then averaged over the
@@ -123,21 +126,26 @@ def average_signals(experiments: Sequence[str]) -> pd.DataFrame:
 
     Args:
         experiments: MLflow experiments whose predictions were collected.
+        only_exist: Leave out, with a warning, those that never were.
 
     Returns:
         Rows ``(datetime, instrument)``, column ``score`` (no unit).
 
     Raises:
-        CollectError: One of them was never collected.
+        CollectError: One of them was never collected; with ``only_exist``, none of them.
     """
     frames = {}
     for name in experiments:
         kept = find_recorders(name, tags={KIND_TAG: "collected"}, status=None)
         if not kept:
-            raise CollectError(
+            missing = (
                 f"strategy experiment {name!r} was never collected: materialize its "
                 "`collected` asset first"
             )
+            if not only_exist:
+                raise CollectError(missing)
+            _log.warning("left out of the signals: %s", missing)
+            continue
         frames[name] = kept[0].load_object("pred.pkl")
     return AverageEnsemble()(frames).to_frame("score")
 

@@ -50,6 +50,12 @@ class Routine:
     labelled: list[Recorder] = field(default_factory=list)
     failures: dict[str, TrainingError] = field(default_factory=dict)
 
+    def add(self, other: Routine) -> None:
+        """Note what another routine did as well."""
+        self.trained += other.trained
+        self.predicted += other.predicted
+        self.labelled += other.labelled
+
     def raise_failures(self) -> None:
         """Raise what went wrong, now that everything else is done.
 
@@ -82,7 +88,7 @@ class OnlineManager:
         trainer: Trains their tasks; default :class:`TrainerR`.
         begin_time: The session to begin with; default the last one with prices.
         freq: ``"day"``.
-        name: Experiment that keeps the signals.
+        name: Experiment that keeps the signals; ``None`` when they are made elsewhere.
 
     Attributes:
         cur_time: The last session that was worked through; before the first, ``begin_time``.
@@ -106,7 +112,7 @@ class OnlineManager:
         begin_time: Any = None,
         freq: str = "day",
         *,
-        name: str = "signals",
+        name: str | None = "signals",
     ) -> None:
         if freq != "day":
             raise OnlineError(f"freq {freq!r} is not known: sessions are days, use 'day'")
@@ -145,11 +151,14 @@ class OnlineManager:
             self._serve(tasks, self.cur_time, done, model_kwargs)
         done.raise_failures()
 
-    def adopt(self) -> None:
+    def adopt(self) -> Routine:
         """Begin with what a backfill has trained, instead of :meth:`first_train`.
 
         The latest finished rolls, as their strategies define them now, go online; where the latest
         roll was never trained, it is trained. A strategy that has begun stays as it is.
+
+        Returns:
+            What was done.
 
         Raises:
             OnlineError: A strategy is no :class:`RollingStrategy`.
@@ -157,6 +166,8 @@ class OnlineManager:
         """
         new = [strategy for strategy in self.strategies if self._worked(strategy) is None]
         done = Routine()
+        if not new:
+            return done
         with self._exclusive(new), _as_of(self.cur_time):
             tasks: dict[OnlineStrategy, list[Any]] = {}
             for strategy in new:
@@ -170,6 +181,7 @@ class OnlineManager:
                 tasks[strategy] = strategy.current_tasks()
             self._serve(tasks, self.cur_time, done, None)
         done.raise_failures()
+        return done
 
     def add_strategy(self, strategies: OnlineStrategy | Sequence[OnlineStrategy]) -> None:
         """Add strategies and train their first tasks.
@@ -209,6 +221,18 @@ class OnlineManager:
                 one of the strategies.
             TrainingError: Tasks failed; everything else was done.
         """
+        done = self.work_through(cur_time, task_kwargs, model_kwargs, signal_kwargs)
+        done.raise_failures()
+        return done
+
+    def work_through(
+        self,
+        cur_time: Any = None,
+        task_kwargs: Kwargs = None,
+        model_kwargs: Kwargs = None,
+        signal_kwargs: Kwargs = None,
+    ) -> Routine:
+        """As :meth:`routine`, but tasks that failed are only noted in what it returns."""
         now = _session(cur_time, default_calendar())
         with self._exclusive(self.strategies):
             done = Routine(self._missed(now))
@@ -220,7 +244,6 @@ class OnlineManager:
                     self._serve(tasks, session, done, model_kwargs)
             if not self._postpones():
                 self._send(done.sessions[0], signal_kwargs)
-        done.raise_failures()
         return done
 
     def _serve(
@@ -243,7 +266,9 @@ class OnlineManager:
                 done.labelled += updated.labelled
             if (ledger := _ledger(strategy)) is not None:
                 state = ledger.read()
-                if (worked := state.at_session(f"{session:{_DAY}}")) is not state:
+                failed = done.failures.get(strategy.name_id)
+                failures = [] if failed is None else [str(failed)]
+                if (worked := state.at_session(f"{session:{_DAY}}", failures)) is not state:
                     ledger.write(worked)
         self.cur_time = session
 
@@ -318,6 +343,8 @@ class OnlineManager:
         return self.signals
 
     def _send(self, first: pd.Timestamp, signal_kwargs: Kwargs) -> None:
+        if self.name is None:
+            return
         given = dict(signal_kwargs or {})
         if self.signals is None or given.pop("over_write", False):
             start = None
@@ -397,7 +424,7 @@ class OnlineManager:
                     self.delay_prepare(model_kwargs, signal_kwargs)
         finally:
             self.status = self.STATUS_ONLINE
-        if self.signals is not None:
+        if self.signals is not None and self.name is not None:
             sent.keep_signals(self.name, self.signals)
         return self.signals
 

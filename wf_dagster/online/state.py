@@ -37,6 +37,7 @@ class OnlineState:
         unlabelled: Ids of those that serve no more, but miss labels that are yet to be known.
         changes: What served since when, oldest first; the last one is ``online``.
         sessions: ISO dates that were worked through, in order.
+        failures: What could not be trained at the last session, in words.
         generation: Counts the switches.
         unmarked: Tags that recorders are still to get after a switch, by id.
     """
@@ -46,6 +47,7 @@ class OnlineState:
     unlabelled: tuple[str, ...] = ()
     changes: tuple[Change, ...] = ()
     sessions: tuple[str, ...] = ()
+    failures: tuple[str, ...] = ()
     generation: int = 0
     unmarked: Mapping[str, str] = field(default_factory=dict)
 
@@ -113,11 +115,12 @@ class OnlineState:
         ids = dict.fromkeys((*self.unlabelled, *more))
         return replace(self, unlabelled=tuple(i for i in ids if i not in less))
 
-    def at_session(self, session: str) -> Self:
+    def at_session(self, session: str, failures: Sequence[str] = ()) -> Self:
         """The state after a session was worked through."""
-        if session in self.sessions:
+        if session in self.sessions and self.failures == tuple(failures):
             return self
-        return replace(self, sessions=tuple(sorted((*self.sessions, session))))
+        sessions = tuple(sorted({*self.sessions, session}))
+        return replace(self, sessions=sessions, failures=tuple(failures))
 
     def to_json(self) -> str:
         """The text that is kept."""
@@ -138,6 +141,7 @@ class OnlineState:
                 unlabelled=tuple(given["unlabelled"]),
                 changes=tuple(Change(c["session"], tuple(c["online"])) for c in given["changes"]),
                 sessions=tuple(given["sessions"]),
+                failures=tuple(given["failures"]),
                 generation=int(given["generation"]),
                 unmarked=dict(given["unmarked"]),
             )

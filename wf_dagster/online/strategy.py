@@ -187,6 +187,11 @@ class RollingStrategy(OnlineStrategy):
         assert start is not None, "the generator makes test segments with a start"
         return start
 
+    def roll_key(self, task: Mapping[str, Any]) -> str:
+        """The key of the roll that a task belongs to, an ISO date."""
+        start = self._start(task)
+        return f"{self.rg.period_start(start) if self.rg.is_period else start:%Y-%m-%d}"
+
     def trained(self, tasks: Sequence[Task], cur_time: Any) -> list[Recorder | None]:
         """Finished recorders of tasks, which need not be trained again.
 
@@ -249,6 +254,11 @@ class RollingStrategy(OnlineStrategy):
         # models of an earlier definition serve until there is one of the present definition
         return present or list(latest.values())
 
+    def held_models(self) -> list[Recorder]:
+        """The recorders that are or will be online."""
+        state = self.tool.state()
+        return self.tool.recorders((*state.online, *state.next_online))
+
     def all_models(self) -> list[Recorder]:
         """The recorders that are, were or will be online."""
         state = self.tool.state()
@@ -278,6 +288,18 @@ class RollingStrategy(OnlineStrategy):
                 complete += [recorder.id] if known else []
         if complete:
             self.tool.forget_labels(complete)
+        return done
+
+    def predict_again(self, to_date: Any) -> Updated:
+        """Predict again all sessions of the online models, whose prices were restated.
+
+        Args:
+            to_date: The last session.
+        """
+        done = Updated()
+        for recorder in self.tool.online_models():
+            with self._leaving_out(recorder):
+                done.add(recorder, *update_recorder(recorder, to_date, again=True))
         return done
 
     def catch_up(self, to_date: Any) -> None:

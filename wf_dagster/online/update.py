@@ -254,12 +254,15 @@ def _before(date: Any, calendar: TradingCalendar) -> pd.Timestamp:
     return calendar.sessions[min(max(position, 0), len(calendar) - 1)]
 
 
-def update_recorder(recorder: Recorder, to_date: Any = None) -> tuple[bool, bool]:
+def update_recorder(
+    recorder: Recorder, to_date: Any = None, *, again: bool = False
+) -> tuple[bool, bool]:
     """Bring predictions and labels of a recorder up to date, with one dataset for both.
 
     Args:
         recorder: The recorder.
         to_date: The last session; default the last with prices.
+        again: From the first prediction on, not only what is missing.
 
     Returns:
         Whether predictions, and whether labels changed.
@@ -267,9 +270,14 @@ def update_recorder(recorder: Recorder, to_date: Any = None) -> tuple[bool, bool
     Raises:
         ObjectNotFoundError: The recorder lacks what is needed.
     """
-    updaters: list[DSBasedUpdater] = [PredUpdater(recorder, to_date=to_date)]
+    first = PredUpdater(recorder, to_date=to_date)
+    since = None
+    if again and len(first.old_data):
+        since = first.old_data.index.get_level_values("datetime").min()
+        first = PredUpdater(recorder, to_date=to_date, from_date=since)
+    updaters: list[DSBasedUpdater] = [first]
     with suppress(ObjectNotFoundError):  # a task whose records keep no labels
-        updaters.append(LabelUpdater(recorder, to_date=to_date))
+        updaters.append(LabelUpdater(recorder, to_date=to_date, from_date=since))
     due = [updater for updater in updaters if not updater.is_latest]
     dataset = recorder.load_object("dataset") if due else None
     changed = {

@@ -1,6 +1,6 @@
 """Tasks: their format, their fingerprint, and how a template becomes rolls."""
 
-from wf_dagster.tasks.config import fill_placeholders, init_instance, locate
+from wf_dagster.tasks.config import fill_placeholders, find_class, init_instance, locate
 from wf_dagster.tasks.due import due_session, why_not_due
 from wf_dagster.tasks.fingerprint import canonical_json, fingerprint
 from wf_dagster.tasks.generators import TaskGen, task_generator
@@ -25,6 +25,7 @@ __all__ = [
     "canonical_json",
     "due_session",
     "fill_placeholders",
+    "find_class",
     "fingerprint",
     "handler_mod",
     "init_instance",

@@ -25,6 +25,8 @@ _DEFAULTS = {
     # for one call would make that deadline mean nothing.
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
+    # one for each object that is read would fill the screen of whoever collects recorders
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
 }
 
 

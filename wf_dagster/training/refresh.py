@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from wf_dagster.tasks import modules_named
+from wf_dagster.records.base import DependentRecord
+from wf_dagster.tasks import find_class, init_instance, modules_named
 from wf_dagster.training.task import generate_records
 
 if TYPE_CHECKING:
@@ -35,3 +36,17 @@ def refresh_recorder(recorder: Recorder, task: Mapping[str, Any] | None = None) 
     dataset = recorder.load_object("dataset")
     dataset.setup_data()
     generate_records(task, model, dataset, recorder)
+
+
+def refresh_analysis(recorder: Recorder, task: Mapping[str, Any]) -> None:
+    """Compute again what a recorder holds about its predictions and labels.
+
+    Args:
+        recorder: Its predictions or labels have changed.
+        task: Its task; records that predict are left out.
+    """
+    records = task.get("record") or []
+    for config in [records] if isinstance(records, (Mapping, str)) else records:
+        kind = find_class(config, where="record")
+        if isinstance(kind, type) and issubclass(kind, DependentRecord):
+            init_instance(config, recorder=recorder).generate()

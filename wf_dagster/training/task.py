@@ -5,9 +5,10 @@ from __future__ import annotations
 import copy
 import inspect
 import socket
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
+from datetime import date, datetime, time
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from wf_dagster.errors import TaskError, TrainingError
@@ -172,11 +173,11 @@ def _describe(task: Mapping[str, Any], recorder: Recorder) -> None:
 
 
 def _execute(task: Mapping[str, Any], recorder: Recorder) -> None:
-    model = init_instance(task["model"])
-    dataset = init_instance(task["dataset"])
-    started = time.perf_counter()
+    model = init_instance(task["model"], where="model")
+    dataset = init_instance(task["dataset"], where="dataset")
+    started = perf_counter()
     model.fit(dataset, **_fit_arguments(model, task, recorder))
-    recorder.log_metrics(fit_seconds=time.perf_counter() - started)
+    recorder.log_metrics(fit_seconds=perf_counter() - started)
     if hasattr(dataset, "last_session"):
         recorder.set_tags(**{DATA_UNTIL: f"{dataset.last_session():%Y-%m-%d}"})
     recorder.save_objects(**{"params.pkl": model, "dataset": dataset})
@@ -220,11 +221,12 @@ def generate_records(task: Mapping[str, Any], model: Any, dataset: Any, recorder
     ``<MODEL>`` and ``<DATASET>``, the fitted model and the dataset.
     """
     records = task.get("record") or []
-    if isinstance(records, (Mapping, str)):
-        records = [records]
-    for config in records:
-        filled = fill_placeholders(config, {"<MODEL>": model, "<DATASET>": dataset}, task=task)
-        init_instance(filled, recorder=recorder).generate()
+    one = isinstance(records, (Mapping, str))
+    for position, config in enumerate([records] if one else records):
+        where = "record" if one else f"record.{position}"
+        known = {"<MODEL>": model, "<DATASET>": dataset}
+        filled = fill_placeholders(config, known, task=task, where=where)
+        init_instance(filled, where=where, recorder=recorder).generate()
 
 
 def _flat(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
@@ -236,4 +238,14 @@ def _flat(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
         for position, inner in enumerate(value):
             yield from _flat(inner, f"{path}.{position}")
     else:
-        yield path, value
+        yield path, _shown(value)
+
+
+def _shown(value: Any) -> Any:
+    """Dates as ISO dates, which is how they are written in a template."""
+    if isinstance(value, (list, tuple)):
+        made = [_shown(inner) for inner in value]
+        return made if isinstance(value, list) else tuple(made)
+    if isinstance(value, datetime):
+        return (value.date() if value.time() == time.min else value).isoformat()
+    return value.isoformat() if isinstance(value, date) else value
