@@ -567,6 +567,7 @@ class OnlineManager:
 
 
 _OWN = (
+    "copy.deepcopy",  # how a RollingGen copies templates
     "wf_dagster.calendars",
     "wf_dagster.collect",
     "wf_dagster.online",

@@ -65,6 +65,9 @@ class OnlineToolR(OnlineTool):
         self._ledgers: dict[str, OnlineLedger] = {}
         self._found: dict[str, Recorder] = {}
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_ledgers": {}, "_found": {}}
+
     def ledger(self, exp_name: str | None = None) -> OnlineLedger:
         """Where the state of an experiment is kept.
 

@@ -77,7 +77,7 @@ def build_rolling_assets(
         TaskError: The template is malformed.
         CalendarError: No roll fits the calendar.
     """
-    validate_task(template)
+    validate_task(template, calendar=calendar or generator.calendar)
     partitions = rolling_partitions(template, generator, calendar, name=name)
     step = RollStep(
         name=name,
