@@ -70,7 +70,13 @@ class TradingCalendar:
             CalendarError: The exchange is unknown or the dates do not fit it.
         """
         first, last = to_day(start), to_day(end)
-        return cls(_exchange_sessions(name, first, last), last_session)
+        if last < first:
+            raise _no_calendar(name, first, last, "it would end before it starts")
+        try:  # the same table for every day of a year: making one takes a second
+            sessions = _exchange_sessions(name, first, last + pd.offsets.YearEnd(0))
+        except CalendarError:  # some exchanges publish their holidays up to a day of the year
+            sessions = _exchange_sessions(name, first, last)
+        return cls(sessions[sessions <= last], last_session)
 
     @classmethod
     def from_prices(cls, source: PriceSource) -> TradingCalendar:
@@ -225,7 +231,19 @@ def default_calendar() -> TradingCalendar:
     from wf_dagster.settings import get_settings
 
     source = price_source(None)
-    name = get_settings().calendar
+    key = (get_settings().calendar, source.version())
+    if key not in _CALENDARS:
+        while len(_CALENDARS) >= _KEPT:
+            _CALENDARS.pop(next(iter(_CALENDARS)), None)
+        _CALENDARS[key] = _calendar_of(key[0], source)
+    return _CALENDARS[key]
+
+
+_KEPT = 8
+_CALENDARS: dict[tuple[str, str], TradingCalendar] = {}
+
+
+def _calendar_of(name: str, source: PriceSource) -> TradingCalendar:
     if name == "prices":
         return TradingCalendar.from_prices(source)
     first, last = source.sessions()[0], source.last_session()
@@ -299,6 +317,10 @@ def _exchange_sessions(name: str, first: pd.Timestamp, last: pd.Timestamp) -> pd
             "calendar='prices' for the sessions of the prices"
         ) from None
     except (ValueError, exchange_calendars.errors.CalendarError) as error:
-        raise CalendarError(
-            f"exchange {name!r} has no calendar from {first:%Y-%m-%d} to {last:%Y-%m-%d}: {error}"
-        ) from None
+        raise _no_calendar(name, first, last, error) from None
+
+
+def _no_calendar(name: str, first: pd.Timestamp, last: pd.Timestamp, why: Any) -> CalendarError:
+    return CalendarError(
+        f"exchange {name!r} has no calendar from {first:%Y-%m-%d} to {last:%Y-%m-%d}: {why}"
+    )

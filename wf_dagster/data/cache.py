@@ -36,18 +36,30 @@ class Table:
 
 def get(key: str, compute: Callable[[], Table]) -> Table:
     """The table of a key; computed when it is not there, by one process at a time."""
-    folder = get_settings().make_home() / "cache" / "features"
-    entry = folder / key
+    entry = folder() / key
     if found := _opened(entry):
         return found
-    folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / f"{key}.lock"):
+    with FileLock(entry.with_name(f"{key}.lock")):
         if found := _opened(entry):
             return found
         table = compute()
         _write(entry, table)
-        _make_room(folder, keep=entry)
+        _make_room(entry.parent, keep=entry)
         return _opened(entry) or table  # another process may have made room as well
+
+
+def folder() -> Path:
+    """Where the tables are kept; it is made."""
+    made = get_settings().make_home() / "cache" / "features"
+    made.mkdir(parents=True, exist_ok=True)
+    return made
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a small file at once: a reader sees the old text or the new one."""
+    with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=".part-", delete=False) as part:
+        part.write(text)
+    Path(part.name).replace(path)
 
 
 def _opened(entry: Path) -> Table | None:

@@ -107,10 +107,8 @@ class RollingGen(TaskGen):
 
     @property
     def calendar(self) -> TradingCalendar:
-        """The trading calendar in use."""
-        if self._calendar is None:
-            self._calendar = default_calendar()
-        return self._calendar
+        """The trading calendar in use; that of the settings moves on with the prices."""
+        return self._calendar if self._calendar is not None else default_calendar()
 
     @calendar.setter
     def calendar(self, value: TradingCalendar) -> None:
