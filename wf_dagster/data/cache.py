@@ -48,6 +48,27 @@ def get(key: str, compute: Callable[[], Table]) -> Table:
         return _opened(entry) or table  # another process may have made room as well
 
 
+def find(key: str) -> Table | None:
+    """The table of a key, if it is there."""
+    return _opened(folder() / key)
+
+
+def keys(prefix: str) -> list[str]:
+    """The keys of tables that start so."""
+    return sorted(e.name for e in folder().glob(f"{prefix}*") if e.suffix != ".lock")
+
+
+def private(table: Table) -> np.ndarray[Any, Any]:
+    """The values, to be changed in place by this caller alone; pages are shared until then."""
+    file = getattr(table.values, "filename", None)
+    try:
+        if file is not None:
+            return np.load(file, mmap_mode="c")
+    except OSError:  # another process made room
+        pass
+    return table.values.copy(order="K")
+
+
 def folder() -> Path:
     """Where the tables are kept; it is made."""
     made = get_settings().make_home() / "cache" / "features"
@@ -85,7 +106,9 @@ def _mapped(entry: Path, _stamp: int) -> Table:
 def _write(entry: Path, table: Table) -> None:
     part = Path(tempfile.mkdtemp(dir=entry.parent, prefix=".part-"))
     try:
-        np.save(part / "values.npy", np.ascontiguousarray(table.values))
+        values = table.values  # kept column by column where they are so: sums depend on it
+        whole = values.flags.c_contiguous or values.flags.f_contiguous
+        np.save(part / "values.npy", values if whole else np.ascontiguousarray(values))
         table.index.to_frame(index=False).to_parquet(part / "index.parquet")
         (part / "columns.json").write_text(json.dumps(table.columns))
         if entry.exists():

@@ -35,6 +35,11 @@ def locate(name: str, module_path: str | None = None, *, where: str = "") -> Any
         found = importlib.import_module(module)
     except ImportError as error:
         missing = getattr(error, "name", None)
+        if missing == "qlib":
+            raise TaskError(
+                f"{place}{module!r} is Qlib's, which is not installed: install the extra with "
+                "pip install 'wf-dagster[qlib]'"
+            ) from error
         if missing and not (module == missing or module.startswith(f"{missing}.")):
             raise TaskError(
                 f"{place}module {module!r} needs {missing!r}, which is not installed"

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from wf_dagster.interop import prepare
 from wf_dagster.tasks import modules_named
+from wf_dagster.training.datasets import reload_dataset
 from wf_dagster.training.task import generate_records
 
 if TYPE_CHECKING:
@@ -31,7 +33,8 @@ def refresh_recorder(recorder: Recorder, task: Mapping[str, Any] | None = None) 
         task = recorder.load_object("task")
     else:
         recorder.trusted |= set(modules_named(task))
+    prepare(task)
     model = recorder.load_object("params.pkl")
     dataset = recorder.load_object("dataset")
-    dataset.setup_data()
+    reload_dataset(dataset)
     generate_records(task, model, dataset, recorder)

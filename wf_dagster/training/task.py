@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from wf_dagster.errors import TaskError, TrainingError
+from wf_dagster.interop import prepare
 from wf_dagster.tasks import (
     WARM_START,
     fill_placeholders,
@@ -19,6 +20,8 @@ from wf_dagster.tasks import (
     validate_task,
 )
 from wf_dagster.tracking import R, find_recorders
+from wf_dagster.training.datasets import make_dataset
+from wf_dagster.training.record_templates import make_record
 
 if TYPE_CHECKING:
     from wf_dagster.tracking import Recorder
@@ -135,6 +138,8 @@ def end_task_train(
 
 def _checked(task_config: Mapping[str, Any]) -> dict[str, Any]:
     task = copy.deepcopy(dict(task_config))
+    validate_task(task)
+    prepare(task)
     validate_task(task, resolve=True)
     return task
 
@@ -151,7 +156,7 @@ def _describe(task: Mapping[str, Any], recorder: Recorder) -> None:
 
 def _execute(task: Mapping[str, Any], recorder: Recorder) -> None:
     model = init_instance(task["model"])
-    dataset = init_instance(task["dataset"])
+    dataset = make_dataset(task)
     started = time.perf_counter()
     model.fit(dataset, **_fit_arguments(model, task, recorder))
     recorder.log_metrics(fit_seconds=time.perf_counter() - started)
@@ -192,15 +197,16 @@ def _model_before(task: Mapping[str, Any], recorder: Recorder) -> Any:
 def generate_records(task: Mapping[str, Any], model: Any, dataset: Any, recorder: Recorder) -> None:
     """Compute the task's records, in the order in which they stand.
 
-    A record gets ``recorder`` and, where it asks for them in its definition with
-    ``<MODEL>`` and ``<DATASET>``, the fitted model and the dataset.
+    A record gets ``recorder`` and, where it has parameters of these names or its definition
+    asks for them with ``<MODEL>`` and ``<DATASET>``, the fitted model and the dataset.
     """
     records = task.get("record") or []
     if isinstance(records, (Mapping, str)):
         records = [records]
+    known = {"<MODEL>": model, "<DATASET>": dataset, "<PRED>": "<PRED>"}  # that is the record's
     for config in records:
-        filled = fill_placeholders(config, {"<MODEL>": model, "<DATASET>": dataset}, task=task)
-        init_instance(filled, recorder=recorder).generate()
+        filled = fill_placeholders(config, known, task=task)
+        make_record(filled, recorder, model, dataset).generate()
 
 
 def _flat(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:

@@ -1,0 +1,36 @@
+"""Records, ours and Qlib's, made with what they ask for."""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING, Any
+
+from wf_dagster import interop
+from wf_dagster.tasks import init_instance
+from wf_dagster.tasks.config import find_class
+
+if TYPE_CHECKING:
+    from wf_dagster.tracking import Recorder
+
+
+def make_record(config: Any, recorder: Recorder, model: Any, dataset: Any) -> Any:
+    """The record of a configuration.
+
+    Args:
+        config: Its placeholders are filled.
+        recorder: Where it keeps its results.
+        model: Goes to a parameter ``model`` that the configuration does not give.
+        dataset: The same, for ``dataset``.
+    """
+    if not isinstance(config, (str, dict)):
+        return config
+    kind = find_class(config, where="record")
+    given: Any = recorder
+    if interop.is_qlib(kind):
+        from wf_dagster.interop.bridge import bridged
+
+        given = bridged(recorder)
+    named = inspect.signature(kind).parameters
+    offered = {"model": model, "dataset": dataset}
+    asked = {name: value for name, value in offered.items() if name in named}
+    return init_instance(config, where="record", recorder=given, **asked)
