@@ -1,0 +1,94 @@
+"""What Qlib itself makes of the tests' tasks; run in a process of its own.
+
+``python -m tests.interop.by_qlib FOLDER`` reads the providers in ``FOLDER`` and writes
+``FOLDER/answers.pkl``, and leaves its recorders in ``FOLDER/qlib.db``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import pickle
+import sys
+from pathlib import Path
+
+from tests.interop.qlib_tasks import ROLLINGS
+
+GRID = [
+    (step, rtype, trunc)
+    for step in (1, 7, 20, 60)
+    for rtype in ("sliding", "expanding")
+    for trunc in (None, 2, 10)
+]
+
+
+def main(folder: Path) -> None:
+    os.chdir(folder)  # Qlib puts ./mlruns where it stands
+    import qlib
+
+    manager = {
+        "class": "MLflowExpManager",
+        "module_path": "qlib.workflow.expm",
+        "kwargs": {"uri": f"sqlite:///{folder}/qlib.db", "default_exp_name": "Experiment"},
+    }
+    answers = {}
+    for panel in ("seeded", "sample"):
+        uri = str(folder / panel)
+        with contextlib.redirect_stdout(io.StringIO()):
+            qlib.init(
+                provider_uri=uri, region="us", kernels=1, logging_level=40, exp_manager=manager
+            )
+            answers |= {
+                name: rolling(name, *rest) for name, (of, *rest) in ROLLINGS.items() if of == panel
+            }
+        if panel == "seeded":
+            answers["segments"] = [segments(*case) for case in GRID]
+            answers["ensembles"] = ensembles(answers)
+    (folder / "answers.pkl").write_bytes(pickle.dumps(answers))
+
+
+def rolling(name: str, template: dict, step: int, rtype: str) -> dict:
+    """Predictions, labels, IC series and metrics of each roll."""
+    from qlib.model.trainer import TrainerR
+    from qlib.workflow.task.gen import RollingGen, task_generator
+
+    tasks = task_generator(template, RollingGen(step=step, rtype=rtype))
+    recorders = TrainerR(experiment_name=name)(tasks)
+    return {
+        "segments": [task["dataset"]["kwargs"]["segments"] for task in tasks],
+        "rolls": [
+            {
+                "pred": recorder.load_object("pred.pkl"),
+                "label": recorder.load_object("label.pkl"),
+                "ic": recorder.load_object("sig_analysis/ic.pkl"),
+                "ric": recorder.load_object("sig_analysis/ric.pkl"),
+                "metrics": recorder.list_metrics(),
+            }
+            for recorder in recorders
+        ],
+    }
+
+
+def segments(step: int, rtype: str, trunc: int | None) -> list | str:
+    """The segments of a template's rolls."""
+    from qlib.workflow.task.gen import RollingGen, task_generator
+
+    template = ROLLINGS["seeded_ridge_sliding"][1]
+    tasks = task_generator(template, RollingGen(step=step, rtype=rtype, trunc_days=trunc))
+    return [task["dataset"]["kwargs"]["segments"] for task in tasks]
+
+
+def ensembles(answers: dict) -> dict:
+    """Rolling predictions joined, and averaged over two models."""
+    from qlib.model.ens.ensemble import AverageEnsemble, RollingEnsemble
+
+    joined = {}
+    for name in ("seeded_ridge_sliding", "seeded_lightgbm_expanding"):
+        preds = {number: roll["pred"] for number, roll in enumerate(answers[name]["rolls"])}
+        joined[name] = RollingEnsemble()(preds)
+    return {**joined, "average": AverageEnsemble()(joined)}
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
