@@ -76,9 +76,7 @@ def sample_panel(instruments: int = 8, start: str = "2018-01-02", end: str = "20
     prices = SamplePrices().load(start=start, end=end)["close"].unstack("instrument")
     random = np.random.default_rng(3)
     chosen = prices[sorted(prices.columns)[:instruments]]
-    return _stacked(
-        {name: _bars(chosen[name].to_numpy(), random, chosen.index) for name in chosen}
-    )
+    return _stacked({name: _bars(chosen[name].to_numpy(), random, chosen.index) for name in chosen})
 
 
 def _bars(close: np.ndarray, random: np.random.Generator, days: pd.DatetimeIndex) -> pd.DataFrame:
@@ -98,9 +96,7 @@ def _bars(close: np.ndarray, random: np.random.Generator, days: pd.DatetimeIndex
 
 
 def _stacked(frames: dict[str, pd.DataFrame]) -> pd.DataFrame:
-    return (
-        pd.concat(frames, names=["instrument", "datetime"]).swaplevel().sort_index()
-    )
+    return pd.concat(frames, names=["instrument", "datetime"]).swaplevel().sort_index()
 
 
 def _write_lines(path: Path, days: pd.DatetimeIndex) -> None:

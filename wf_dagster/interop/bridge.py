@@ -45,7 +45,7 @@ class BridgeRecorder(Recorder):  # type: ignore[misc]
         return f"BridgeRecorder({self.inner!r})"
 
     def __eq__(self, other: object) -> bool:
-        return getattr(other, "id", None) == self.inner.id
+        return bool(getattr(other, "id", None) == self.inner.id)
 
     def __hash__(self) -> int:
         return hash(self.inner)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import time
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from qlib.data.dataset.handler import DataHandler, DataHandlerLP
 
 from wf_dagster.calendars import pair
 from wf_dagster.errors import DataError
+from wf_dagster.interop.processed import fill_processed, keep_processed, processed_key
 from wf_dagster.interop.raw import from_cache, is_plain
 from wf_dagster.tasks import canonical_json, init_instance
 from wf_dagster.tasks.config import find_class
@@ -51,8 +53,10 @@ def make_handler(config: Mapping[str, Any]) -> Any:
     empty = _without_data(config)
     if empty is None:
         return init_instance(config, where=_HANDLER)
-    with from_cache(empty):
-        empty.setup_data()
+    key = processed_key(empty)
+    if key is None or not fill_processed(empty, key):
+        with from_cache(empty):
+            empty.setup_data()
     return empty
 
 
@@ -64,15 +68,14 @@ def reload(dataset: Any) -> None:
         return
     fitted = isinstance(handler, DataHandlerLP)
     with from_cache(handler):
-        dataset.setup_data(
-            handler_kwargs={"init_type": DataHandlerLP.IT_LS} if fitted else {}
-        )
+        dataset.setup_data(handler_kwargs={"init_type": DataHandlerLP.IT_LS} if fitted else {})
 
 
 def warm(configs: Iterable[Any]) -> float:
-    """Make sure that the raw data of datasets are in the cache; returns the seconds it took.
+    """Make sure that what datasets share is in the cache; returns the seconds it took.
 
-    Handlers that differ only in where they end share one computation, up to the latest end.
+    Handlers that differ only in where they end share one computation of raw data, up to the latest
+    end; those that do not differ at all are processed once as well.
     """
     started = time.perf_counter()
     groups: dict[str, list[Mapping[str, Any]]] = {}
@@ -82,13 +85,26 @@ def warm(configs: Iterable[Any]) -> float:
             groups.setdefault(_family(handler), []).append(handler)
     for handlers in groups.values():
         _warm(handlers)
+        counts = Counter(canonical_json(one) for one in handlers)
+        for one in {canonical_json(one): one for one in handlers}.values():
+            if counts[canonical_json(one)] > 1:
+                _process(one)
     return time.perf_counter() - started
+
+
+def _process(handler: Mapping[str, Any]) -> None:
+    empty = _without_data(handler)
+    key = None if empty is None else processed_key(empty)
+    if key is not None:
+        keep_processed(empty, key)
 
 
 def _warm(handlers: Sequence[Mapping[str, Any]]) -> None:
     ends = [handler["kwargs"].get("end_time") for handler in handlers]
     until = None if None in ends else max(map(pd.Timestamp, ends))
-    last = handlers[max(range(len(ends)), key=lambda n: (ends[n] is None, pd.Timestamp(ends[n] or 0)))]
+    last = handlers[
+        max(range(len(ends)), key=lambda n: (ends[n] is None, pd.Timestamp(ends[n] or 0)))
+    ]
     empty = _without_data(last)
     if empty is not None:
         with from_cache(empty, until):

@@ -4,36 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, cast
+from typing import Any
 
-import numpy as np
 import pandas as pd
-import qlib
 from qlib.config import C
 from qlib.data.cache import H
 from qlib.data.dataset.loader import DataLoader, DLWParser, QlibDataLoader
 from qlib.utils import lazy_sort_index
 
 from wf_dagster.data import cache
-from wf_dagster.data.code_digest import code_digest
 from wf_dagster.data.panel import digest
 from wf_dagster.errors import DataError
+from wf_dagster.interop.definition import NotPlainError, environment, loaded_by, plain
+from wf_dagster.interop.frames import UnsuitableError, to_frame, to_table
 from wf_dagster.interop.provider import check_frequency, data_version, folders_of
 
-_ROWS = ["datetime", "instrument"]
-_PROVIDERS = (
-    "calendar_provider", "instrument_provider", "feature_provider", "expression_provider",
-    "dataset_provider", "provider", "min_data_shift",
-)  # fmt: skip
 _seen: dict[str, str] = {}
-
-
-class _Unsuitable(Exception):
-    """What a loader gave cannot be kept as a table."""
-
-    def __init__(self, frame: pd.DataFrame) -> None:
-        super().__init__()
-        self.frame = frame
 
 
 @contextmanager
@@ -85,24 +71,19 @@ class _CachedLoader(DataLoader):  # type: ignore[misc]
         """The raw data, as the plain loader gives them."""
         check_request(self._inner, instruments)
         version = current_version()
-        exact = _depends_on_end(self._inner, instruments)
-        key = "qlib-" + digest(
-            [
-                version,
-                _definition(self._inner, self._handler),
-                _plain(instruments),
-                _time(start_time),
-                [_time(end_time)] if exact else "any end",
-            ]
-        )
-        end = None if end_time is None else pd.Timestamp(end_time)
+        try:
+            key = raw_key(self._inner, self._handler, instruments, start_time, end_time)
+        except NotPlainError:
+            return _loaded(self._inner, instruments, start_time, end_time)
+        end = _time(end_time)
         table = _covering(key, end)
         if table is None:
+            exact = _depends_on_end(self._inner, instruments)
             until = end if exact else _later(end, self._until)
 
             def compute() -> cache.Table:
-                made = _table(self._inner.load(instruments, start_time, until), instruments)
-                if current_version() != version:
+                made = to_table(_loaded(self._inner, instruments, start_time, until))
+                if current_version() != version:  # or it would be kept as of other data
                     raise DataError(
                         "Qlib's data changed while features were computed: run it again"
                     )
@@ -110,9 +91,23 @@ class _CachedLoader(DataLoader):  # type: ignore[misc]
 
             try:
                 table = cache.get(f"{key}.{_name(until)}", compute)
-            except _Unsuitable as given:
-                return given.frame.loc[:end] if end is not None else given.frame
-        return _frame(table, end)
+            except UnsuitableError as given:
+                return given.frame if end is None else given.frame.loc[:end]
+        return to_frame(table, end)
+
+
+def raw_key(loader: Any, handler: type, instruments: Any, start: Any, end: Any) -> str:
+    """A name for raw data: the same for the same definition, code and version of the data.
+
+    It leaves the end open where a longer table holds the same rows.
+
+    Raises:
+        NotPlainError: They depend on an object that is more than its configuration.
+    """
+    version = current_version()
+    definition = [environment(), loaded_by(loader, handler), plain(instruments)]
+    ends = [_shown(end)] if _depends_on_end(loader, instruments) else []
+    return "qlib-" + digest([version, definition, _shown(start), ends])
 
 
 def check_request(loader: Any, instruments: Any) -> None:
@@ -147,44 +142,20 @@ def current_version() -> str:
     return version
 
 
+def _loaded(loader: Any, instruments: Any, start: Any, end: Any) -> pd.DataFrame:
+    frame: pd.DataFrame = lazy_sort_index(loader.load(instruments, start, end))
+    if frame.empty:
+        raise DataError(
+            f"the handler's instruments {instruments!r} select nothing: Qlib's data have no row of "
+            "them between its start_time and end_time"
+        )
+    return frame
+
+
 def _depends_on_end(loader: Any, instruments: Any) -> bool:
     """Whether a row may be another one when fewer days after it are loaded."""
     filters = isinstance(instruments, Mapping) and instruments.get("filter_pipe")
     return bool(loader.filter_pipe or loader.inst_processors or filters or C["custom_ops"])
-
-
-def _definition(loader: Any, handler: type) -> Any:
-    return [
-        [qlib.__version__, np.__version__, pd.__version__],
-        [_code(type(loader)), _code(handler)],
-        {
-            group: [list(map(str, exprs)), list(map(str, names))]
-            for group, (exprs, names) in loader.fields.items()
-        },
-        _plain([loader.freq, loader.filter_pipe, loader.inst_processors]),
-        _plain([C.get(name) for name in _PROVIDERS]),
-        [_plain(op) if isinstance(op, Mapping) else _code(op) for op in C["custom_ops"]],
-    ]
-
-
-def _code(kind: Any) -> str:
-    """A class by its name, and by its code where that is not Qlib's own."""
-    own = kind.__module__.partition(".")[0] == "qlib"
-    return f"{kind.__module__}.{kind.__qualname__} " + ("" if own else code_digest(kind))
-
-
-def _plain(value: Any) -> Any:
-    if value is None or isinstance(value, (bool, int, float, str)):
-        return value
-    if isinstance(value, Mapping):
-        return {str(key): _plain(inner) for key, inner in value.items()}
-    if isinstance(value, (list, tuple, set, pd.Index, np.ndarray)):
-        return [_plain(inner) for inner in value]
-    if hasattr(value, "to_config"):  # a filter of Qlib's
-        return _plain(value.to_config())
-    if isinstance(value, pd.Timestamp):
-        return str(value)
-    return [_code(type(value)), repr(vars(value)) if hasattr(value, "__dict__") else repr(value)]
 
 
 def _covering(key: str, end: pd.Timestamp | None) -> cache.Table | None:
@@ -200,37 +171,13 @@ def _name(end: pd.Timestamp | None) -> str:
     return "open" if end is None else end.strftime("%Y%m%dT%H%M%S")
 
 
-def _time(value: Any) -> str | None:
+def _time(value: Any) -> pd.Timestamp | None:
+    return None if value is None else pd.Timestamp(value)
+
+
+def _shown(value: Any) -> str | None:
     return None if value is None else str(pd.Timestamp(value))
 
 
 def _later(end: pd.Timestamp | None, until: Any) -> pd.Timestamp | None:
     return end if end is None or until is None else max(end, pd.Timestamp(until))
-
-
-def _table(loaded: pd.DataFrame, instruments: Any) -> cache.Table:
-    frame = lazy_sort_index(loaded)
-    if frame.empty:
-        raise DataError(
-            f"the handler's instruments {instruments!r} select nothing: Qlib's data have no row of "
-            "them between its start_time and end_time"
-        )
-    kinds = set(frame.dtypes)
-    named = list(frame.index.names) == _ROWS and frame.columns.nlevels == 2
-    if len(kinds) != 1 or not named or kinds.pop().kind != "f":
-        raise _Unsuitable(frame)
-    columns = [(str(group), str(name)) for group, name in frame.columns]
-    # column by column, as Qlib holds them: sums of floats depend on the order
-    values = np.asfortranarray(frame.to_numpy())
-    return cache.Table(cast(pd.MultiIndex, frame.index), columns, values)
-
-
-def _frame(table: cache.Table, end: pd.Timestamp | None) -> pd.DataFrame:
-    days = table.index.get_level_values("datetime")
-    rows = len(days) if end is None else int(days.searchsorted(end, side="right"))
-    return pd.DataFrame(
-        cache.private(table)[:rows],
-        index=table.index[:rows],
-        columns=pd.MultiIndex.from_tuples(table.columns),
-        copy=False,
-    )
