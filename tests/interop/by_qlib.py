@@ -1,7 +1,7 @@
 """What Qlib itself makes of the tests' tasks; run in a process of its own.
 
-``python -m tests.interop.by_qlib FOLDER`` reads the providers in ``FOLDER`` and writes
-``FOLDER/answers.pkl``, and leaves its recorders in ``FOLDER/qlib.db``.
+``python -m tests.interop.by_qlib FOLDER PANEL`` reads the provider ``FOLDER/PANEL``, writes
+``FOLDER/PANEL.pkl``, and leaves its recorders in ``FOLDER/PANEL.db``.
 """
 
 from __future__ import annotations
@@ -23,29 +23,25 @@ GRID = [
 ]
 
 
-def main(folder: Path) -> None:
+def main(folder: Path, panel: str) -> None:
     os.chdir(folder)  # Qlib puts ./mlruns where it stands
     import qlib
 
     manager = {
         "class": "MLflowExpManager",
         "module_path": "qlib.workflow.expm",
-        "kwargs": {"uri": f"sqlite:///{folder}/qlib.db", "default_exp_name": "Experiment"},
+        "kwargs": {"uri": f"sqlite:///{folder}/{panel}.db", "default_exp_name": "Experiment"},
     }
-    answers = {}
-    for panel in ("seeded", "sample"):
-        uri = str(folder / panel)
-        with contextlib.redirect_stdout(io.StringIO()):
-            qlib.init(
-                provider_uri=uri, region="us", kernels=1, logging_level=40, exp_manager=manager
-            )
-            answers |= {
-                name: rolling(name, *rest) for name, (of, *rest) in ROLLINGS.items() if of == panel
-            }
-        if panel == "seeded":
-            answers["segments"] = [segments(*case) for case in GRID]
-            answers["ensembles"] = ensembles(answers)
-    (folder / "answers.pkl").write_bytes(pickle.dumps(answers))
+    uri = str(folder / panel)
+    with contextlib.redirect_stdout(io.StringIO()):
+        qlib.init(provider_uri=uri, region="us", kernels=1, logging_level=40, exp_manager=manager)
+        answers = {
+            name: rolling(name, *rest) for name, (of, *rest) in ROLLINGS.items() if of == panel
+        }
+    if panel == "seeded":
+        answers["segments"] = [segments(*case) for case in GRID]
+        answers["ensembles"] = ensembles(answers)
+    (folder / f"{panel}.pkl").write_bytes(pickle.dumps(answers))
 
 
 def rolling(name: str, template: dict, step: int, rtype: str) -> dict:
@@ -91,4 +87,4 @@ def ensembles(answers: dict) -> dict:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), sys.argv[2])

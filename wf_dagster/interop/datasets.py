@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import pickle
 import time
 from collections import Counter
@@ -137,7 +138,8 @@ def _without_data(config: Mapping[str, Any]) -> Any:
     if "init_data" in config["kwargs"]:
         return None
     try:
-        handler = kind(**config["kwargs"], init_data=False)
+        # a copy: Alpha158 writes into the configurations of its processors
+        handler = kind(**copy.deepcopy(config["kwargs"]), init_data=False)
     except Exception:  # it takes no init_data, or works with its data as it is made
         return None
     return handler if is_plain(handler.data_loader) else None
