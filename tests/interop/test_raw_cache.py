@@ -20,6 +20,7 @@ from tests.interop.qlib_tasks import alpha, few_expressions
 from wf_dagster import interop
 from wf_dagster.settings import restore, snapshot
 
+
 @pytest.fixture
 def qlib_data(tmp_path):
     """Data of this test's own."""

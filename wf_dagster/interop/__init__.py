@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from wf_dagster.settings import get_settings
@@ -11,7 +12,7 @@ from wf_dagster.settings import get_settings
 if TYPE_CHECKING:
     from wf_dagster.calendars import TradingCalendar
 
-__all__ = ["in_use", "is_qlib", "names_qlib", "prepare", "qlib_calendar"]
+__all__ = ["as_frames", "in_use", "is_qlib", "names_qlib", "prepare", "qlib_calendar"]
 
 
 def names_qlib(task: Any) -> bool:
@@ -26,6 +27,15 @@ def is_qlib(kind: Any) -> bool:
     return isinstance(kind, type) and any(
         base.__module__.partition(".")[0] == "qlib" for base in kind.__mro__
     )
+
+
+def as_frames(dataset: Any) -> AbstractContextManager[Any]:
+    """Inside the block a dataset of Qlib's that samples windows gives frames, as Qlib has it."""
+    if not is_qlib(type(dataset)):
+        return nullcontext()
+    from wf_dagster.interop.datasets import casting
+
+    return casting(dataset)
 
 
 def in_use() -> bool:

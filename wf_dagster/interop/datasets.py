@@ -7,12 +7,14 @@ import pickle
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pandas as pd
 from qlib.data.dataset import Dataset, DatasetH
 from qlib.data.dataset.handler import DataHandler, DataHandlerLP
+from qlib.utils import class_casting
 
 from wf_dagster.calendars import pair
 from wf_dagster.errors import DataError
@@ -70,6 +72,13 @@ def reload(dataset: Any) -> None:
     fitted = isinstance(handler, DataHandlerLP)
     with from_cache(handler):
         dataset.setup_data(handler_kwargs={"init_type": DataHandlerLP.IT_LS} if fitted else {})
+
+
+def casting(dataset: Any) -> AbstractContextManager[Any]:
+    """A context in which a dataset that is derived from Qlib's ``DatasetH`` is one."""
+    if not isinstance(dataset, DatasetH):
+        return nullcontext()
+    return cast(AbstractContextManager[Any], class_casting(dataset, DatasetH))
 
 
 def warm(configs: Iterable[Any]) -> float:
