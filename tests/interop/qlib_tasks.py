@@ -30,7 +30,7 @@ LEARN = [
 ]
 RECORDS = [
     {"class": "SignalRecord", "module_path": "qlib.workflow.record_temp", "kwargs": {}},
-    {"class": "SigAnaRecord", "module_path": "qlib.workflow.record_temp", "kwargs": {}},
+    {"class": "SigAnaRecord"},  # a bare name is one of Qlib's records
 ]
 
 

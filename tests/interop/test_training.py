@@ -241,7 +241,7 @@ def test_a_time_series_model_trains(seeded, tmp_path, monkeypatch):
                     self.mean_ = float(np.nanmean(sampler[list(range(50))]))
 
                 def predict(self, dataset, segment="test"):
-                    sampler = dataset.prepare(segment, col_set=["feature", "label"], data_key="infer")
+                    sampler = dataset.prepare(segment, data_key="infer")
                     values = [sampler[n][-1, 0] for n in range(len(sampler))]
                     return pd.Series(values, index=sampler.get_index(), name="score")
             """

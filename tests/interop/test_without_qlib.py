@@ -6,10 +6,10 @@ import sys
 
 import pytest
 
-from wf_dagster import TaskError, task_train, train_rolls
-from wf_dagster.tasks import validate_task
 from tests.interop.qlib_tasks import ridge, seeded_template
 from tests.support import roll
+from wf_dagster import TaskError, task_train, train_rolls
+from wf_dagster.tasks import validate_task
 
 
 @pytest.fixture(autouse=True)

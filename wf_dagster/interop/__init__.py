@@ -12,7 +12,7 @@ from wf_dagster.settings import get_settings
 if TYPE_CHECKING:
     from wf_dagster.calendars import TradingCalendar
 
-__all__ = ["as_frames", "in_use", "is_qlib", "names_qlib", "prepare", "qlib_calendar"]
+__all__ = ["as_frames", "in_use", "is_qlib", "modules", "names_qlib", "prepare", "qlib_calendar"]
 
 
 def names_qlib(task: Any) -> bool:
@@ -61,6 +61,13 @@ def prepare(task: Mapping[str, Any]) -> None:
         from wf_dagster.interop.session import ensure
 
         ensure()
+
+
+def modules(task: Mapping[str, Any]) -> list[str]:
+    """The modules that a process imports to train a task of Qlib's."""
+    if not names_qlib(task):
+        return []
+    return ["qlib", "wf_dagster.interop.bridge", "wf_dagster.interop.datasets"]
 
 
 def qlib_calendar() -> TradingCalendar:

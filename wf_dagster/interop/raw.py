@@ -17,7 +17,7 @@ from wf_dagster.data.panel import digest
 from wf_dagster.errors import DataError
 from wf_dagster.interop.definition import NotPlainError, environment, loaded_by, plain
 from wf_dagster.interop.frames import UnsuitableError, to_frame, to_table
-from wf_dagster.interop.provider import check_frequency, data_version, folders_of
+from wf_dagster.interop.provider import check_folders, check_frequency, data_version, folders_of
 
 _seen: dict[str, str] = {}
 
@@ -115,8 +115,10 @@ def check_request(loader: Any, instruments: Any) -> None:
 
     Raises:
         DataError: They have not.
+        SettingsError: There are no data.
     """
     uri = C["provider_uri"]
+    check_folders(uri)
     freqs = loader.freq.values() if isinstance(loader.freq, Mapping) else [loader.freq]
     for freq in freqs:
         check_frequency(uri, str(freq))

@@ -13,9 +13,8 @@ from typing import Any
 
 from wf_dagster.errors import TaskError
 from wf_dagster.interop.workflow_file import read_workflow
-from wf_dagster.tasks import RollingGen, validate_task
+from wf_dagster.tasks import RollingGen, record_config, validate_task
 
-_RECORDS = "qlib.workflow.record_temp"
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _AHEAD = re.compile(r"Ref\([^()]*(?:\([^()]*\)[^()]*)*,\s*-\s*(\d+)\s*\)")
 _IGNORED = {
@@ -85,14 +84,8 @@ def strategy_module(
 def _task(given: Mapping[str, Any]) -> dict[str, Any]:
     task: dict[str, Any] = _plain(given)
     records = task.get("record") or []
-    task["record"] = [
-        {"class": record, "module_path": _RECORDS}
-        if isinstance(record, str) and "." not in record
-        else record
-        if isinstance(record, str) or "module_path" in record or "." in str(record.get("class"))
-        else {**record, "module_path": _RECORDS}
-        for record in ([records] if isinstance(records, (dict, str)) else records)
-    ]
+    several = records if isinstance(records, list) else [records]
+    task["record"] = [record_config(record, task) for record in several]
     return task
 
 

@@ -9,7 +9,7 @@ from wf_dagster.tasks.labels import label_horizon
 from wf_dagster.tasks.modules import modules_named
 from wf_dagster.tasks.rolling import WARM_START, RollingGen
 from wf_dagster.tasks.rolls import Roll, Rolls
-from wf_dagster.tasks.schema import validate_task
+from wf_dagster.tasks.schema import record_config, validate_task
 
 __all__ = [
     "WARM_START",
@@ -27,6 +27,7 @@ __all__ = [
     "label_horizon",
     "locate",
     "modules_named",
+    "record_config",
     "task_generator",
     "validate_task",
 ]

@@ -13,6 +13,7 @@ from contextlib import contextmanager, nullcontext
 from types import ModuleType
 from typing import Any, TypeVar
 
+from wf_dagster import interop
 from wf_dagster.errors import TrainingError
 from wf_dagster.settings import get_settings, snapshot
 from wf_dagster.tasks import modules_named
@@ -38,7 +39,8 @@ def prepare_workers(task: Mapping[str, Any], workers: int) -> None:
 
     from wf_dagster.tracking import client_modules
 
-    forkserver.set_forkserver_preload([*_ALWAYS, *client_modules(), *modules_named(task)])
+    named = [*modules_named(task), *interop.modules(task)]
+    forkserver.set_forkserver_preload([*_ALWAYS, *client_modules(), *named])
     with _environment(_thread_variables(workers)):
         forkserver.ensure_running()
 

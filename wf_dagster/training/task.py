@@ -17,6 +17,7 @@ from wf_dagster.tasks import (
     fingerprint,
     init_instance,
     modules_named,
+    record_config,
     validate_task,
 )
 from wf_dagster.tracking import R, find_recorders
@@ -205,7 +206,7 @@ def generate_records(task: Mapping[str, Any], model: Any, dataset: Any, recorder
         records = [records]
     known = {"<MODEL>": model, "<DATASET>": dataset, "<PRED>": "<PRED>"}  # that is the record's
     for config in records:
-        filled = fill_placeholders(config, known, task=task)
+        filled = fill_placeholders(record_config(config, task), known, task=task)
         make_record(filled, recorder, model, dataset).generate()
 
 
