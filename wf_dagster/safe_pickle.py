@@ -55,6 +55,8 @@ _REFUSED = (
     "wf_dagster.settings",
     "wf_dagster.tracking",
 )
+# scikit-learn before 1.8 names this module as if it stood alone
+_FULL_NAMES = {"_loss": "sklearn._loss._loss"}
 _REFUSED_NAMES = {"memmap", "DataSource", "PytestTester"}
 _BUILTINS = {
     "bool", "bytearray", "bytes", "complex", "dict", "float", "frozenset", "int", "list", "object",
@@ -178,6 +180,7 @@ class _Unpickler(pickle._Unpickler):
         if getattr(self, "proto", 0) < 3:  # these name modules as Python 2 did
             module, name = NAME_MAPPING.get((module, name), (module, name))
             module = IMPORT_MAPPING.get(module, module)
+        module = _FULL_NAMES.get(module, module)
         full = f"{module}.{name}"
         if _within(module, self._allow) or full in self._allow:
             return self._may_be_called(super().find_class(module, name))
@@ -192,6 +195,7 @@ class _Unpickler(pickle._Unpickler):
             return found
         # a dotted name may lead through a module of the package to one outside of it
         home = str(getattr(found, "__module__", None) or module)
+        home = _FULL_NAMES.get(home, home)
         if name.startswith("__pyx_unpickle_") and home == module:
             return self._may_be_called(found)
         if not isinstance(found, type) or not _allowed(home, found.__name__):

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from datetime import date
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -82,6 +83,14 @@ class Settings(BaseSettings):
     def _absolute(cls, value: Path | None) -> Path | None:
         return None if value is None else value.expanduser().absolute()
 
+    @field_validator("prices", "as_of", mode="before")
+    @classmethod
+    def _as_text(cls, value: Any) -> Any:
+        """A path and a date may be given as such."""
+        if isinstance(value, date):
+            return value.isoformat()[:10]
+        return os.fspath(value) if isinstance(value, os.PathLike) else value
+
     @field_validator("tracking_uri")
     @classmethod
     def _known_tracking(cls, value: str) -> str:
@@ -152,8 +161,6 @@ class Settings(BaseSettings):
 
 
 def _is_date(text: str) -> bool:
-    from datetime import date
-
     try:
         date.fromisoformat(text)
     except ValueError:
@@ -226,8 +233,8 @@ def get_settings() -> Settings:
     global _current
     if _current is None:
         _current = _build({})
-    if date := _replayed.get():
-        return _current.model_copy(update={"as_of": min(date, _current.as_of or date)})
+    if as_of := _replayed.get():
+        return _current.model_copy(update={"as_of": min(as_of, _current.as_of or as_of)})
     return _current
 
 
@@ -238,8 +245,8 @@ def replayed(as_of: Any) -> Iterator[None]:
     Args:
         as_of: A date; blocks can be nested, the earliest date holds.
     """
-    date = str(as_of)[:10]
-    token = _replayed.set(min(date, _replayed.get() or date))
+    day = str(as_of)[:10]
+    token = _replayed.set(min(day, _replayed.get() or day))
     try:
         yield
     finally:

@@ -158,7 +158,7 @@ def test_a_provider_folder_that_is_missing_or_lacks_a_part_is_named(what, tmp_pa
 def test_a_provider_without_a_daily_calendar_is_named(tmp_path):
     folder = write_provider(tmp_path / "q", seeded_panel(2, 60), freq="1min")
     wf_dagster.init(qlib_provider_uri=str(folder))
-    with pytest.raises(CalendarError, match="no daily calendar.*1min"):
+    with pytest.raises(CalendarError, match=r"no daily calendar.*1min"):
         default_calendar()
 
 
@@ -168,6 +168,9 @@ def test_a_provider_without_a_daily_calendar_is_named(tmp_path):
      ({"qlib_options": {"no_such": 1, "calendar_provider": "Nothing"}}, "qlib_options")],
 )  # fmt: skip
 def test_a_wrong_setting_is_refused_by_name(settings, named, seeded):
-    with pytest.raises(SettingsError, match=named):
+    def use():
         wf_dagster.init(qlib_provider_uri=str(seeded), **settings)
         default_calendar()
+
+    with pytest.raises(SettingsError, match=named):
+        use()

@@ -91,7 +91,29 @@ def test_an_unknown_status_is_refused():
     R.start_exp(experiment_name="a")
     with pytest.raises(TrackingError, match=r"'DONE' is unknown.*FINISHED"):
         R.get_recorder().end_run("DONE")
+    with pytest.raises(TrackingError, match=r"'DONE' is unknown.*FINISHED"):
+        R.end_exp("DONE")
+    assert R.get_recorder().status == "RUNNING"
     R.end_exp("FINISHED")
+
+
+def test_a_failing_end_leaves_no_outer_recorder_running():
+    with pytest.raises(TrackingError, match=r"^a not logged"), R.start(experiment_name="a"):  # noqa: PT012
+        outer = R.get_recorder()
+        R.start_exp(experiment_name="a")
+        inner = R.get_recorder()
+        get_client().log_param(inner.id, "a", "somebody else's")
+        R.log_params(a=1)
+    assert (_stored(inner.id), _stored(outer.id)) == ("FINISHED", "FINISHED")
+
+
+def test_a_recorder_is_taken_up_by_its_id_alone():
+    with R.start(experiment_name="a"):
+        first = R.get_recorder()
+    with R.start(recorder_id=first.id) as experiment:
+        assert R.get_recorder() == first
+        assert experiment.name == "a"
+    assert "Experiment" not in R.list_experiments()
 
 
 def test_logging_without_a_start_starts_one_in_the_default_experiment(caplog):
@@ -109,6 +131,13 @@ OPEN = 'R.start_exp(experiment_name="{name}"); R.log_metrics(m=1.0)\n'
 ENDINGS = {  # what a script does after start_exp; status and exit code
     "end": ("", "FINISHED", 0),
     "exit": ("sys.exit(0)", "FINISHED", 0),
+    "exit with a code": ("sys.exit(3)", "FAILED", 3),
+    "exit inside a block": ("with R.start(experiment_name='z'): raise SystemExit(3)", "FAILED", 3),
+    "exit caught, then another start": (
+        "try: sys.exit(3)\nexcept SystemExit: R.start_exp(experiment_name='z')",
+        "FINISHED",
+        0,
+    ),
     "error": ("1 / 0", "FAILED", 1),
     "Ctrl-C": ("raise KeyboardInterrupt", "FAILED", -signal.SIGINT),
     "SIGTERM": ("os.kill(os.getpid(), signal.SIGTERM); time.sleep(30)", "FAILED", 143),

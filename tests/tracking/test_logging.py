@@ -210,6 +210,17 @@ def test_a_name_that_cannot_be_used_is_an_error_at_once(wrong):
                 log(**{wrong: 1})
 
 
+@pytest.mark.parametrize("step", ["a", 1.5, float("nan"), 2**63, [1]])
+def test_a_step_that_is_no_whole_number_is_an_error_at_once_and_costs_no_other_metric(step):
+    with R.start(experiment_name="a"):
+        R.log_metrics(step=np.int64(3), kept=1.0)
+        with pytest.raises(TrackingError, match=r"step .* is no whole number"):
+            R.log_metrics(step=step, m=1.0)
+        R.log_metrics(step=4.0, kept=2.0)
+        recorder = R.get_recorder()
+    assert _history(recorder, "kept") == [(3, 1.0), (4, 2.0)]
+
+
 def test_a_metric_that_is_no_number_is_an_error_at_once():
     with R.start(experiment_name="a"), pytest.raises(TrackingError, match="'m' = 'high' is no num"):
         R.log_metrics(m="high")

@@ -181,7 +181,8 @@ def test_one_that_stays_away_is_an_error_and_what_was_logged_can_still_be_writte
     with pytest.raises(TrackingError, match=rf"store {proxy.url} failed while logging: .*500"):
         R.end_exp("FINISHED")
     proxy.mode = "pass"
-    recorder.end_run()
+    assert R.get_recorder() is recorder  # still the active one, to be ended again
+    R.end_exp("FINISHED")
     again = R.get_recorder(recorder_id=recorder.id)
     assert (again.status, again.list_metrics()) == ("FINISHED", {"m": 2.0})
 
@@ -213,3 +214,8 @@ def test_a_password_in_an_address_is_never_shown():
         pass
     assert "hunter2" not in str(told.value)
     assert "me:***@127.0.0.1:9" in str(told.value)
+
+
+def test_a_driver_that_is_not_installed_is_named():
+    with pytest.raises(TrackingError, match=r"'pymssql', which is not installed: install it"):
+        check_tracking("mssql+pymssql://user:secret@127.0.0.1:9/mlflow")

@@ -85,8 +85,8 @@ def feature_panel(
         DataError: The universe is empty, a function gives something else than a frame of
             numbers with the rows of the prices, or the prices change meanwhile.
     """
-    parts = [("feature", f) for f in _functions(features)] + [
-        ("label", f) for f in _functions(label)
+    parts = [("feature", f) for f in _functions(features, "features")] + [
+        ("label", f) for f in _functions(label, "label")
     ]
     names = None if instruments is None else list(instruments)
     if names == []:
@@ -140,7 +140,7 @@ def _computed_table(
 
 
 def _functions(
-    config: Any,
+    config: Any, argument: str
 ) -> list[tuple[str, Callable[..., pd.DataFrame], dict[str, Any]]]:
     made = []
     for item in config if isinstance(config, (list, tuple)) else [config]:
@@ -149,7 +149,7 @@ def _functions(
             raise TaskError(f"{item!r} names no function: write {{'func': 'package.function'}}")
         function = given["func"]
         if isinstance(function, str):
-            function = locate(function, where="features or label")
+            function = locate(function, where=f"dataset.kwargs.{argument}")
         if not callable(function):
             raise TaskError(f"{item!r} is no function: write its dotted path")
         named = getattr(function, "__qualname__", type(function).__qualname__)

@@ -50,7 +50,21 @@ def canonical_json(value: Any) -> str:
         plain = _canonical(value, "task")
     except RecursionError:
         raise TaskError("the task holds itself, so it has no canonical form") from None
-    return json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    text = json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    if not text.isascii():
+        _check_unicode(text)
+    return text
+
+
+def _check_unicode(text: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        half = text[error.start]
+        raise TaskError(
+            f"the task holds {half!r}, half of a character, in {text[: error.start][-40:]!r}: "
+            "read the text with the encoding it was written in"
+        ) from None
 
 
 def _canonical(value: Any, where: str) -> Any:

@@ -47,11 +47,16 @@ def depth() -> int:
     return len(_starts.get())
 
 
+def since(depth: int) -> list[Active]:
+    """The start at this depth and those inside it, innermost first."""
+    return list(reversed(_starts.get()[depth:]))
+
+
 def pop(depth: int) -> list[Active]:
     """Leave the start at this depth; returns it and those inside it, innermost first."""
-    starts = _starts.get()
-    _starts.set(starts[:depth])
-    return list(reversed(starts[depth:]))
+    left = since(depth)
+    _starts.set(_starts.get()[:depth])
+    return left
 
 
 def innermost() -> int | None:

@@ -9,7 +9,7 @@ import signal
 import sys
 import threading
 from multiprocessing import util
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from wf_dagster.errors import TrackingError
 from wf_dagster.tracking.keeper import KEEPER
@@ -29,6 +29,8 @@ def status_after(error: BaseException | None) -> str:
 
 def end_after(recorder: MLflowRecorder, error: BaseException, status: str = "") -> None:
     """End a recorder after an exception, which must not be hidden by a failing store."""
+    if isinstance(error, SystemExit):
+        WATCH.exit = error  # the recorders around this one end with the process
     try:
         recorder.end_run(status or status_after(error), reason=reason_of(error))
     except TrackingError as failure:
@@ -47,9 +49,11 @@ class _Watch:
 
     def __init__(self) -> None:
         self.dead_threads: dict[int, BaseException | None] = {}
+        self.exit: SystemExit | None = None
         self._pid = 0
 
     def begin(self) -> None:
+        self.exit = None  # whoever asked for it before was not obeyed
         if threading.current_thread() is threading.main_thread():
             _take_sigterm()
         if self._pid == os.getpid():
@@ -67,6 +71,18 @@ class _Watch:
             previous(args)
 
         threading.excepthook = note
+        self._watch_exit()
+
+    def _watch_exit(self) -> None:
+        """Remember the code of ``sys.exit``: at the end of the process it cannot be asked for."""
+        previous = sys.exit
+
+        def leave(status: Any = None) -> NoReturn:
+            if threading.current_thread() is threading.main_thread():
+                self.exit = SystemExit(status)
+            previous(status)
+
+        sys.exit = leave
 
     def end(self) -> None:
         # multiprocessing ends its processes from a `finally`, where the exception still shows
@@ -75,11 +91,13 @@ class _Watch:
             own = error or self.dead_threads.get(recorder.thread)
             if own is None and uncaught() is not recorder.error_before:
                 own = uncaught()
+            own = own or self.exit
             try:
                 status = recorder.wanted_status or status_after(own)
                 recorder.end_run(status, reason=reason_of(own) if own else "")
             except TrackingError as failure:
                 _log.error("recorder %s could not be ended: %s", recorder.id, failure)
+                KEEPER.remove(recorder)  # this is called twice: its store is not waited for again
 
 
 def uncaught() -> Any:

@@ -64,7 +64,7 @@ class QlibRecorder:
             experiment_id: The experiment by id.
             experiment_name: The experiment by name; made when it is not there; default
                 ``"Experiment"``.
-            recorder_id: Go on with this recorder.
+            recorder_id: Go on with this recorder, in its experiment.
             recorder_name: Name of the new recorder, or with ``resume`` of the one to go on
                 with; default ``"mlflow_recorder"``.
             uri: MLflow tracking address, for everything inside the block; default that of the
@@ -98,7 +98,10 @@ class QlibRecorder:
                 if one.recorder.is_own:
                     end_after(one.recorder, error)
             raise
-        leave(depth, Recorder.STATUS_FI)
+        try:
+            leave(depth, Recorder.STATUS_FI)
+        finally:
+            active.pop(depth)
 
     def start_exp(
         self,
@@ -115,7 +118,7 @@ class QlibRecorder:
         """Make a recorder active until :meth:`end_exp`; the parameters are those of :meth:`start`.
 
         What is still open when the interpreter ends, ends FINISHED, or FAILED after an uncaught
-        exception or SIGTERM.
+        exception, SIGTERM or ``sys.exit`` with a code other than 0.
         """
         return self.exp_manager.start_exp(
             experiment_id=experiment_id,

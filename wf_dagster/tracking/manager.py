@@ -11,7 +11,7 @@ import pandas as pd
 from wf_dagster.errors import ExperimentDeletedError, ExperimentNotFoundError
 from wf_dagster.settings import get_settings
 from wf_dagster.tracking import active, search
-from wf_dagster.tracking.addresses import beside, tracking_uri
+from wf_dagster.tracking.addresses import beside, safe, tracking_uri
 from wf_dagster.tracking.experiment import Experiment
 from wf_dagster.tracking.mlflow_experiment import MLflowExperiment, leave, literal
 from wf_dagster.tracking.mlflow_recorder import MLflowRecorder
@@ -116,7 +116,10 @@ class MLflowExpManager(ExpManager):
     ) -> MLflowExperiment:
         """Start a recorder and make it and its experiment active; see ``R.start``."""
         given = uri or self._uri
-        experiment = MLflowExpManager(given or active.default_uri())._named(
+        address = given or active.default_uri()
+        if recorder_id and not experiment_id and not experiment_name:  # it knows where it belongs
+            experiment_id = search.recorder_by_id(recorder_id, address).experiment_id
+        experiment = MLflowExpManager(address)._named(
             experiment_id, experiment_name or self.default_exp_name, create=True
         )
         experiment.start(
@@ -198,8 +201,9 @@ class MLflowExpManager(ExpManager):
             )
         if found.lifecycle_stage == "deleted":
             raise ExperimentDeletedError(
-                f"experiment {found.name!r} was deleted: restore it with `mlflow experiments "
-                f"restore --experiment-id {found.experiment_id}`, or use another name"
+                f"experiment {found.name!r} was deleted: restore it with "
+                f"`MLFLOW_TRACKING_URI={safe(uri)} mlflow experiments restore --experiment-id "
+                f"{found.experiment_id}`, or use another name"
             )
         return MLflowExperiment(found.experiment_id, found.name, uri)
 

@@ -12,7 +12,7 @@ import pandas as pd
 from wf_dagster.errors import RecorderNotFoundError, TrackingError
 from wf_dagster.tracking import active, search
 from wf_dagster.tracking.experiment import Experiment
-from wf_dagster.tracking.mlflow_recorder import MLflowRecorder, first_tags
+from wf_dagster.tracking.mlflow_recorder import MLflowRecorder, check_status, first_tags
 from wf_dagster.tracking.recorder import KIND_TAG, RECORDER, Recorder
 from wf_dagster.tracking.retry import ask
 from wf_dagster.tracking.store import get_client
@@ -266,10 +266,21 @@ class MLflowExperiment(Experiment):
 
 
 def leave(depth: int, status: str) -> None:
-    """End the recorders of the start at this depth and of those inside it."""
-    for one in active.pop(depth):
+    """End the recorders of the start at this depth and of those inside it, innermost first.
+
+    One whose store does not answer stays active, so that ending it can be tried again.
+    """
+    check_status(status)
+    failure: TrackingError | None = None
+    for one in active.since(depth):
         if one.recorder.running and one.recorder.is_own:
-            one.recorder.end_run(status)
+            try:
+                one.recorder.end_run(status)
+            except TrackingError as error:
+                failure = failure or error
+    if failure is not None:
+        raise failure
+    active.pop(depth)
 
 
 def literal(text: str) -> str:

@@ -18,14 +18,22 @@ from wf_dagster.tracking.addresses import local_path, run_url
 from wf_dagster.tracking.artifacts import Artifacts
 from wf_dagster.tracking.buffer import Batch, LogBuffer
 from wf_dagster.tracking.code_state import code_state, environment_tags
-from wf_dagster.tracking.exits import WATCH, release_sigterm, uncaught
+from wf_dagster.tracking.exits import WATCH, end_after, release_sigterm, uncaught
 from wf_dagster.tracking.heartbeat import BEAT_SECONDS, HEARTBEAT_TAG, Heartbeat
 from wf_dagster.tracking.keeper import KEEPER
 from wf_dagster.tracking.recorder import Raw, Recorder
 from wf_dagster.tracking.redact import redacted
 from wf_dagster.tracking.retry import StoreError, ask
 from wf_dagster.tracking.store import get_client
-from wf_dagster.tracking.text import PARAM_LIMIT, TAG_LIMIT, checked_name, cut, number, plain
+from wf_dagster.tracking.text import (
+    PARAM_LIMIT,
+    TAG_LIMIT,
+    checked_name,
+    cut,
+    number,
+    plain,
+    position,
+)
 
 FAILURE_TAG = "wf_failure"
 FLUSH_SECONDS = 3.0
@@ -149,8 +157,12 @@ class MLflowRecorder(Recorder):
         self._beat = time.monotonic()
         KEEPER.add(self)
         WATCH.begin()
-        for name, text in code_state().files.items():
-            self._artifacts.write(name, text.encode())
+        try:
+            for name, text in code_state().files.items():
+                self._artifacts.write(name, text.encode())
+        except TrackingError as error:  # nobody has it yet who could end it
+            end_after(self, error, self.STATUS_FA)
+            raise
         return self
 
     def end_run(self, status: str = Recorder.STATUS_FI, reason: str = "") -> None:
@@ -164,8 +176,7 @@ class MLflowRecorder(Recorder):
             TrackingError: The status is unknown; or values could not be logged. If the store
                 does not answer, they still wait and this can be called again.
         """
-        if status not in _STATUSES:
-            raise TrackingError(f"status {status!r} is unknown: use one of {', '.join(_STATUSES)}")
+        check_status(status)
         self.wanted_status = status
         if reason:
             self._buffer.add_tags({FAILURE_TAG: redacted(reason)})
@@ -263,10 +274,11 @@ class MLflowRecorder(Recorder):
             **kwargs: Values by name.
 
         Raises:
-            TrackingError: A name cannot be used, or a value is no number.
+            TrackingError: A name cannot be used, a value is no number, or the step no whole one.
         """
+        place = 0 if step is None else position(step)
         values = {checked_name("metric", n): number(n, v) for n, v in kwargs.items()}
-        self._buffer.add_metrics(values, step or 0)
+        self._buffer.add_metrics(values, place)
         self._logged()
 
     def set_tags(self, **kwargs: Any) -> None:
@@ -396,7 +408,10 @@ class MLflowRecorder(Recorder):
             ObjectNotFoundError: There is none of that name.
             UnsafeObjectError: It names something that may run code.
             BrokenObjectError: It is no object that was saved.
+            TrackingError: ``raw`` is neither.
         """
+        if raw not in (None, "bytes", "path"):
+            raise TrackingError(f"raw {raw!r} is unknown: use 'bytes' or 'path'")
         names = objects.names_of(name)
         kept = self._artifacts.first(names[::-1] if raw else names) or name
         if raw is None:
@@ -454,6 +469,16 @@ class MLflowRecorder(Recorder):
                 "machine: use download_artifact"
             )
         return str(folder.parent)
+
+
+def check_status(status: str) -> None:
+    """Refuse a status that MLflow does not know.
+
+    Raises:
+        TrackingError: It is unknown.
+    """
+    if status not in _STATUSES:
+        raise TrackingError(f"status {status!r} is unknown: use one of {', '.join(_STATUSES)}")
 
 
 def first_tags(shared: bool = False) -> dict[str, str]:

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from wf_dagster.errors import RecorderNotFoundError
+from wf_dagster.tracking.addresses import safe
 from wf_dagster.tracking.keeper import KEEPER
 from wf_dagster.tracking.mlflow_recorder import MLflowRecorder
 from wf_dagster.tracking.retry import StoreError, ask
@@ -70,8 +71,8 @@ def recorder_by_id(recorder_id: str, uri: str) -> MLflowRecorder:
         ) from None
     if run.info.lifecycle_stage == "deleted":
         raise RecorderNotFoundError(
-            f"recorder {recorder_id!r} was deleted: restore it with `mlflow runs restore "
-            f"--run-id {recorder_id}`"
+            f"recorder {recorder_id!r} was deleted: restore it with "
+            f"`MLFLOW_TRACKING_URI={safe(uri)} mlflow runs restore --run-id {recorder_id}`"
         )
     return MLflowRecorder(run, uri)
 

@@ -25,6 +25,8 @@ _DEFAULTS = {
     # for one call would make that deadline mean nothing.
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
+    # one for each object that is read would fill the screen of whoever collects recorders
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
 }
 
 
@@ -102,6 +104,13 @@ def check_tracking(uri: str | None = None) -> None:
             _ping_database(uri)
     except TrackingError:
         raise
+    except ModuleNotFoundError as error:
+        known = scheme.startswith("postgresql")
+        remedy = 'pip install "wf-dagster[postgres]"' if known else "install it"
+        raise TrackingError(
+            f"the MLflow store {safe(uri)} needs the driver {error.name!r}, which is not "
+            f"installed: {remedy}"
+        ) from error
     except Exception as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise TrackingError(

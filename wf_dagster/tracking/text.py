@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 import posixpath
 import re
 from typing import Any
@@ -45,6 +46,21 @@ def number(name: str, value: Any) -> float:
         raise TrackingError(
             f"metric {name!r} = {value!r} is no number: log text with set_tags or log_params"
         ) from None
+
+
+def position(step: Any) -> int:
+    """The step of metrics.
+
+    Raises:
+        TrackingError: It is no whole number that MLflow can keep.
+    """
+    whole = isinstance(step, numbers.Real) and float(step).is_integer()
+    if not whole or not -(2**63) <= step < 2**63:
+        raise TrackingError(
+            f"step {step!r} of metrics is no whole number of 64 bits: it says where in a series "
+            "the values stand, such as 0, 1, 2"
+        )
+    return int(step)
 
 
 def cut(text: str, limit: int, whole_in: str) -> str:

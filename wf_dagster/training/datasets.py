@@ -17,7 +17,7 @@ def make_dataset(task: Mapping[str, Any]) -> Any:
         from wf_dagster.interop import datasets
 
         return datasets.make_dataset(task["dataset"])
-    return init_instance(task["dataset"])
+    return init_instance(task["dataset"], where="dataset")
 
 
 def reload_dataset(dataset: Any) -> None:
@@ -41,7 +41,7 @@ def warm(tasks: Sequence[Mapping[str, Any]]) -> float | None:
 
         return datasets.warm([task["dataset"] for task in tasks])
     started = time.perf_counter()
-    dataset = init_instance(tasks[0]["dataset"])
+    dataset = init_instance(tasks[0]["dataset"], where="dataset")
     if not hasattr(dataset, "warm"):
         return None
     dataset.warm()

@@ -7,7 +7,8 @@ from typing import Any
 
 from wf_dagster.errors import PoolInputError, TaskError, TrainingError
 from wf_dagster.progress import progress_bar
-from wf_dagster.tasks import WARM_START
+from wf_dagster.settings import get_settings
+from wf_dagster.tasks import AS_OF, WARM_START
 from wf_dagster.tasks.pool import TaskManager, run_task
 from wf_dagster.tracking import Recorder
 from wf_dagster.training.pool_work import PoolJob, work_through_pool
@@ -107,6 +108,8 @@ class TrainerRM(Trainer):
             )
         experiment = experiment_name or self.experiment_name
         pool = self._pool(experiment)
+        if as_of := get_settings().replay_date():  # workers elsewhere do not know of it
+            tasks = [{**task, AS_OF: as_of} for task in tasks]
         ids = pool.create_task(tasks)
         if not self.skip_run_task:
             self._run(

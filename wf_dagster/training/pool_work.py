@@ -10,7 +10,7 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from typing import Any
 
-from wf_dagster.errors import LeaseError, PoolInputError, TaskNotFoundError
+from wf_dagster.errors import LeaseError, PoolInputError, PoolStoreError, TaskNotFoundError
 from wf_dagster.settings import get_settings
 from wf_dagster.tasks.pool import TaskManager
 from wf_dagster.tasks.pool.states import FETCHABLE, check_status
@@ -259,5 +259,8 @@ class _Slots:
             if slot is not None:
                 slot.close()
         for task, _ in self._running.values():
-            self._job.pool.return_task(task, self._job.before_status)
+            try:
+                self._job.pool.return_task(task, self._job.before_status)
+            except PoolStoreError as error:  # the others, and what interrupted this, count more
+                _log.warning("task %s goes back when its lease runs out: %s", task["_id"], error)
         self._running.clear()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from wf_dagster import interop
@@ -13,7 +14,9 @@ if TYPE_CHECKING:
     from wf_dagster.tracking import Recorder
 
 
-def make_record(config: Any, recorder: Recorder, model: Any, dataset: Any) -> Any:
+def make_record(
+    config: Any, recorder: Recorder, model: Any = None, dataset: Any = None, where: str = "record"
+) -> Any:
     """The record of a configuration.
 
     Args:
@@ -21,10 +24,11 @@ def make_record(config: Any, recorder: Recorder, model: Any, dataset: Any) -> An
         recorder: Where it keeps its results.
         model: Goes to a parameter ``model`` that the configuration does not give.
         dataset: The same, for ``dataset``.
+        where: Path of the configuration in the task, for messages.
     """
-    if not isinstance(config, (str, dict)):
+    if not isinstance(config, (str, Mapping)):
         return config
-    kind = find_class(config, where="record")
+    kind = find_class(config, where=where)
     given: Any = recorder
     if interop.is_qlib(kind):
         from wf_dagster.interop.bridge import bridged
@@ -32,5 +36,5 @@ def make_record(config: Any, recorder: Recorder, model: Any, dataset: Any) -> An
         given = bridged(recorder)
     named = inspect.signature(kind).parameters
     offered = {"model": model, "dataset": dataset}
-    asked = {name: value for name, value in offered.items() if name in named}
-    return init_instance(config, where="record", recorder=given, **asked)
+    asked = {n: value for n, value in offered.items() if n in named and value is not None}
+    return init_instance(config, where=where, recorder=given, **asked)

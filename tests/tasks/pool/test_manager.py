@@ -318,6 +318,50 @@ def test_nothing_is_inserted_when_one_task_cannot_be_serialised(pool):
     assert pool.task_stat() == {}
 
 
+@pytest.mark.parametrize("wrong", [None, 5, "abc"])
+def test_what_is_no_list_of_definitions_is_refused(pool, wrong):
+    with pytest.raises(PoolInputError, match="give a list of definitions"):
+        pool.create_task(wrong)
+
+
+def test_what_a_store_cannot_hold_is_kept_whole_and_found_by_the_rest(pool):
+    odd = [
+        {"a": {"nul\0key": "nul\0value"}},
+        {"a": 2**70, "backslash": "\\u0000"},
+        {"a": float("inf"), "$dollar.dot": 1},
+        5,
+    ]
+    ids = pool.create_task([*odd, {"model": {"class": "A"}}])
+    assert [pool.re_query(task_id)["def"] for task_id in ids[:-1]] == odd
+    assert [task["_id"] for task in pool.query({"filter.model.class": "A"})] == ids[-1:]
+    assert [task["_id"] for task in pool.query({"filter.a": 2**70})] == [ids[1]]
+    assert pool.create_task(odd) == ids[:-1]
+
+
+@pytest.mark.parametrize(
+    ("definition", "message"),
+    [
+        ({"a": "\ud800"}, "half of a character"),
+        ({"a": "x" * 4_000_001}, r"4,000,00\d bytes.*name a file"),
+    ],
+    ids=["surrogate", "too big"],
+)
+def test_a_definition_that_no_store_can_hold_is_refused(pool, definition, message):
+    from wf_dagster.errors import WfError
+
+    with pytest.raises(WfError, match=message):
+        pool.create_task([{"a": 1}, definition])
+    assert pool.task_stat() == {}
+
+
+def test_what_is_no_task_cannot_be_changed(pool):
+    (task_id,) = pool.create_task(tasks_of(1))
+    with pytest.raises(PoolInputError, match="is no task: give a dict with its '_id'"):
+        pool.prioritize(task_id, 1)
+    with pytest.raises(PoolInputError, match="is no task"):
+        pool.replace_task({}, {"def": 1})
+
+
 def test_a_result_that_cannot_be_serialised_leaves_the_task_with_its_worker(pool):
     pool.create_task(tasks_of(1))
     task = pool.fetch_task()

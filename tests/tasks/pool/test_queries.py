@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import datetime
+import re
 
 import numpy as np
 import pandas as pd
@@ -184,6 +185,10 @@ def test_an_unknown_field_is_refused_by_name(tmp_path):
         ({"$or": {"status": "done"}}, r"\$or takes a list"),
         ({"def.model": "A"}, "kept as bytes"),
         ({"res": 1}, "kept as bytes"),
+        ({"filter.model.class": re.compile("A")}, "no JSON form"),
+        ({"priority": {"$gt": "high"}}, "'high' is no number"),
+        ({"attempts": True}, "True is no number"),
+        ({"worker": 5}, "5 is no text"),
     ],
     ids=str,
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import secrets
 import threading
 import time
@@ -11,6 +12,8 @@ from typing import Any
 
 from wf_dagster.tasks.fingerprint import canonical_json
 
+_NUL = "\\u0000"
+_NUL_ESCAPED = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
 _lock = threading.Lock()
 _last = 0
 
@@ -22,13 +25,24 @@ def describe(definition: Any) -> tuple[str, Any]:
         TaskError: The definition holds something that has no canonical form.
     """
     text = canonical_json(definition)
-    # JSON knows no nan or infinity, and PostgreSQL would refuse them
-    return hashlib.sha256(text.encode()).hexdigest(), json.loads(text, parse_constant=str)
+    return hashlib.sha256(text.encode()).hexdigest(), _loaded(text)
 
 
 def plain(value: Any) -> Any:
     """A value of a query in the form that ``filter`` holds it: dates as ISO strings, and so on."""
-    return json.loads(canonical_json(value), parse_constant=str)
+    return _loaded(canonical_json(value))
+
+
+def _loaded(text: str) -> Any:
+    """What every store can keep: no nan or infinity, no NUL, no integer beyond 64 bits."""
+    if _NUL in text:
+        # an even number of backslashes before it, and it is one that JSON wrote
+        text = _NUL_ESCAPED.sub(r"\1\\u2400", text)
+    return json.loads(text, parse_constant=str, parse_int=_integer)
+
+
+def _integer(digits: str) -> int | str:
+    return int(digits) if len(digits) < 20 and -(2**63) <= int(digits) < 2**63 else digits
 
 
 def new_id() -> str:

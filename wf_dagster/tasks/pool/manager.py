@@ -43,6 +43,7 @@ _log = logging.getLogger(__name__)
 LEASE_SECONDS = 60.0
 PATIENCE_SECONDS = 60.0
 MAX_ATTEMPTS = 3
+DEFINITION_LIMIT = 4_000_000  # bytes; MongoDB's document of 16 MB holds it twice, and a result
 _SETTABLE = {"_id", "def", "filter", "status", "res", "priority"}
 _MINE = ("turn", "fetched_from")  # how a store works, of no use to the user
 
@@ -168,8 +169,10 @@ class TaskManager:
 
         Raises:
             TaskError: A definition has no canonical form.
-            PoolInputError: It cannot be serialised. In both cases nothing is inserted.
+            PoolInputError: It cannot be serialised, or is too big. Then nothing is inserted.
         """
+        if isinstance(task_def_l, (str, bytes)) or not isinstance(task_def_l, Iterable):
+            raise PoolInputError(f"create_task got {task_def_l!r}: give a list of definitions")
         definitions = [task_def_l] if isinstance(task_def_l, Mapping) else [*task_def_l]
         identities = [describe(definition) for definition in definitions]
         prints = [fingerprint for fingerprint, _ in identities]
@@ -218,7 +221,7 @@ class TaskManager:
         """
         document = self._from_user(new_task)
         empty = dict.fromkeys(("res", "priority", "error", "worker"))
-        task_id = str(task["_id"])
+        task_id = _id_of(task)
         other = self._store.ids(self.task_pool, [document["fingerprint"]])
         if set(other.values()) - {task_id}:
             raise PoolError(
@@ -255,10 +258,16 @@ class TaskManager:
 
     def _document(self, definition: Any, fingerprint: str, plain: Any, what: str) -> Document:
         task_id = new_id()
+        content = encode(definition, what)
+        if len(content) > DEFINITION_LIMIT:
+            raise PoolInputError(
+                f"{what} has {len(content):,} bytes, more than the {DEFINITION_LIMIT:,} that a "
+                "definition may have: name a file or a recorder that holds the data"
+            )
         return {
             "_id": task_id,
             "fingerprint": fingerprint,
-            "def": encode(definition, what),
+            "def": content,
             "filter": plain,
             "status": WAITING,
             "turn": turn(None, task_id),
@@ -319,6 +328,8 @@ class TaskManager:
         return leases.reap(self._store, self.task_pool, self.max_attempts)
 
     def _loaded(self, document: Document, status: str) -> Task:
+        if status == WAITING:  # a result of before is about to be replaced, and may be damaged
+            document.pop("res", None)
         try:
             return self._decode(document)
         except PoolError as error:  # damaged: no attempt will do better
@@ -440,9 +451,11 @@ class TaskManager:
             "lease": {"$eq": task["lease"]},
             "status": {"$eq": RUNNING},
         }
-        if not self._store.update(self.task_pool, mine, values):
-            _log.warning("task %s was not this worker's any more", task["_id"])
-        leases.let_go(self._store, task["lease"])
+        try:
+            if not self._store.update(self.task_pool, mine, values):
+                _log.warning("task %s was not this worker's any more", task["_id"])
+        finally:  # where the store is away, the lease runs out by itself
+            leases.let_go(self._store, task["lease"])
 
     def _token(self, task: Mapping[str, Any], doing: str) -> str:
         token = task.get("lease") if isinstance(task, Mapping) else None
@@ -513,7 +526,7 @@ class TaskManager:
 
     def prioritize(self, task: Mapping[str, Any], priority: float) -> None:
         """Set the priority of a task: larger ones are fetched first."""
-        task_id = str(task["_id"])
+        task_id = _id_of(task)
         checked = check_priority(priority)
         values = {"priority": checked, "turn": turn(checked, task_id)}
         self._one(task_id, self._store.update(self.task_pool, {"_id": task_id}, values))
@@ -569,6 +582,12 @@ class TaskManager:
 
 def _store(url: str | None, patience: float) -> Store:
     return open_store(url or get_settings().resolved_task_store(), patience)
+
+
+def _id_of(task: Any) -> str:
+    if not isinstance(task, Mapping) or "_id" not in task:
+        raise PoolInputError(f"{task!r} is no task: give a dict with its '_id'")
+    return str(task["_id"])
 
 
 def _shown(document: Document) -> Task:

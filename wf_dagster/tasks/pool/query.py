@@ -8,13 +8,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from wf_dagster.errors import PoolInputError
+from wf_dagster.errors import PoolInputError, TaskError
 from wf_dagster.tasks.pool.identity import describe, plain
 from wf_dagster.tasks.pool.states import check_status
 
 GROUPS = ("$and", "$or")
 OPERATORS = ("$eq", "$ne", "$in", "$nin", "$gt", "$gte", "$lt", "$lte", "$exists")
 _LISTS = ("$in", "$nin")
+_KINDS: dict[str, tuple[Any, str]] = {
+    **dict.fromkeys(("priority", "attempts", "lease_until"), ((int, float), "number")),
+    **dict.fromkeys(
+        ("fingerprint", "error", "worker", "lease", "turn", "fetched_from"), (str, "text")
+    ),
+}
 
 
 def prepare(query: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -73,7 +79,21 @@ def _value(field: str, value: Any) -> Any:
         return str(value)
     if root == "status":
         return check_status(value)
-    return plain(value) if root == "filter" else value
+    if root == "filter":
+        return _plain(field, value)
+    kind, what = _KINDS.get(root, (object, ""))
+    if not isinstance(value, kind) or isinstance(value, bool):
+        raise PoolInputError(f"query on {field!r}: {value!r} is no {what}")
+    return value
+
+
+def _plain(field: str, value: Any) -> Any:
+    try:
+        return plain(value)
+    except TaskError:
+        raise PoolInputError(
+            f"query on {field!r}: {value!r} has no JSON form; compare texts, numbers or dates"
+        ) from None
 
 
 def _operators(value: Any) -> bool:

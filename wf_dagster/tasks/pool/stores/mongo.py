@@ -66,7 +66,7 @@ class MongoStore:
             raise PoolStoreError(_refused(self.address, error)) from error
         except PyMongoError as error:
             raise PoolStoreError(
-                f"the task store {self.address} does not answer ({_reason(error)}): start it, or "
+                f"the task store {self.address} does not answer ({first(error)}): start it, or "
                 "give another with wf_dagster.init(task_store=...) or WF_TASK_STORE"
             ) from error
 
@@ -260,15 +260,10 @@ def _code(error: BaseException) -> int | None:
     return getattr(error, "code", None)
 
 
-def _reason(error: BaseException) -> str:
-    # the rest of the message describes the topology
-    return first(error).split(" (configured timeouts")[0].split(", Timeout:")[0]
-
-
 def _refused(address: str, error: OperationFailure) -> str:
     if _code(error) in _LOGIN or "uthentication" in str(error) or "uthoriz" in str(error):
         return (
-            f"the task store {address} refuses the login ({_reason(error)}): check the user, the "
+            f"the task store {address} refuses the login ({first(error)}): check the user, the "
             "password and authSource in the address"
         )
-    return f"the task store {address} failed: {_reason(error)}"
+    return f"the task store {address} failed: {first(error)}"

@@ -61,4 +61,6 @@ def patiently(
 def first(error: BaseException) -> str:
     """The first line of an error's message."""
     lines = [line for line in str(error).splitlines() if line.strip()]
-    return lines[0][:300] if lines else type(error).__name__
+    # the rest of what pymongo says describes its settings and the topology
+    told = lines[0].split(" (configured timeouts")[0].split(", Timeout:")[0] if lines else ""
+    return told[:300] or type(error).__name__

@@ -290,8 +290,10 @@ def _begin_sqlite(connection: sa.Connection) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
-def _meets(document: str, path: str, operator: str, value: str) -> bool:
-    return meets(json.loads(document), json.loads(path), operator, json.loads(value))
+def _meets(document: Any, path: str, operator: str, value: str) -> bool:
+    # SQLite itself turns a definition that is a bare number into one
+    found = json.loads(document) if isinstance(document, str) else document
+    return meets(found, json.loads(path), operator, json.loads(value))
 
 
 def _unavailable(address: str, error: SQLAlchemyError) -> str:
