@@ -228,13 +228,13 @@ def default_calendar() -> TradingCalendar:
     of the current roll is known in full. Where Qlib is in use it is Qlib's, unless the setting
     ``calendar`` says otherwise.
     """
-    from wf_dagster import interop
     from wf_dagster.data import price_source
+    from wf_dagster.interop import in_use, qlib_calendar
     from wf_dagster.settings import get_settings
 
-    name = get_settings().calendar or ("qlib" if interop.in_use() else "XNYS")
+    name = get_settings().calendar or ("qlib" if in_use() else "XNYS")
     if name == "qlib":
-        return interop.qlib_calendar()
+        return qlib_calendar()
     source = price_source(None)
     key = (name, source.version())
     if key not in _CALENDARS:

@@ -49,6 +49,7 @@ def answers(qlib_folder: Path) -> dict[str, Any]:
             cwd=ROOT,
             stdout=subprocess.DEVNULL,
             stderr=(qlib_folder / f"{panel}.log").open("wb"),
+            # without GIT_DIR it keeps the diff of this repository with each recorder
             env={**os.environ, "OMP_NUM_THREADS": "1", "GIT_DIR": str(qlib_folder)},
         )
         for panel in panels

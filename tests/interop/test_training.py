@@ -237,7 +237,7 @@ def test_a_time_series_model_trains(seeded, tmp_path, monkeypatch):
 
             class Last(Model):
                 def fit(self, dataset):
-                    sampler = dataset.prepare("train", col_set=["feature", "label"], data_key="learn")
+                    sampler = dataset.prepare("train", data_key="learn")
                     self.mean_ = float(np.nanmean(sampler[list(range(50))]))
 
                 def predict(self, dataset, segment="test"):

@@ -18,7 +18,7 @@ from qlib.utils import class_casting
 
 from wf_dagster.calendars import pair
 from wf_dagster.errors import DataError
-from wf_dagster.interop.processed import fill_processed, keep_processed, processed_key
+from wf_dagster.interop.processed import fill_processed, keep_processed
 from wf_dagster.interop.raw import from_cache, is_plain
 from wf_dagster.tasks import canonical_json, init_instance
 from wf_dagster.tasks.config import find_class
@@ -56,8 +56,7 @@ def make_handler(config: Mapping[str, Any]) -> Any:
     empty = _without_data(config)
     if empty is None:
         return init_instance(config, where=_HANDLER)
-    key = processed_key(empty)
-    if key is None or not fill_processed(empty, key):
+    if not fill_processed(empty):
         with from_cache(empty):
             empty.setup_data()
     return empty
@@ -104,9 +103,8 @@ def warm(configs: Iterable[Any]) -> float:
 
 def _process(handler: Mapping[str, Any]) -> None:
     empty = _without_data(handler)
-    key = None if empty is None else processed_key(empty)
-    if key is not None:
-        keep_processed(empty, key)
+    if empty is not None:
+        keep_processed(empty)
 
 
 def _warm(handlers: Sequence[Mapping[str, Any]]) -> None:

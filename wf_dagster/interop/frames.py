@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -43,7 +43,7 @@ def to_frame(table: cache.Table, end: pd.Timestamp | None = None) -> pd.DataFram
         days, places = table.index.levels[0], table.index.codes[0]
         rows = int(np.searchsorted(places, days.searchsorted(end, side="right")))
     return pd.DataFrame(
-        cast(Any, cache.private(table))[:rows],
+        cache.private(table)[:rows].view(np.ndarray),
         index=table.index[:rows],
         columns=pd.MultiIndex.from_tuples(table.columns),
         copy=False,

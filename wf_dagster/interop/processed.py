@@ -15,7 +15,7 @@ from wf_dagster.data import cache
 from wf_dagster.data.panel import digest
 from wf_dagster.interop.definition import NotPlainError, environment, of_object
 from wf_dagster.interop.frames import UnsuitableError, to_frame, to_table
-from wf_dagster.interop.raw import from_cache, raw_key
+from wf_dagster.interop.raw import current_version, from_cache, raw_key
 from wf_dagster.safe_pickle import loads
 
 _AS_QLIB = ("setup_data", "fit_process_data", "process_data", "_run_proc_l", "get_all_processors")
@@ -38,8 +38,12 @@ def processed_key(empty: Any) -> str | None:
         return None
 
 
-def keep_processed(empty: Any, key: str) -> None:
-    """Fit and process a handler's data and keep them, unless they are kept already."""
+def keep_processed(empty: Any) -> None:
+    """Fit and process a handler's data and keep them, if they have a name and are not kept yet."""
+    version = current_version()
+    key = processed_key(empty)
+    if key is None:
+        return
     if cache.find(f"{key}.learn") is not None and cache.find(f"{key}.infer") is not None:
         return
     with from_cache(empty):
@@ -50,12 +54,17 @@ def keep_processed(empty: Any, key: str) -> None:
         learn = to_table(empty._learn)
     except UnsuitableError:
         return
+    if current_version() != version:  # the data have changed since they got that name
+        return
     cache.get(f"{key}.infer", lambda: infer)
     cache.get(f"{key}.learn", lambda: learn)
 
 
-def fill_processed(empty: Any, key: str) -> bool:
+def fill_processed(empty: Any) -> bool:
     """Give a handler the processed data that were kept, if they were."""
+    key = processed_key(empty)
+    if key is None:
+        return False
     infer, learn = cache.find(f"{key}.infer"), cache.find(f"{key}.learn")
     if infer is None or learn is None:
         return False

@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from wf_dagster import interop
+from wf_dagster.interop import is_qlib, prepare
 from wf_dagster.tasks import init_instance
 from wf_dagster.tasks.config import find_class
 
@@ -22,7 +22,7 @@ def make_dataset(task: Mapping[str, Any]) -> Any:
 
 def reload_dataset(dataset: Any) -> None:
     """Read the data of a dataset that was loaded from a recorder, as they are now."""
-    if interop.is_qlib(type(dataset)):
+    if is_qlib(type(dataset)):
         from wf_dagster.interop import datasets
 
         datasets.reload(dataset)
@@ -35,7 +35,7 @@ def warm(tasks: Sequence[Mapping[str, Any]]) -> float | None:
 
     Tasks are taken to be rolls of one template.
     """
-    interop.prepare(tasks[0])
+    prepare(tasks[0])
     if _is_qlib(tasks[0]["dataset"]):
         from wf_dagster.interop import datasets
 
@@ -50,5 +50,5 @@ def warm(tasks: Sequence[Mapping[str, Any]]) -> float | None:
 
 def _is_qlib(config: Any) -> bool:
     if not isinstance(config, (str, Mapping)):
-        return interop.is_qlib(type(config))
-    return interop.is_qlib(find_class(config, where="dataset"))
+        return is_qlib(type(config))
+    return is_qlib(find_class(config, where="dataset"))

@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from wf_dagster import interop
+from wf_dagster.interop import is_qlib
 from wf_dagster.tasks import init_instance
 from wf_dagster.tasks.config import find_class
 
@@ -30,7 +30,7 @@ def make_record(
         return config
     kind = find_class(config, where=where)
     given: Any = recorder
-    if interop.is_qlib(kind):
+    if is_qlib(kind):
         from wf_dagster.interop.bridge import bridged
 
         given = bridged(recorder)
