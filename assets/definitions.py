@@ -12,8 +12,14 @@ from assets.strategies import OWNERS, STRATEGIES
 from wf_dagster.orchestration import (
     TaskPoolResource,
     TrackingResource,
+    build_freshness_sensor,
+    build_online_checks,
+    build_online_schedule,
     build_rolling_assets,
     build_signals_asset,
+    failed_recorder_sensor,
+    new_data_sensor,
+    roll_due_sensor,
 )
 
 # The state of a clone stays in the clone, unless WF_HOME says otherwise.
@@ -22,10 +28,8 @@ wf_dagster.init(home=os.environ.get("WF_HOME") or Path(__file__).parents[1] / ".
 # With a task store, workers on other machines can take rolls of a backfill.
 task_pool = TaskPoolResource() if wf_dagster.get_settings().task_store else None
 
-rolling_assets = [
-    asset
-    for name, strategy in STRATEGIES.items()
-    for asset in build_rolling_assets(
+strategies = [
+    build_rolling_assets(
         name,
         strategy.template,
         strategy.generator,
@@ -34,9 +38,24 @@ rolling_assets = [
         kinds=strategy.kinds,
         task_pool=task_pool,
     )
+    for name, strategy in STRATEGIES.items()
 ]
 
 defs = dg.Definitions(
-    assets=[*rolling_assets, build_signals_asset(list(STRATEGIES), owners=OWNERS)],
+    assets=[
+        *(asset for strategy in strategies for asset in strategy),
+        build_signals_asset(list(STRATEGIES), owners=OWNERS),
+    ],
+    asset_checks=build_online_checks(strategies),
+    schedules=[
+        build_online_schedule(strategy, "30 17 * * *", "America/New_York")
+        for strategy in strategies
+    ],
+    sensors=[
+        *(new_data_sensor(strategy) for strategy in strategies),
+        *(roll_due_sensor(strategy) for strategy in strategies),
+        failed_recorder_sensor(),
+        build_freshness_sensor(strategies),
+    ],
     resources={"tracking": TrackingResource()},
 )

@@ -105,13 +105,13 @@ def lgbm_template() -> dict[str, Any]:
 STRATEGIES = {
     "sp500_ridge": Strategy(
         ridge_template(),
-        RollingGen(step="month", rtype=RollingGen.ROLL_EX, trunc_days=REACH),
+        RollingGen(step="month", rtype=RollingGen.ROLL_EX, trunc_days=REACH + 1),
         "Ridge regression on price features of 20 S&P 500 stocks, monthly rolls.",
         ("scikitlearn",),
     ),
     "sp500_lgbm": Strategy(
         lgbm_template(),
-        RollingGen(step=20, rtype=RollingGen.ROLL_SD, trunc_days=REACH),
+        RollingGen(step=20, rtype=RollingGen.ROLL_SD, trunc_days=REACH + 1),
         "LightGBM on price features of 20 S&P 500 stocks, rolls of 20 sessions.",
         ("lightgbm",),
     ),

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 import wf_dagster
@@ -56,6 +58,13 @@ def test_a_snapshot_carries_every_setting_to_another_process(tmp_path):
     values = snapshot()
     wf_dagster.init(home=tmp_path / "other")
     assert restore(values) == settings
+
+
+def test_a_path_and_a_date_can_be_given_as_such(tmp_path):
+    settings = wf_dagster.init(prices=tmp_path / "prices.csv", as_of=pd.Timestamp("2020-05-04"))
+    assert settings.prices == f"{tmp_path}/prices.csv"
+    assert settings.as_of == "2020-05-04"
+    assert wf_dagster.init(as_of=date(2020, 5, 5)).as_of == "2020-05-05"
 
 
 def test_a_home_that_cannot_be_made_is_one_clear_message(tmp_path):

@@ -15,6 +15,7 @@ _WHERE = {
     "CollectError": "wf_dagster.errors",
     "Collector": "wf_dagster.collect",
     "CsvPrices": "wf_dagster.data",
+    "DSBasedUpdater": "wf_dagster.online",
     "DataError": "wf_dagster.errors",
     "DelayTrainerR": "wf_dagster.training",
     "DelayTrainerRM": "wf_dagster.training",
@@ -24,6 +25,7 @@ _WHERE = {
     "ExperimentDeletedError": "wf_dagster.errors",
     "ExperimentNotFoundError": "wf_dagster.errors",
     "Group": "wf_dagster.collect",
+    "LabelUpdater": "wf_dagster.online",
     "LeaseError": "wf_dagster.errors",
     "LightGBMModel": "wf_dagster.models",
     "MLflowExpManager": "wf_dagster.tracking",
@@ -33,23 +35,33 @@ _WHERE = {
     "MultiHorizonGen": "wf_dagster.tasks",
     "MultiHorizonGenBase": "wf_dagster.tasks",
     "ObjectNotFoundError": "wf_dagster.errors",
+    "OnlineError": "wf_dagster.errors",
+    "OnlineManager": "wf_dagster.online",
+    "OnlineStrategy": "wf_dagster.online",
+    "OnlineTool": "wf_dagster.online",
+    "OnlineToolR": "wf_dagster.online",
     "PanelDataset": "wf_dagster.data",
     "ParquetPrices": "wf_dagster.data",
     "PoolError": "wf_dagster.errors",
     "PoolInputError": "wf_dagster.errors",
     "PoolStoreError": "wf_dagster.errors",
     "PortAnaRecord": "wf_dagster.records",
+    "PredUpdater": "wf_dagster.online",
     "QlibRecorder": "wf_dagster.tracking",
     "R": "wf_dagster.tracking",
+    "RMDLoader": "wf_dagster.online",
     "RecordError": "wf_dagster.errors",
+    "RecordUpdater": "wf_dagster.online",
     "Recorder": "wf_dagster.tracking",
     "RecorderCollector": "wf_dagster.collect",
     "RecorderNotFoundError": "wf_dagster.errors",
     "Roll": "wf_dagster.tasks",
     "RollKeyError": "wf_dagster.errors",
+    "RollingAssets": "wf_dagster.orchestration",
     "RollingEnsemble": "wf_dagster.collect",
     "RollingGen": "wf_dagster.tasks",
     "RollingGroup": "wf_dagster.collect",
+    "RollingStrategy": "wf_dagster.online",
     "Rolls": "wf_dagster.tasks",
     "SamplePrices": "wf_dagster.data",
     "Settings": "wf_dagster.settings",
@@ -73,14 +85,20 @@ _WHERE = {
     "UnsafeObjectError": "wf_dagster.errors",
     "WfError": "wf_dagster.errors",
     "begin_task_train": "wf_dagster.training",
+    "build_freshness_sensor": "wf_dagster.orchestration",
+    "build_online_checks": "wf_dagster.orchestration",
+    "build_online_schedule": "wf_dagster.orchestration",
     "build_rolling_assets": "wf_dagster.orchestration",
     "build_signals_asset": "wf_dagster.orchestration",
     "end_task_train": "wf_dagster.training",
+    "failed_recorder_sensor": "wf_dagster.orchestration",
     "fingerprint": "wf_dagster.tasks",
     "get_settings": "wf_dagster.settings",
     "handler_mod": "wf_dagster.tasks",
     "init": "wf_dagster.settings",
+    "new_data_sensor": "wf_dagster.orchestration",
     "price_source": "wf_dagster.data",
+    "roll_due_sensor": "wf_dagster.orchestration",
     "run_task": "wf_dagster.tasks.pool",
     "task_generator": "wf_dagster.tasks",
     "task_train": "wf_dagster.training",
@@ -113,6 +131,7 @@ if TYPE_CHECKING:
     from wf_dagster.errors import ExperimentNotFoundError as ExperimentNotFoundError
     from wf_dagster.errors import LeaseError as LeaseError
     from wf_dagster.errors import ObjectNotFoundError as ObjectNotFoundError
+    from wf_dagster.errors import OnlineError as OnlineError
     from wf_dagster.errors import PoolError as PoolError
     from wf_dagster.errors import PoolInputError as PoolInputError
     from wf_dagster.errors import PoolStoreError as PoolStoreError
@@ -128,10 +147,27 @@ if TYPE_CHECKING:
     from wf_dagster.errors import WfError as WfError
     from wf_dagster.models import LightGBMModel as LightGBMModel
     from wf_dagster.models import SklearnModel as SklearnModel
+    from wf_dagster.online import DSBasedUpdater as DSBasedUpdater
+    from wf_dagster.online import LabelUpdater as LabelUpdater
+    from wf_dagster.online import OnlineManager as OnlineManager
+    from wf_dagster.online import OnlineStrategy as OnlineStrategy
+    from wf_dagster.online import OnlineTool as OnlineTool
+    from wf_dagster.online import OnlineToolR as OnlineToolR
+    from wf_dagster.online import PredUpdater as PredUpdater
+    from wf_dagster.online import RecordUpdater as RecordUpdater
+    from wf_dagster.online import RMDLoader as RMDLoader
+    from wf_dagster.online import RollingStrategy as RollingStrategy
+    from wf_dagster.orchestration import RollingAssets as RollingAssets
     from wf_dagster.orchestration import TaskPoolResource as TaskPoolResource
     from wf_dagster.orchestration import TrackingResource as TrackingResource
+    from wf_dagster.orchestration import build_freshness_sensor as build_freshness_sensor
+    from wf_dagster.orchestration import build_online_checks as build_online_checks
+    from wf_dagster.orchestration import build_online_schedule as build_online_schedule
     from wf_dagster.orchestration import build_rolling_assets as build_rolling_assets
     from wf_dagster.orchestration import build_signals_asset as build_signals_asset
+    from wf_dagster.orchestration import failed_recorder_sensor as failed_recorder_sensor
+    from wf_dagster.orchestration import new_data_sensor as new_data_sensor
+    from wf_dagster.orchestration import roll_due_sensor as roll_due_sensor
     from wf_dagster.records import PortAnaRecord as PortAnaRecord
     from wf_dagster.records import SigAnaRecord as SigAnaRecord
     from wf_dagster.records import SignalRecord as SignalRecord

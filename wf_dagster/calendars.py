@@ -70,7 +70,13 @@ class TradingCalendar:
             CalendarError: The exchange is unknown or the dates do not fit it.
         """
         first, last = to_day(start), to_day(end)
-        return cls(_exchange_sessions(name, first, last), last_session)
+        if last < first:
+            raise _no_calendar(name, first, last, "it would end before it starts")
+        try:  # the same table for every day of a year: making one takes a second
+            sessions = _exchange_sessions(name, first, last + pd.offsets.YearEnd(0))
+        except CalendarError:  # some exchanges publish their holidays up to a day of the year
+            sessions = _exchange_sessions(name, first, last)
+        return cls(sessions[sessions <= last], last_session)
 
     @classmethod
     def from_prices(cls, source: PriceSource) -> TradingCalendar:
@@ -219,13 +225,30 @@ def default_calendar() -> TradingCalendar:
     """The calendar of the settings, with data up to the price source's last session.
 
     An exchange's sessions run a year past the last one with prices, so that the test window
-    of the current roll is known in full.
+    of the current roll is known in full. Where Qlib is in use it is Qlib's, unless the setting
+    ``calendar`` says otherwise.
     """
     from wf_dagster.data import price_source
+    from wf_dagster.interop import in_use, qlib_calendar
     from wf_dagster.settings import get_settings
 
+    name = get_settings().calendar or ("qlib" if in_use() else "XNYS")
+    if name == "qlib":
+        return qlib_calendar()
     source = price_source(None)
-    name = get_settings().calendar
+    key = (name, source.version())
+    if key not in _CALENDARS:
+        while len(_CALENDARS) >= _KEPT:
+            _CALENDARS.pop(next(iter(_CALENDARS)), None)
+        _CALENDARS[key] = _calendar_of(key[0], source)
+    return _CALENDARS[key]
+
+
+_KEPT = 8
+_CALENDARS: dict[tuple[str, str], TradingCalendar] = {}
+
+
+def _calendar_of(name: str, source: PriceSource) -> TradingCalendar:
     if name == "prices":
         return TradingCalendar.from_prices(source)
     first, last = source.sessions()[0], source.last_session()
@@ -299,6 +322,10 @@ def _exchange_sessions(name: str, first: pd.Timestamp, last: pd.Timestamp) -> pd
             "calendar='prices' for the sessions of the prices"
         ) from None
     except (ValueError, exchange_calendars.errors.CalendarError) as error:
-        raise CalendarError(
-            f"exchange {name!r} has no calendar from {first:%Y-%m-%d} to {last:%Y-%m-%d}: {error}"
-        ) from None
+        raise _no_calendar(name, first, last, error) from None
+
+
+def _no_calendar(name: str, first: pd.Timestamp, last: pd.Timestamp, why: Any) -> CalendarError:
+    return CalendarError(
+        f"exchange {name!r} has no calendar from {first:%Y-%m-%d} to {last:%Y-%m-%d}: {why}"
+    )

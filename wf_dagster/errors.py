@@ -81,6 +81,10 @@ class CollectError(WfError, LookupError):
     """There is nothing to collect."""
 
 
+class OnlineError(WfError, RuntimeError):
+    """The online models of a strategy cannot be brought to where they are asked to be."""
+
+
 class PoolError(WfError):
     """The task pool cannot do what was asked."""
 

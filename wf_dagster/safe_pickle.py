@@ -28,10 +28,12 @@ _PACKAGES = (
     "numpy",
     "pandas",
     "pathlib",
+    "qlib",
     "scipy.sparse",
     "sklearn",
     "uuid",
     "wf_dagster",
+    "xgboost",
     "zoneinfo",
 )
 _REFUSED = (
@@ -43,6 +45,9 @@ _REFUSED = (
     "pandas.io",
     "pandas.testing",
     "pandas.util",
+    "qlib.cli",
+    "qlib.config",
+    "qlib.tests",
     "sklearn.externals",
     "sklearn.utils._testing",
     "wf_dagster.cli",
@@ -50,6 +55,8 @@ _REFUSED = (
     "wf_dagster.settings",
     "wf_dagster.tracking",
 )
+# scikit-learn before 1.8 names this module as if it stood alone
+_FULL_NAMES = {"_loss": "sklearn._loss._loss"}
 _REFUSED_NAMES = {"memmap", "DataSource", "PytestTester"}
 _BUILTINS = {
     "bool", "bytearray", "bytes", "complex", "dict", "float", "frozenset", "int", "list", "object",
@@ -118,6 +125,8 @@ _CALLABLE = {
     "sklearn.neighbors._ball_tree.newObj",
     "sklearn.neighbors._kd_tree.newObj",
 }
+# functions that may be kept as a value, and are not called here
+_VALUES = {"qlib.utils.data.robust_zscore", "qlib.utils.data.zscore"}
 # classes whose constructors only wrap what they are given
 _WRAPPERS = ("pandas.core.arrays", "pandas.core.dtypes.dtypes", "pandas.core.indexes")
 _BASES = (object, dict, list, tuple, set, frozenset, str, int, float, bytes)
@@ -171,6 +180,7 @@ class _Unpickler(pickle._Unpickler):
         if getattr(self, "proto", 0) < 3:  # these name modules as Python 2 did
             module, name = NAME_MAPPING.get((module, name), (module, name))
             module = IMPORT_MAPPING.get(module, module)
+        module = _FULL_NAMES.get(module, module)
         full = f"{module}.{name}"
         if _within(module, self._allow) or full in self._allow:
             return self._may_be_called(super().find_class(module, name))
@@ -181,8 +191,11 @@ class _Unpickler(pickle._Unpickler):
         if not _allowed(module, name):
             raise self._unsafe(module, full)
         found = super().find_class(module, name)
+        if full in _VALUES:
+            return found
         # a dotted name may lead through a module of the package to one outside of it
         home = str(getattr(found, "__module__", None) or module)
+        home = _FULL_NAMES.get(home, home)
         if name.startswith("__pyx_unpickle_") and home == module:
             return self._may_be_called(found)
         if not isinstance(found, type) or not _allowed(home, found.__name__):

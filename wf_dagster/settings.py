@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import date
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -40,13 +43,18 @@ class Settings(BaseSettings):
         task_store: URL of the task pool; default a SQLite file in ``home``.
         prices: ``"sample"`` or the path of a Parquet or CSV file, or of a folder of them.
         as_of: Replay date; rows after it are hidden.
-        calendar: Name of an exchange (``"XNYS"``), or ``"prices"`` for the sessions of the
-            prices themselves.
+        replay_clock: A file that holds a replay date, which may move on while processes run.
+        calendar: Name of an exchange (``"XNYS"``), ``"prices"`` for the sessions of the prices
+            themselves, or ``"qlib"`` for Qlib's calendar; default ``"qlib"`` where Qlib is in use,
+            else ``"XNYS"``.
         max_workers: Worker processes of a backfill; default one a core.
         trusted_modules: Further modules (comma separated in the variable) whose classes may
             be loaded from a recorder's pickles.
         tracking_patience: Seconds for which a tracking store that fails is asked again before
             the failure is an error.
+        qlib_provider_uri: Folder of Qlib's data; default that of Qlib.
+        qlib_region: Qlib's region: ``"cn"``, ``"us"`` or ``"tw"``.
+        qlib_options: Further arguments of ``qlib.init`` (JSON in the variable).
         log_env: Further environment variables (comma separated) that recorders record as tags.
     """
 
@@ -60,16 +68,28 @@ class Settings(BaseSettings):
     task_store: str = ""
     prices: str = "sample"
     as_of: str = ""
-    calendar: str = "XNYS"
+    replay_clock: Path | None = None
+    calendar: str = ""
     max_workers: int = Field(default_factory=lambda: _cores(), ge=1)
     trusted_modules: str = ""
     tracking_patience: float = Field(default=60.0, ge=0)
+    qlib_provider_uri: str = ""
+    qlib_region: str = ""
+    qlib_options: dict[str, Any] = Field(default_factory=dict)
     log_env: str = ""
 
-    @field_validator("home")
+    @field_validator("home", "replay_clock")
     @classmethod
-    def _absolute(cls, value: Path) -> Path:
-        return value.expanduser().absolute()
+    def _absolute(cls, value: Path | None) -> Path | None:
+        return None if value is None else value.expanduser().absolute()
+
+    @field_validator("prices", "as_of", mode="before")
+    @classmethod
+    def _as_text(cls, value: Any) -> Any:
+        """A path and a date may be given as such."""
+        if isinstance(value, date):
+            return value.isoformat()[:10]
+        return os.fspath(value) if isinstance(value, os.PathLike) else value
 
     @field_validator("tracking_uri")
     @classmethod
@@ -81,17 +101,30 @@ class Settings(BaseSettings):
     def _known_store(cls, value: str) -> str:
         return _check_scheme(value, _TASK_STORE_SCHEMES, "sqlite:////path/to/tasks.db")
 
+    @field_validator("qlib_region")
+    @classmethod
+    def _known_region(cls, value: str) -> str:
+        if value not in ("", "cn", "us", "tw"):
+            raise ValueError("use 'cn', 'us' or 'tw'")
+        return value
+
     @field_validator("as_of")
     @classmethod
     def _a_date(cls, value: str) -> str:
-        if value:
-            from datetime import date
-
-            try:
-                date.fromisoformat(value)
-            except ValueError:
-                raise ValueError("use an ISO date such as 2022-06-30") from None
+        if value and not _is_date(value):
+            raise ValueError("use an ISO date such as 2022-06-30")
         return value
+
+    def replay_date(self) -> str:
+        """The date after which prices are hidden, an ISO date; empty when nothing is hidden.
+
+        It is ``as_of`` or what the replay clock shows, the earlier of the two.
+
+        Raises:
+            SettingsError: The clock cannot be read, or shows no date.
+        """
+        dates = [self.as_of, "" if self.replay_clock is None else _shown_by(self.replay_clock)]
+        return min(filter(None, dates), default="")
 
     def resolved_tracking_uri(self) -> str:
         """The MLflow URI in use: the setting, or the SQLite file in ``home``."""
@@ -127,6 +160,30 @@ class Settings(BaseSettings):
         return self.home
 
 
+def _is_date(text: str) -> bool:
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _shown_by(clock: Path) -> str:
+    try:
+        text = clock.read_text().strip()
+    except OSError as error:
+        raise SettingsError(
+            f"replay_clock (WF_REPLAY_CLOCK) = {str(clock)!r} cannot be read: {error.strerror}; "
+            "write an ISO date such as 2022-06-30 into it"
+        ) from None
+    if not _is_date(text):
+        raise SettingsError(
+            f"replay_clock (WF_REPLAY_CLOCK) = {str(clock)!r} shows {text!r}: write an ISO date "
+            "such as 2022-06-30 into it"
+        )
+    return text
+
+
 def _cores() -> int:
     # a container's or taskset's share, not the whole machine
     affinity = getattr(os, "sched_getaffinity", None)
@@ -143,6 +200,7 @@ def _check_scheme(value: str, known: set[str], example: str) -> str:
 
 
 _current: Settings | None = None
+_replayed: ContextVar[str] = ContextVar("wf_replayed", default="")
 
 
 def init(**values: Any) -> Settings:
@@ -175,7 +233,24 @@ def get_settings() -> Settings:
     global _current
     if _current is None:
         _current = _build({})
+    if as_of := _replayed.get():
+        return _current.model_copy(update={"as_of": min(as_of, _current.as_of or as_of)})
     return _current
+
+
+@contextmanager
+def replayed(as_of: Any) -> Iterator[None]:
+    """Hide prices after a date, in this thread or task and the workers it starts.
+
+    Args:
+        as_of: A date; blocks can be nested, the earliest date holds.
+    """
+    day = str(as_of)[:10]
+    token = _replayed.set(min(day, _replayed.get() or day))
+    try:
+        yield
+    finally:
+        _replayed.reset(token)
 
 
 def snapshot() -> dict[str, Any]:

@@ -38,6 +38,7 @@ def serve(workspace: Path, *, dagster_port: int, mlflow_port: int) -> int:
         **os.environ,
         "WF_HOME": str(home),
         "DAGSTER_HOME": str(dagster_home),
+        "MLFLOW_DISABLE_TELEMETRY": os.environ.get("MLFLOW_DISABLE_TELEMETRY", "true"),
         "WF_MLFLOW_UI_URL": f"http://localhost:{mlflow_port}",
     }
     uri = settings.resolved_tracking_uri()
@@ -50,7 +51,10 @@ def serve(workspace: Path, *, dagster_port: int, mlflow_port: int) -> int:
 
     page = uri if uri.startswith("http") else environment["WF_MLFLOW_UI_URL"]
     print(
-        f"Dagster  http://localhost:{dagster_port}\nMLflow   {page}\nCtrl-C ends both.", flush=True
+        f"Dagster  http://localhost:{dagster_port}\n"
+        f"MLflow   {page} (choose 'Model training' there)\n"
+        "Ctrl-C ends both.",
+        flush=True,
     )
     return _run_together([[sys.executable, *c] for c in commands], environment)
 

@@ -18,3 +18,9 @@ def leaking_by_its_mean(prices: pd.DataFrame) -> pd.DataFrame:
     """A close over the mean of all closes, later ones included."""
     close = to_wide(prices)
     return to_rows({"relative": close / close.mean()}, prices.index)
+
+
+def next_return(prices: pd.DataFrame) -> pd.DataFrame:
+    """A label that is known a session later."""
+    close = to_wide(prices)
+    return to_rows({"next": close.shift(-1) / close - 1}, prices.index)

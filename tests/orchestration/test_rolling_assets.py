@@ -285,3 +285,17 @@ def test_a_dagster_mlflow_op_in_the_same_run_logs_to_the_same_parent(instance):
 
 def _status(run_id):
     return R.get_recorder(recorder_id=run_id, experiment_name="demo").info["status"]
+
+
+@pytest.mark.parametrize(
+    ("test", "said"),
+    [
+        (("2019-01-05", "2019-01-06"), "holds no session"),
+        (("2031-01-02", None), r"\(2031-01-02 to open\) is outside the calendar"),
+    ],
+)
+def test_a_template_whose_test_segment_has_no_session_is_refused(test, said):
+    template = task_of(KEYS[0])
+    template["dataset"]["kwargs"]["segments"]["test"] = test
+    with pytest.raises(TaskError, match=rf"dataset\.kwargs\.segments\.test .*{said}"):
+        build_rolling_assets("demo", template, RollingGen("month"))

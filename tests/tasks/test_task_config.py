@@ -51,6 +51,12 @@ def test_a_configuration_names_its_class_in_any_of_these_ways(config):
     assert (made.size, made.colour) == (3, "red")
 
 
+def test_a_wrong_name_is_answered_with_what_the_module_offers():
+    for wrong, near in (("SigAna", "; did you mean 'SigAnaRecord'"), ("sys1", "$")):
+        with pytest.raises(TaskError, match=rf"has no '{wrong}'{near}"):
+            locate(wrong, "wf_dagster.records")
+
+
 def test_a_configuration_may_name_a_function_that_makes_the_object():
     made = init_instance({"func": "make_thing", "module_path": HERE, "kwargs": {"size": 3}})
     assert (made.size, made.colour) == (3, "made")

@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from wf_dagster import R
+from wf_dagster import R, init
 from wf_dagster.errors import ObjectNotFoundError, TrackingError
+from wf_dagster.tracking import find_recorders
 
 FRAME = pd.DataFrame({"score": np.arange(4.0)})
 
@@ -152,3 +153,15 @@ def test_the_local_folder_holds_the_artifacts(recorder):
     recorder.save_objects(x=1)
     assert Path(recorder.get_local_dir(), "artifacts", "x").is_file()
     assert recorder.get_artifact_uri() == Path(recorder.get_local_dir(), "artifacts").as_uri()
+
+
+def test_an_artifact_folder_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    init(artifact_location=str(tmp_path / "file" / "artifacts"))
+    with (
+        pytest.raises(TrackingError, match=r"file/artifacts.*cannot be.*WF_ARTIFACT_LOCATION"),
+        R.start(experiment_name="elsewhere"),
+    ):
+        R.save_objects(x=1)
+    (failed,) = find_recorders("elsewhere", status=None)
+    assert failed.info["status"] == "FAILED"

@@ -214,3 +214,8 @@ def test_a_password_in_an_address_is_never_shown():
         pass
     assert "hunter2" not in str(told.value)
     assert "me:***@127.0.0.1:9" in str(told.value)
+
+
+def test_a_driver_that_is_not_installed_is_named():
+    with pytest.raises(TrackingError, match=r"'pymssql', which is not installed: install it"):
+        check_tracking("mssql+pymssql://user:secret@127.0.0.1:9/mlflow")

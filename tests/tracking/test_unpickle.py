@@ -9,6 +9,7 @@ import enum
 import pathlib
 import pickle
 import re
+import sys
 import uuid
 import zoneinfo
 
@@ -19,6 +20,7 @@ import pandas as pd
 import pytest
 import scipy.sparse
 from sklearn import ensemble, linear_model, neighbors, pipeline, preprocessing, svm
+from sklearn._loss import _loss
 
 import wf_dagster
 from tests.support import task_of
@@ -174,6 +176,14 @@ def test_fitted_models_are_loaded_and_predict_the_same(model):
     for dumps in (pickle.dumps, cloudpickle.dumps):
         again = unpickle.loads(dumps(model), "x")
         assert np.array_equal(again.predict(X), model.predict(X))
+
+
+def test_losses_are_found_under_the_name_that_older_versions_of_scikit_learn_give_them():
+    loss = _loss.CyHalfSquaredError()
+    content = pickle.dumps(loss, 0).replace(b"sklearn._loss._loss", b"_loss")
+    assert b"c_loss\n" in content
+    sys.modules.pop("_loss", None)
+    assert type(unpickle.loads(content, "x")) is type(loss)
 
 
 def test_our_models_and_datasets_are_loaded():

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
+from concurrent.futures.process import BrokenProcessPool
 
 import pytest
 
@@ -11,7 +13,8 @@ from tests.support import roll, task_of
 from wf_dagster.errors import TaskError
 from wf_dagster.tasks import fingerprint
 from wf_dagster.tracking import find_recorders
-from wf_dagster.training import task_train, train_rolls
+from wf_dagster.training import Work, task_train, train_rolls
+from wf_dagster.training.processes import Workers
 
 
 def _train(rolls, **kwargs):
@@ -62,6 +65,22 @@ def test_a_roll_that_kills_its_worker_does_not_stop_the_others():
     outcomes = _train(rolls, max_workers=2)
     assert [k for k, o in sorted(outcomes.items()) if o.ok] == ["2020-01-01", "2020-03-01"]
     assert "worker process died" in outcomes["2020-02-01"].error
+
+
+def test_a_worker_that_is_told_to_leave_while_it_trains_dies_and_its_run_has_failed():
+    slow = roll("2020-01-01", fail="sleep")
+    work = Work(slow.key, "train", "strategy", fingerprint(slow.task), task=slow.task)
+    pool = Workers(2, [work])
+    pool.check()
+    future = pool.submit(work)
+    while not find_recorders("strategy", status="RUNNING"):
+        time.sleep(0.05)
+    time.sleep(0.3)
+    for pid in list(pool._pool._processes):
+        os.kill(pid, signal.SIGTERM)
+    assert isinstance(future.exception(30), BrokenProcessPool)  # not what the roll has raised
+    assert [r.info["status"] for r in find_recorders("strategy", status=None)] == ["FAILED"]
+    pool.stop()
 
 
 def test_leaving_early_ends_the_workers():

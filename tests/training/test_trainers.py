@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pandas as pd
 import pytest
 
 from tests.support import task_of
@@ -214,3 +215,29 @@ def test_delayed_tasks_are_left_to_a_worker(workers, tmp_path):
     trainer.worker()
     assert TaskManager("experiment").task_stat() == {"done": 2}
     assert [r.info["status"] for r in trainer.end_train(recorders)] == ["FINISHED"] * 2
+
+
+def test_params_show_dates_as_they_are_written():
+    task = task_of(MONTHS[0])
+    task["dataset"]["kwargs"]["segments"]["test"] = (pd.Timestamp("2020-03-02"), None)
+    params = begin_task_train(task, "experiment").list_params()
+    assert params["dataset.kwargs.segments.test"] == "('2020-03-02', None)"
+
+
+@pytest.mark.parametrize(
+    ("change", "path"),
+    [
+        ({"record": {"class": "SignalRecord", "kwargs": {"model": "<MODLE>"}}}, "record.kwargs.mo"),
+        ({"record": [{"class": "SigAnaRecord", "kwargs": {"no": 1}}]}, "record.0: SigAnaRecord"),
+        ({"dataset": {"no": 1}}, "dataset: PanelDataset"),
+        ({"dataset": {"features": "wf_dagster.data.features.no"}}, "dataset.kwargs.features: "),
+    ],
+)
+def test_what_fails_late_is_named_with_its_path_too(change, path):
+    task = task_of(MONTHS[0])
+    task["dataset"]["kwargs"] |= change.get("dataset", {})
+    records = change.get("record", [])
+    for record in [records] if isinstance(records, dict) else records:
+        record["module_path"] = "wf_dagster.records"
+    with pytest.raises(TaskError, match=rf"^{path}"):
+        task_train({**task, "record": records}, "experiment")

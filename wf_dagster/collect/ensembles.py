@@ -82,6 +82,8 @@ class AverageEnsemble(Ensemble):
     average is 0 (in Qlib NaN, so that such a row would be lost).
     """
 
+    by_day = True  # a day's average depends on that day alone
+
     def __call__(self, ensemble_dict: Mapping[Any, Any]) -> pd.Series:
         """Average.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -28,7 +28,9 @@ class RollingCollection:
     Attributes:
         pred: Rows ``(datetime, instrument)``, sorted, each once; column ``score``.
         label: The same rows, one float64 column; NaN where a label is not known.
-        gaps: The expected keys that were not collected.
+        gaps: The expected keys that were not collected and are not awaited.
+        awaited: Keys of finished recorders that have no predictions yet: their test segments had
+            not begun when they were trained.
         coverage: Share of the expected sessions that have predictions (a fraction); NaN when no
             sessions are expected.
         keys: The keys that were collected, in the order of their first prediction.
@@ -39,6 +41,7 @@ class RollingCollection:
     gaps: list[str]
     coverage: float
     keys: list[str]
+    awaited: list[str] = field(default_factory=list)
 
 
 def collect_rolling(
@@ -50,7 +53,8 @@ def collect_rolling(
 
     Where two rolls have the same row, the later roll counts: the one whose first prediction is
     later, then the one with the later key. Its label counts too, unless it is NaN and an earlier
-    roll knows it. A recorder that is not finished, or holds no predictions, is a gap.
+    roll knows it. A recorder that is not finished, or lacks predictions, is a gap; one whose
+    predictions have no rows yet is awaited.
 
     Args:
         recorders: Pairs of roll key and recorder, a key at most once.
@@ -72,6 +76,14 @@ def collect_rolling(
         for key, (pred, label) in zip(keys, read, strict=True)
         if pred is not None and len(pred)
     ]
+    awaited = [
+        key for key, (pred, _) in zip(keys, read, strict=True) if pred is not None and not len(pred)
+    ]
+    if not found and awaited:
+        raise CollectError(
+            f"no roll has predictions yet: the test segments of {', '.join(awaited[:5])} had not "
+            "begun when they were trained; materialize their `predictions` once they have"
+        )
     if not found:
         raise CollectError(
             f"none of {len(pairs)} recorders is finished and holds predictions: train the rolls "
@@ -83,9 +95,10 @@ def collect_rolling(
     return RollingCollection(
         pred=pred,
         label=_labels(pred.index, [item[2] for item in found]),
-        gaps=[key for key in expected or () if key not in there],
+        gaps=[key for key in expected or () if key not in there.union(awaited)],
         coverage=_coverage(pred, sessions),
         keys=[key for key, *_ in found],
+        awaited=awaited,
     )
 
 

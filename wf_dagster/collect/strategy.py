@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ from wf_dagster.tasks import Rolls, fingerprint, label_horizon
 from wf_dagster.tracking import R, Recorder, find_recorders
 from wf_dagster.tracking.recorder import KIND_TAG
 
+_log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True)
 class StrategyCollection:
@@ -27,7 +30,7 @@ class StrategyCollection:
         pred: Rows ``(datetime, instrument)``, column ``score``.
         label: The same rows, one column; NaN where a label is not known yet.
         rolls: Number of rolls collected.
-        gaps: Keys of rolls that have no finished recorder.
+        gaps: Keys of rolls that have begun and have no finished recorder.
         outdated: Those gaps for which only recorders of an earlier task definition exist.
         coverage: Share of the rolls' sessions that have predictions (a fraction).
         summary: IC, ICIR, rank IC, rank ICIR, top-minus-bottom return and Sharpe ratio.
@@ -91,7 +94,7 @@ def collect_strategy(experiment_name: str, rolls: Rolls) -> StrategyCollection:
         )
     made = collect_rolling(
         [(roll.key, found[roll.key]) for roll in rolls if roll.key in found],
-        expected=list(wanted),
+        expected=[roll.key for roll in rolls if roll.has_begun(rolls.calendar)],
         sessions=rolls.test_sessions(),
     )
     horizon = label_horizon(next(iter(rolls)).task)
@@ -115,7 +118,7 @@ def collect_strategy(experiment_name: str, rolls: Rolls) -> StrategyCollection:
     )
 
 
-def average_signals(experiments: Sequence[str]) -> pd.DataFrame:
+def average_signals(experiments: Sequence[str], *, only_exist: bool = False) -> pd.DataFrame:
     """The collected predictions of several strategies, averaged into one signal.
 
     Each day's scores are standardised within each strategy and then averaged over the
@@ -123,27 +126,36 @@ def average_signals(experiments: Sequence[str]) -> pd.DataFrame:
 
     Args:
         experiments: MLflow experiments whose predictions were collected.
+        only_exist: Leave out, with a warning, those that never were.
 
     Returns:
         Rows ``(datetime, instrument)``, column ``score`` (no unit).
 
     Raises:
-        CollectError: One of them was never collected.
+        CollectError: One of them was never collected; with ``only_exist``, none of them.
     """
     frames = {}
     for name in experiments:
         kept = find_recorders(name, tags={KIND_TAG: "collected"}, status=None)
         if not kept:
-            raise CollectError(
+            missing = (
                 f"strategy experiment {name!r} was never collected: materialize its "
                 "`collected` asset first"
             )
+            if not only_exist:
+                raise CollectError(missing)
+            _log.warning("left out of the signals: %s", missing)
+            continue
         frames[name] = kept[0].load_object("pred.pkl")
     return AverageEnsemble()(frames).to_frame("score")
 
 
 def keep(
-    experiment_name: str, kind: str, objects: Mapping[str, Any], figures: Mapping[str, Any]
+    experiment_name: str,
+    kind: str,
+    objects: Mapping[str, Any],
+    figures: Mapping[str, Any],
+    tags: Mapping[str, str] | None = None,
 ) -> Recorder:
     """Put objects into the experiment's one recorder of this kind, replacing older ones.
 
@@ -154,6 +166,7 @@ def keep(
         kind: Name of the recorder, and its tag ``wf_kind``.
         objects: What is kept, by name.
         figures: Numbers become metrics; the rest is left out.
+        tags: Further tags of the recorder.
     """
     kept = find_recorders(experiment_name, tags={KIND_TAG: kind}, status=None)
     with R.start(
@@ -161,7 +174,7 @@ def keep(
         recorder_id=kept[0].id if kept else None,
         recorder_name=kind,
         resume=bool(kept),
-        tags={KIND_TAG: kind},
+        tags={**(tags or {}), KIND_TAG: kind},
     ):
         recorder: Recorder = R.get_recorder()
         recorder.save_objects(**objects)

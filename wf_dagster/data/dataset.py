@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
 
-from wf_dagster.calendars import pair
+from wf_dagster.calendars import pair, to_day
 from wf_dagster.data.panel import Panel, feature_panel
 from wf_dagster.data.processors import Processor, make_processors
 from wf_dagster.data.sources import price_source
@@ -70,6 +70,10 @@ class PanelDataset:
         _ = self._raw_panel()
         return time.perf_counter() - started
 
+    def last_session(self) -> pd.Timestamp:
+        """The last session that it has prices of."""
+        return pd.Timestamp(self._raw_panel().days[-1])
+
     def config(self, handler_kwargs: Any = None, **kwargs: Any) -> None:
         """Change the configuration, for example ``segments``; processors stay as they were fitted.
 
@@ -127,6 +131,24 @@ class PanelDataset:
         if col_set == "__all":
             return frame
         return frame[groups if isinstance(groups, str) else list(groups)]
+
+    def awaited(self, segment: str, col_set: str = "label") -> pd.DataFrame | None:
+        """What a segment will hold that lies after the last session with prices.
+
+        A model can be trained before its test segment begins.
+
+        Args:
+            segment: Name of a segment.
+            col_set: ``"feature"`` or ``"label"``.
+
+        Returns:
+            No rows, the columns of ``col_set``; ``None`` once the segment has begun.
+        """
+        start = pair(self.segments[segment])[0] if segment in self.segments else None
+        if start is None or to_day(start) <= self.last_session():
+            return None
+        frame = cast(pd.DataFrame, self._raw_panel().slice(start, None)[col_set])
+        return frame.set_index(cast(pd.MultiIndex, frame.index).remove_unused_levels())
 
     def _rows(self, segment: Any) -> pd.DataFrame:
         if isinstance(segment, slice):

@@ -13,7 +13,8 @@ import pandas as pd
 from wf_dagster.calendars import to_day
 from wf_dagster.data import cache
 from wf_dagster.data.code_digest import code_digest
-from wf_dagster.data.sources import PriceSource
+from wf_dagster.data.replay import replayed_panel
+from wf_dagster.data.sources import FrameSource, PriceSource
 from wf_dagster.errors import DataError, TaskError
 from wf_dagster.tasks import canonical_json, locate
 
@@ -27,25 +28,41 @@ class Panel:
         columns: ``("feature", name)`` and ``("label", name)``.
         values: float64 of shape ``(rows, columns)``; usually mapped from the cache.
         days: The session of each row, ``datetime64[D]``.
+        hidden: ``(column, row)``: from that row on the column's values are not known yet.
     """
 
     index: pd.MultiIndex
     columns: pd.MultiIndex
     values: np.ndarray[Any, Any]
     days: np.ndarray[Any, Any]
+    hidden: tuple[tuple[int, int], ...] = ()
 
     def slice(self, start: Any, end: Any) -> pd.DataFrame:
         """The rows from ``start`` to ``end``, both included; ``None`` is open.
 
-        Copies nothing: the values of a panel from the cache cannot be changed.
+        Copies nothing, unless some of it is hidden: the values of a panel from the cache cannot
+        be changed.
         """
         days = self.days
         low = 0 if start is None else int(np.searchsorted(days, _day(start), "left"))
         high = len(days) if end is None else int(np.searchsorted(days, _day(end), "right"))
         rows = slice(low, max(low, high))
         return pd.DataFrame(
-            self.values[rows], index=self.index[rows], columns=self.columns, copy=False
+            self._known(rows.start, rows.stop),
+            index=self.index[rows],
+            columns=self.columns,
+            copy=False,
         )
+
+    def _known(self, low: int, high: int) -> np.ndarray[Any, Any]:
+        values: np.ndarray[Any, Any] = self.values[low:high]
+        hidden = [(column, max(row - low, 0)) for column, row in self.hidden]
+        if all(row >= len(values) for _, row in hidden):
+            return values
+        values = values.copy()
+        for column, row in hidden:
+            values[row:, column] = np.nan
+        return values
 
 
 def feature_panel(
@@ -54,7 +71,7 @@ def feature_panel(
     """Features and labels of a price source, from the cache if they were computed before.
 
     The cache is missed when a definition, the code that it runs, the universe or any price
-    changes.
+    changes. A replay date shows what was known then (see :mod:`wf_dagster.data.replay`).
 
     Args:
         source: Prices.
@@ -68,38 +85,36 @@ def feature_panel(
         DataError: The universe is empty, a function gives something else than a frame of
             numbers with the rows of the prices, or the prices change meanwhile.
     """
-    parts = [("feature", f) for f in _functions(features)] + [
-        ("label", f) for f in _functions(label)
+    parts = [("feature", f) for f in _functions(features, "features")] + [
+        ("label", f) for f in _functions(label, "label")
     ]
     names = None if instruments is None else list(instruments)
     if names == []:
         raise DataError("the universe is empty: instruments=[] selects nothing")
-    version = source.version()
-    key = hashlib.sha256(
-        canonical_json(
-            {
-                "source": version,
-                "instruments": names,
-                "parts": [
-                    [group, name, kwargs, code_digest(f)] for group, (name, f, kwargs) in parts
-                ],
-            }
-        ).encode()
-    ).hexdigest()
+    definition = [
+        names,
+        [[group, name, kwargs, code_digest(f)] for group, (name, f, kwargs) in parts],
+    ]
 
-    def compute() -> cache.Table:
-        prices = source.load(instruments=names)
-        if prices.empty:
-            raise DataError(f"the universe is empty: {names} selects nothing of {source!r}")
-        made = [(group, _computed(name, f, kwargs, prices)) for group, (name, f, kwargs) in parts]
-        columns = [(group, str(c)) for group, frame in made for c in frame.columns]
-        _check_names(columns)
-        if source.version() != version:  # or it would be kept under the key of other prices
-            raise DataError(f"{source!r} changed while features were computed: run it again")
-        values = np.column_stack([frame.to_numpy() for _, frame in made])
-        return cache.Table(cast(pd.MultiIndex, prices.index), columns, values)
+    def panel_of(shown: PriceSource) -> Panel:
+        version = shown.version()
+        key = digest([version, definition])
+        return _panel(cache.get(key, lambda: _computed_table(shown, version, parts, names)))
 
-    table = cache.get(key, compute)
+    if not isinstance(source, FrameSource):
+        return panel_of(source)
+    everything = source.at(None)
+    if not source.hides():
+        return panel_of(everything)
+    return replayed_panel(digest([everything.version(), definition]), source, panel_of)
+
+
+def digest(value: Any) -> str:
+    """A name for plain values: equal values have the same."""
+    return hashlib.sha256(canonical_json(value).encode()).hexdigest()
+
+
+def _panel(table: cache.Table) -> Panel:
     return Panel(
         index=table.index,
         columns=pd.MultiIndex.from_tuples(table.columns),
@@ -109,8 +124,23 @@ def feature_panel(
     )
 
 
+def _computed_table(
+    source: PriceSource, version: str, parts: Sequence[Any], names: list[str] | None
+) -> cache.Table:
+    prices = source.load(instruments=names)
+    if prices.empty:
+        raise DataError(f"the universe is empty: {names} selects nothing of {source!r}")
+    made = [(group, _computed(name, f, kwargs, prices)) for group, (name, f, kwargs) in parts]
+    columns = [(group, str(c)) for group, frame in made for c in frame.columns]
+    _check_names(columns)
+    if source.version() != version:  # or it would be kept under the key of other prices
+        raise DataError(f"{source!r} changed while features were computed: run it again")
+    values = np.column_stack([frame.to_numpy() for _, frame in made])
+    return cache.Table(cast(pd.MultiIndex, prices.index), columns, values)
+
+
 def _functions(
-    config: Any,
+    config: Any, argument: str
 ) -> list[tuple[str, Callable[..., pd.DataFrame], dict[str, Any]]]:
     made = []
     for item in config if isinstance(config, (list, tuple)) else [config]:
@@ -119,7 +149,7 @@ def _functions(
             raise TaskError(f"{item!r} names no function: write {{'func': 'package.function'}}")
         function = given["func"]
         if isinstance(function, str):
-            function = locate(function, where="features or label")
+            function = locate(function, where=f"dataset.kwargs.{argument}")
         if not callable(function):
             raise TaskError(f"{item!r} is no function: write its dotted path")
         named = getattr(function, "__qualname__", type(function).__qualname__)

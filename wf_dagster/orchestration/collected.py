@@ -48,9 +48,9 @@ def build_collected_asset(
         with shown_plainly():
             made = collect_strategy(step.experiment, step.partitions.rolls)
         if made.gaps:
+            shown = ", ".join(made.gaps[:3]) + (" ..." if made.gaps[3:] else "")
             context.log.warning(
-                f"{step.name}: {len(made.gaps)} rolls have no finished recorder: "
-                f"{', '.join(made.gaps)}"
+                f"{step.name}: {len(made.gaps)} rolls have no finished recorder: {shown}"
             )
         figures = number_metadata(made.figures())
         context.log.info(f"{step.name}: {made}")

@@ -42,6 +42,7 @@ def roll_metadata(outcome: RollOutcome) -> Metadata:
 _HOW = {
     "train": "trained in this run",
     "refresh": "predicted again with the model trained before",
+    "update": "brought up to date with the model trained before",
     "report": "reused: this definition had a finished recorder",
 }
 

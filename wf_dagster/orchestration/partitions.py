@@ -4,31 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import dagster as dg
 import pandas as pd
 
+from wf_dagster.calendars import TradingCalendar, default_calendar
 from wf_dagster.errors import CalendarError
+from wf_dagster.orchestration.windows import windows_of
+from wf_dagster.settings import get_settings
 from wf_dagster.tasks import Roll, RollingGen, Rolls
 
-if TYPE_CHECKING:
-    from wf_dagster.calendars import TradingCalendar
-
-_FORMAT = "%Y-%m-%d"
-_DAILY = "0 0 * * *"
-_CRON = {
-    "week": "0 0 * * 1",
-    "month": "0 0 1 * *",
-    "quarter": "0 0 1 1,4,7,10 *",
-    "year": "0 0 1 1 *",
-}
-_OFFSET: dict[str, pd.DateOffset] = {
-    "week": pd.DateOffset(weeks=1),
-    "month": pd.DateOffset(months=1),
-    "quarter": pd.DateOffset(months=3),
-    "year": pd.DateOffset(years=1),
-}
+_FRESH = 10  # days: prices that are older do not grow any more
 
 
 @dataclass(frozen=True)
@@ -39,10 +26,20 @@ class RollingPartitions:
         definition: What Dagster shows and backfills.
         rolls: The rolls behind it. A roll's dates come from here, never from the partition's
             time window, whose end means nothing for rolls.
+        of_settings: Whether the rolls stand on the calendar of the settings.
     """
 
     definition: dg.TimeWindowPartitionsDefinition
     rolls: Rolls
+    of_settings: bool = False
+
+    def calendar(self) -> TradingCalendar:
+        """The rolls' calendar, with data up to the last session there is now.
+
+        That of the rolls themselves is as old as the code location; only one that was given to
+        :func:`rolling_partitions` has nothing newer than itself.
+        """
+        return default_calendar() if self.of_settings else self.rolls.calendar
 
     def roll(self, key: str) -> Roll:
         """The roll of a partition key.
@@ -66,18 +63,23 @@ def rolling_partitions(
     generator: RollingGen,
     calendar: TradingCalendar | None = None,
     *,
+    horizon: Any = None,
     name: str = "",
 ) -> RollingPartitions:
     """Turn a task template and a rolling generator into time-window partitions.
 
     Every roll whose test segment has started by the calendar's last session is a partition:
-    the current roll is there before its test window has ended. Keys are ISO dates; no key
-    falls on a day that is not a roll.
+    the current roll is there before its test window has ended. While prices keep coming, the
+    rolls of the time ahead are in the definition too, and Dagster shows each from midnight (UTC)
+    of its key on: a code location that stays loaded needs no reload for the next roll. Keys are
+    ISO dates; no key falls on a day that is not a roll.
 
     Args:
         template: The task of the first roll.
         generator: How its segments move on.
         calendar: Default that of the generator, else that of the settings.
+        horizon: The last day on which a roll may start. Default the calendar's end while prices
+            keep coming, else the last session with prices.
         name: The strategy's name, for messages.
 
     Raises:
@@ -104,43 +106,20 @@ def rolling_partitions(
         >>> monthly.definition.get_partition_keys()[:2]
         ['2020-07-01', '2020-08-01']
     """
-    rolls = Rolls.from_template(template, generator, calendar, name=name)
-    keys = list(rolls.keys)
-    if not keys:
+    of_settings = calendar is None and generator.own_calendar is None
+    calendar = calendar or generator.own_calendar or default_calendar()
+    until = _horizon(calendar) if horizon is None else horizon
+    rolls = Rolls.from_template(template, generator, calendar, until=until, name=name)
+    if not rolls.keys:
         raise CalendarError(
             f"strategy {name!r} has no roll: its test segment starts after the last session "
             "with prices; give it an earlier test start"
         )
-    return RollingPartitions(_definition(keys, generator.step), rolls)
+    return RollingPartitions(windows_of(rolls.keys, generator.step), rolls, of_settings)
 
 
-def _definition(keys: list[str], step: int | str) -> dg.TimeWindowPartitionsDefinition:
-    first, last = pd.Timestamp(keys[0]), pd.Timestamp(keys[-1])
-    if isinstance(step, str):
-        cron, following = _CRON[step], last + _OFFSET[step]
-        days = pd.date_range(first, last, freq="D")
-        ticks = days[[_is_tick(day, step) for day in days]]
-        offset = 1  # the running period counts, and `end` keeps the one after it out
-    else:
-        # A weekday cron hides Friday's partition until Monday; a daily one with everything
-        # else excluded does not.
-        cron, following, offset = _DAILY, last + pd.Timedelta(days=1), 0
-        ticks = pd.date_range(first, last, freq="D")
-    rolls = set(keys)
-    return dg.TimeWindowPartitionsDefinition(
-        start=keys[0],
-        end=following.strftime(_FORMAT),
-        fmt=_FORMAT,
-        cron_schedule=cron,
-        end_offset=offset,
-        exclusions=[d.to_pydatetime() for d in ticks if d.strftime(_FORMAT) not in rolls] or None,
-    )
-
-
-def _is_tick(day: pd.Timestamp, step: str) -> bool:
-    return {
-        "week": day.dayofweek == 0,
-        "month": day.day == 1,
-        "quarter": day.is_quarter_start,
-        "year": day.is_year_start,
-    }[step]
+def _horizon(calendar: TradingCalendar) -> pd.Timestamp:
+    """Until when rolls are foreseen: past the last session only where prices keep coming."""
+    age = pd.Timestamp.now("UTC").tz_localize(None) - calendar.last_session
+    growing = age.days <= _FRESH or get_settings().replay_clock is not None
+    return calendar.sessions[-1] if growing else calendar.last_session

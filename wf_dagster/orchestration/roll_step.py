@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 from pydantic import Field
 
+from wf_dagster.online import RollingStrategy
 from wf_dagster.orchestration.failures import shown_plainly
 from wf_dagster.orchestration.metadata import roll_metadata
+from wf_dagster.orchestration.online_step import OnlineStep
 from wf_dagster.orchestration.partitions import RollingPartitions
 from wf_dagster.orchestration.task_pool import TaskPoolResource
-from wf_dagster.tasks import Roll, fingerprint, validate_task
+from wf_dagster.tasks import Roll, RollingGen, fingerprint, validate_task, why_not_due
 from wf_dagster.tracking import find_recorders
 from wf_dagster.training import (
     RollOutcome,
@@ -30,6 +32,7 @@ from wf_dagster.training import (
 if TYPE_CHECKING:
     from wf_dagster.orchestration.tracking import TrackingResource
 
+SESSION_TAG = "wf_session"  # the session that an online run works through
 ROOT_RUN_TAG = "dagster_root_run_id"
 _PARTS = ("recorders", "predictions", "labels")
 
@@ -44,6 +47,20 @@ class RollConfig(dg.Config):
             "of training anew."
         ),
     )
+    online_session: str = Field(
+        default="",
+        description=(
+            "Work through this session (an ISO date), and those missed before it, as the online "
+            "schedule does: train what is due, switch models, update predictions and labels."
+        ),
+    )
+    predict_again: bool = Field(
+        default=False,
+        description=(
+            "With online_session: predict all sessions of the online models again, because their "
+            "prices were restated."
+        ),
+    )
 
 
 @dataclass(frozen=True)
@@ -52,6 +69,8 @@ class RollStep:
 
     name: str
     experiment: str
+    template: Mapping[str, Any]
+    generator: RollingGen
     partitions: RollingPartitions
     max_workers: int | None
     task_pool: TaskPoolResource | None = None
@@ -68,14 +87,18 @@ class RollStep:
             rolls = [self.partitions.roll(key) for key in context.partition_keys]
             validate_task(rolls[0].task, resolve=True)
         workers = workers_for(len(rolls), self.max_workers)
-        if workers > 1:
+        if workers > 1 and not config.online_session:
             prepare_workers(rolls[0].task, workers)
 
         with shown_plainly(), tracking.parent(context, self.experiment) as parent_id:
-            works = self._plan(context, config, selected, rolls, parent_id)
             outcomes: dict[str, RollOutcome] = {}
             try:
-                self._work(context, works, outcomes)
+                if config.online_session:
+                    online = OnlineStep(self, context, parent_id)
+                    outcomes |= online.run(config.online_session, config.predict_again, rolls)
+                else:
+                    works = self._plan(context, config, selected, rolls, parent_id)
+                    self.work(context, works, outcomes)
             except BaseException:  # a cancelled run keeps what it has finished
                 self._mark(context, selected, outcomes)
                 raise
@@ -83,7 +106,8 @@ class RollStep:
             if failed:
                 self._mark(context, selected, outcomes)
                 raise _failure(failed, len(rolls))
-            self._mark_trained(context, selected, outcomes)
+            if not config.online_session:
+                self._mark_trained(context, selected, outcomes)
 
         for part in selected:
             for key, outcome in outcomes.items():
@@ -117,30 +141,55 @@ class RollStep:
                 known.setdefault((held.get("roll"), held.get("fingerprint")), recorder.id)
         works = []
         for roll in rolls:
-            identity = fingerprint(roll.task)
-            recorder_id = known.get((roll.key, identity))
-            works.append(
-                Work(
-                    key=roll.key,
-                    recorder_name=roll.key,
-                    kind=kind if recorder_id else "train",
-                    experiment_name=self.experiment,
-                    fingerprint=identity,
-                    task=roll.task,
-                    recorder_id=recorder_id,
-                    parent_run_id=parent_id,
-                    tags={"strategy": self.name, "roll": roll.key, ROOT_RUN_TAG: root},
-                )
-            )
+            work = self.training(context, roll.key, roll.task, parent_id)
+            recorder_id = known.get((roll.key, work.fingerprint))
+            if recorder_id is not None:
+                work = replace(work, kind=kind, recorder_id=recorder_id)
+            works.append(work)
         return works
 
-    def _work(
+    def training(
+        self, context: dg.AssetExecutionContext, key: str, task: Mapping[str, Any], parent_id: str
+    ) -> Work:
+        """The training of a roll as part of a run."""
+        root = context.run.root_run_id or context.run.run_id
+        return Work(
+            key=key,
+            recorder_name=key,
+            kind="train",
+            experiment_name=self.experiment,
+            fingerprint=fingerprint(task),
+            task=dict(task),
+            parent_run_id=parent_id,
+            tags={"strategy": self.name, "roll": key, ROOT_RUN_TAG: root},
+        )
+
+    def key_of(self, task: Mapping[str, Any]) -> str:
+        """The key of a task, which may belong to a roll younger than the code location."""
+        return self.strategy().roll_key(task)
+
+    def strategy(self) -> RollingStrategy:
+        """The online strategy of the same task."""
+        return RollingStrategy(self.experiment, self.template, self.generator)
+
+    @property
+    def prices(self) -> Any:
+        """The price source that the task names; ``None`` for that of the settings."""
+        dataset = self.template["dataset"]
+        kwargs = dataset.get("kwargs") if isinstance(dataset, Mapping) else None
+        return (kwargs or {}).get("prices")
+
+    def work(
         self,
         context: dg.AssetExecutionContext,
         works: Sequence[Work],
         outcomes: dict[str, RollOutcome],
     ) -> None:
         """Do the works; each outcome is in ``outcomes`` as soon as it is there."""
+        works, early = self._due(works)
+        for refused in early:
+            outcomes[refused.key] = refused
+            context.log.error(f"{self.name} {refused.key} {_summary(refused)}")
         counts = {kind: sum(w.kind == kind for w in works) for kind in _SAID}
         said = ", ".join(f"{_SAID[kind]} {n}" for kind, n in counts.items() if n)
         pool = self.task_pool.open(self.name) if self.task_pool and counts["train"] else None
@@ -157,6 +206,20 @@ class RollStep:
             else:
                 context.log.error(f"{line}\n{outcome.details}")
 
+    def _due(self, works: Sequence[Work]) -> tuple[list[Work], list[RollOutcome]]:
+        """The works that can be done, and the failures of rolls that cannot be trained yet."""
+        calendar = self.partitions.calendar()
+        can, early = [], []
+        for work in works:
+            why = None
+            if work.kind == "train":
+                why = why_not_due(self.partitions.roll(work.key), calendar)
+            if why is None:
+                can.append(work)
+            else:
+                early.append(RollOutcome.failed(work, why))
+        return can, early
+
     def _mark(
         self,
         context: dg.AssetExecutionContext,
@@ -165,7 +228,7 @@ class RollStep:
     ) -> None:
         """Mark the finished rolls of a step that will not end well."""
         self._mark_trained(context, selected, outcomes)
-        self._log(context, selected, [o for o in outcomes.values() if o.ok])
+        self.log_events(context, selected, [o for o in outcomes.values() if o.ok])
 
     def _mark_trained(
         self,
@@ -176,14 +239,15 @@ class RollStep:
         """Rolls that had no recorder were trained, selected or not: the graph should know."""
         if "recorders" not in selected:
             trained = [o for o in outcomes.values() if o.ok and o.kind == "train"]
-            self._log(context, ["recorders"], trained)
+            self.log_events(context, ["recorders"], trained)
 
-    def _log(
+    def log_events(
         self,
         context: dg.AssetExecutionContext,
         parts: Sequence[str],
         outcomes: Sequence[RollOutcome],
     ) -> None:
+        """Mark rolls of some assets as materialized, selected or not."""
         for part in parts:
             for outcome in outcomes:
                 context.log_event(
@@ -196,12 +260,17 @@ class RollStep:
 _SAID = {"train": "to train", "refresh": "to predict again", "report": "finished before and reused"}
 
 
+_DONE = {"train": "trained", "refresh": "predicted", "update": "updated", "report": "reused"}
+
+
 def _summary(outcome: RollOutcome) -> str:
     if not outcome.ok:
         return f"FAILED: {outcome.error}"
+    verb = _DONE[outcome.kind]
+    if not outcome.rows:
+        return f"{verb} in {outcome.seconds:.2f} s, before its first test session"
     ic = outcome.metrics.get("IC")
     known = "labels not known yet" if ic is None else f"IC {ic:+.4f}"
-    verb = {"train": "trained", "refresh": "predicted", "report": "reused"}[outcome.kind]
     return f"{verb} in {outcome.seconds:.2f} s, {outcome.rows} predictions, {known}"
 
 

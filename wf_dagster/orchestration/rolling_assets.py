@@ -1,5 +1,6 @@
 """The assets of one strategy: recorders, predictions and labels a roll; their collection."""
 
+import copy
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -7,8 +8,10 @@ import dagster as dg
 
 from wf_dagster.calendars import TradingCalendar
 from wf_dagster.orchestration.collected import build_collected_asset
+from wf_dagster.orchestration.online_models import build_online_models_asset
 from wf_dagster.orchestration.partitions import rolling_partitions
 from wf_dagster.orchestration.roll_step import RollConfig, RollStep
+from wf_dagster.orchestration.rolling import RollingAssets
 from wf_dagster.orchestration.task_pool import TaskPoolResource
 from wf_dagster.orchestration.tracking import TrackingResource
 from wf_dagster.tasks import RollingGen, validate_task
@@ -44,11 +47,12 @@ def build_rolling_assets(
     backfill_policy: dg.BackfillPolicy | None = None,
     retry_policy: dg.RetryPolicy | None = None,
     task_pool: TaskPoolResource | None = None,
-) -> list[dg.AssetsDefinition]:
+) -> RollingAssets:
     """The assets of one strategy.
 
     ``NAME/recorders``, ``NAME/predictions`` and ``NAME/labels`` are partitioned by roll;
-    ``NAME/collected`` gathers all rolls. They need the resource ``tracking``
+    ``NAME/collected`` gathers all rolls, ``NAME/online_models`` says which of them serve. They need
+    the resource ``tracking``
     (:class:`TrackingResource`). No asset returns a value: frames live in the recorders.
 
     Args:
@@ -67,17 +71,19 @@ def build_rolling_assets(
         task_pool: Offers the rolls to workers outside Dagster too.
 
     Returns:
-        The assets, to be put into ``Definitions`` with the resource.
+        The assets, a list to be put into ``Definitions`` with the resource.
 
     Raises:
         TaskError: The template is malformed.
         CalendarError: No roll fits the calendar.
     """
-    validate_task(template)
+    validate_task(template, calendar=calendar or generator.calendar)
     partitions = rolling_partitions(template, generator, calendar, name=name)
     step = RollStep(
         name=name,
         experiment=experiment_name or name,
+        template=dict(template),
+        generator=_on(generator, calendar),
         partitions=partitions,
         max_workers=max_workers,
         task_pool=task_pool,
@@ -112,4 +118,19 @@ def build_rolling_assets(
     ) -> Iterator[dg.MaterializeResult[Any]]:
         yield from step.run(context, config, tracking)
 
-    return [rolls, build_collected_asset(step, description=description, **shared)]
+    return RollingAssets(
+        [
+            rolls,
+            build_collected_asset(step, description=description, **shared),
+            build_online_models_asset(step, description=description, **shared),
+        ],
+        step,
+    )
+
+
+def _on(generator: RollingGen, calendar: TradingCalendar | None) -> RollingGen:
+    if calendar is None:
+        return generator
+    moved = copy.copy(generator)
+    moved.calendar = calendar
+    return moved

@@ -4,11 +4,25 @@ from collections.abc import Sequence
 from typing import Any
 
 import dagster as dg
+import pandas as pd
+from pydantic import Field
 
-from wf_dagster.collect import average_signals, keep
+from wf_dagster.collect import average_signals
+from wf_dagster.online import OnlineToolR
+from wf_dagster.online.signals import appended, days_of, keep_signals, kept_signals
 from wf_dagster.orchestration.failures import shown_plainly
 from wf_dagster.orchestration.metadata import number_metadata
+from wf_dagster.orchestration.roll_step import SESSION_TAG
 from wf_dagster.tracking import run_url
+
+
+class SignalsConfig(dg.Config):
+    """Launch-time choices of the signals."""
+
+    over_write: bool = Field(
+        default=False,
+        description="Make all signals anew, also those that were sent at earlier sessions.",
+    )
 
 
 def build_signals_asset(
@@ -21,6 +35,9 @@ def build_signals_asset(
     group_name: str = "signals",
 ) -> dg.AssetsDefinition:
     """The average over strategies: the final score per (datetime, instrument).
+
+    Once a strategy is online, signals stay as they were sent: only those of new sessions are added,
+    and those of the last one made again. Launch it with ``over_write`` to make all of them anew.
 
     Args:
         strategies: Names given to :func:`build_rolling_assets`.
@@ -41,12 +58,18 @@ def build_signals_asset(
         group_name=group_name,
         kinds={"pandas", "parquet"},
     )
-    def signals(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
+    def signals(
+        context: dg.AssetExecutionContext, config: SignalsConfig
+    ) -> dg.MaterializeResult[Any]:
+        names = list(experiments or strategies)
         with shown_plainly():
-            frame = average_signals(experiments or strategies)
-        days = frame.index.get_level_values("datetime")
+            # strategies begin their online life one after the other
+            frame = average_signals(names, only_exist=SESSION_TAG in context.run.tags)
+            if not config.over_write and any(OnlineToolR(name).state().sessions for name in names):
+                frame = _after_those_sent(key, frame, context.run.tags.get(SESSION_TAG))
+            recorder = keep_signals(key, frame)
+        days = days_of(frame)
         figures = {"rows": len(frame), "sessions": int(days.nunique())}
-        recorder = keep(key, "signals", {"signals.pkl": frame}, figures)
         latest = frame.loc[days.max(), "score"].sort_values(ascending=False)
         context.log.info(f"{key}: {len(frame)} scores up to {days.max():%Y-%m-%d}")
         table = "\n".join(f"| {name} | {score:+.3f} |" for name, score in latest.items())
@@ -61,3 +84,15 @@ def build_signals_asset(
         )
 
     return signals
+
+
+def _after_those_sent(experiment: str, frame: pd.DataFrame, session: str | None) -> pd.DataFrame:
+    """The signals that were sent, then those of the sessions after them."""
+    old = kept_signals(experiment)
+    if old is None:
+        return frame
+    first = days_of(old).max()
+    if session is not None:  # a session that was sent stays, unless it is worked through again
+        first = min(first + pd.Timedelta(days=1), pd.Timestamp(session))
+    made: pd.DataFrame = appended(old, frame, first)
+    return made

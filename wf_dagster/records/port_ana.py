@@ -135,7 +135,8 @@ class PortAnaRecord(DependentRecord):
         self.ann_scaler = ann_scaler
 
     def _generate(self, **kwargs: Any) -> dict[str, Any]:
-        made = self._simulate(self.load("pred.pkl")["score"])
+        pred = self.load("pred.pkl")["score"]
+        made = self._simulate(pred) if len(pred) else _nothing()
         report = made.report
         figures: dict[str, dict[str, float]] = {}
         if len(report):
@@ -229,6 +230,12 @@ class PortAnaRecord(DependentRecord):
             f"port_analysis_{FREQ}.pkl",
             PLOT,
         ]
+
+
+def _nothing() -> Simulation:
+    days = pd.DatetimeIndex([], name="datetime")
+    report = pd.DataFrame(index=days, columns=_COLUMNS, dtype="float64")
+    return Simulation(report, pd.DataFrame(index=days, columns=pd.Index([], dtype="object")))
 
 
 def _day(name: str, value: Any) -> pd.Timestamp | None:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from wf_dagster.errors import RecordError
+from wf_dagster.interop import as_frames
 from wf_dagster.records.base import RecordTemplate
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ class SignalRecord(RecordTemplate):
     * ``pred.pkl``: rows ``(datetime, instrument)``, sorted; column ``score`` (no unit).
     * ``label.pkl``: raw labels of the test segment, the same kind of rows, one column or more;
       NaN where a label is not known yet.
+
+    Both are kept without rows while the test segment lies after the last session with prices.
 
     Args:
         model: Fitted; ``predict(dataset)`` gives the scores of the test segment.
@@ -54,6 +57,12 @@ class SignalRecord(RecordTemplate):
         Raises:
             RecordError: The predictions are empty, all NaN, or not a frame of the right rows.
         """
+        awaited = _awaited(self.dataset)
+        if awaited is not None:
+            empty = pd.DataFrame({"score": pd.Series(index=awaited.index, dtype="float64")})
+            self.save(**{"pred.pkl": empty, "label.pkl": awaited})
+            _log.info("SignalRecord: the test segment has not begun, nothing to predict yet")
+            return
         pred = check_pred(self.model.predict(self.dataset), type(self.model).__name__)
         self.save(**{"pred.pkl": pred, "label.pkl": self.generate_label(self.dataset, pred.index)})
         _log.info("SignalRecord: %d predictions kept in %s", len(pred), self.recorder.id)
@@ -67,10 +76,11 @@ class SignalRecord(RecordTemplate):
             rows: Rows of the frame of NaN that stands for labels a dataset cannot give.
         """
         try:
-            try:
-                label = dataset.prepare("test", col_set="label", data_key="raw")
-            except TypeError:  # a handler of Qlib's that knows no data_key
-                label = dataset.prepare("test", col_set="label")
+            with as_frames(dataset):
+                try:
+                    label = dataset.prepare("test", col_set="label", data_key="raw")
+                except TypeError:  # a handler of Qlib's that knows no data_key
+                    label = dataset.prepare("test", col_set="label")
         except AttributeError as error:  # one that dropped its raw data
             _log.warning("SignalRecord: no raw labels (%s); they are kept as NaN", error)
             label = pd.DataFrame({"label": np.nan}, index=rows, dtype="float64")
@@ -79,6 +89,13 @@ class SignalRecord(RecordTemplate):
     def list(self) -> list[str]:
         """``pred.pkl`` and ``label.pkl``."""
         return ["pred.pkl", "label.pkl"]
+
+
+def _awaited(dataset: Any) -> pd.DataFrame | None:
+    """The test labels without rows, if the test segment has not begun and the dataset can tell."""
+    ask = getattr(dataset, "awaited", None)
+    frame: pd.DataFrame | None = ask("test") if callable(ask) else None
+    return frame
 
 
 def check_pred(pred: Any, model: str) -> pd.DataFrame:

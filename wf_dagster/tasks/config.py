@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import re
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -35,6 +36,11 @@ def locate(name: str, module_path: str | None = None, *, where: str = "") -> Any
         found = importlib.import_module(module)
     except ImportError as error:
         missing = getattr(error, "name", None)
+        if module.partition(".")[0] == "qlib" and sys.modules.get("qlib") is None:
+            raise TaskError(
+                f"{place}{module!r} is Qlib's, which is not installed: install the extra with "
+                "pip install 'wf-dagster[qlib]'"
+            ) from error
         if missing and not (module == missing or module.startswith(f"{missing}.")):
             raise TaskError(
                 f"{place}module {module!r} needs {missing!r}, which is not installed"
@@ -43,7 +49,7 @@ def locate(name: str, module_path: str | None = None, *, where: str = "") -> Any
     try:
         return getattr(found, attribute)
     except AttributeError:
-        near = _nearest(attribute, dir(found))
+        near = _nearest(attribute, _made_in(found))
         raise TaskError(f"{place}module {module!r} has no {attribute!r}{near}") from None
 
 
@@ -176,6 +182,12 @@ def _look_up(reference: str, task: Mapping[str, Any], where: str, known: Mapping
                 f"{part!r} there, and the other placeholders are {', '.join(known) or 'none'}"
             ) from None
     return value
+
+
+def _made_in(module: Any) -> list[str]:
+    """What a module offers to a task, lazy names included: not the modules that it imports."""
+    held = vars(module)
+    return [n for n in dir(module) if n[0] != "_" and (n not in held or callable(held[n]))]
 
 
 def _nearest(name: str, known: list[str]) -> str:

@@ -62,6 +62,27 @@ def label_horizon(task: Mapping[str, Any]) -> int:
     return max((span for span in spans if isinstance(span, int)), default=1)
 
 
+def label_reach(task: Mapping[str, Any]) -> int | None:
+    """Sessions after which the task's label is known: its ``lag`` plus its ``horizon``.
+
+    The longest of several; ``None`` when one of them, or the dataset, does not say.
+
+    Raises:
+        TaskError: The label function, or the dataset's class, cannot be found.
+    """
+    reaches = [_reach(function.parameters) for function in label_functions(task)]
+    known = [reach for reach in reaches if reach is not None]
+    return max(known, default=None) if len(known) == len(reaches) else None
+
+
+def _reach(parameters: Mapping[str, Any]) -> int | None:
+    # a function without `lag` may still trade later than it forecasts: it does not say
+    lag, horizon = parameters.get("lag"), parameters.get("horizon")
+    if type(lag) is int and type(horizon) is int:
+        return lag + horizon
+    return None
+
+
 def _given_label(dataset: Any) -> Any:
     if isinstance(dataset, str):
         dataset = {"class": dataset}

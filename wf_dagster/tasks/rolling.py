@@ -17,6 +17,7 @@ from wf_dagster.tasks.handlers import fitted_on, handler_mod
 from wf_dagster.tasks.segments import aligned_segments, truncated, with_dataset_kwargs
 
 _FREQUENCY = {"week": "W-SUN", "month": "M", "quarter": "Q-DEC", "year": "Y-DEC"}
+AS_OF = "as_of"  # key of a task: the date as of which it is trained, of which it is no part
 WARM_START = "warm_start"  # key of a task: fingerprint of the one whose model it starts from
 _Places = dict[str, tuple["int | None", "int | None"]]  # segments as positions in the calendar
 
@@ -106,18 +107,26 @@ class RollingGen(TaskGen):
         return isinstance(self.step, str)
 
     @property
-    def calendar(self) -> TradingCalendar:
-        """The trading calendar in use."""
-        if self._calendar is None:
-            self._calendar = default_calendar()
+    def own_calendar(self) -> TradingCalendar | None:
+        """The trading calendar that it was given; ``None`` for that of the settings."""
         return self._calendar
+
+    @property
+    def calendar(self) -> TradingCalendar:
+        """The trading calendar in use; that of the settings moves on with the prices."""
+        return self._calendar if self._calendar is not None else default_calendar()
 
     @calendar.setter
     def calendar(self, value: TradingCalendar) -> None:
         self._calendar = value
 
-    def generate(self, task: Mapping[str, Any]) -> list[Task]:
+    def generate(self, task: Mapping[str, Any], until: Any = None) -> list[Task]:
         """All rolls of a template, the first one included; the template stays as it is.
+
+        Args:
+            task: The template.
+            until: The last roll is the one that holds this date, which may be in the future;
+                default the last session with data.
 
         Raises:
             TaskError: The template has no test segment with a start.
@@ -131,8 +140,8 @@ class RollingGen(TaskGen):
         if self.trunc_days is not None:
             segments = truncated(segments, calendar, self.trunc_days, self.test_key)
         first = self._task(task, segments)
-        data = calendar.last_session
-        return [first, *self.gen_following_tasks(first, data if end is None else min(end, data))]
+        limit = calendar.last_session if until is None else to_day(until)
+        return [first, *self.gen_following_tasks(first, limit if end is None else min(end, limit))]
 
     def gen_following_tasks(self, task: Mapping[str, Any], test_end: Any) -> Iterator[Task]:
         """The rolls that follow a task, which itself is left out.

@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from wf_dagster.calendars import Segment, TradingCalendar
+from wf_dagster.calendars import Segment, TradingCalendar, default_calendar, to_day
 from wf_dagster.errors import RollKeyError
 from wf_dagster.tasks.generators import Task
 from wf_dagster.tasks.rolling import RollingGen
@@ -41,6 +41,11 @@ class Roll:
         """The test segment."""
         return self.segments[self.test_key]
 
+    def has_begun(self, calendar: TradingCalendar) -> bool:
+        """Whether the test segment holds a session with data."""
+        start = self.test[0]
+        return start is None or start <= calendar.last_session
+
 
 class Rolls:
     """The rolls of one strategy, in the order of time.
@@ -63,32 +68,41 @@ class Rolls:
         generator: RollingGen,
         calendar: TradingCalendar | None = None,
         *,
+        until: Any = None,
         name: str = "",
     ) -> Rolls:
-        """The rolls of a template whose test segments have started by the last session.
+        """The rolls of a template whose test segments have started by a date.
+
+        A roll that starts after the last session with data is there only if all its dates are
+        known: it is the same task, with the same fingerprint, that it will be once it has started.
 
         Args:
             template: The task of the first roll.
             generator: How its segments move on; it is left as it is.
             calendar: Default that of the generator, else that of the settings.
+            until: The date, which may be in the future; default the last session with data.
             name: The strategy's name, for messages.
 
         Raises:
             TaskError: The template cannot be rolled.
             CalendarError: Its segments do not fit the calendar.
         """
-        if calendar is not None:
-            generator = copy.copy(generator)
-            generator.calendar = calendar
-        calendar = generator.calendar
+        calendar = calendar or generator.own_calendar or default_calendar()
+        generator = copy.copy(generator)
+        generator.calendar = calendar
+        limit = calendar.last_session if until is None else to_day(until)
+        tasks = generator.generate(template, **({} if until is None else {"until": limit}))
+        open_ended = {name for name, (_, end) in _segments(template).items() if end is None}
         rolls = []
-        for task in generator.generate(template):
-            given = task["dataset"]["kwargs"]["segments"]
-            segments = {segment: segment_of(value) for segment, value in given.items()}
+        for task in tasks:
+            segments = _segments(task)
             start = segments[generator.test_key][0]
             assert start is not None, "the generator refuses a template without test start"
-            if start > calendar.last_session:
+            if start > limit:
                 break
+            cut = {name for name, (_, end) in segments.items() if end is None}
+            if start > calendar.last_session and cut - (open_ended - {generator.test_key}):
+                break  # it runs past the calendar: its dates, and its fingerprint, will change
             day = generator.period_start(start) if generator.is_period else start
             rolls.append(Roll(day.strftime(_DAY), task, segments, generator.test_key))
         return cls(rolls, calendar, name)
@@ -133,11 +147,11 @@ class Rolls:
         Raises:
             RollKeyError: No roll has that test segment.
         """
-        given = task["dataset"]["kwargs"]["segments"]
-        segments = {name: segment_of(value) for name, value in given.items()}
+        segments = _segments(task)
         for key, roll in self._rolls.items():
             if segments.get(roll.test_key) == roll.test:
                 return key
+        given = task["dataset"]["kwargs"]["segments"]
         raise RollKeyError(
             f"no roll of {self.name!r} has the test segment of a task with {given!r}: was it "
             "made with another template or calendar?"
@@ -148,3 +162,8 @@ class Rolls:
         spans = [self.calendar.between(*roll.test) for roll in self]
         days = pd.DatetimeIndex(self.calendar.sessions[:0].append(spans).unique())
         return days[days <= self.calendar.last_session]
+
+
+def _segments(task: Mapping[str, Any]) -> dict[str, Segment]:
+    given = task["dataset"]["kwargs"]["segments"]
+    return {name: segment_of(value) for name, value in given.items()}

@@ -1,7 +1,7 @@
 """Experiments and recorders, kept in MLflow: the only room that knows it."""
 
 from wf_dagster.tracking.addresses import run_url
-from wf_dagster.tracking.dead import DeadRun, find_dead, sweep
+from wf_dagster.tracking.dead import DeadRun, end_runs_of, find_dead, holder, sweep
 from wf_dagster.tracking.experiment import Experiment
 from wf_dagster.tracking.facade import QlibRecorder, R
 from wf_dagster.tracking.manager import ExpManager, MLflowExpManager, find_recorders
@@ -23,8 +23,10 @@ __all__ = [
     "Recorder",
     "check_tracking",
     "client_modules",
+    "end_runs_of",
     "find_dead",
     "find_recorders",
+    "holder",
     "parent_of",
     "parent_run",
     "run_url",

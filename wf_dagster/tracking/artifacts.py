@@ -53,8 +53,15 @@ class Artifacts:
     def _replace(self, name: str, fill: Callable[[Path], Any]) -> None:
         assert self._folder is not None
         target = self._folder / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        handle, made = tempfile.mkstemp(dir=target.parent, prefix=_PART)
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            handle, made = tempfile.mkstemp(dir=target.parent, prefix=_PART)
+        except OSError as error:
+            raise TrackingError(
+                f"the artifact folder {target.parent} cannot be written ({error.strerror}): new "
+                "experiments keep their files where wf_dagster.init(artifact_location=...) or "
+                "WF_ARTIFACT_LOCATION says"
+            ) from error
         os.close(handle)
         part = Path(made)
         try:

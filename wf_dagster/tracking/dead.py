@@ -11,13 +11,15 @@ from wf_dagster.tracking import search
 from wf_dagster.tracking.addresses import tracking_uri
 from wf_dagster.tracking.heartbeat import BEAT_SECONDS, HEARTBEAT_TAG, Heartbeat
 from wf_dagster.tracking.manager import MLflowExpManager
+from wf_dagster.tracking.mlflow_experiment import literal
 from wf_dagster.tracking.mlflow_recorder import FAILURE_TAG, MLflowRecorder
-from wf_dagster.tracking.parent import PARENT
+from wf_dagster.tracking.parent import PARENT, RUN_TAG
 from wf_dagster.tracking.recorder import KIND_TAG, Recorder
 from wf_dagster.tracking.retry import ask
 from wf_dagster.tracking.store import get_client
 
 STALE_SECONDS = 900.0
+_RUNNING = "attributes.status = 'RUNNING'"
 _MISSED_SECONDS = 4 * BEAT_SECONDS
 
 
@@ -89,7 +91,7 @@ def _dead(experiment_name: str | None, uri: str, stale_seconds: float) -> Iterat
             raise ExperimentNotFoundError(f"there is no experiment called {experiment_name!r}")
         known = {experiment_name: known[experiment_name]}
     ids = [e.id for e in known.values()]
-    for run in search.runs(uri, ids, "attributes.status = 'RUNNING'"):
+    for run in search.runs(uri, ids, _RUNNING):
         recorder = MLflowRecorder(run, uri)
         found = _verdict(recorder, stale_seconds)
         if found is not None:
@@ -127,3 +129,40 @@ def _end(dead: DeadRun, uri: str) -> None:
         lambda: get_client(uri).set_terminated(recorder.id, Recorder.STATUS_FA, ended),
     )
     recorder.status, recorder.end_time = Recorder.STATUS_FA, dead.last_sign
+
+
+def holder(recorder: MLflowRecorder, stale_seconds: float = STALE_SECONDS) -> str | None:
+    """The living process that works on a run, in words; ``None`` when nobody does."""
+    recorder.reload()
+    beat = Heartbeat.parse(recorder.list_tags().get(HEARTBEAT_TAG))
+    if beat is None or not recorder.running or _verdict(recorder, stale_seconds) is not None:
+        return None
+    return f"process {beat.pid} on {beat.host.split()[0]}"
+
+
+def end_runs_of(dagster_run_id: str, why: str) -> list[MLflowRecorder]:
+    """End what a Dagster run that is over has left RUNNING: its recorders, then its parent run.
+
+    Recorders that a living process works on, such as a worker elsewhere, are left alone.
+
+    Args:
+        dagster_run_id: The Dagster run.
+        why: The reason, kept as tag ``wf_failure``.
+
+    Returns:
+        The runs that were ended; they are ``FAILED``.
+    """
+    uri = tracking_uri(None)
+    ids = [experiment.id for experiment in MLflowExpManager(uri).list_experiments().values()]
+    ended = []
+    mine = f"tags.{RUN_TAG} = {literal(dagster_run_id)}"
+    for parent in search.runs(uri, ids, mine) if ids else ():
+        children = f"tags.`mlflow.parentRunId` = {literal(parent.info.run_id)}"
+        found = [*search.runs(uri, ids, f"{children} and {_RUNNING}"), parent]
+        for run in found:
+            recorder = MLflowRecorder(run, uri)
+            if recorder.running and (run is parent or holder(recorder) is None):
+                recorder.set_tags(**{FAILURE_TAG: why})
+                recorder.end_run(MLflowRecorder.STATUS_FA)
+                ended.append(recorder)
+    return ended

@@ -18,7 +18,7 @@ from wf_dagster.tracking.addresses import local_path, run_url
 from wf_dagster.tracking.artifacts import Artifacts
 from wf_dagster.tracking.buffer import Batch, LogBuffer
 from wf_dagster.tracking.code_state import code_state, environment_tags
-from wf_dagster.tracking.exits import WATCH, release_sigterm, uncaught
+from wf_dagster.tracking.exits import WATCH, end_after, release_sigterm, uncaught
 from wf_dagster.tracking.heartbeat import BEAT_SECONDS, HEARTBEAT_TAG, Heartbeat
 from wf_dagster.tracking.keeper import KEEPER
 from wf_dagster.tracking.recorder import Raw, Recorder
@@ -157,8 +157,12 @@ class MLflowRecorder(Recorder):
         self._beat = time.monotonic()
         KEEPER.add(self)
         WATCH.begin()
-        for name, text in code_state().files.items():
-            self._artifacts.write(name, text.encode())
+        try:
+            for name, text in code_state().files.items():
+                self._artifacts.write(name, text.encode())
+        except TrackingError as error:  # nobody has it yet who could end it
+            end_after(self, error, self.STATUS_FA)
+            raise
         return self
 
     def end_run(self, status: str = Recorder.STATUS_FI, reason: str = "") -> None:

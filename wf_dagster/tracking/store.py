@@ -104,6 +104,13 @@ def check_tracking(uri: str | None = None) -> None:
             _ping_database(uri)
     except TrackingError:
         raise
+    except ModuleNotFoundError as error:
+        known = scheme.startswith("postgresql")
+        remedy = 'pip install "wf-dagster[postgres]"' if known else "install it"
+        raise TrackingError(
+            f"the MLflow store {safe(uri)} needs the driver {error.name!r}, which is not "
+            f"installed: {remedy}"
+        ) from error
     except Exception as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise TrackingError(

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from typing_extensions import Self
 
-WorkKind = Literal["train", "end", "refresh", "report"]
+WorkKind = Literal["train", "end", "refresh", "update", "report"]
 Segments = dict[str, tuple[str | None, str | None]]
 
 
@@ -19,6 +19,7 @@ class Work:
         key: The roll's key (ISO date), or another name of the work.
         kind: ``"train"`` trains the task anew; ``"end"`` trains what ``begin_task_train`` left in
             ``recorder_id``; ``"refresh"`` predicts again with the model of ``recorder_id``;
+            ``"update"`` analyses it again, after its predictions or labels have changed;
             ``"report"`` only reads what ``recorder_id`` holds.
         experiment_name: The MLflow experiment; ``None`` is the default one.
         fingerprint: Fingerprint of the task.

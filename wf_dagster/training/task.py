@@ -5,23 +5,34 @@ from __future__ import annotations
 import copy
 import inspect
 import socket
-import time
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from datetime import date, datetime, time
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from wf_dagster.errors import TaskError, TrainingError
+from wf_dagster.interop import prepare
+from wf_dagster.settings import get_settings, replayed
 from wf_dagster.tasks import (
+    AS_OF,
     WARM_START,
     fill_placeholders,
     fingerprint,
     init_instance,
     modules_named,
+    record_config,
     validate_task,
 )
 from wf_dagster.tracking import R, find_recorders
+from wf_dagster.training.datasets import make_dataset
+from wf_dagster.training.record_templates import make_record
 
 if TYPE_CHECKING:
     from wf_dagster.tracking import Recorder
+
+DATA_UNTIL = "data_until"  # tag: the last session with prices that the training saw
+REPLAYED_AT = "replayed_at"  # tag: the replay date as of which a delayed training is to be done
 
 
 def task_train(
@@ -57,12 +68,15 @@ def task_train(
         >>> settings = init(home="/tmp/wf-doc")
         >>> recorder = task_train(ridge_template(), "example")  # doctest: +SKIP
     """
-    task = _checked(task_config)
-    with R.start(
-        experiment_name=experiment_name,
-        recorder_name=recorder_name,
-        parent_run_id=parent_run_id,
-        tags={**(tags or {}), **_identity(task)},
+    task, as_of = _checked(task_config)
+    with (
+        _replaying(as_of),
+        R.start(
+            experiment_name=experiment_name,
+            recorder_name=recorder_name,
+            parent_run_id=parent_run_id,
+            tags={**(tags or {}), **_identity(task)},
+        ),
     ):
         recorder: Recorder = R.get_recorder()
         _describe(task, recorder)
@@ -93,10 +107,14 @@ def begin_task_train(
     Raises:
         TaskError: The definition is malformed; no run is made.
     """
-    task = _checked(task_config)
+    task, as_of = _checked(task_config)
+    with _replaying(as_of):
+        as_of = get_settings().replay_date()
     experiment = R.get_exp(experiment_name=experiment_name)
     recorder = experiment.create_recorder(
-        recorder_name, parent_run_id=parent_run_id, tags={**(tags or {}), **_identity(task)}
+        recorder_name,
+        parent_run_id=parent_run_id,
+        tags={**(tags or {}), **_identity(task), **({REPLAYED_AT: as_of} if as_of else {})},
     )
     _describe(task, recorder)
     return recorder
@@ -122,10 +140,13 @@ def end_task_train(
         ObjectNotFoundError: It holds no ``task``.
         ExperimentNotFoundError: ``experiment_name`` is another experiment than its own.
     """
-    task = _checked(rec.load_object("task"))
+    task, _ = _checked(rec.load_object("task"))
     if experiment_name is not None:
         R.get_exp(experiment_name=experiment_name, create=False).get_recorder(recorder_id=rec.id)
-    with R.start(experiment_id=rec.experiment_id, recorder_id=rec.id):
+    with (
+        _replaying(rec.list_tags().get(REPLAYED_AT, "")),
+        R.start(experiment_id=rec.experiment_id, recorder_id=rec.id),
+    ):
         recorder: Recorder = R.get_recorder()
         recorder.trusted |= set(modules_named(task))
         recorder.set_tags(**{**(tags or {}), "hostname": socket.gethostname()})
@@ -133,10 +154,18 @@ def end_task_train(
     return recorder
 
 
-def _checked(task_config: Mapping[str, Any]) -> dict[str, Any]:
+def _checked(task_config: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
+    """A copy of the task, and the date as of which it is to be trained, if it says so."""
     task = copy.deepcopy(dict(task_config))
+    as_of = task.pop(AS_OF, "")
+    validate_task(task)
+    prepare(task)
     validate_task(task, resolve=True)
-    return task
+    return task, as_of
+
+
+def _replaying(as_of: str) -> AbstractContextManager[None]:
+    return replayed(as_of) if as_of else nullcontext()
 
 
 def _identity(task: Mapping[str, Any]) -> dict[str, str]:
@@ -150,11 +179,13 @@ def _describe(task: Mapping[str, Any], recorder: Recorder) -> None:
 
 
 def _execute(task: Mapping[str, Any], recorder: Recorder) -> None:
-    model = init_instance(task["model"])
-    dataset = init_instance(task["dataset"])
-    started = time.perf_counter()
+    model = init_instance(task["model"], where="model")
+    dataset = make_dataset(task)
+    started = perf_counter()
     model.fit(dataset, **_fit_arguments(model, task, recorder))
-    recorder.log_metrics(fit_seconds=time.perf_counter() - started)
+    recorder.log_metrics(fit_seconds=perf_counter() - started)
+    if hasattr(dataset, "last_session"):
+        recorder.set_tags(**{DATA_UNTIL: f"{dataset.last_session():%Y-%m-%d}"})
     recorder.save_objects(**{"params.pkl": model, "dataset": dataset})
     generate_records(task, model, dataset, recorder)
 
@@ -192,15 +223,16 @@ def _model_before(task: Mapping[str, Any], recorder: Recorder) -> Any:
 def generate_records(task: Mapping[str, Any], model: Any, dataset: Any, recorder: Recorder) -> None:
     """Compute the task's records, in the order in which they stand.
 
-    A record gets ``recorder`` and, where it asks for them in its definition with
-    ``<MODEL>`` and ``<DATASET>``, the fitted model and the dataset.
+    A record gets ``recorder`` and, where it has parameters of these names or its definition
+    asks for them with ``<MODEL>`` and ``<DATASET>``, the fitted model and the dataset.
     """
     records = task.get("record") or []
-    if isinstance(records, (Mapping, str)):
-        records = [records]
-    for config in records:
-        filled = fill_placeholders(config, {"<MODEL>": model, "<DATASET>": dataset}, task=task)
-        init_instance(filled, recorder=recorder).generate()
+    known = {"<MODEL>": model, "<DATASET>": dataset, "<PRED>": "<PRED>"}  # that is the record's
+    one = isinstance(records, (Mapping, str))
+    for position, given in enumerate([records] if one else records):
+        where = "record" if one else f"record.{position}"
+        config = fill_placeholders(record_config(given, task), known, task=task, where=where)
+        make_record(config, recorder, model, dataset, where=where).generate()
 
 
 def _flat(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
@@ -212,4 +244,14 @@ def _flat(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
         for position, inner in enumerate(value):
             yield from _flat(inner, f"{path}.{position}")
     else:
-        yield path, value
+        yield path, _shown(value)
+
+
+def _shown(value: Any) -> Any:
+    """Dates as ISO dates, which is how they are written in a template."""
+    if isinstance(value, (list, tuple)):
+        made = [_shown(inner) for inner in value]
+        return made if isinstance(value, list) else tuple(made)
+    if isinstance(value, datetime):
+        return (value.date() if value.time() == time.min else value).isoformat()
+    return value.isoformat() if isinstance(value, date) else value

@@ -18,11 +18,15 @@ from wf_dagster.records import ic_plot_png, markdown_image
 from wf_dagster.settings import restore
 from wf_dagster.tracking import R, run_url
 from wf_dagster.training.outcome import RollOutcome, Segments, Work
-from wf_dagster.training.refresh import refresh_recorder
+from wf_dagster.training.refresh import refresh_analysis, refresh_recorder
 from wf_dagster.training.task import end_task_train, task_train
 
 if TYPE_CHECKING:
     from wf_dagster.tracking import Recorder
+
+_GRACE_SECONDS = 8.0
+_TERMINATED = 128 + signal.SIGTERM
+_LEAVING = threading.Event()
 
 
 def start(settings: Mapping[str, Any], threads: int, variables: Mapping[str, str]) -> None:
@@ -39,9 +43,27 @@ def start(settings: Mapping[str, Any], threads: int, variables: Mapping[str, str
     threadpool_limits(threads)
     restore(settings)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
-    # leaves through the recorder's context manager, which marks the run FAILED
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+    signal.signal(signal.SIGTERM, _leave)
+    threading.Thread(target=_end_after_sigterm, args=(reader,), daemon=True).start()
     threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _leave(*_: object) -> None:
+    """End through the recorder's context manager, which marks the run FAILED."""
+    if not _LEAVING.is_set():  # the pool sends the signal twice; once is enough
+        _LEAVING.set()
+        sys.exit(_TERMINATED)
+
+
+def _end_after_sigterm(reader: int) -> None:
+    """A worker that does not leave when it is told to would keep the parent waiting for ever."""
+    while signal.SIGTERM not in os.read(reader, 64):
+        pass
+    time.sleep(_GRACE_SECONDS)
+    os._exit(_TERMINATED)
 
 
 def _end_with_parent() -> None:
@@ -65,6 +87,8 @@ def do(work: Work) -> RollOutcome:
         return RollOutcome.failed(work, message, traceback.format_exc())
     finally:
         _close_figures()
+        if _LEAVING.is_set():  # the pool would take the exit for the roll's own failure and go on
+            os._exit(_TERMINATED)
 
 
 def _recorder(work: Work) -> Recorder:
@@ -82,6 +106,8 @@ def _recorder(work: Work) -> Recorder:
         return end_task_train(recorder, work.experiment_name, tags=work.tags)
     if work.kind == "refresh":
         refresh_recorder(recorder, work.task)
+    if work.kind == "update":
+        refresh_analysis(recorder, work.task or recorder.load_object("task"))
     return recorder
 
 

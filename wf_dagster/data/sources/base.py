@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import abc
+import copy
 from collections.abc import Sequence
 from typing import Any, Protocol, cast, runtime_checkable
 
 import pandas as pd
+from typing_extensions import Self
 
 from wf_dagster.calendars import to_day
 from wf_dagster.errors import DataError
@@ -67,6 +69,16 @@ class FrameSource(abc.ABC):
     def spec(self) -> dict[str, Any]:
         """Plain values from which :func:`price_source` makes the source again."""
 
+    def at(self, as_of: Any) -> Self:
+        """The same source with another replay date; ``None`` hides nothing."""
+        other = copy.copy(self)
+        other.as_of = to_day(as_of) if as_of else None
+        return other
+
+    def hides(self) -> bool:
+        """Whether there are rows after the replay date."""
+        return self.as_of is not None and self.as_of < self.at(None).last_session()
+
     def _visible(self) -> pd.DataFrame:
         frame = _between(self._whole(), None, self.as_of)
         if frame.empty:
@@ -123,7 +135,8 @@ class FrameSource(abc.ABC):
 
     def last_session(self) -> pd.Timestamp:
         """The last session that has rows."""
-        return self.sessions()[-1]
+        last: pd.Timestamp = self._visible().index[-1][0]
+        return last
 
     def version(self) -> str:
         """Changes when any price changes, and with ``as_of``."""

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from wf_dagster.calendars import to_day
 from wf_dagster.data.sources.base import FrameSource, PriceSource
 from wf_dagster.data.sources.files import CsvPrices, ParquetPrices
@@ -20,14 +22,15 @@ def price_source(spec: Any = None, as_of: Any = None) -> PriceSource:
     Args:
         spec: ``"sample"``; the path of a Parquet or CSV file, or of a folder of them; what
             ``source.spec()`` gave; a ready source; ``None`` for that of the settings.
-        as_of: Replay date; default that of the description, else of the settings.
+        as_of: Replay date. Of this one, that of the description and that of the settings the
+            earliest holds: a later date shows nothing that an earlier one hides.
 
     Raises:
         DataError: It is none of these, or a source of your own that shows more than ``as_of``.
     """
     settings = get_settings()
     if isinstance(spec, PriceSource):
-        return _replayed(spec, as_of or spec.as_of or settings.as_of)
+        return _replayed(spec, _earliest(as_of, spec.as_of, settings.replay_date()))
     if spec is None:
         spec = settings.prices
     if isinstance(spec, Mapping):
@@ -36,10 +39,10 @@ def price_source(spec: Any = None, as_of: Any = None) -> PriceSource:
                 f"prices={dict(spec)!r}: {min(map(str, unknown))} is unknown or missing; write "
                 "{'path': ..., 'as_of': ...}"
             )
-        spec, as_of = spec["path"], as_of or spec.get("as_of")
+        spec, as_of = spec["path"], _earliest(as_of, spec.get("as_of"))
     if not isinstance(spec, (str, Path)):
         raise DataError(f"{spec!r} is no price source: use 'sample', a path, or a PriceSource")
-    as_of = as_of or settings.as_of or None
+    as_of = _earliest(as_of, settings.replay_date())
     if spec == "sample":
         return SamplePrices(as_of)
     path = Path(spec).expanduser()
@@ -54,12 +57,16 @@ def price_source(spec: Any = None, as_of: Any = None) -> PriceSource:
     )
 
 
-def _replayed(source: PriceSource, as_of: Any) -> PriceSource:
-    if not as_of or source.as_of == to_day(as_of):
+def _earliest(*dates: Any) -> pd.Timestamp | None:
+    return min((to_day(date) for date in dates if date), default=None)
+
+
+def _replayed(source: PriceSource, as_of: pd.Timestamp | None) -> PriceSource:
+    if as_of is None or source.as_of == as_of:
         return source
     if isinstance(source, FrameSource):
-        return price_source(source.spec(), as_of)
+        return source.at(as_of)
     raise DataError(
-        f"the replay date is {as_of}, but {source!r} has as_of={source.as_of}: make it with the "
-        "same as_of"
+        f"the replay date is {as_of:%Y-%m-%d}, but {source!r} has as_of={source.as_of}: make it "
+        "with the same as_of"
     )

@@ -41,6 +41,7 @@ class SamplePrices(FrameSource):
         return _sample(get_settings().home / "cache" / f"sample-{_package_version()}.parquet")
 
 
+@lru_cache(maxsize=1)
 def _package_version() -> str:
     try:
         return version("skfolio")

@@ -1,0 +1,232 @@
+"""The recorders of a strategy that are to be checked, and what they are held against."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from wf_dagster.calendars import Segment, TradingCalendar
+from wf_dagster.data import PanelDataset, price_source
+from wf_dagster.errors import ObjectNotFoundError, RecorderNotFoundError
+from wf_dagster.online.drift import Reference
+from wf_dagster.online.ledger import ONLINE_KEY, OnlineLedger
+from wf_dagster.online.quality import Serving
+from wf_dagster.online.signals import days_of
+from wf_dagster.online.state import NEXT_ONLINE_TAG, ONLINE_TAG, OnlineState
+from wf_dagster.online.update import RMDLoader
+from wf_dagster.tasks import Rolls, fingerprint, label_reach, modules_named, template_fingerprint
+from wf_dagster.tasks.config import find_class
+from wf_dagster.tasks.segments import segment_of
+from wf_dagster.tracking import R, Recorder, find_recorders
+from wf_dagster.tracking.recorder import KIND_TAG
+
+REFERENCE = "drift/reference.json"
+
+
+@dataclass(frozen=True)
+class Inspected:
+    """A recorder that is to be checked.
+
+    Attributes:
+        key: Its roll, for people.
+        recorder: The recorder.
+        task: Its task.
+        sessions: The sessions that it should have predicted by now.
+        now: The last session that it can know of.
+        is_online: Whether it serves.
+    """
+
+    key: str
+    recorder: Recorder
+    task: dict[str, Any]
+    sessions: pd.DatetimeIndex
+    now: pd.Timestamp
+    is_online: bool
+
+    @cached_property
+    def pred(self) -> pd.DataFrame:
+        """Its predictions."""
+        pred: pd.DataFrame = self.recorder.load_object("pred.pkl")
+        return pred
+
+    @cached_property
+    def label(self) -> pd.DataFrame | None:
+        """Its labels; ``None`` when its task keeps none."""
+        try:
+            label: pd.DataFrame = self.recorder.load_object("label.pkl")
+        except ObjectNotFoundError:
+            return None
+        return label
+
+    @property
+    def reach(self) -> int | None:
+        """Sessions after which its label is known, if the label says so."""
+        return label_reach(self.task)
+
+    def expected_rows(self) -> pd.MultiIndex | None:
+        """A row for each of its sessions and each of its instruments that has prices then.
+
+        ``None`` for a dataset that does not say where its prices are from.
+        """
+        dataset = self.task["dataset"]
+        kind = find_class(dataset, where="dataset")
+        if not (isinstance(kind, type) and issubclass(kind, PanelDataset)):
+            return None
+        kwargs = dataset.get("kwargs") or {}
+        if not len(self.sessions):
+            return pd.MultiIndex.from_arrays([self.sessions, []], names=["datetime", "instrument"])
+        prices = price_source(kwargs.get("prices")).load(
+            instruments=kwargs.get("instruments"), start=self.sessions[0], end=self.sessions[-1]
+        )
+        rows = prices.dropna(how="all").index
+        assert isinstance(rows, pd.MultiIndex)
+        return rows
+
+    def reference(self) -> Reference:
+        """The distribution of its scores on its train segment; made once and kept with it.
+
+        Raises:
+            ObjectNotFoundError: It holds no model or no dataset.
+        """
+        # one that was kept by another version, or half of one, is made anew
+        with suppress(ObjectNotFoundError, ValueError):
+            return Reference.from_json(self.recorder.load_object(REFERENCE, raw="bytes").decode())
+        loader = RMDLoader(self.recorder)
+        train = segment_of(self.task["dataset"]["kwargs"]["segments"]["train"])
+        dataset = loader.get_dataset(*train, segments={"test": train, "train": train})
+        made = Reference.of(loader.get_model().predict(dataset))
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, Path(REFERENCE).name)
+            path.write_text(made.to_json())
+            self.recorder.save_objects(
+                local_path=str(path), artifact_path=str(Path(REFERENCE).parent)
+            )
+        return made
+
+
+class Inspection:
+    """A strategy as it is now.
+
+    Args:
+        experiment_name: Its MLflow experiment.
+        rolls: Its rolls.
+        calendar: With data up to the last session there is now.
+    """
+
+    def __init__(self, experiment_name: str, rolls: Rolls, calendar: TradingCalendar) -> None:
+        self.experiment_name = experiment_name
+        self.rolls = rolls
+        self.calendar = calendar
+        first = next(iter(rolls))
+        self._trusted = set(modules_named(first.task))
+        self._test_key = first.test_key
+
+    @cached_property
+    def state(self) -> OnlineState:
+        """What is online."""
+        return OnlineLedger(self.experiment_name).read()
+
+    @cached_property
+    def online(self) -> list[Inspected]:
+        """The recorders that serve; those that were deleted are left out."""
+        return list(self._held(self.state.online))
+
+    def serving(self) -> list[Inspected]:
+        """What serves; of a strategy without online models, the roll that has begun last."""
+        begun = [roll.key for roll in self.rolls if roll.has_begun(self.calendar)]
+        return self.online or self.of_rolls(begun[-1:])
+
+    def of_rolls(self, keys: Sequence[str]) -> list[Inspected]:
+        """The newest finished recorder of each roll, and which of them are online if others are.
+
+        A roll without one, as it is defined now, is left out.
+        """
+        identities = {fingerprint(self.rolls.resolve(key).task): key for key in keys}
+        only = {"fingerprint": next(iter(identities))} if len(identities) == 1 else None
+        newest: dict[str, Inspected] = {}
+        for recorder in find_recorders(self.experiment_name, tags=only) if keys else ():
+            identity = recorder.list_tags().get("fingerprint", "")
+            if identity in identities and identity not in newest:
+                newest[identity] = self._inspected(recorder, identities[identity])
+        others = [
+            one
+            for one in self.online
+            if one.recorder.list_tags().get("fingerprint") in identities
+            and one.recorder not in [other.recorder for other in newest.values()]
+        ]
+        return [*sorted(newest.values(), key=lambda one: one.key), *others]
+
+    def unlabelled(self) -> list[Inspected]:
+        """Recorders that serve no more and miss labels."""
+        return list(self._held(self.state.unlabelled))
+
+    def generation(self) -> tuple[dict[str, Serving], dict[str, str]]:
+        """What is known of each online recorder, and the online tags of all recorders, by id."""
+        serving = {
+            one.recorder.id: Serving(
+                one.recorder.status, template_fingerprint(one.task), self._test(one.task)[0]
+            )
+            for one in self.online
+        }
+        tags = {
+            recorder.id: tag
+            for tag in (ONLINE_TAG, NEXT_ONLINE_TAG)
+            for recorder in find_recorders(
+                self.experiment_name, tags={ONLINE_KEY: tag}, status=None
+            )
+        }
+        return serving, tags
+
+    def newest(self) -> pd.Timestamp | None:
+        """The last session that all models which serve have predicted; ``None`` without one."""
+        preds = [one.pred for one in self.serving()]
+        if not preds or any(pred.empty for pred in preds):
+            return None
+        return min(pd.Timestamp(days_of(pred).max()) for pred in preds)
+
+    def collected(self) -> Recorder | None:
+        """The recorder of the collected predictions and labels."""
+        return kept(self.experiment_name, "collected")
+
+    def _held(self, ids: Sequence[str]) -> Iterator[Inspected]:
+        for recorder_id in ids:
+            try:
+                recorder = R.get_recorder(recorder_id=recorder_id)
+            except RecorderNotFoundError:
+                continue
+            yield self._inspected(recorder)
+
+    def _inspected(self, recorder: Recorder, key: str = "") -> Inspected:
+        recorder.trusted |= self._trusted
+        task: dict[str, Any] = recorder.load_object("task")
+        start, end = self._test(task)
+        is_online = recorder.id in self.state.online
+        now = self.calendar.last_session
+        if is_online and self.state.session is not None:
+            now = pd.Timestamp(self.state.session)
+            end = now  # it serves until the next one does, be that late
+        sessions = self.calendar.between(start, end)
+        return Inspected(
+            key=key or (f"{start:%Y-%m-%d}" if start is not None else recorder.id),
+            recorder=recorder,
+            task=task,
+            sessions=sessions[sessions <= now],
+            now=now,
+            is_online=is_online,
+        )
+
+    def _test(self, task: dict[str, Any]) -> Segment:
+        return segment_of(task["dataset"]["kwargs"]["segments"][self._test_key])
+
+
+def kept(experiment_name: str, kind: str) -> Recorder | None:
+    """The recorder of a kind that an experiment has one of."""
+    found = find_recorders(experiment_name, tags={KIND_TAG: kind}, status=None)
+    return found[0] if found else None

@@ -1,0 +1,676 @@
+"""The daily life of online models: train what is due, switch, predict, send signals."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import cloudpickle
+import pandas as pd
+from typing_extensions import Self
+
+from wf_dagster import safe_pickle
+from wf_dagster.calendars import TradingCalendar, default_calendar, to_day
+from wf_dagster.collect import AverageEnsemble, MergeCollector
+from wf_dagster.errors import CollectError, OnlineError, TrainingError
+from wf_dagster.online import signals as sent
+from wf_dagster.online.ledger import OnlineLedger
+from wf_dagster.online.strategy import OnlineStrategy, RollingStrategy
+from wf_dagster.progress import progress_bar
+from wf_dagster.settings import replayed
+from wf_dagster.tracking import Recorder
+from wf_dagster.training import Trainer, TrainerR
+
+_log = logging.getLogger(__name__)
+
+_DAY = "%Y-%m-%d"
+_PERIODS = {"week": "W-SUN", "month": "M"}
+Kwargs = Mapping[str, Any] | None
+
+
+@dataclass
+class Routine:
+    """What a routine did.
+
+    Attributes:
+        sessions: The sessions it worked through.
+        trained: Recorders that were trained.
+        predicted: Recorders whose predictions changed.
+        labelled: Recorders whose labels changed.
+        failures: What could not be trained, by strategy.
+    """
+
+    sessions: list[pd.Timestamp] = field(default_factory=list)
+    trained: list[Recorder] = field(default_factory=list)
+    predicted: list[Recorder] = field(default_factory=list)
+    labelled: list[Recorder] = field(default_factory=list)
+    failures: dict[str, TrainingError] = field(default_factory=dict)
+
+    def add(self, other: Routine) -> None:
+        """Note what another routine did as well."""
+        self.trained += other.trained
+        self.predicted += other.predicted
+        self.labelled += other.labelled
+
+    def raise_failures(self) -> None:
+        """Raise what went wrong, now that everything else is done.
+
+        Raises:
+            TrainingError: Models could not be trained.
+        """
+        if self.failures:
+            lines = "\n".join(f"{name}: {error}" for name, error in self.failures.items())
+            raise TrainingError(
+                "models that were due could not be trained; those that were online before stay, "
+                f"and the next routine tries again:\n{lines}",
+                self.trained,
+            ) from next(iter(self.failures.values()))
+
+
+class OnlineManager:
+    """Keeps the online models of one strategy or several current, session by session.
+
+    At each session, after its close: tasks that are due are trained, models switched, predictions
+    and labels brought up to date, signals made. Nothing at a session sees a later price, also when
+    a past session is worked through. Sessions that were missed are made up for in order. What was
+    done is kept in the experiments, so that any step may die and be repeated, and a manager can be
+    made again from nothing (:meth:`from_store`).
+
+    With a trainer that delays, fitting is done by all its workers together: after each session, or,
+    when simulating, at the end.
+
+    Args:
+        strategies: A strategy or several, with different names.
+        trainer: Trains their tasks; default :class:`TrainerR`.
+        begin_time: The session to begin with; default the last one with prices.
+        freq: ``"day"``.
+        name: Experiment that keeps the signals; ``None`` when they are made elsewhere.
+
+    Attributes:
+        cur_time: The last session that was worked through; before the first, ``begin_time``.
+        history: ``{session: {strategy: [online recorders]}}``.
+
+    Raises:
+        OnlineError: There is no strategy, two have one name, or ``freq`` is not known.
+
+    Example:
+        >>> manager = OnlineManager(strategy, begin_time="2022-06-01")  # doctest: +SKIP
+        >>> signals = manager.simulate("2022-12-01")  # doctest: +SKIP
+    """
+
+    STATUS_SIMULATING = "simulating"
+    STATUS_ONLINE = "online"
+
+    def __init__(
+        self,
+        strategies: OnlineStrategy | Sequence[OnlineStrategy],
+        trainer: Trainer | None = None,
+        begin_time: Any = None,
+        freq: str = "day",
+        *,
+        name: str | None = "signals",
+    ) -> None:
+        if freq != "day":
+            raise OnlineError(f"freq {freq!r} is not known: sessions are days, use 'day'")
+        self.strategies = _several(strategies)
+        _check_names(self.strategies)
+        self.trainer = trainer or TrainerR()
+        self.freq = freq
+        self.name = name
+        self.begin_time = _session(begin_time, default_calendar())
+        self.cur_time = self.begin_time
+        self.history: dict[pd.Timestamp, dict[OnlineStrategy, list[Any]]] = {}
+        self.status = self.STATUS_ONLINE
+        self.signals: Any = None
+
+    # beginning
+
+    def first_train(
+        self, strategies: Sequence[OnlineStrategy] | None = None, model_kwargs: Kwargs = None
+    ) -> None:
+        """Train the first tasks of strategies as of the current session, and put them online.
+
+        Args:
+            strategies: Default all.
+            model_kwargs: Further arguments of the strategies' ``prepare_online_models``.
+
+        Raises:
+            OnlineError: A strategy has been online at a later session.
+            TrainingError: Some tasks failed; the others are online.
+        """
+        chosen = self.strategies if strategies is None else list(strategies)
+        done = Routine()
+        with self._exclusive(chosen), _as_of(self.cur_time):
+            self._recall()
+            for strategy in chosen:
+                self._check_past(strategy, self.cur_time)
+            tasks = {strategy: strategy.first_tasks() for strategy in chosen}
+            self._serve(tasks, self.cur_time, done, model_kwargs)
+        done.raise_failures()
+
+    def adopt(self) -> Routine:
+        """Begin with what a backfill has trained, instead of :meth:`first_train`.
+
+        The latest finished rolls, as their strategies define them now, go online; where the latest
+        roll was never trained, it is trained. A strategy that has begun stays as it is.
+
+        Returns:
+            What was done.
+
+        Raises:
+            OnlineError: A strategy is no :class:`RollingStrategy`.
+            TrainingError: A latest roll cannot be trained.
+        """
+        new = [strategy for strategy in self.strategies if self._worked(strategy) is None]
+        done = Routine()
+        if not new:
+            return done
+        with self._exclusive(new), _as_of(self.cur_time):
+            tasks: dict[OnlineStrategy, list[Any]] = {}
+            for strategy in new:
+                if not isinstance(strategy, RollingStrategy):
+                    raise OnlineError(
+                        f"{strategy.name_id}: only a RollingStrategy can take over what a backfill "
+                        "has trained; use first_train"
+                    )
+                found = strategy.trained(strategy.first_tasks(), self.cur_time)
+                strategy.prepare_online_models([r for r in found if r], self.cur_time)
+                tasks[strategy] = strategy.current_tasks()
+            self._serve(tasks, self.cur_time, done, None)
+        done.raise_failures()
+        return done
+
+    def add_strategy(self, strategies: OnlineStrategy | Sequence[OnlineStrategy]) -> None:
+        """Add strategies and train their first tasks.
+
+        Raises:
+            OnlineError: A name is there already.
+            TrainingError: Some tasks failed; the others are online.
+        """
+        new = _several(strategies)
+        _check_names([*self.strategies, *new])
+        try:
+            self.first_train(new)
+        except TrainingError:  # those that could be trained are online
+            self.strategies.extend(new)
+            raise
+        self.strategies.extend(new)
+
+    # every session
+
+    def routine(
+        self,
+        cur_time: Any = None,
+        task_kwargs: Kwargs = None,
+        model_kwargs: Kwargs = None,
+        signal_kwargs: Kwargs = None,
+    ) -> Routine:
+        """Work through a session, and before it those that were missed since the last one.
+
+        Doing it twice changes nothing. Tasks that fail leave the models that served before online.
+
+        Args:
+            cur_time: A session that has closed; default the last one with prices.
+            task_kwargs: Further arguments of the strategies' ``prepare_tasks``.
+            model_kwargs: Further arguments of their ``prepare_online_models``.
+            signal_kwargs: Further arguments of :meth:`prepare_signals`.
+
+        Returns:
+            What was done.
+
+        Raises:
+            OnlineError: Later sessions were worked through already, or another process works on
+                one of the strategies.
+            TrainingError: Tasks failed; everything else was done.
+        """
+        done = self.work_through(cur_time, task_kwargs, model_kwargs, signal_kwargs)
+        done.raise_failures()
+        return done
+
+    def work_through(
+        self,
+        cur_time: Any = None,
+        task_kwargs: Kwargs = None,
+        model_kwargs: Kwargs = None,
+        signal_kwargs: Kwargs = None,
+    ) -> Routine:
+        """As :meth:`routine`, but tasks that failed are only noted in what it returns."""
+        now = _session(cur_time, default_calendar())
+        with self._exclusive(self.strategies):
+            self._recall()
+            done = Routine(self._missed(now))
+            for session in done.sessions:
+                with _as_of(session):
+                    tasks = {
+                        s: s.prepare_tasks(session, **(task_kwargs or {}))
+                        for s in self.strategies
+                        if (self._worked(s) or session) <= session  # not one that is ahead
+                    }
+                    self._serve(tasks, session, done, model_kwargs)
+            if not self._postpones():
+                self._send(done.sessions[0], **(signal_kwargs or {}))
+        return done
+
+    def _serve(
+        self,
+        tasks: Mapping[OnlineStrategy, Sequence[Any]],
+        session: pd.Timestamp,
+        done: Routine,
+        model_kwargs: Kwargs,
+    ) -> None:
+        """Train tasks, switch, and bring predictions and labels up to the session."""
+        models = {s: self._trained(s, given, session, done) for s, given in tasks.items()}
+        for strategy in tasks:
+            online = strategy.prepare_online_models(
+                models[strategy], cur_time=session, **(model_kwargs or {})
+            )
+            self.history.setdefault(session, {})[strategy] = online
+            if not self._postpones():
+                updated = strategy.update(session)
+                done.predicted += updated.predicted
+                done.labelled += updated.labelled
+            if (ledger := _ledger(strategy)) is not None:
+                state = ledger.read()
+                failed = done.failures.get(strategy.name_id)
+                failures = [] if failed is None else [str(failed)]
+                if (worked := state.at_session(f"{session:{_DAY}}", failures)) is not state:
+                    ledger.write(worked)
+        self.cur_time = session
+
+    def _trained(
+        self, strategy: OnlineStrategy, tasks: Sequence[Any], session: pd.Timestamp, done: Routine
+    ) -> list[Any]:
+        """Models of tasks: those that a routine which died has trained, the others anew."""
+        known: list[Any] = [None] * len(tasks)
+        if isinstance(strategy, RollingStrategy):
+            known = list(strategy.trained(tasks, session))
+        todo = [task for task, model in zip(tasks, known, strict=True) if model is None]
+        if not todo:
+            return known
+        made = self._attempt(self.trainer.train, todo, strategy, done)
+        if not self._postpones():
+            begun = [model for model in made if model is not None]
+            ended = iter(self._attempt(self.trainer.end_train, begun, strategy, done))
+            made = [None if model is None else next(ended, None) for model in made]
+        new = iter(made)
+        trained = [next(new, None) if model is None else model for model in known]
+        done.trained += [m for m, k in zip(trained, known, strict=True) if k is None and m]
+        return [model for model in trained if model is not None]
+
+    def _attempt(
+        self, step: Callable[..., list[Any]], given: Any, strategy: OnlineStrategy, done: Routine
+    ) -> list[Any]:
+        """Models of a step of the trainer; ``None`` for one that failed, which is noted."""
+        try:
+            return step(given, experiment_name=strategy.name_id)
+        except TrainingError as error:
+            done.failures[strategy.name_id] = error
+            return list(error.trained)
+
+    def _missed(self, now: pd.Timestamp) -> list[pd.Timestamp]:
+        """The sessions after the last one that was worked through, up to this one."""
+        for strategy in self.strategies:
+            self._check_past(strategy, now)
+        worked = [w for w in map(self._worked, self.strategies) if w is not None]
+        if not worked or min(worked) >= now:
+            return [now]
+        sessions = default_calendar().between(min(worked), now)
+        return [session for session in sessions if session > min(worked)] or [now]
+
+    # signals
+
+    def get_collector(self, **kwargs: Any) -> MergeCollector:
+        """Collects the predictions of all strategies.
+
+        Args:
+            **kwargs: Arguments of the strategies' ``get_collector``.
+        """
+        collectors = {s.name_id: s.get_collector(**kwargs) for s in self.strategies}
+        return MergeCollector(collectors)
+
+    def prepare_signals(
+        self, prepare_func: Callable[[Any], Any] | None = None, over_write: bool = False
+    ) -> Any:
+        """Make the signals up to the current session.
+
+        Args:
+            prepare_func: Makes them of what :meth:`get_collector` collects; default
+                :class:`AverageEnsemble`. One with a true attribute ``by_day`` is given only the
+                days that are new.
+            over_write: Make all of them anew. Otherwise those of earlier sessions stay as they
+                were sent, and only the last one is made again.
+
+        Returns:
+            The new signals.
+
+        Raises:
+            CollectError: No model has predictions.
+        """
+        first = None
+        if self.signals is not None and not over_write:
+            first = sent.days_of(self.signals).max()
+        made = self._prepare(first, prepare_func)
+        self._keep()
+        return made
+
+    def get_signals(self) -> Any:
+        """The signals: rows ``(datetime, instrument)``, sorted, each once; ``None`` before any."""
+        return self.signals
+
+    def _recall(self) -> None:
+        """Go on from the signals that were sent, whichever manager has sent them."""
+        if self.name is None or self.status == self.STATUS_SIMULATING:
+            return
+        kept = sent.kept_signals(self.name, self._names())
+        if kept is not None and any(self._worked(s) is not None for s in self.strategies):
+            self.signals = kept
+
+    def _send(
+        self,
+        first: pd.Timestamp,
+        prepare_func: Callable[[Any], Any] | None = None,
+        over_write: bool = False,
+    ) -> None:
+        if self.name is None:
+            return
+        before = self.signals
+        if before is None or over_write:
+            start = None
+        else:  # a session that was missed before, or whose signals were never sent
+            start = min(first, sent.days_of(before).max() + pd.Timedelta(days=1))
+        try:
+            self._prepare(start, prepare_func)
+        except CollectError as error:
+            _log.warning("no signals at %s: %s", self.cur_time.date(), error)
+            return
+        if before is None or not before.equals(self.signals):
+            self._keep()
+
+    def _prepare(self, first: pd.Timestamp | None, prepare_func: Any) -> Any:
+        function = prepare_func or AverageEnsemble()
+        since = first if getattr(function, "by_day", False) else None
+        collected = sent.since(self._served(since)(), since)
+        if not collected:
+            if self.signals is None:
+                raise CollectError("no model has predictions: train the first tasks")
+            return self.signals.iloc[:0]
+        new = function(collected)
+        self.signals = sent.appended(self.signals, new, first)
+        return new if first is None else new[sent.days_of(new) >= first]
+
+    def _keep(self) -> None:
+        if self.name is not None and self.status == self.STATUS_ONLINE:
+            sent.keep_signals(self.name, self.signals, self._names())
+
+    def _served(self, since: pd.Timestamp | None) -> MergeCollector:
+        """Collects what models have predicted while they were online."""
+        return MergeCollector(
+            {
+                strategy.name_id: strategy.get_served(self.cur_time, since)
+                if isinstance(strategy, RollingStrategy)
+                else strategy.get_collector()
+                for strategy in self.strategies
+            }
+        )
+
+    def _names(self) -> list[str]:
+        return [strategy.name_id for strategy in self.strategies]
+
+    # simulation
+
+    def simulate(
+        self,
+        end_time: Any = None,
+        frequency: str = "day",
+        task_kwargs: Kwargs = None,
+        model_kwargs: Kwargs = None,
+        signal_kwargs: Kwargs = None,
+    ) -> Any:
+        """Train the first tasks and work through all sessions from the current one.
+
+        Args:
+            end_time: The last session; default the last one with prices.
+            frequency: ``"day"``, or the last session of each ``"week"`` or ``"month"``.
+            task_kwargs: As for :meth:`routine`.
+            model_kwargs: As for :meth:`routine`.
+            signal_kwargs: As for :meth:`routine`.
+
+        Returns:
+            The signals.
+
+        Raises:
+            OnlineError: ``frequency`` is unknown, or as for :meth:`routine`.
+        """
+        calendar = default_calendar()
+        sessions = _every(frequency, calendar.between(self.cur_time, _session(end_time, calendar)))
+        self._recall()
+        self.status = self.STATUS_SIMULATING
+        try:
+            with self._exclusive(self.strategies):
+                self.first_train(model_kwargs=model_kwargs)
+                with progress_bar("simulate", len(sessions)) as update:
+                    for done, session in enumerate(sessions, 1):
+                        self.routine(session, task_kwargs, model_kwargs, signal_kwargs)
+                        update(done, None)
+                if self._postpones():
+                    self.delay_prepare(signal_kwargs=signal_kwargs)
+        finally:
+            self.status = self.STATUS_ONLINE
+        if self.signals is not None:
+            self._keep()
+        return self.signals
+
+    def delay_prepare(self, model_kwargs: Kwargs = None, signal_kwargs: Kwargs = None) -> None:
+        """Do what a simulation with a delaying trainer has put off.
+
+        Each model is trained once, all of them together, on the prices as they were when it was
+        due; each predicts the sessions at which it was online; then all signals are made.
+
+        Args:
+            model_kwargs: Further arguments of the trainer's ``end_train``.
+            signal_kwargs: Further arguments of :meth:`prepare_signals`.
+
+        Raises:
+            TrainingError: Models could not be trained; everything else was done.
+        """
+        done = Routine()
+        with self._exclusive(self.strategies), _as_of(self.cur_time):
+            for strategy in self.strategies:
+                end_train = partial(self.trainer.end_train, **(model_kwargs or {}))
+                self._attempt(end_train, self._models(strategy), strategy, done)
+                strategy.catch_up(self.cur_time)
+            self._prepare(None, (signal_kwargs or {}).get("prepare_func"))
+        self._keep()
+        done.raise_failures()
+
+    def _models(self, strategy: OnlineStrategy) -> list[Any]:
+        if isinstance(strategy, RollingStrategy):
+            return strategy.all_models()
+        served = (model for by in self.history.values() for model in by.get(strategy, []))
+        return list(dict.fromkeys(served))
+
+    def _postpones(self) -> bool:
+        return self.status == self.STATUS_SIMULATING and self.trainer.is_delay()
+
+    # what is kept
+
+    @classmethod
+    def from_store(
+        cls,
+        strategies: OnlineStrategy | Sequence[OnlineStrategy],
+        trainer: Trainer | None = None,
+        *,
+        name: str = "signals",
+    ) -> Self:
+        """A manager as the experiments of its strategies say: history, session and signals.
+
+        Args:
+            strategies: As they were defined.
+            trainer: As in the constructor.
+            name: As in the constructor.
+
+        Raises:
+            OnlineError: None of the strategies has ever been online.
+        """
+        made = cls(strategies, trainer, name=name)
+        for strategy in made.strategies:
+            ledger = _ledger(strategy)
+            state = None if ledger is None else ledger.read()
+            if state is None or not state.sessions:
+                continue
+            models = {
+                r.id: r
+                for r in strategy.tool.recorders(  # type: ignore[attr-defined]
+                    dict.fromkeys(i for change in state.changes for i in change.online)
+                )
+            }
+            for session in state.sessions:
+                served = [models[i] for i in state.online_at(session) if i in models]
+                made.history.setdefault(pd.Timestamp(session), {})[strategy] = served
+        if not made.history:
+            names = ", ".join(strategy.name_id for strategy in made.strategies)
+            raise OnlineError(f"{names}: no online model yet; begin with first_train or adopt")
+        made.history = dict(sorted(made.history.items()))
+        made.begin_time, made.cur_time = min(made.history), max(made.history)
+        made._recall()
+        return made
+
+    def to_pickle(self, path: str | Path) -> None:
+        """Keep the manager in a file; models stay in their experiments."""
+        history = [
+            (day, [(self.strategies.index(s), _ids(s, models)) for s, models in by.items()])
+            for day, by in self.history.items()
+        ]
+        state = {**self.__dict__, "history": history}
+        Path(path).write_bytes(cloudpickle.dumps(state))
+
+    @classmethod
+    def load(cls, path: str | Path, allow: Sequence[str] = ()) -> Self:
+        """A manager that was kept in a file.
+
+        Args:
+            path: The file.
+            allow: Modules of strategies and trainers of your own, which loading may run.
+
+        Raises:
+            UnsafeObjectError: The file names something else that may run code.
+            OnlineError: It is no such file.
+        """
+        try:
+            content = Path(path).read_bytes()
+        except OSError as error:
+            raise OnlineError(f"{path} cannot be read: {error.strerror}") from None
+        state = safe_pickle.loads(content, str(path), (*_OWN, *allow))
+        if not isinstance(state, dict) or "history" not in state:
+            raise OnlineError(f"{path} holds no OnlineManager: write it with to_pickle")
+        made = cls.__new__(cls)
+        made.__dict__.update(state)
+        made.history = {
+            day: {made.strategies[n]: _models(made.strategies[n], ids) for n, ids in by}
+            for day, by in state["history"]
+        }
+        return made
+
+    # guards
+
+    @contextmanager
+    def _exclusive(self, strategies: Sequence[OnlineStrategy]) -> Iterator[None]:
+        with ExitStack() as stack:
+            for strategy in sorted(strategies, key=lambda strategy: strategy.name_id):
+                if (ledger := _ledger(strategy)) is not None and not ledger.busy:
+                    stack.enter_context(ledger.exclusive())
+            yield
+
+    def _worked(self, strategy: OnlineStrategy) -> pd.Timestamp | None:
+        """The last session at which a strategy was worked on."""
+        if (ledger := _ledger(strategy)) is not None:
+            session = ledger.read().session
+            return None if session is None else pd.Timestamp(session)
+        return max((day for day, by in self.history.items() if strategy in by), default=None)
+
+    def _check_past(self, strategy: OnlineStrategy, session: pd.Timestamp) -> None:
+        worked = self._worked(strategy)
+        if worked is not None and worked > session:
+            raise OnlineError(
+                f"{strategy.name_id} has worked through {worked:{_DAY}}, so {session:{_DAY}} is "
+                "past: state only moves on; to replay the past use another name_id, or delete the "
+                "recorders of the experiment"
+            )
+
+
+_OWN = (
+    "copy.deepcopy",  # how a RollingGen copies templates
+    "wf_dagster.calendars",
+    "wf_dagster.collect",
+    "wf_dagster.online",
+    "wf_dagster.tasks",
+    "wf_dagster.training",
+)
+
+
+def _ledger(strategy: OnlineStrategy) -> OnlineLedger | None:
+    ledger = getattr(strategy.tool, "ledger", None)
+    return None if ledger is None else ledger()
+
+
+def _ids(strategy: OnlineStrategy, models: Sequence[Any]) -> list[Any]:
+    """Recorders by their ids; what a strategy of another kind has is kept as it is."""
+    if isinstance(strategy, RollingStrategy):
+        return [model.id for model in models]
+    return list(models)
+
+
+def _models(strategy: OnlineStrategy, ids: Sequence[Any]) -> list[Any]:
+    return strategy.tool.recorders(ids) if isinstance(strategy, RollingStrategy) else list(ids)
+
+
+def _several(strategies: OnlineStrategy | Sequence[OnlineStrategy]) -> list[OnlineStrategy]:
+    return [strategies] if isinstance(strategies, OnlineStrategy) else list(strategies)
+
+
+def _check_names(strategies: Sequence[OnlineStrategy]) -> None:
+    if not strategies:
+        raise OnlineError("an OnlineManager needs a strategy")
+    names = [strategy.name_id for strategy in strategies]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise OnlineError(
+            f"strategy name {twice!r} is used twice: give each strategy a name_id of its own, it "
+            "names its experiment"
+        )
+
+
+def _session(date: Any, calendar: TradingCalendar) -> pd.Timestamp:
+    """The last session with prices at or before a date."""
+    last = calendar.last_session
+    if date is None:
+        return last
+    day = to_day(date)
+    if day > last:
+        _log.warning("%s is after the last session with prices: %s", day.date(), last.date())
+    return min(calendar.align(day, "end"), last)
+
+
+def _as_of(session: pd.Timestamp) -> AbstractContextManager[None]:
+    if session >= default_calendar().last_session:
+        return nullcontext()
+    return replayed(f"{session:{_DAY}}")
+
+
+def _every(frequency: str, sessions: pd.DatetimeIndex) -> list[pd.Timestamp]:
+    if frequency == "day":
+        return list(sessions)
+    if frequency not in _PERIODS:
+        raise OnlineError(
+            f"frequency {frequency!r} is unknown: use 'day', {', '.join(map(repr, _PERIODS))}"
+        )
+    periods = sessions.to_period(_PERIODS[frequency])
+    return [
+        day
+        for n, day in enumerate(sessions)
+        if n + 1 == len(sessions) or periods[n] != periods[n + 1]
+    ]

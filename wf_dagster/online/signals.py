@@ -1,0 +1,99 @@
+"""The signals of an online manager: made once for each session, then kept as they were sent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from wf_dagster.collect import keep
+from wf_dagster.collect.rows import merge
+from wf_dagster.errors import ObjectNotFoundError, OnlineError
+from wf_dagster.tracking import Recorder, find_recorders
+from wf_dagster.tracking.recorder import KIND_TAG
+
+KIND = "signals"
+FILE = "signals.pkl"
+STRATEGIES_TAG = "wf_strategies"  # whose signals they are
+_SEPARATOR = ", "
+_SERIES = "series"  # attribute of a kept frame that was a series
+
+
+def days_of(frame: Any) -> pd.Index:
+    """The day of each row."""
+    days: pd.Index = frame.index.get_level_values("datetime")
+    return days
+
+
+def since(collected: Any, first: pd.Timestamp | None) -> Any:
+    """The rows from a day on of frames in nested dicts; those without any are left out."""
+    if isinstance(collected, Mapping):
+        kept = {key: since(value, first) for key, value in collected.items()}
+        return {key: value for key, value in kept.items() if len(value)}
+    return collected if first is None else collected[days_of(collected) >= first]
+
+
+def appended(old: Any, new: Any, first: pd.Timestamp | None) -> Any:
+    """Signals that were sent, followed by new ones.
+
+    Args:
+        old: Those that were sent; ``None`` for none.
+        new: New ones; days before ``first`` are left out.
+        first: Day of the first new ones; a later day that was sent already is replaced.
+    """
+    if old is None or first is None:
+        return new
+    fresh = new[days_of(new) >= first]
+    if fresh.empty:
+        return old
+    return merge([old[days_of(old) < days_of(fresh).min()], fresh])
+
+
+def kept_signals(experiment_name: str, strategies: Sequence[str] | None = None) -> Any:
+    """The signals that an experiment holds, as they were given to :func:`keep_signals`.
+
+    Args:
+        experiment_name: The experiment; without any signals the answer is ``None``.
+        strategies: Names of strategies, of which they must be made of one at least; default any.
+
+    Raises:
+        OnlineError: They are made of others.
+    """
+    recorder = _recorder(experiment_name)
+    if recorder is None:
+        return None
+    made_of = recorder.list_tags().get(STRATEGIES_TAG, "")
+    if strategies is not None and not set(strategies) & set(made_of.split(_SEPARATOR)):
+        raise OnlineError(
+            f"experiment {experiment_name!r} keeps the signals of "
+            f"{made_of or 'something else than an OnlineManager'}: give this manager another name, "
+            "OnlineManager(..., name=...)"
+        )
+    try:
+        frame = recorder.load_object(FILE)
+    except ObjectNotFoundError:  # its maker died before they were written
+        return None
+    return frame["score"].rename(None) if frame.attrs.pop(_SERIES, False) else frame
+
+
+def keep_signals(experiment_name: str, signals: Any, strategies: Sequence[str] = ()) -> Recorder:
+    """Put signals into the experiment's one recorder for them.
+
+    There they are a frame; a series becomes its column ``score``.
+
+    Args:
+        experiment_name: The experiment.
+        signals: Rows ``(datetime, instrument)``.
+        strategies: Names of the strategies that they are made of.
+    """
+    frame = signals.to_frame("score") if isinstance(signals, pd.Series) else signals.copy()
+    frame.attrs[_SERIES] = isinstance(signals, pd.Series)
+    figures = {"rows": len(frame), "sessions": int(days_of(frame).nunique())}
+    tags = {STRATEGIES_TAG: _SEPARATOR.join(strategies)} if strategies else {}
+    return keep(experiment_name, KIND, {FILE: frame}, figures, tags)
+
+
+def _recorder(experiment_name: str) -> Recorder | None:
+    kept = find_recorders(experiment_name, tags={KIND_TAG: KIND}, status=None)
+    return kept[0] if kept else None

@@ -1,0 +1,92 @@
+"""Which models of a strategy are online, as an asset."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import dagster as dg
+
+from wf_dagster.online import OnlineState, OnlineToolR
+from wf_dagster.orchestration.failures import shown_plainly
+from wf_dagster.orchestration.roll_step import RollStep
+from wf_dagster.tracking import Recorder, run_url
+
+_SHOWN = 50  # changes; all of them are in `online.json` of the recorder `online`
+
+
+def build_online_models_asset(
+    step: RollStep,
+    *,
+    description: str,
+    group_name: str,
+    owners: Sequence[str],
+) -> dg.AssetsDefinition:
+    """``NAME/online_models``: which recorders are online, since when, and what was before."""
+    all_rolls = dg.AllPartitionMapping()
+
+    @dg.asset(
+        key=[step.name, "online_models"],
+        deps=[
+            dg.AssetDep([step.name, "predictions"], partition_mapping=all_rolls),
+            dg.AssetDep([step.name, "labels"], partition_mapping=all_rolls),
+        ],
+        description="\n\n".join(
+            filter(
+                None,
+                [
+                    "The recorders that serve, since when, and what served before. The online "
+                    "schedule or a sensor switches them; a roll that was due and could not be "
+                    "trained fails this asset, while the models before it go on.",
+                    description,
+                ],
+            )
+        ),
+        group_name=group_name,
+        owners=list(owners),
+        kinds={"mlflow"},
+        metadata={"mlflow_experiment": step.experiment},
+    )
+    def online_models(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
+        tool = OnlineToolR(step.experiment)
+        with shown_plainly():
+            state = tool.state()
+            online, waiting = tool.online_models(), tool.next_online_models()
+        if state.failures:
+            raise dg.Failure(
+                description=(
+                    "rolls that were due could not be trained; the models before them stay "
+                    "online, and the next run tries again.\n" + "\n".join(state.failures)
+                )
+            )
+        context.log.info(f"{step.name}: online {state.online} since {state.since}")
+        return dg.MaterializeResult(
+            metadata={
+                "online": dg.MetadataValue.int(len(online)),
+                "next_online": dg.MetadataValue.int(len(waiting)),
+                "since": dg.MetadataValue.text(state.since or "never"),
+                "session": dg.MetadataValue.text(state.session or "none worked through yet"),
+                "generation": dg.MetadataValue.int(state.generation),
+                "models": dg.MetadataValue.md(_models(online, waiting)),
+                "history": dg.MetadataValue.md(_history(state)),
+            }
+        )
+
+    return online_models
+
+
+def _models(online: Sequence[Recorder], waiting: Sequence[Recorder]) -> str:
+    lines = ["| status | roll | recorder |", "|---|---|---|"]
+    for status, recorders in (("online", online), ("next_online", waiting)):
+        for recorder in recorders:
+            roll = recorder.list_tags().get("roll", recorder.name)
+            url = run_url(recorder.experiment_id, recorder.id)
+            lines.append(f"| {status} | {roll} | [{recorder.id}]({url}) |")
+    return "\n".join(lines)
+
+
+def _history(state: OnlineState) -> str:
+    lines = ["| since | online |", "|---|---|"]
+    lines += [
+        f"| {change.session or 'by hand'} | {', '.join(change.online)} |"
+        for change in state.changes[: -_SHOWN - 1 : -1]
+    ]
+    return "\n".join(lines)

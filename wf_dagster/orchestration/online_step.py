@@ -1,0 +1,161 @@
+"""The daily life of a strategy inside a Dagster run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+import pandas as pd
+
+from wf_dagster.calendars import default_calendar
+from wf_dagster.errors import TrainingError
+from wf_dagster.online import OnlineManager, Routine
+from wf_dagster.settings import replayed
+from wf_dagster.tasks import Roll, fingerprint
+from wf_dagster.tracking import R, Recorder
+from wf_dagster.training import RollOutcome, Trainer, Work
+from wf_dagster.training.worker import do
+
+if TYPE_CHECKING:
+    from wf_dagster.orchestration.roll_step import RollStep
+
+
+class OnlineStep:
+    """Brings the online models of a strategy up to a session.
+
+    It is the routine of :class:`wf_dagster.OnlineManager`, with the rolls trained as this run's.
+
+    Args:
+        step: The strategy's partitioned assets.
+        context: The context of the running asset.
+        parent_id: MLflow run that new recorders become children of.
+    """
+
+    def __init__(self, step: RollStep, context: dg.AssetExecutionContext, parent_id: str) -> None:
+        self.step = step
+        self.context = context
+        self.strategy = step.strategy()
+        self.trained: dict[str, RollOutcome] = {}
+        self.trainer = _RollTrainer(self, parent_id)
+
+    def run(self, session: str, again: bool, rolls: Sequence[Roll]) -> dict[str, RollOutcome]:
+        """Work through the session, and those that were missed before it.
+
+        Args:
+            session: ISO date of a session that has closed.
+            again: Predict again all sessions of the online models: prices were restated.
+            rolls: The rolls of the run; what changes beside them is logged as events.
+
+        Returns:
+            The outcome of each of these rolls.
+        """
+        log = self.context.log
+        manager = OnlineManager(self.strategy, self.trainer, begin_time=session, name=None)
+        with _as_of(pd.Timestamp(session)):
+            begun = manager.adopt()
+            done = manager.work_through(session)
+            done.add(begun)
+            if again:
+                restated = self.strategy.predict_again(session)
+                done.predicted += restated.predicted
+                done.labelled += restated.labelled
+            state = self.strategy.tool.state()
+            log.info(
+                f"{self.step.name} {session}: sessions worked through {len(done.sessions)}, rolls "
+                f"trained {len(self.trained)}, recorders with new predictions "
+                f"{len(_ids(done.predicted))}, with new labels {len(_ids(done.labelled))}; online "
+                f"{', '.join(state.online)}; next {', '.join(state.next_online) or 'none'}"
+            )
+            for name, error in done.failures.items():
+                log.error(f"{name}: {error}")
+            return self._of_this_run(rolls, done)
+
+    def _of_this_run(self, rolls: Sequence[Roll], done: Routine) -> dict[str, RollOutcome]:
+        """Log what changed beside the run's rolls; look up those that did not change."""
+        mine = {roll.key for roll in rolls}
+        outcomes = self._outcomes(done)
+        for part, changed in (
+            ("recorders", done.trained),
+            ("predictions", [*done.trained, *done.predicted]),
+            ("labels", [*done.trained, *done.labelled]),
+        ):
+            keys = {self._key(recorder) for recorder in changed}
+            beside = keys if part == "recorders" else keys - mine
+            made = [outcomes[key] for key in sorted(beside) if outcomes[key].ok]
+            self.step.log_events(self.context, [part], made)
+        found = {key: outcomes[key] for key in mine if key in outcomes}
+        missing = [roll for roll in rolls if roll.key not in found]
+        if missing:
+            known = self.strategy.trained(
+                [r.task for r in missing], default_calendar().last_session
+            )
+            for roll, recorder in zip(missing, known, strict=True):
+                work = self._work("report", roll.key, roll.task, recorder)
+                if recorder is None:
+                    why = f"roll {roll.key} was never trained: materialize its `recorders`"
+                    found[roll.key] = RollOutcome.failed(work, why)
+                else:
+                    found[roll.key] = do(work)
+        return found
+
+    def _outcomes(self, done: Routine) -> dict[str, RollOutcome]:
+        """The outcome of each roll that was touched, by key."""
+        outcomes = {}
+        for recorder in dict.fromkeys((*done.trained, *done.predicted, *done.labelled)):
+            task, key = self.strategy.task_of(recorder), self._key(recorder)
+            outcome = do(self._work("update", key, task, recorder))
+            if key in self.trained and outcome.ok:
+                outcome = replace(outcome, kind="train")
+            outcomes[key] = outcome
+        return outcomes
+
+    def _key(self, recorder: Recorder) -> str:
+        return self.step.key_of(self.strategy.task_of(recorder))
+
+    def _work(self, kind: Any, key: str, task: Any, recorder: Recorder | None = None) -> Work:
+        return Work(
+            key=key,
+            kind=kind,
+            experiment_name=self.step.experiment,
+            fingerprint=fingerprint(task),
+            task=task,
+            recorder_id=None if recorder is None else recorder.id,
+        )
+
+
+class _RollTrainer(Trainer):
+    """Trains tasks as rolls of a Dagster run."""
+
+    def __init__(self, online: OnlineStep, parent_id: str) -> None:
+        super().__init__()
+        self._online = online
+        self._parent_id = parent_id
+
+    def train(self, tasks: Any, *args: Any, **kwargs: Any) -> list[Recorder]:
+        """A recorder a task, in their order.
+
+        Raises:
+            TrainingError: Some failed; its ``trained`` holds the others.
+        """
+        step, context = self._online.step, self._online.context
+        works = [step.training(context, step.key_of(task), task, self._parent_id) for task in tasks]
+        outcomes: dict[str, RollOutcome] = {}
+        step.work(context, works, outcomes)
+        self._online.trained |= {key: o for key, o in outcomes.items() if o.ok}
+        made = [outcomes[work.key] for work in works]
+        trained = [R.get_recorder(recorder_id=o.recorder_id) if o.ok else None for o in made]
+        if failed := [f"- {o.key}: {o.error}" for o in made if not o.ok]:
+            raise TrainingError("\n".join(failed), trained)
+        return [recorder for recorder in trained if recorder is not None]
+
+
+def _as_of(session: pd.Timestamp) -> AbstractContextManager[None]:
+    last = default_calendar().last_session
+    return replayed(f"{session:%Y-%m-%d}") if session < last else nullcontext()
+
+
+def _ids(recorders: Sequence[Recorder]) -> set[str]:
+    return {recorder.id for recorder in recorders}

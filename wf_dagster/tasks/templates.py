@@ -1,0 +1,33 @@
+"""Which template a task was made from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from wf_dagster.tasks.fingerprint import fingerprint
+
+_MOVED = {"segments", "start_time", "end_time", "fit_start_time", "fit_end_time"}
+_ADDED = {"warm_start"}
+
+
+def template_fingerprint(task: Mapping[str, Any]) -> str:
+    """The same for a template and all rolls of it: what rolling moves is left out.
+
+    Example:
+        >>> first = {"class": "my.Data", "kwargs": {"segments": {"test": ("2020-01-01", None)}}}
+        >>> later = {"class": "my.Data", "kwargs": {"segments": {"test": ("2021-01-04", None)}}}
+        >>> made_from = template_fingerprint({"model": "my.Model", "dataset": first})
+        >>> made_from == template_fingerprint({"model": "my.Model", "dataset": later})
+        True
+    """
+    kept = {key: value for key, value in task.items() if key not in _ADDED}
+    return fingerprint({**kept, "dataset": _without_times(kept.get("dataset"))})
+
+
+def _without_times(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {k: _without_times(v) for k, v in value.items() if k not in _MOVED}
+    if isinstance(value, (list, tuple)):
+        return [_without_times(v) for v in value]
+    return value
