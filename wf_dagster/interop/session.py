@@ -45,7 +45,7 @@ def ensure() -> None:
         settings = get_settings()
         if _follows_user(config, settings):
             _adopt(config)
-        elif not config.registered or _wanted(settings) != _state.wanted:
+        elif not _registered(config) or _wanted(settings) != _state.wanted:
             _initialise(settings)
             _state.by_user = False
         _state.wanted = _wanted(get_settings())
@@ -58,7 +58,7 @@ def ensure() -> None:
 def initialised_by_user() -> bool:
     """Whether the user's own ``qlib.init`` is in force."""
     config = sys.modules["qlib.config"].C if "qlib.config" in sys.modules else None
-    if config is None or not config.registered:
+    if config is None or not _registered(config):
         return False
     return _state.by_user or config["provider_uri"] != _state.provider
 
@@ -73,9 +73,14 @@ def _config() -> Any:
     return C
 
 
+def _registered(config: Any) -> bool:
+    """Whether ``qlib.init`` has ended well; one that failed leaves the configuration torn."""
+    return bool(getattr(config, "registered", False))
+
+
 def _follows_user(config: Any, settings: Settings) -> bool:
     """Whether the user's own ``qlib.init`` counts: it is newer than the settings, or alone."""
-    if not config.registered:
+    if not _registered(config):
         return False
     named = settings.qlib_options.get("provider_uri") or settings.qlib_provider_uri
     if config["provider_uri"] != _state.provider:  # called since we looked last
@@ -140,6 +145,8 @@ def _initialise(settings: Settings) -> None:
     try:
         qlib.init(**options)
     except Exception as error:  # it checks little itself: whatever an argument breaks
+        _state.wanted, _state.by_user = None, False
+        _state.provider = copy.deepcopy(_config()["provider_uri"])
         raise SettingsError(
             f"qlib.init refuses the settings ({type(error).__name__}: {error}): check "
             "qlib_provider_uri, qlib_region and qlib_options (WF_QLIB_...)"
