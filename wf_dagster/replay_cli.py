@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import os
-import sys
 import time
-
-from rich.console import Console
 
 from wf_dagster.errors import WfError
 from wf_dagster.replay_clock import ReplayClock
@@ -29,19 +26,18 @@ def replay_sessions(module: str | None, first: str | None, count: int) -> None:
 
     from wf_dagster.orchestration.code_location import load_definitions
     from wf_dagster.orchestration.replay import Replay
-    from wf_dagster.replay_lines import print_replay
+    from wf_dagster.replay_lines import console, print_replay
 
     started = time.perf_counter()
-    # a copy of stdout: while a step runs, Dagster captures the original
-    console = Console(file=os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8"))
+    terminal = console()
     definitions = load_definitions(module)
     os.environ["DAGSTER_HOME"] = str(prepare_dagster_home(get_settings().make_home()))
     sessions = list(ReplayClock().sessions(first, count))
     with dg.DagsterInstance.get() as instance:
-        print_replay(console, Replay(definitions, instance).run(sessions))
+        print_replay(terminal, Replay(definitions, instance).run(sessions))
     if len(sessions) < count:
-        console.print(f"The prices end on {sessions[-1]:%Y-%m-%d}.")
-    console.print(
+        terminal.print(f"The prices end on {sessions[-1]:%Y-%m-%d}.")
+    terminal.print(
         f"{len(sessions)} sessions in {time.perf_counter() - started:.0f} s. Prices after "
         f"{ReplayClock().shown():%Y-%m-%d} stay hidden; `wf-dagster replay` goes on, "
         "`wf-dagster replay --stop` shows all prices again.",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -23,9 +25,14 @@ _HEAD = (
 )
 
 
-def print_replay(console: Console, lived: Iterable[Lived]) -> None:
+def console() -> Console:
+    """A console on a copy of stdout: while a step runs, Dagster captures the original."""
+    return Console(file=os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8"))
+
+
+def print_replay(terminal: Console, lived: Iterable[Lived]) -> None:
     """Print each as soon as it is there."""
-    console.print(f"[bold]{_LINE.format(*_HEAD)}[/bold]", soft_wrap=True)
+    terminal.print(f"[bold]{_LINE.format(*_HEAD)}[/bold]", soft_wrap=True)
     session, warned, switched = "", dict[str, tuple[str, ...]](), False
     for one in lived:
         shown = "" if one.session == session else one.session
@@ -43,11 +50,13 @@ def print_replay(console: Console, lived: Iterable[Lived]) -> None:
                 "" if one.ic is None else f"{one.ic:+.4f}",
                 one.top,
             )
-        console.print(said.rstrip(), soft_wrap=True, highlight=False, markup=False)
+        terminal.print(said.rstrip(), soft_wrap=True, highlight=False, markup=False)
         switched |= one.switched
         for warning in one.warnings:
             if warning.split(":")[0] not in warned.get(one.strategy, ()):
-                console.print(f"{'':12}[yellow]{warning}[/yellow]", soft_wrap=True, highlight=False)
+                terminal.print(
+                    f"{'':12}[yellow]{warning}[/yellow]", soft_wrap=True, highlight=False
+                )
         warned[one.strategy] = tuple(warning.split(":")[0] for warning in one.warnings)
     if switched:
-        console.print("* serves since this session", soft_wrap=True, highlight=False)
+        terminal.print("* serves since this session", soft_wrap=True, highlight=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -35,7 +35,7 @@ class Lived:
         predictions: Number of new predictions.
         labels: Number of labels that became known.
         ic: Mean information coefficient of all sessions so far; ``None`` when not known.
-        top: The instrument with the highest signal, and the signal.
+        top: The instrument with the highest signal, and the signal; only with the last strategy.
         warnings: Checks that did not pass, with their reasons.
     """
 
@@ -112,8 +112,10 @@ class Replay:
             for strategy in self.strategies:
                 if strategy.has_worked(session):
                     yield Lived(f"{session:%Y-%m-%d}", strategy.name, skipped=True)
-                else:
-                    yield strategy.live(session)
+                    continue
+                lived = strategy.live(session)
+                # before the last strategy the signals of the session are not whole
+                yield lived if strategy is self.strategies[-1] else replace(lived, top="")
 
 
 @dataclass(frozen=True)
