@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from wf_dagster.calendars import TradingCalendar
 from wf_dagster.collect.ensembles import AverageEnsemble
 from wf_dagster.collect.rolling import collect_rolling
 from wf_dagster.errors import CollectError
@@ -60,11 +61,14 @@ class StrategyCollection:
             "rolls": self.rolls,
             "coverage": self.coverage,
             **self.summary,
+            "known labels": int(self.label.iloc[:, 0].notna().sum()),
             "fit_seconds": self.fit_seconds,
         }
 
 
-def collect_strategy(experiment_name: str, rolls: Rolls) -> StrategyCollection:
+def collect_strategy(
+    experiment_name: str, rolls: Rolls, calendar: TradingCalendar | None = None
+) -> StrategyCollection:
     """Collect the newest finished recorder of each roll into one frame and keep it.
 
     Only recorders of the present task definition count: predictions of two definitions are
@@ -73,10 +77,13 @@ def collect_strategy(experiment_name: str, rolls: Rolls) -> StrategyCollection:
     Args:
         experiment_name: MLflow experiment of the strategy.
         rolls: The rolls that are expected.
+        calendar: Says which of them have begun; default the calendar of the rolls, which is as
+            old as they are.
 
     Raises:
         CollectError: No roll has a finished recorder.
     """
+    calendar = calendar or rolls.calendar
     wanted = {roll.key: fingerprint(roll.task) for roll in rolls}
     found: dict[str, Recorder] = {}
     other: set[str] = set()
@@ -94,8 +101,8 @@ def collect_strategy(experiment_name: str, rolls: Rolls) -> StrategyCollection:
         )
     made = collect_rolling(
         [(roll.key, found[roll.key]) for roll in rolls if roll.key in found],
-        expected=[roll.key for roll in rolls if roll.has_begun(rolls.calendar)],
-        sessions=rolls.test_sessions(),
+        expected=[roll.key for roll in rolls if roll.has_begun(calendar)],
+        sessions=rolls.test_sessions(calendar),
     )
     horizon = label_horizon(next(iter(rolls)).task)
     summary = signal_summary(made.pred, made.label, horizon=horizon)

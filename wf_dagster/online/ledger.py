@@ -62,6 +62,11 @@ class OnlineLedger:
         """Whether the experiment has a state; before that the recorders' tags count."""
         return self._recorder() is not None
 
+    def held_by(self) -> str | None:
+        """The living process that is changing the state, in words; ``None`` when nobody is."""
+        recorder = self._recorder()
+        return None if recorder is None else holder(recorder)
+
     def read(self) -> OnlineState:
         """The state; an experiment without one has what its recorders' tags say."""
         recorder = self._recorder()

@@ -46,7 +46,9 @@ def build_collected_asset(
     )
     def collected(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
         with shown_plainly():
-            made = collect_strategy(step.experiment, step.partitions.rolls)
+            made = collect_strategy(
+                step.experiment, step.partitions.rolls, step.partitions.calendar()
+            )
         if made.gaps:
             shown = ", ".join(made.gaps[:3]) + (" ..." if made.gaps[3:] else "")
             context.log.warning(
