@@ -117,7 +117,9 @@ class OnlineStep:
         if recorder is not None:
             return do(self._work("report", roll.key, roll.task, recorder))
         failures = [str(error) for error in done.failures.values()]
-        why = "\n".join(failures) or f"roll {roll.key} was never trained: materialize its `recorders`"
+        why = (
+            "\n".join(failures) or f"roll {roll.key} was never trained: materialize its `recorders`"
+        )
         return RollOutcome.failed(self._work("report", roll.key, roll.task), why)
 
     def _outcomes(self, done: Routine) -> dict[str, RollOutcome]:
