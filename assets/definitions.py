@@ -12,6 +12,8 @@ from assets.strategies import OWNERS, STRATEGIES
 from wf_dagster.orchestration import (
     TaskPoolResource,
     TrackingResource,
+    build_freshness_sensor,
+    build_online_checks,
     build_online_schedule,
     build_rolling_assets,
     build_signals_asset,
@@ -44,6 +46,7 @@ defs = dg.Definitions(
         *(asset for strategy in strategies for asset in strategy),
         build_signals_asset(list(STRATEGIES), owners=OWNERS),
     ],
+    asset_checks=build_online_checks(strategies),
     schedules=[
         build_online_schedule(strategy, "30 17 * * *", "America/New_York")
         for strategy in strategies
@@ -52,6 +55,7 @@ defs = dg.Definitions(
         *(new_data_sensor(strategy) for strategy in strategies),
         *(roll_due_sensor(strategy) for strategy in strategies),
         failed_recorder_sensor(),
+        build_freshness_sensor(strategies),
     ],
     resources={"tracking": TrackingResource()},
 )

@@ -85,6 +85,8 @@ _WHERE = {
     "UnsafeObjectError": "wf_dagster.errors",
     "WfError": "wf_dagster.errors",
     "begin_task_train": "wf_dagster.training",
+    "build_freshness_sensor": "wf_dagster.orchestration",
+    "build_online_checks": "wf_dagster.orchestration",
     "build_online_schedule": "wf_dagster.orchestration",
     "build_rolling_assets": "wf_dagster.orchestration",
     "build_signals_asset": "wf_dagster.orchestration",
@@ -158,6 +160,8 @@ if TYPE_CHECKING:
     from wf_dagster.orchestration import RollingAssets as RollingAssets
     from wf_dagster.orchestration import TaskPoolResource as TaskPoolResource
     from wf_dagster.orchestration import TrackingResource as TrackingResource
+    from wf_dagster.orchestration import build_freshness_sensor as build_freshness_sensor
+    from wf_dagster.orchestration import build_online_checks as build_online_checks
     from wf_dagster.orchestration import build_online_schedule as build_online_schedule
     from wf_dagster.orchestration import build_rolling_assets as build_rolling_assets
     from wf_dagster.orchestration import build_signals_asset as build_signals_asset

@@ -151,7 +151,11 @@ def average_signals(experiments: Sequence[str], *, only_exist: bool = False) -> 
 
 
 def keep(
-    experiment_name: str, kind: str, objects: Mapping[str, Any], figures: Mapping[str, Any]
+    experiment_name: str,
+    kind: str,
+    objects: Mapping[str, Any],
+    figures: Mapping[str, Any],
+    tags: Mapping[str, str] | None = None,
 ) -> Recorder:
     """Put objects into the experiment's one recorder of this kind, replacing older ones.
 
@@ -162,6 +166,7 @@ def keep(
         kind: Name of the recorder, and its tag ``wf_kind``.
         objects: What is kept, by name.
         figures: Numbers become metrics; the rest is left out.
+        tags: Further tags of the recorder.
     """
     kept = find_recorders(experiment_name, tags={KIND_TAG: kind}, status=None)
     with R.start(
@@ -169,7 +174,7 @@ def keep(
         recorder_id=kept[0].id if kept else None,
         recorder_name=kind,
         resume=bool(kept),
-        tags={KIND_TAG: kind},
+        tags={**(tags or {}), KIND_TAG: kind},
     ):
         recorder: Recorder = R.get_recorder()
         recorder.save_objects(**objects)

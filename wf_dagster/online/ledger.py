@@ -24,7 +24,7 @@ from wf_dagster.errors import (
 )
 from wf_dagster.online.state import ONLINE_TAG, OnlineState
 from wf_dagster.settings import get_settings
-from wf_dagster.tracking import MLflowExperiment, MLflowRecorder, R, find_recorders, holder
+from wf_dagster.tracking import MLflowExperiment, MLflowRecorder, R, find_recorders, holder, sweep
 from wf_dagster.tracking.recorder import KIND_TAG
 
 ONLINE_KEY = "online_status"
@@ -99,22 +99,28 @@ class OnlineLedger:
     def exclusive(self) -> Iterator[None]:
         """Keep other processes from changing the state inside the block.
 
+        Runs that dead processes left in the experiment are ended first.
+
         Raises:
             OnlineError: Another process is at it.
         """
         if self._depth:  # this object has it already
             yield
             return
+        experiment = R.get_exp(experiment_name=self.experiment_name)
         folder = get_settings().make_home() / "locks"
         folder.mkdir(exist_ok=True)
-        self._held = None  # it may have been deleted meanwhile
-        recorder = self._recorder() or self._made()
-        lock = FileLock(folder / f"online-{recorder.id}.lock")
+        lock = FileLock(folder / f"online-{experiment.id}.lock")
         try:
             lock.acquire(timeout=PATIENCE)
         except Timeout:
-            raise self._busy(holder(recorder) or "another process") from None
+            recorder = self._recorder()
+            who = None if recorder is None else holder(recorder)
+            raise self._busy(who or "another process") from None
         try:
+            sweep(self.experiment_name)  # or one would seem to go on with what a dead one began
+            self._held = None  # it may have been deleted meanwhile
+            recorder = self._recorder() or self._made()
             # the lock file speaks for this machine, the heartbeat for the others
             if other := holder(recorder):
                 raise self._busy(other)

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from wf_dagster.online.ledger import OnlineLedger
 from wf_dagster.online.strategy import OnlineStrategy, RollingStrategy
 from wf_dagster.progress import progress_bar
 from wf_dagster.settings import replayed
-from wf_dagster.tracking import Recorder, sweep
+from wf_dagster.tracking import Recorder
 from wf_dagster.training import Trainer, TrainerR
 
 _log = logging.getLogger(__name__)
@@ -145,6 +146,7 @@ class OnlineManager:
         chosen = self.strategies if strategies is None else list(strategies)
         done = Routine()
         with self._exclusive(chosen), _as_of(self.cur_time):
+            self._recall()
             for strategy in chosen:
                 self._check_past(strategy, self.cur_time)
             tasks = {strategy: strategy.first_tasks() for strategy in chosen}
@@ -188,10 +190,15 @@ class OnlineManager:
 
         Raises:
             OnlineError: A name is there already.
+            TrainingError: Some tasks failed; the others are online.
         """
         new = _several(strategies)
         _check_names([*self.strategies, *new])
-        self.first_train(new)
+        try:
+            self.first_train(new)
+        except TrainingError:  # those that could be trained are online
+            self.strategies.extend(new)
+            raise
         self.strategies.extend(new)
 
     # every session
@@ -235,15 +242,18 @@ class OnlineManager:
         """As :meth:`routine`, but tasks that failed are only noted in what it returns."""
         now = _session(cur_time, default_calendar())
         with self._exclusive(self.strategies):
+            self._recall()
             done = Routine(self._missed(now))
             for session in done.sessions:
                 with _as_of(session):
                     tasks = {
-                        s: s.prepare_tasks(session, **(task_kwargs or {})) for s in self.strategies
+                        s: s.prepare_tasks(session, **(task_kwargs or {}))
+                        for s in self.strategies
+                        if (self._worked(s) or session) <= session  # not one that is ahead
                     }
                     self._serve(tasks, session, done, model_kwargs)
             if not self._postpones():
-                self._send(done.sessions[0], signal_kwargs)
+                self._send(done.sessions[0], **(signal_kwargs or {}))
         return done
 
     def _serve(
@@ -282,17 +292,25 @@ class OnlineManager:
         todo = [task for task, model in zip(tasks, known, strict=True) if model is None]
         if not todo:
             return known
-        try:
-            made = self.trainer.train(todo, experiment_name=strategy.name_id)
-            if not self._postpones():
-                made = self.trainer.end_train(made, experiment_name=strategy.name_id)
-        except TrainingError as error:
-            done.failures[strategy.name_id] = error
-            made = error.trained
+        made = self._attempt(self.trainer.train, todo, strategy, done)
+        if not self._postpones():
+            begun = [model for model in made if model is not None]
+            ended = iter(self._attempt(self.trainer.end_train, begun, strategy, done))
+            made = [None if model is None else next(ended, None) for model in made]
         new = iter(made)
         trained = [next(new, None) if model is None else model for model in known]
         done.trained += [m for m, k in zip(trained, known, strict=True) if k is None and m]
         return [model for model in trained if model is not None]
+
+    def _attempt(
+        self, step: Callable[..., list[Any]], given: Any, strategy: OnlineStrategy, done: Routine
+    ) -> list[Any]:
+        """Models of a step of the trainer; ``None`` for one that failed, which is noted."""
+        try:
+            return step(given, experiment_name=strategy.name_id)
+        except TrainingError as error:
+            done.failures[strategy.name_id] = error
+            return list(error.trained)
 
     def _missed(self, now: pd.Timestamp) -> list[pd.Timestamp]:
         """The sessions after the last one that was worked through, up to this one."""
@@ -336,34 +354,47 @@ class OnlineManager:
         first = None
         if self.signals is not None and not over_write:
             first = sent.days_of(self.signals).max()
-        return self._prepare(first, prepare_func or AverageEnsemble())
+        made = self._prepare(first, prepare_func)
+        self._keep()
+        return made
 
     def get_signals(self) -> Any:
         """The signals: rows ``(datetime, instrument)``, sorted, each once; ``None`` before any."""
         return self.signals
 
-    def _send(self, first: pd.Timestamp, signal_kwargs: Kwargs) -> None:
+    def _recall(self) -> None:
+        """Go on from the signals that were sent, whichever manager has sent them."""
+        if self.name is None or self.status == self.STATUS_SIMULATING:
+            return
+        kept = sent.kept_signals(self.name, self._names())
+        if kept is not None and any(self._worked(s) is not None for s in self.strategies):
+            self.signals = kept
+
+    def _send(
+        self,
+        first: pd.Timestamp,
+        prepare_func: Callable[[Any], Any] | None = None,
+        over_write: bool = False,
+    ) -> None:
         if self.name is None:
             return
-        given = dict(signal_kwargs or {})
-        if self.signals is None or given.pop("over_write", False):
+        before = self.signals
+        if before is None or over_write:
             start = None
         else:  # a session that was missed before, or whose signals were never sent
-            start = min(first, sent.days_of(self.signals).max() + pd.Timedelta(days=1))
+            start = min(first, sent.days_of(before).max() + pd.Timedelta(days=1))
         try:
-            self._prepare(start, given.pop("prepare_func", None) or AverageEnsemble())
+            self._prepare(start, prepare_func)
         except CollectError as error:
             _log.warning("no signals at %s: %s", self.cur_time.date(), error)
             return
-        if self.status == self.STATUS_ONLINE:
-            sent.keep_signals(self.name, self.signals)
+        if before is None or not before.equals(self.signals):
+            self._keep()
 
-    def _prepare(self, first: pd.Timestamp | None, function: Callable[[Any], Any]) -> Any:
-        by_day = getattr(function, "by_day", False)
-        if first is not None and by_day:
-            collected = sent.since(self._collector_since(first)(), first)
-        else:
-            collected = self.get_collector()()
+    def _prepare(self, first: pd.Timestamp | None, prepare_func: Any) -> Any:
+        function = prepare_func or AverageEnsemble()
+        since = first if getattr(function, "by_day", False) else None
+        collected = sent.since(self._served(since)(), since)
         if not collected:
             if self.signals is None:
                 raise CollectError("no model has predictions: train the first tasks")
@@ -372,18 +403,23 @@ class OnlineManager:
         self.signals = sent.appended(self.signals, new, first)
         return new if first is None else new[sent.days_of(new) >= first]
 
-    def _collector_since(self, first: pd.Timestamp) -> MergeCollector:
-        """Collects the predictions of the models that were online at a session or later."""
+    def _keep(self) -> None:
+        if self.name is not None and self.status == self.STATUS_ONLINE:
+            sent.keep_signals(self.name, self.signals, self._names())
+
+    def _served(self, since: pd.Timestamp | None) -> MergeCollector:
+        """Collects what models have predicted while they were online."""
         return MergeCollector(
             {
-                strategy.name_id: strategy.get_collector(
-                    recorder_ids=strategy.tool.state().serving_since(f"{first:{_DAY}}")
-                )
+                strategy.name_id: strategy.get_served(self.cur_time, since)
                 if isinstance(strategy, RollingStrategy)
                 else strategy.get_collector()
                 for strategy in self.strategies
             }
         )
+
+    def _names(self) -> list[str]:
+        return [strategy.name_id for strategy in self.strategies]
 
     # simulation
 
@@ -412,6 +448,7 @@ class OnlineManager:
         """
         calendar = default_calendar()
         sessions = _every(frequency, calendar.between(self.cur_time, _session(end_time, calendar)))
+        self._recall()
         self.status = self.STATUS_SIMULATING
         try:
             with self._exclusive(self.strategies):
@@ -421,11 +458,11 @@ class OnlineManager:
                         self.routine(session, task_kwargs, model_kwargs, signal_kwargs)
                         update(done, None)
                 if self._postpones():
-                    self.delay_prepare(model_kwargs, signal_kwargs)
+                    self.delay_prepare(signal_kwargs=signal_kwargs)
         finally:
             self.status = self.STATUS_ONLINE
-        if self.signals is not None and self.name is not None:
-            sent.keep_signals(self.name, self.signals)
+        if self.signals is not None:
+            self._keep()
         return self.signals
 
     def delay_prepare(self, model_kwargs: Kwargs = None, signal_kwargs: Kwargs = None) -> None:
@@ -437,17 +474,19 @@ class OnlineManager:
         Args:
             model_kwargs: Further arguments of the trainer's ``end_train``.
             signal_kwargs: Further arguments of :meth:`prepare_signals`.
+
+        Raises:
+            TrainingError: Models could not be trained; everything else was done.
         """
+        done = Routine()
         with self._exclusive(self.strategies), _as_of(self.cur_time):
             for strategy in self.strategies:
-                self.trainer.end_train(
-                    self._models(strategy),
-                    experiment_name=strategy.name_id,
-                    **(model_kwargs or {}),
-                )
+                end_train = partial(self.trainer.end_train, **(model_kwargs or {}))
+                self._attempt(end_train, self._models(strategy), strategy, done)
                 strategy.catch_up(self.cur_time)
-            given = dict(signal_kwargs or {})
-            self._prepare(None, given.pop("prepare_func", None) or AverageEnsemble())
+            self._prepare(None, (signal_kwargs or {}).get("prepare_func"))
+        self._keep()
+        done.raise_failures()
 
     def _models(self, strategy: OnlineStrategy) -> list[Any]:
         if isinstance(strategy, RollingStrategy):
@@ -498,14 +537,13 @@ class OnlineManager:
             raise OnlineError(f"{names}: no online model yet; begin with first_train or adopt")
         made.history = dict(sorted(made.history.items()))
         made.begin_time, made.cur_time = min(made.history), max(made.history)
-        kept = sent.kept_signals(name)
-        made.signals = None if kept is None else kept["score"].rename(None)
+        made._recall()
         return made
 
     def to_pickle(self, path: str | Path) -> None:
         """Keep the manager in a file; models stay in their experiments."""
         history = [
-            (day, [(self.strategies.index(s), [m.id for m in models]) for s, models in by.items()])
+            (day, [(self.strategies.index(s), _ids(s, models)) for s, models in by.items()])
             for day, by in self.history.items()
         ]
         state = {**self.__dict__, "history": history}
@@ -533,7 +571,7 @@ class OnlineManager:
         made = cls.__new__(cls)
         made.__dict__.update(state)
         made.history = {
-            day: {made.strategies[n]: made.strategies[n].tool.recorders(ids) for n, ids in by}
+            day: {made.strategies[n]: _models(made.strategies[n], ids) for n, ids in by}
             for day, by in state["history"]
         }
         return made
@@ -546,7 +584,6 @@ class OnlineManager:
             for strategy in sorted(strategies, key=lambda strategy: strategy.name_id):
                 if (ledger := _ledger(strategy)) is not None and not ledger.busy:
                     stack.enter_context(ledger.exclusive())
-                    sweep(strategy.name_id)
             yield
 
     def _worked(self, strategy: OnlineStrategy) -> pd.Timestamp | None:
@@ -579,6 +616,17 @@ _OWN = (
 def _ledger(strategy: OnlineStrategy) -> OnlineLedger | None:
     ledger = getattr(strategy.tool, "ledger", None)
     return None if ledger is None else ledger()
+
+
+def _ids(strategy: OnlineStrategy, models: Sequence[Any]) -> list[Any]:
+    """Recorders by their ids; what a strategy of another kind has is kept as it is."""
+    if isinstance(strategy, RollingStrategy):
+        return [model.id for model in models]
+    return list(models)
+
+
+def _models(strategy: OnlineStrategy, ids: Sequence[Any]) -> list[Any]:
+    return strategy.tool.recorders(ids) if isinstance(strategy, RollingStrategy) else list(ids)
 
 
 def _several(strategies: OnlineStrategy | Sequence[OnlineStrategy]) -> list[OnlineStrategy]:

@@ -1,5 +1,7 @@
 """Rolls, collectors and signals as Dagster assets: the only room that knows Dagster."""
 
+from wf_dagster.orchestration.checks import build_online_checks
+from wf_dagster.orchestration.freshness import build_freshness_sensor
 from wf_dagster.orchestration.online_runs import online_job
 from wf_dagster.orchestration.partitions import RollingPartitions, rolling_partitions
 from wf_dagster.orchestration.rolling import RollingAssets
@@ -19,6 +21,8 @@ __all__ = [
     "RollingPartitions",
     "TaskPoolResource",
     "TrackingResource",
+    "build_freshness_sensor",
+    "build_online_checks",
     "build_online_schedule",
     "build_rolling_assets",
     "build_signals_asset",

@@ -1,12 +1,11 @@
 """Asset checks of a strategy that serves."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import dagster as dg
 import pandas as pd
+from typing_extensions import Self
 
 from wf_dagster.errors import ObjectNotFoundError
 from wf_dagster.online import quality
@@ -184,7 +183,7 @@ class _Rolls:
     @classmethod
     def of_run(
         cls, context: dg.AssetCheckExecutionContext, step: Step, inspection: Inspection
-    ) -> _Rolls:
+    ) -> Self:
         keys = _keys(context.run.tags, step)
         chosen = inspection.serving() if keys is None else inspection.of_rolls(keys)
         daily = keys is None or any(one.is_online for one in chosen)

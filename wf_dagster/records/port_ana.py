@@ -234,9 +234,8 @@ class PortAnaRecord(DependentRecord):
 
 def _nothing() -> Simulation:
     days = pd.DatetimeIndex([], name="datetime")
-    return Simulation(
-        pd.DataFrame(index=days, columns=_COLUMNS, dtype="float64"), pd.DataFrame(index=days)
-    )
+    report = pd.DataFrame(index=days, columns=_COLUMNS, dtype="float64")
+    return Simulation(report, pd.DataFrame(index=days, columns=pd.Index([], dtype="object")))
 
 
 def _day(name: str, value: Any) -> pd.Timestamp | None:

@@ -111,6 +111,7 @@ class TrainerRM(Trainer):
         if as_of := get_settings().replay_date():  # workers elsewhere do not know of it
             tasks = [{**task, AS_OF: as_of} for task in tasks]
         ids = pool.create_task(tasks)
+        _try_again(pool, ids, before_status)
         if not self.skip_run_task:
             self._run(
                 pool,
@@ -285,6 +286,7 @@ class DelayTrainerRM(TrainerRM):
         ids = [self._task_id(recorder) for recorder in recs]
         experiment = experiment_name or self.experiment_name
         pool = self._pool(experiment)
+        _try_again(pool, ids, PART_DONE)
         if not self.skip_end:
             self._run(
                 pool,
@@ -321,6 +323,11 @@ class DelayTrainerRM(TrainerRM):
             ) from None
 
 
+def _try_again(pool: TaskManager, ids: Sequence[str], status: str) -> None:
+    """What failed in all its attempts has as many again: somebody asks for it anew."""
+    pool.reset_status({"_id": {"$in": list(ids)}, "status": FAILED}, status)
+
+
 def _results(pool: TaskManager, ids: Sequence[str]) -> list[Recorder]:
     found = {task["_id"]: task for task in pool.query({"_id": {"$in": list(ids)}})}
     errors = {i: why for i, why in enumerate(_errors(found, ids)) if why}
@@ -329,8 +336,7 @@ def _results(pool: TaskManager, ids: Sequence[str]) -> list[Recorder]:
         lines = "".join(f"\n- task {n} ({ids[n]}): {why}" for n, why in errors.items())
         raise TrainingError(
             f"{len(errors)} of {len(ids)} tasks of pool {pool.task_pool!r} failed; the others are "
-            f"trained and kept. `reset_status({{'status': 'failed'}}, 'waiting')` has them tried "
-            f"again:{lines}",
+            f"trained and kept. They are tried again when the trainer is given them again:{lines}",
             trained,
         )
     return trained

@@ -10,16 +10,26 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from typing import Any
 
-from wf_dagster.errors import LeaseError, PoolInputError, PoolStoreError, TaskNotFoundError
+from wf_dagster.errors import (
+    LeaseError,
+    PoolError,
+    PoolInputError,
+    PoolStoreError,
+    TaskError,
+    TaskNotFoundError,
+    TrackingError,
+)
 from wf_dagster.settings import get_settings
 from wf_dagster.tasks.pool import TaskManager
 from wf_dagster.tasks.pool.states import FETCHABLE, check_status
 from wf_dagster.tracking import R, check_tracking
+from wf_dagster.tracking.retry import StoreError
 from wf_dagster.training.outcome import RollOutcome, Work, WorkKind
 from wf_dagster.training.parallel import share_features
 from wf_dagster.training.processes import Workers, prepare_workers
 
 _log = logging.getLogger(__name__)
+UNREADABLE = "unreadable task"  # the key of an outcome whose task could not be loaded
 _PAUSE = 1.0  # seconds between two looks at a pool that has nothing to give
 MakeWork = Callable[[Mapping[str, Any]], Work]
 
@@ -67,28 +77,28 @@ class PoolJob:
             )
 
     def work(self, task: Mapping[str, Any]) -> Work:
-        """What a worker process has to do for a fetched task."""
+        """What a worker process has to do for a fetched task.
+
+        Raises:
+            TaskError: Its definition is no task.
+        """
         tags = dict(self.tags or {})
         if self.before_status == TaskManager.STATUS_PART_DONE:
             recorder_id = getattr(task["res"], "id", None)
             return _work(task, "end", self.experiment_name, recorder_id=recorder_id, tags=tags)
-        definition = task["def"]
-        if "task" not in definition or "model" in definition:
-            return _work(
-                task,
-                "train",
-                self.experiment_name,
-                task=definition,
-                recorder_name=self.recorder_name,
-                tags=tags,
-            )
+        definition = inner = task["def"]
+        given: Mapping[str, Any] = {}
+        if isinstance(definition, Mapping) and "task" in definition and "model" not in definition:
+            given, inner = definition, definition["task"]
+        if not isinstance(inner, Mapping):
+            raise TaskError(f"the definition {inner!r} is no task: it needs 'model' and 'dataset'")
         return _work(
             task,
             "train",
-            definition.get("experiment_name") or self.experiment_name,
-            task=definition["task"],
-            recorder_name=definition.get("recorder_name") or self.recorder_name,
-            tags={**tags, **definition.get("tags", {})},
+            given.get("experiment_name") or self.experiment_name,
+            task=dict(inner),
+            recorder_name=given.get("recorder_name") or self.recorder_name,
+            tags={**tags, **given.get("tags", {})},
         )
 
 
@@ -117,8 +127,9 @@ def work_through_pool(
 ) -> Iterator[RollOutcome]:
     """Train what can be fetched from a pool, and yield an outcome for each attempt.
 
-    A task whose training raises, or kills its process, is given back and fetched again until its
-    attempts are used up. Whatever interrupts this gives back the tasks in work.
+    A task that cannot be loaded, or whose training raises or kills its process, is given back and
+    fetched again until its attempts are used up. Whatever interrupts this gives back the tasks in
+    work.
 
     Args:
         job: Which tasks, and how.
@@ -147,7 +158,7 @@ def work_through_pool(
     try:
         while True:
             while not stopping.is_set() and slots.free and slots.fetch():
-                pass
+                yield from slots.refused()
             if slots.busy:
                 yield from slots.finished(_PAUSE)
             elif stopping.is_set() or not (follow or (wait_for_others and _is_held(job))):
@@ -175,6 +186,7 @@ class _Slots:
         self._idle: list[Workers | None] = []
         self._running: dict[Future[RollOutcome], tuple[Mapping[str, Any], Workers | None]] = {}
         self._started = 0
+        self._refused: list[RollOutcome] = []
 
     @property
     def free(self) -> bool:
@@ -187,18 +199,36 @@ class _Slots:
     def fetch(self) -> bool:
         """Fetch a task and begin with it, if there is one."""
         pool = self._job.pool
-        task = pool.fetch_task(self._job.query, self._job.before_status)
+        try:
+            task = pool.fetch_task(self._job.query, self._job.before_status)
+        except (PoolStoreError, PoolInputError):
+            raise
+        except (PoolError, TrackingError) as error:  # it cannot be read, and has been given back
+            if isinstance(error, StoreError):
+                raise
+            self._refused.append(RollOutcome(UNREADABLE, "train", "", error=str(error)))
+            return True
         if task is None:
             return False
         try:
-            self._begin(task)
+            work = self._make_work(task)
+            self._begin(task, work)
+        except TaskError as error:
+            pool.return_task(task, self._job.before_status, error=str(error))
+            self._refused.append(
+                RollOutcome(str(task["_id"]), "train", task["fingerprint"], error=str(error))
+            )
         except BaseException:
             pool.return_task(task, self._job.before_status)
             raise
         return True
 
-    def _begin(self, task: Mapping[str, Any]) -> None:
-        work = self._make_work(task)
+    def refused(self) -> Iterator[RollOutcome]:
+        """Outcomes of tasks that no work could be made of."""
+        while self._refused:
+            yield self._refused.pop()
+
+    def _begin(self, task: Mapping[str, Any], work: Work) -> None:
         if not self._started:
             if not self._here:
                 prepare_workers(work.task or {}, self._count)

@@ -76,8 +76,9 @@ def decode(content: bytes, what: str, allow: Sequence[str] = ()) -> Any:
         raise
     except Exception as error:  # a damaged pickle may raise anything
         raise PoolError(
-            f"{what} cannot be read ({type(error).__name__}: {error}): it is damaged; compute it "
-            "again after `reset_status({'_id': ...}, 'waiting')`, or remove the task"
+            f"{what} cannot be read ({type(error).__name__}: {error}): it is damaged; have a "
+            "result computed again with `reset_status({'_id': ...}, 'waiting')`, remove a "
+            "definition and create it again"
         ) from error
     return _find(("object", value.recorder_id), allow) if isinstance(value, KeptResult) else value
 
