@@ -124,7 +124,7 @@ class OnlineStep:
 
     def _outcomes(self, done: Routine) -> dict[str, RollOutcome]:
         """The outcome of each roll that was touched, by key."""
-        outcomes = {}
+        outcomes: dict[str, RollOutcome] = {}
         for recorder in dict.fromkeys((*done.trained, *done.predicted, *done.labelled)):
             task, key = self.strategy.task_of(recorder), self._key(recorder)
             outcome = do(self._work("update", key, task, recorder))
