@@ -11,7 +11,7 @@ from wf_dagster.settings import get_settings
 from wf_dagster.tasks import AS_OF, WARM_START
 from wf_dagster.tasks.pool import TaskManager, run_task
 from wf_dagster.tracking import Recorder
-from wf_dagster.training.pool_work import PoolJob, work_through_pool
+from wf_dagster.training.pool_work import PoolJob, offer_lost, work_through_pool
 from wf_dagster.training.task import begin_task_train, end_task_train, task_train
 from wf_dagster.training.trainers import (
     STATUS_BEGIN,
@@ -32,7 +32,8 @@ class TrainerRM(Trainer):
     """Trains tasks into recorders through a task pool, so that each is trained once.
 
     Any number of workers can help: :meth:`worker` in other processes, ``wf-dagster worker`` on
-    other machines. A definition that the pool has seen done before is not trained again.
+    other machines. A definition that the pool has seen done before is not trained again, unless its
+    recorder was deleted.
 
     Args:
         experiment_name: MLflow experiment.
@@ -112,6 +113,7 @@ class TrainerRM(Trainer):
             tasks = [{**task, AS_OF: as_of} for task in tasks]
         ids = pool.create_task(tasks)
         _try_again(pool, ids, before_status)
+        offer_lost(pool, {"_id": {"$in": ids}})
         if not self.skip_run_task:
             self._run(
                 pool,

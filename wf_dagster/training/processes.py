@@ -103,7 +103,8 @@ class Workers:
 
     def close(self) -> None:
         """Let the workers go when they have done what they are at."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        # waited for: an interpreter that ends meanwhile may print a traceback of its own
+        self._pool.shutdown(wait=True, cancel_futures=True)
 
     def stop(self) -> None:
         """End the workers now; a roll in work is lost, a finished one is committed."""
