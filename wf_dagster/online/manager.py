@@ -157,7 +157,7 @@ class OnlineManager:
         """Begin with what a backfill has trained, instead of :meth:`first_train`.
 
         The latest finished rolls, as their strategies define them now, go online; where the latest
-        roll was never trained, it is trained. A strategy that has begun stays as it is.
+        roll was never trained, it is trained. A strategy with online models stays as it is.
 
         Returns:
             What was done.
@@ -166,7 +166,8 @@ class OnlineManager:
             OnlineError: A strategy is no :class:`RollingStrategy`.
             TrainingError: A latest roll cannot be trained.
         """
-        new = [strategy for strategy in self.strategies if self._worked(strategy) is None]
+        # one whose first training failed has worked through a session, and nothing serves
+        new = [strategy for strategy in self.strategies if not strategy.tool.online_models()]
         done = Routine()
         if not new:
             return done
@@ -178,6 +179,7 @@ class OnlineManager:
                         f"{strategy.name_id}: only a RollingStrategy can take over what a backfill "
                         "has trained; use first_train"
                     )
+                self._check_past(strategy, self.cur_time)
                 found = strategy.trained(strategy.first_tasks(), self.cur_time)
                 strategy.prepare_online_models([r for r in found if r], self.cur_time)
                 tasks[strategy] = strategy.current_tasks()

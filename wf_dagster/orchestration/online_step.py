@@ -117,12 +117,14 @@ class OnlineStep:
         if recorder is not None:
             return do(self._work("report", roll.key, roll.task, recorder))
         failures = [str(error) for error in done.failures.values()]
-        why = "\n".join(failures) or f"roll {roll.key} was never trained: materialize its `recorders`"
+        why = (
+            "\n".join(failures) or f"roll {roll.key} was never trained: materialize its `recorders`"
+        )
         return RollOutcome.failed(self._work("report", roll.key, roll.task), why)
 
     def _outcomes(self, done: Routine) -> dict[str, RollOutcome]:
         """The outcome of each roll that was touched, by key."""
-        outcomes = {}
+        outcomes: dict[str, RollOutcome] = {}
         for recorder in dict.fromkeys((*done.trained, *done.predicted, *done.labelled)):
             task, key = self.strategy.task_of(recorder), self._key(recorder)
             outcome = do(self._work("update", key, task, recorder))
