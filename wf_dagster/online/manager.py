@@ -444,8 +444,12 @@ class OnlineManager:
                 end_train = partial(self.trainer.end_train, **(model_kwargs or {}))
                 self._attempt(end_train, self._models(strategy), strategy, done)
                 strategy.catch_up(self.cur_time)
-            self._prepare(None, (signal_kwargs or {}).get("prepare_func"))
-        self._keep()
+            try:
+                self._prepare(None, (signal_kwargs or {}).get("prepare_func"))
+                self._keep()
+            except CollectError:
+                done.raise_failures()  # which say why there is nothing
+                raise
         done.raise_failures()
 
     def _models(self, strategy: OnlineStrategy) -> list[Any]:
