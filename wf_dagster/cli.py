@@ -78,6 +78,44 @@ def qlib_import(
 
 
 @app.command()
+def replay(
+    first: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="DATE",
+            help="The first session; default the one after that of the clock.",
+            show_default=False,
+        ),
+    ] = None,
+    sessions: Annotated[int, typer.Option(min=1, help="How many sessions.")] = 5,
+    module: Annotated[
+        str | None,
+        typer.Option(
+            "-m",
+            "--module-name",
+            help="Module of the Definitions; default that of workspace.yaml or pyproject.toml.",
+            show_default=False,
+        ),
+    ] = None,
+    stop: Annotated[
+        bool, typer.Option("--stop", help="Remove the clock: all prices are seen again.")
+    ] = False,
+) -> None:
+    """Live through past sessions: train, switch, predict as the schedules would have done it.
+
+    Prices after the session are hidden, in this home folder, until --stop.
+    """
+    from wf_dagster.replay_cli import replay_sessions, stop_replay
+
+    with plain_errors():
+        if stop:
+            stop_replay(module)
+        else:
+            replay_sessions(module, first, sessions)
+
+
+@app.command()
 def sweep(
     experiment: Annotated[str | None, typer.Option(help="Only this experiment.")] = None,
     stale_minutes: Annotated[

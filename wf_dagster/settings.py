@@ -43,7 +43,8 @@ class Settings(BaseSettings):
         task_store: URL of the task pool; default a SQLite file in ``home``.
         prices: ``"sample"`` or the path of a Parquet or CSV file, or of a folder of them.
         as_of: Replay date; rows after it are hidden.
-        replay_clock: A file that holds a replay date, which may move on while processes run.
+        replay_clock: A file that holds a replay date, which may move on while processes run;
+            default the file ``replay_clock`` in ``home``, if there is one.
         calendar: Name of an exchange (``"XNYS"``), ``"prices"`` for the sessions of the prices
             themselves, or ``"qlib"`` for Qlib's calendar; default ``"qlib"`` where Qlib is in use,
             else ``"XNYS"``.
@@ -123,8 +124,16 @@ class Settings(BaseSettings):
         Raises:
             SettingsError: The clock cannot be read, or shows no date.
         """
-        dates = [self.as_of, "" if self.replay_clock is None else _shown_by(self.replay_clock)]
+        dates = [self.as_of, _shown_by(self.clock_file()) if self.is_replaying() else ""]
         return min(filter(None, dates), default="")
+
+    def clock_file(self) -> Path:
+        """Where the replay clock is, or would be."""
+        return self.replay_clock or self.home / "replay_clock"
+
+    def is_replaying(self) -> bool:
+        """Whether a replay clock hides later prices."""
+        return self.replay_clock is not None or self.clock_file().exists()
 
     def resolved_tracking_uri(self) -> str:
         """The MLflow URI in use: the setting, or the SQLite file in ``home``."""

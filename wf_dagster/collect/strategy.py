@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
+from wf_dagster.calendars import TradingCalendar
 from wf_dagster.collect.ensembles import AverageEnsemble
 from wf_dagster.collect.rolling import collect_rolling
 from wf_dagster.errors import CollectError
@@ -60,25 +61,37 @@ class StrategyCollection:
             "rolls": self.rolls,
             "coverage": self.coverage,
             **self.summary,
+            "known labels": int(self.label.iloc[:, 0].notna().sum()),
             "fit_seconds": self.fit_seconds,
         }
 
 
-def collect_strategy(experiment_name: str, rolls: Rolls) -> StrategyCollection:
+def collect_strategy(
+    experiment_name: str,
+    rolls: Rolls,
+    calendar: TradingCalendar | None = None,
+    serving: Collection[str] = (),
+) -> StrategyCollection:
     """Collect the newest finished recorder of each roll into one frame and keep it.
 
     Only recorders of the present task definition count: predictions of two definitions are
-    never mixed. Where two rolls overlap, the later roll's predictions are kept.
+    never mixed, except that a model of an earlier definition counts while it serves, because its
+    roll has no other yet. Where two rolls overlap, the later roll's predictions are kept.
 
     Args:
         experiment_name: MLflow experiment of the strategy.
         rolls: The rolls that are expected.
+        calendar: Says which of them have begun; default the calendar of the rolls, which is as
+            old as they are.
+        serving: Ids of the recorders that are online.
 
     Raises:
         CollectError: No roll has a finished recorder.
     """
+    calendar = calendar or rolls.calendar
     wanted = {roll.key: fingerprint(roll.task) for roll in rolls}
     found: dict[str, Recorder] = {}
+    earlier: dict[str, Recorder] = {}
     other: set[str] = set()
     for recorder in find_recorders(experiment_name):  # newest first
         tags = recorder.list_tags()
@@ -87,6 +100,9 @@ def collect_strategy(experiment_name: str, rolls: Rolls) -> StrategyCollection:
             found.setdefault(key, recorder)
         else:
             other.add(key)
+            if key in wanted and recorder.id in serving:
+                earlier.setdefault(key, recorder)
+    found = {**earlier, **found}
     if not found:
         raise CollectError(
             f"experiment {experiment_name!r} holds no finished recorder of the strategy's "
@@ -94,8 +110,8 @@ def collect_strategy(experiment_name: str, rolls: Rolls) -> StrategyCollection:
         )
     made = collect_rolling(
         [(roll.key, found[roll.key]) for roll in rolls if roll.key in found],
-        expected=[roll.key for roll in rolls if roll.has_begun(rolls.calendar)],
-        sessions=rolls.test_sessions(),
+        expected=[roll.key for roll in rolls if roll.has_begun(calendar)],
+        sessions=rolls.test_sessions(calendar),
     )
     horizon = label_horizon(next(iter(rolls)).task)
     summary = signal_summary(made.pred, made.label, horizon=horizon)

@@ -45,9 +45,12 @@ def ensure() -> None:
         settings = get_settings()
         if _follows_user(config, settings):
             _adopt(config)
-        elif not config.registered or _wanted(settings) != _state.wanted:
-            _initialise(settings)
-            _state.by_user = False
+        elif not _registered(config) or _wanted(settings) != _state.wanted:
+            _state.wanted, _state.by_user = None, False  # what fails leaves nothing to rely on
+            try:
+                _initialise(settings)
+            finally:
+                _state.provider = copy.deepcopy(config["provider_uri"])
         _state.wanted = _wanted(get_settings())
         _state.provider = copy.deepcopy(config["provider_uri"])
         from wf_dagster.interop.bridge import install
@@ -58,7 +61,7 @@ def ensure() -> None:
 def initialised_by_user() -> bool:
     """Whether the user's own ``qlib.init`` is in force."""
     config = sys.modules["qlib.config"].C if "qlib.config" in sys.modules else None
-    if config is None or not config.registered:
+    if config is None or not _registered(config):
         return False
     return _state.by_user or config["provider_uri"] != _state.provider
 
@@ -73,9 +76,13 @@ def _config() -> Any:
     return C
 
 
+def _registered(config: Any) -> bool:
+    return bool(config.get("_registered"))  # its own property fails after an init that failed
+
+
 def _follows_user(config: Any, settings: Settings) -> bool:
     """Whether the user's own ``qlib.init`` counts: it is newer than the settings, or alone."""
-    if not config.registered:
+    if not _registered(config):
         return False
     named = settings.qlib_options.get("provider_uri") or settings.qlib_provider_uri
     if config["provider_uri"] != _state.provider:  # called since we looked last

@@ -25,7 +25,7 @@ from wf_dagster.errors import (
 from wf_dagster.online.state import ONLINE_TAG, OnlineState
 from wf_dagster.settings import get_settings
 from wf_dagster.tracking import MLflowExperiment, MLflowRecorder, R, find_recorders, holder, sweep
-from wf_dagster.tracking.recorder import KIND_TAG
+from wf_dagster.tracking.recorder import KIND_TAG, Recorder
 
 ONLINE_KEY = "online_status"
 KIND = "online"
@@ -38,12 +38,16 @@ class OnlineLedger:
 
     Args:
         experiment_name: MLflow experiment; it need not be there yet.
+
+    Attributes:
+        found: Recorders that were looked up inside :meth:`exclusive`, by id.
     """
 
     def __init__(self, experiment_name: str) -> None:
         self.experiment_name = experiment_name
         self._held: MLflowRecorder | None = None
         self._depth = 0
+        self.found: dict[str, Recorder] = {}
 
     @property
     def busy(self) -> bool:
@@ -51,30 +55,36 @@ class OnlineLedger:
         return self._depth > 0
 
     def __getstate__(self) -> dict[str, object]:
-        return {"experiment_name": self.experiment_name, "_held": None, "_depth": 0}
+        return OnlineLedger(self.experiment_name).__dict__
 
     @property
     def exists(self) -> bool:
         """Whether the experiment has a state; before that the recorders' tags count."""
         return self._recorder() is not None
 
+    def held_by(self) -> str | None:
+        """The living process that is changing the state, in words; ``None`` when nobody is."""
+        recorder = self._recorder()
+        return None if recorder is None else holder(recorder)
+
     def read(self) -> OnlineState:
         """The state; an experiment without one has what its recorders' tags say."""
         recorder = self._recorder()
         if recorder is None:
-            tagged = find_recorders(
-                self.experiment_name, tags={ONLINE_KEY: ONLINE_TAG}, status=None
-            )
-            return OnlineState(online=tuple(r.id for r in tagged))
+            return self._tagged()
         try:
             return OnlineState.from_json(recorder.load_object(FILE, raw="bytes").decode())
-        except ObjectNotFoundError:  # its maker died before the first state was written
-            return OnlineState()
+        except ObjectNotFoundError:  # the first state is about to be written, or its writer died
+            return self._tagged()
         except ValueError as error:
             raise BrokenObjectError(
                 f"{FILE} of recorder {recorder.id} (experiment {self.experiment_name!r}) says "
                 f"nothing of online models: {error}; delete that recorder to start anew"
             ) from None
+
+    def _tagged(self) -> OnlineState:
+        tagged = find_recorders(self.experiment_name, tags={ONLINE_KEY: ONLINE_TAG}, status=None)
+        return OnlineState(online=tuple(recorder.id for recorder in tagged))
 
     def write(self, state: OnlineState) -> OnlineState:
         """Keep a state, then bring the recorders' tags in line; the state as it is then."""
@@ -130,6 +140,7 @@ class OnlineLedger:
                 yield
             finally:
                 self._depth = 0
+                self.found.clear()
                 recorder.end_run()
         finally:
             lock.release()

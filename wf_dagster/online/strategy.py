@@ -338,8 +338,6 @@ class RollingStrategy(OnlineStrategy):
         rec_key_func: Callable[[Recorder], Any] | None = None,
         rec_filter_func: Callable[[Recorder], bool] | None = None,
         artifacts_key: str | Sequence[str] | None = None,
-        *,
-        recorder_ids: Iterable[str] | None = None,
     ) -> Collector:
         """What collects the rolls of each model into one frame.
 
@@ -349,11 +347,9 @@ class RollingStrategy(OnlineStrategy):
                 its class, and of several templates with one class also their fingerprint.
             rec_filter_func: Which recorders; default all.
             artifacts_key: Which artifacts; default all.
-            recorder_ids: Only these recorders; no others are looked at.
         """
-        chosen = None if recorder_ids is None else list(recorder_ids)
         return RecorderCollector(
-            experiment=self.exp_name if chosen is None else lambda: self.tool.recorders(chosen),
+            experiment=self.exp_name,
             process_list=[RollingGroup()] if process_list is None else process_list,
             rec_key_func=rec_key_func or self._key,
             rec_filter_func=rec_filter_func,
@@ -370,11 +366,16 @@ class RollingStrategy(OnlineStrategy):
         """
         state = self.tool.state()
         served = WhileServing(state, to_day(until))
-        ids = None if since is None else state.serving_since(f"{to_day(since):%Y-%m-%d}")
-        return self.get_collector(
+
+        def listed() -> list[Recorder]:
+            if since is None:
+                return [*reversed(find_recorders(self.exp_name))]  # the latest counts
+            return self.tool.recorders(state.serving_since(f"{to_day(since):%Y-%m-%d}"))
+
+        return RecorderCollector(
+            experiment=listed,
             process_list=[served, RollingGroup()],
             rec_key_func=lambda recorder: served.key(recorder, self._key(recorder)),
-            recorder_ids=ids,
         )
 
     def _key(self, recorder: Recorder) -> tuple[str, tuple[Any, ...]]:

@@ -13,10 +13,9 @@ from wf_dagster.errors import ObjectNotFoundError, OnlineError
 from wf_dagster.records import SignalRecord
 from wf_dagster.records.signal import check_pred
 from wf_dagster.tracking import Recorder
+from wf_dagster.training.datasets import reload_dataset
 
 _log = logging.getLogger(__name__)
-
-LOAD_STATE = "ls"  # Qlib's name for: take the fitted processors, fit nothing
 
 
 class RMDLoader:
@@ -50,11 +49,10 @@ class RMDLoader:
         segments = segments or {"test": (start_time, end_time)}
         if getattr(dataset, "handler", None) is None:
             dataset.config(segments=segments)
-            dataset.setup_data()
         else:
             reach = {"start_time": start_time, "end_time": end_time}
             dataset.config(handler_kwargs=reach, segments=segments)
-            dataset.setup_data(handler_kwargs={"init_type": LOAD_STATE})
+        reload_dataset(dataset)
         return dataset
 
     def get_model(self) -> Any:

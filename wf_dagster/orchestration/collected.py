@@ -6,6 +6,7 @@ from typing import Any
 import dagster as dg
 
 from wf_dagster.collect import collect_strategy
+from wf_dagster.online import OnlineToolR
 from wf_dagster.orchestration.failures import shown_plainly
 from wf_dagster.orchestration.metadata import number_metadata
 from wf_dagster.orchestration.roll_step import RollStep
@@ -46,7 +47,12 @@ def build_collected_asset(
     )
     def collected(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
         with shown_plainly():
-            made = collect_strategy(step.experiment, step.partitions.rolls)
+            made = collect_strategy(
+                step.experiment,
+                step.partitions.rolls,
+                step.partitions.calendar(),
+                serving=OnlineToolR(step.experiment).state().online,
+            )
         if made.gaps:
             shown = ", ".join(made.gaps[:3]) + (" ..." if made.gaps[3:] else "")
             context.log.warning(

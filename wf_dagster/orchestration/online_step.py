@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 import pandas as pd
 
-from wf_dagster.calendars import default_calendar
+from wf_dagster.calendars import default_calendar, to_day
 from wf_dagster.errors import TrainingError
 from wf_dagster.online import OnlineManager, Routine
-from wf_dagster.settings import replayed
+from wf_dagster.online.sessions import as_of
 from wf_dagster.tasks import Roll, fingerprint
 from wf_dagster.tracking import R, Recorder
 from wf_dagster.training import RollOutcome, Trainer, Work
@@ -21,6 +20,9 @@ from wf_dagster.training.worker import do
 
 if TYPE_CHECKING:
     from wf_dagster.orchestration.roll_step import RollStep
+
+
+LAST = "last"  # the last session with prices, whichever that is
 
 
 class OnlineStep:
@@ -41,25 +43,35 @@ class OnlineStep:
         self.trained: dict[str, RollOutcome] = {}
         self.trainer = _RollTrainer(self, parent_id)
 
-    def run(self, session: str, again: bool, rolls: Sequence[Roll]) -> dict[str, RollOutcome]:
-        """Work through the session, and those that were missed before it.
+    def run(
+        self, date: str, again: bool, rolls: Sequence[Roll], selected: Sequence[str]
+    ) -> dict[str, RollOutcome]:
+        """Work through a session, and those that were missed before it.
 
         Args:
-            session: ISO date of a session that has closed.
+            date: ISO date of a session that has closed, or ``"last"``.
             again: Predict again all sessions of the online models: prices were restated.
             rolls: The rolls of the run; what changes beside them is logged as events.
+            selected: The assets of the run.
 
         Returns:
             The outcome of each of these rolls.
+
+        Raises:
+            CalendarError: It is no date.
+            OnlineError: Later sessions were worked through, or another run works on the strategy.
         """
         log = self.context.log
+        last = default_calendar().last_session
+        session = f"{last if date == LAST else to_day(date):%Y-%m-%d}"
         manager = OnlineManager(self.strategy, self.trainer, begin_time=session, name=None)
-        with _as_of(pd.Timestamp(session)):
+        with as_of(pd.Timestamp(session)):
             begun = manager.adopt()
             done = manager.work_through(session)
             done.add(begun)
             if again:
-                restated = self.strategy.predict_again(session)
+                with self.strategy.tool.ledger().exclusive():
+                    restated = self.strategy.predict_again(session)
                 done.predicted += restated.predicted
                 done.labelled += restated.labelled
             state = self.strategy.tool.state()
@@ -71,9 +83,11 @@ class OnlineStep:
             )
             for name, error in done.failures.items():
                 log.error(f"{name}: {error}")
-            return self._of_this_run(rolls, done)
+            return self._of_this_run(rolls, done, selected)
 
-    def _of_this_run(self, rolls: Sequence[Roll], done: Routine) -> dict[str, RollOutcome]:
+    def _of_this_run(
+        self, rolls: Sequence[Roll], done: Routine, selected: Sequence[str]
+    ) -> dict[str, RollOutcome]:
         """Log what changed beside the run's rolls; look up those that did not change."""
         mine = {roll.key for roll in rolls}
         outcomes = self._outcomes(done)
@@ -83,33 +97,40 @@ class OnlineStep:
             ("labels", [*done.trained, *done.labelled]),
         ):
             keys = {self._key(recorder) for recorder in changed}
-            beside = keys if part == "recorders" else keys - mine
+            beside = keys - mine if part in selected else keys
             made = [outcomes[key] for key in sorted(beside) if outcomes[key].ok]
             self.step.log_events(self.context, [part], made)
         found = {key: outcomes[key] for key in mine if key in outcomes}
         missing = [roll for roll in rolls if roll.key not in found]
         if missing:
+            # a model of an earlier definition serves until there is one of the present definition
+            serving = {self._key(r): r for r in self.strategy.held_models()}
             known = self.strategy.trained(
                 [r.task for r in missing], default_calendar().last_session
             )
             for roll, recorder in zip(missing, known, strict=True):
-                work = self._work("report", roll.key, roll.task, recorder)
-                if recorder is None:
-                    why = f"roll {roll.key} was never trained: materialize its `recorders`"
-                    found[roll.key] = RollOutcome.failed(work, why)
-                else:
-                    found[roll.key] = do(work)
+                found[roll.key] = self._unchanged(roll, recorder or serving.get(roll.key), done)
         return found
+
+    def _unchanged(self, roll: Roll, recorder: Recorder | None, done: Routine) -> RollOutcome:
+        if recorder is not None:
+            return do(self._work("report", roll.key, roll.task, recorder))
+        failures = [str(error) for error in done.failures.values()]
+        why = (
+            "\n".join(failures) or f"roll {roll.key} was never trained: materialize its `recorders`"
+        )
+        return RollOutcome.failed(self._work("report", roll.key, roll.task), why)
 
     def _outcomes(self, done: Routine) -> dict[str, RollOutcome]:
         """The outcome of each roll that was touched, by key."""
-        outcomes = {}
+        outcomes: dict[str, RollOutcome] = {}
         for recorder in dict.fromkeys((*done.trained, *done.predicted, *done.labelled)):
             task, key = self.strategy.task_of(recorder), self._key(recorder)
             outcome = do(self._work("update", key, task, recorder))
-            if key in self.trained and outcome.ok:
+            if recorder in done.trained and outcome.ok:
                 outcome = replace(outcome, kind="train")
-            outcomes[key] = outcome
+            # of two recorders of a roll the new one counts
+            outcomes.setdefault(key, outcome)
         return outcomes
 
     def _key(self, recorder: Recorder) -> str:
@@ -150,11 +171,6 @@ class _RollTrainer(Trainer):
         if failed := [f"- {o.key}: {o.error}" for o in made if not o.ok]:
             raise TrainingError("\n".join(failed), trained)
         return [recorder for recorder in trained if recorder is not None]
-
-
-def _as_of(session: pd.Timestamp) -> AbstractContextManager[None]:
-    last = default_calendar().last_session
-    return replayed(f"{session:%Y-%m-%d}") if session < last else nullcontext()
 
 
 def _ids(recorders: Sequence[Recorder]) -> set[str]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 from pydantic import Field
 
+from wf_dagster.errors import OnlineError
 from wf_dagster.online import RollingStrategy
 from wf_dagster.orchestration.failures import shown_plainly
 from wf_dagster.orchestration.metadata import roll_metadata
@@ -50,8 +51,9 @@ class RollConfig(dg.Config):
     online_session: str = Field(
         default="",
         description=(
-            "Work through this session (an ISO date), and those missed before it, as the online "
-            "schedule does: train what is due, switch models, update predictions and labels."
+            "Work through this session (an ISO date, or 'last' for the last one with prices), and "
+            "those missed before it, as the online schedule does: train what is due, switch "
+            "models, update predictions and labels."
         ),
     )
     predict_again: bool = Field(
@@ -61,6 +63,18 @@ class RollConfig(dg.Config):
             "prices were restated."
         ),
     )
+
+    def check(self) -> None:
+        """Refuse choices that would have no effect.
+
+        Raises:
+            OnlineError: ``predict_again`` has no session.
+        """
+        if self.predict_again and not self.online_session:
+            raise OnlineError(
+                "predict_again is a choice of online runs: give online_session as well, a date "
+                "or 'last'; without it, `predictions` alone are predicted again anyway"
+            )
 
 
 @dataclass(frozen=True)
@@ -86,6 +100,7 @@ class RollStep:
         with shown_plainly():
             rolls = [self.partitions.roll(key) for key in context.partition_keys]
             validate_task(rolls[0].task, resolve=True)
+            config.check()
         workers = workers_for(len(rolls), self.max_workers)
         if workers > 1 and not config.online_session:
             prepare_workers(rolls[0].task, workers)
@@ -95,7 +110,9 @@ class RollStep:
             try:
                 if config.online_session:
                     online = OnlineStep(self, context, parent_id)
-                    outcomes |= online.run(config.online_session, config.predict_again, rolls)
+                    outcomes |= online.run(
+                        config.online_session, config.predict_again, rolls, selected
+                    )
                 else:
                     works = self._plan(context, config, selected, rolls, parent_id)
                     self.work(context, works, outcomes)

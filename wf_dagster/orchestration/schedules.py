@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 import dagster as dg
 import pandas as pd
 
 from wf_dagster.calendars import default_calendar, to_day
-from wf_dagster.errors import WfError
-from wf_dagster.orchestration.online_runs import online_job, online_request, run_going, state_of
+from wf_dagster.orchestration.failures import shown_plainly
+from wf_dagster.orchestration.online_runs import (
+    online_job,
+    online_request,
+    request_key,
+    run_going,
+)
 from wf_dagster.orchestration.rolling import RollingAssets
 from wf_dagster.settings import get_settings
 
@@ -27,7 +33,8 @@ def build_online_schedule(
     Each tick asks for one run, which trains what is due, switches models, updates predictions and
     labels, and refreshes ``collected``, ``online_models`` and the signals, in this order. A day
     that is no session, or whose prices are not there yet, is skipped and says so; the next tick
-    makes up for it. A session is never worked through twice.
+    makes up for it. A session is worked through once; when its run failed, the next tick tries
+    again.
 
     All its runs carry the tags ``wf_online`` (the strategy) and ``wf_session``.
 
@@ -55,35 +62,40 @@ def build_online_schedule(
     def online_schedule(
         context: dg.ScheduleEvaluationContext,
     ) -> dg.RunRequest | dg.SkipReason:
-        try:
-            session, why = _session_of(context.scheduled_execution_time)
-            if session is None:
-                return dg.SkipReason(why)
-            worked = state_of(strategy).session
-        except WfError as error:
-            raise dg.Failure(description=str(error)) from None
-        day = f"{session:%Y-%m-%d}"
-        if worked is not None and worked >= day:
-            return dg.SkipReason(f"{strategy.name} has worked through {worked} already")
-        if run := run_going(context.instance, strategy):
-            return dg.SkipReason(f"run {run} is bringing {strategy.name} up to date")
-        return online_request(strategy, session, f"{strategy.name}:{day}")
+        with shown_plainly():
+            return _answer(context, strategy, execution_timezone)
 
     return online_schedule
 
 
-def _session_of(tick: pd.Timestamp | object) -> tuple[pd.Timestamp | None, str]:
+def _answer(
+    context: dg.ScheduleEvaluationContext, strategy: RollingAssets, timezone: str
+) -> dg.RunRequest | dg.SkipReason:
+    session, why = _session_of(context.scheduled_execution_time, timezone)
+    if session is None:
+        return dg.SkipReason(why)
+    if run := run_going(context.instance, strategy):
+        return dg.SkipReason(f"run {run} is bringing {strategy.name} up to date")
+    key = request_key(context.instance, strategy, f"{session:%Y-%m-%d}")
+    if key is None:
+        return dg.SkipReason(f"{strategy.name} has worked through {session:%Y-%m-%d} already")
+    return online_request(strategy, session, key)
+
+
+def _session_of(tick: datetime, timezone: str) -> tuple[pd.Timestamp | None, str]:
     """The session that a tick is for, or why there is none."""
     calendar = default_calendar()
     last = calendar.last_session
     if get_settings().replay_date():  # the replay date is today
         return last, ""
-    today = to_day(pd.Timestamp(tick).tz_localize(None))  # type: ignore[arg-type]
-    if today not in calendar.sessions:
+    moment = pd.Timestamp(tick)
+    today = to_day(moment.tz_convert(timezone).tz_localize(None) if moment.tzinfo else moment)
+    if today in calendar.sessions and today <= last:
+        return today, ""
+    known = get_settings().calendar != "prices" and today <= calendar.sessions[-1]
+    if known and today not in calendar.sessions:
         return None, f"{today:%Y-%m-%d} is no session of {get_settings().calendar}"
-    if last < today:
-        return None, (
-            f"prices of {today:%Y-%m-%d} are not there yet, the last are of {last:%Y-%m-%d}: a "
-            "later tick, or the new data sensor, takes them in"
-        )
-    return today, ""
+    return None, (
+        f"prices of {today:%Y-%m-%d} are not there yet, the last are of {last:%Y-%m-%d}: a "
+        "later tick, or the new data sensor, takes them in"
+    )

@@ -9,22 +9,24 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 
-from wf_dagster.calendars import default_calendar
 from wf_dagster.data import price_source
 from wf_dagster.data.sources import PriceSource
-from wf_dagster.errors import WfError
+from wf_dagster.orchestration.failures import shown_plainly
 from wf_dagster.orchestration.online_runs import (
+    ONLINE_RUN_TAG,
+    RESTATED_TAG,
     last_session,
     online_job,
     online_request,
+    request_key,
     run_going,
-    state_of,
 )
 from wf_dagster.orchestration.rolling import RollingAssets
 from wf_dagster.tasks import why_not_due
 from wf_dagster.tracking import end_runs_of
 
 Answer = dg.SensorResult | dg.SkipReason
+_RUNS_A_TICK = 100  # a first tick may find years of failed runs
 
 
 def new_data_sensor(
@@ -38,8 +40,8 @@ def new_data_sensor(
 
     A later last session asks for one run, however many sessions were missed. Prices of sessions
     that were there before and have changed ask for one that predicts the window of the online
-    models again. While a run is going it waits. Its cursor holds the session and the content of
-    the prices up to it, so a restart repeats nothing.
+    models again; should that run fail, the next one does so. While a run is going it waits. Its
+    cursor holds the session and the content of the prices up to it, so a restart repeats nothing.
 
     Args:
         strategy: What :func:`build_rolling_assets` gave.
@@ -56,10 +58,8 @@ def new_data_sensor(
         description=f"Brings {strategy.name} up to date when its prices move on.",
     )
     def sensor(context: dg.SensorEvaluationContext) -> Answer:
-        try:
+        with shown_plainly():
             return _new_data(context, strategy)
-        except WfError as error:
-            raise dg.Failure(description=str(error)) from None
 
     return sensor
 
@@ -73,16 +73,30 @@ def _new_data(context: dg.SensorEvaluationContext, strategy: RollingAssets) -> A
         return dg.SkipReason(f"no prices after {day}, and those before have not changed")
     if run := run_going(context.instance, strategy):
         return dg.SkipReason(f"run {run} is bringing {strategy.name} up to date")
-    cursor = json.dumps({"session": day, "version": version, "content": _content(source, session)})
+    content = _content(source, session)
+    now = {"session": day, "version": version, "content": content}
     restated = bool(seen) and _content(source, pd.Timestamp(seen["session"])) != seen["content"]
-    worked = state_of(strategy).session
-    if not restated and worked is not None and worked >= day:
+    if restated or _is_owed(context.instance, strategy, seen.get("restated")):
+        now["restated"] = content
+        key: str | None = f"{strategy.name}:{day}:restated:{content}"
+    else:
+        key = request_key(context.instance, strategy, day)
+    cursor = json.dumps(now)
+    if key is None:
         return dg.SensorResult(
-            skip_reason=f"{strategy.name} has worked through {worked} already", cursor=cursor
+            skip_reason=f"{strategy.name} has worked through {day} already", cursor=cursor
         )
-    key = f"{strategy.name}:{day}" + (f":{version[-24:]}" if restated else "")
-    request = online_request(strategy, session, key, predict_again=restated)
+    request = online_request(strategy, session, key, restated=now.get("restated", ""))
     return dg.SensorResult(run_requests=[request], cursor=cursor)
+
+
+def _is_owed(instance: dg.DagsterInstance, strategy: RollingAssets, restated: str | None) -> bool:
+    """Whether the run that was to predict again on restated prices has not succeeded."""
+    if not restated:
+        return False
+    tags = {ONLINE_RUN_TAG: strategy.name, RESTATED_TAG: restated}
+    success = dg.RunsFilter(tags=tags, statuses=[dg.DagsterRunStatus.SUCCESS])
+    return not instance.get_runs(success, limit=1)
 
 
 def _content(source: PriceSource, until: pd.Timestamp) -> str:
@@ -100,7 +114,8 @@ def roll_due_sensor(
 ) -> dg.SensorDefinition:
     """A sensor that has a roll trained as soon as all its labels are known.
 
-    Before the first session of its test window it is ``next_online``, from then on ``online``.
+    Before the first session of its test window it is ``next_online``, from then on ``online``. It
+    asks once a session until the roll is trained.
 
     Args:
         strategy: What :func:`build_rolling_assets` gave.
@@ -117,29 +132,29 @@ def roll_due_sensor(
         description=f"Trains the next roll of {strategy.name} as soon as it can be.",
     )
     def sensor(context: dg.SensorEvaluationContext) -> Answer:
-        try:
+        with shown_plainly():
             return _roll_due(context, strategy)
-        except WfError as error:
-            raise dg.Failure(description=str(error)) from None
 
     return sensor
 
 
 def _roll_due(context: dg.SensorEvaluationContext, strategy: RollingAssets) -> Answer:
-    calendar = default_calendar()
+    session = last_session()
+    calendar = strategy.step.partitions.calendar()
     due = [roll for roll in strategy.step.partitions.rolls if why_not_due(roll, calendar) is None]
     if not due:
         return dg.SkipReason("no roll is due")
-    key = due[-1].key
-    if context.cursor == key:
+    key, day = due[-1].key, f"{session:%Y-%m-%d}"
+    asked = f"{key}@{day}"
+    if context.cursor in (key, asked):
         return dg.SkipReason(f"roll {key} is the latest that is due, and was asked for")
     if run := run_going(context.instance, strategy):
         return dg.SkipReason(f"run {run} is bringing {strategy.name} up to date")
     online = strategy.step.strategy()
     if any(online.roll_key(online.task_of(m)) >= key for m in online.held_models()):
         return dg.SensorResult(skip_reason=f"roll {key} is trained", cursor=key)
-    request = online_request(strategy, calendar.last_session, f"{strategy.name}:due:{key}")
-    return dg.SensorResult(run_requests=[request], cursor=key)
+    request = online_request(strategy, session, f"{strategy.name}:due:{asked}")
+    return dg.SensorResult(run_requests=[request], cursor=asked)
 
 
 def failed_recorder_sensor(
@@ -158,7 +173,7 @@ def failed_recorder_sensor(
         default_status: Whether it is switched on from the start.
         name: Name of the sensor.
     """
-    ended = [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
+    badly = [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
 
     @dg.sensor(
         name=name,
@@ -170,20 +185,19 @@ def failed_recorder_sensor(
         since = float(context.cursor) if context.cursor else None
         found: Any = context.instance.get_run_records(
             dg.RunsFilter(
-                statuses=ended,
+                statuses=badly,
                 updated_after=None if since is None else _moment(since),
             ),
+            limit=_RUNS_A_TICK,
             order_by="update_timestamp",
             ascending=True,
         )
         lines = []
         for record in found:
             run = record.dagster_run
-            try:
-                for recorder in end_runs_of(run.run_id, f"its Dagster run {run.status.value}"):
-                    lines.append(f"{recorder.name} ({recorder.id}) of run {run.run_id}")
-            except WfError as error:
-                raise dg.Failure(description=str(error)) from None
+            with shown_plainly():
+                ended = end_runs_of(run.run_id, f"its Dagster run {run.status.value}")
+            lines += [f"{one.name} ({one.id}) of run {run.run_id}" for one in ended]
         cursor = str(max((r.update_timestamp.timestamp() for r in found), default=since or 0.0))
         why = f"ended {', '.join(lines)}" if lines else "no recorder was left running"
         context.log.info(why)
