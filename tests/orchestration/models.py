@@ -29,10 +29,7 @@ class FailsOn(SklearnModel):
         self.switch = switch
 
     def fit(self, dataset: Any) -> None:
-        path = Path(self.switch)
-        if (
-            path.exists()
-            and f"{pd.Timestamp(dataset.segments['test'][0]):%Y-%m-%d}" in path.read_text()
-        ):
+        path, start = Path(self.switch), pd.Timestamp(dataset.segments["test"][0])
+        if path.exists() and f"{start:%Y-%m-%d}" in path.read_text():
             raise ValueError("this roll fails")
         super().fit(dataset)

@@ -7,6 +7,7 @@ import dagster as dg
 
 from wf_dagster.collect import collect_strategy
 from wf_dagster.online import OnlineToolR
+from wf_dagster.orchestration.automation import on_new_results
 from wf_dagster.orchestration.failures import shown_plainly
 from wf_dagster.orchestration.metadata import number_metadata
 from wf_dagster.orchestration.roll_step import RollStep
@@ -44,6 +45,7 @@ def build_collected_asset(
         owners=list(owners),
         kinds={"pandas", "parquet"},
         metadata={"mlflow_experiment": step.experiment},
+        automation_condition=on_new_results() if step.declarative else None,
     )
     def collected(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
         with shown_plainly():

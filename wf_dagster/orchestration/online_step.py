@@ -13,7 +13,7 @@ from wf_dagster.calendars import default_calendar, to_day
 from wf_dagster.errors import TrainingError
 from wf_dagster.online import OnlineManager, Routine
 from wf_dagster.online.sessions import as_of
-from wf_dagster.tasks import Roll, fingerprint
+from wf_dagster.tasks import Roll, fingerprint, why_not_due
 from wf_dagster.tracking import R, Recorder
 from wf_dagster.training import RollOutcome, Trainer, Work
 from wf_dagster.training.worker import do
@@ -55,7 +55,7 @@ class OnlineStep:
             selected: The assets of the run.
 
         Returns:
-            The outcome of each of these rolls.
+            The outcome of each of these rolls; nothing of a single one that cannot be trained yet.
 
         Raises:
             CalendarError: It is no date.
@@ -109,17 +109,21 @@ class OnlineStep:
                 [r.task for r in missing], default_calendar().last_session
             )
             for roll, recorder in zip(missing, known, strict=True):
-                found[roll.key] = self._unchanged(roll, recorder or serving.get(roll.key), done)
+                made = self._unchanged(roll, recorder or serving.get(roll.key), done)
+                if made.ok or len(rolls) > 1 or why_not_due(roll, default_calendar()) is None:
+                    found[roll.key] = made
+                else:
+                    self.context.log.info(f"{made.error}; the run's partition is left as it is")
         return found
 
     def _unchanged(self, roll: Roll, recorder: Recorder | None, done: Routine) -> RollOutcome:
+        work = self._work("report", roll.key, roll.task, recorder)
         if recorder is not None:
-            return do(self._work("report", roll.key, roll.task, recorder))
+            return do(work)
         failures = [str(error) for error in done.failures.values()]
-        why = (
-            "\n".join(failures) or f"roll {roll.key} was never trained: materialize its `recorders`"
-        )
-        return RollOutcome.failed(self._work("report", roll.key, roll.task), why)
+        why = why_not_due(roll, default_calendar()) or "\n".join(failures)
+        never = f"roll {roll.key} was never trained: materialize its `recorders`"
+        return RollOutcome.failed(work, why or never)
 
     def _outcomes(self, done: Routine) -> dict[str, RollOutcome]:
         """The outcome of each roll that was touched, by key."""

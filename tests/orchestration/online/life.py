@@ -60,9 +60,8 @@ class Life:
         self.instance = instance
         self.clock = folder / "clock"
         self.clock.write_text(day(TEST))
-        self.path = use_prices(
-            folder / "prices.parquet", prices, replay_clock=self.clock, **settings
-        )
+        path = folder / "prices.parquet"
+        self.path = use_prices(path, prices, replay_clock=self.clock, **settings)
         self.define([made_assets()])
         self._all: pd.DataFrame | None = None
         self._seen: Counter[tuple[str, str | None]] = Counter()

@@ -206,9 +206,8 @@ def test_a_past_session_is_refused(life: Life) -> None:
     life.live(TEST, TEST + 3)
     request = online_request(life.strategy, SESSIONS[TEST + 1], "again")
     failed = failures(life.run(request))
-    assert (
-        f"has worked through {day(TEST + 3)}, so {day(TEST + 1)} is past" in failed["ridge_rolls"]
-    )
+    said = f"has worked through {day(TEST + 3)}, so {day(TEST + 1)} is past"
+    assert said in failed["ridge_rolls"]
 
 
 def test_another_process_at_work_is_named(life: Life, monkeypatch: pytest.MonkeyPatch) -> None:
