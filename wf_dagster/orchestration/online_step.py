@@ -109,11 +109,11 @@ class OnlineStep:
                 [r.task for r in missing], default_calendar().last_session
             )
             for roll, recorder in zip(missing, known, strict=True):
-                made = self._unchanged(roll, recorder or serving.get(roll.key), done)
-                if made.ok or len(rolls) > 1 or why_not_due(roll, default_calendar()) is None:
-                    found[roll.key] = made
+                same = self._unchanged(roll, recorder or serving.get(roll.key), done)
+                if same.ok or len(rolls) > 1 or why_not_due(roll, default_calendar()) is None:
+                    found[roll.key] = same
                 else:
-                    self.context.log.info(f"{made.error}; the run's partition is left as it is")
+                    self.context.log.info(f"{same.error}; the run's partition is left as it is")
         return found
 
     def _unchanged(self, roll: Roll, recorder: Recorder | None, done: Routine) -> RollOutcome:

@@ -45,7 +45,7 @@ def windows_of(
     # Dagster's pages go back from now without a look at `end`. The end of next year moves on
     # once a year, and only with it what the definition is.
     past = _starts(end, pd.Timestamp(max(today, end).year + 2, 1, 1), step)
-    excluded = gaps.append(past)
+    excluded = pd.DatetimeIndex(gaps.append(past))
     if isinstance(step, int):  # fewer windows are listed faster, and each run keeps all of these
         weekdays = {pd.Timestamp(key).dayofweek for key in keys}
         days = "* * " + ",".join(str(day) for day in sorted((d + 1) % 7 for d in weekdays))
