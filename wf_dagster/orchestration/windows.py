@@ -42,15 +42,14 @@ def windows_of(
     # of periods to come `end_offset` would show the first too early
     running = isinstance(step, str) and gaps.empty and first <= today
     short = not (ended or running)
+    if short and isinstance(step, int):  # fewer windows are listed faster
+        weekdays = {pd.Timestamp(key).dayofweek for key in keys}
+        days = "* * " + ",".join(str(day) for day in sorted((d + 1) % 7 for d in weekdays))
+        gaps = gaps[gaps.dayofweek.isin(weekdays)]
     # Dagster's pages go back from now without a look at `end`. The end of next year moves on
     # once a year, and only with it what the definition is.
     past = _starts(end, pd.Timestamp(max(today, end).year + 2, 1, 1), step)
-    excluded = pd.DatetimeIndex(gaps.append(past))
-    if isinstance(step, int):  # fewer windows are listed faster, and each run keeps all of these
-        weekdays = {pd.Timestamp(key).dayofweek for key in keys}
-        days = "* * " + ",".join(str(day) for day in sorted((d + 1) % 7 for d in weekdays))
-        excluded = excluded[excluded.dayofweek.isin(weekdays)]
-    exclusions = [day.to_pydatetime() for day in excluded]
+    exclusions = [day.to_pydatetime() for day in gaps.append(past)]
     return dg.TimeWindowPartitionsDefinition(
         start=keys[0],
         end=end.strftime(_FORMAT),
