@@ -10,7 +10,7 @@ from typing import Any
 
 import dagster as dg
 import tomli
-import yaml
+import yaml  # type: ignore[import-untyped]
 
 from wf_dagster.errors import SettingsError
 
