@@ -45,7 +45,8 @@ def main(begin: str = BEGIN) -> int:
         os.environ["DAGSTER_HOME"] = str(prepare_dagster_home(get_settings().make_home()))
         clock = ReplayClock()
         eve, *sessions = clock.sessions(begin, 1 + SESSIONS)
-        if (shown := clock.shown()) is None or shown < eve:
+        shown = clock.shown()
+        if shown is None or shown < eve:
             clock.move(eve)
         with dg.DagsterInstance.get() as instance:
             runner = Runner(instance, terminal)

@@ -88,6 +88,7 @@ _WHERE = {
     "build_freshness_sensor": "wf_dagster.orchestration",
     "build_online_checks": "wf_dagster.orchestration",
     "build_online_schedule": "wf_dagster.orchestration",
+    "build_prices_asset": "wf_dagster.orchestration",
     "build_rolling_assets": "wf_dagster.orchestration",
     "build_signals_asset": "wf_dagster.orchestration",
     "end_task_train": "wf_dagster.training",
@@ -163,6 +164,7 @@ if TYPE_CHECKING:
     from wf_dagster.orchestration import build_freshness_sensor as build_freshness_sensor
     from wf_dagster.orchestration import build_online_checks as build_online_checks
     from wf_dagster.orchestration import build_online_schedule as build_online_schedule
+    from wf_dagster.orchestration import build_prices_asset as build_prices_asset
     from wf_dagster.orchestration import build_rolling_assets as build_rolling_assets
     from wf_dagster.orchestration import build_signals_asset as build_signals_asset
     from wf_dagster.orchestration import failed_recorder_sensor as failed_recorder_sensor

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import time
 
 from wf_dagster.errors import WfError
 from wf_dagster.replay_clock import ReplayClock
-from wf_dagster.settings import get_settings
-from wf_dagster.ui import prepare_dagster_home
 
 
 def replay_sessions(module: str | None, first: str | None, count: int) -> None:
@@ -22,19 +19,14 @@ def replay_sessions(module: str | None, first: str | None, count: int) -> None:
     Raises:
         WfError: They cannot be worked through.
     """
-    import dagster as dg
-
-    from wf_dagster.orchestration.code_location import load_definitions
-    from wf_dagster.orchestration.replay import Replay
+    from wf_dagster.orchestration.replay import open_replay
     from wf_dagster.replay_lines import console, print_replay
 
     started = time.perf_counter()
     terminal = console()
-    definitions = load_definitions(module)
-    os.environ["DAGSTER_HOME"] = str(prepare_dagster_home(get_settings().make_home()))
-    sessions = list(ReplayClock().sessions(first, count))
-    with dg.DagsterInstance.get() as instance:
-        print_replay(terminal, Replay(definitions, instance).run(sessions))
+    with open_replay(module) as replay:
+        sessions = list(replay.clock.sessions(first, count))
+        print_replay(terminal, replay.run(sessions))
     if len(sessions) < count:
         terminal.print(f"The prices end on {sessions[-1]:%Y-%m-%d}.")
     terminal.print(

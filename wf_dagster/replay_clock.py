@@ -71,8 +71,9 @@ class ReplayClock:
                 f"--from {to_day(first):{_DAY}} is outside the prices, which run from "
                 f"{days[0]:{_DAY}} to {days[-1]:{_DAY}}"
             )
-        chosen = days[days >= to_day(first)] if first is not None else days[days > to_day(shown)]
-        if chosen.empty and shown is not None:
+        begin = to_day(first) if first is not None else to_day(shown) + pd.Timedelta(days=1)
+        chosen = days[days >= begin]
+        if chosen.empty:
             raise OnlineError(
                 f"the replay clock shows {shown:{_DAY}}, and there are no later prices: it is over "
                 "(`wf-dagster replay --stop` removes the clock)"

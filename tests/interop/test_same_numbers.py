@@ -9,7 +9,15 @@ import pytest
 import wf_dagster
 from tests.interop.by_qlib import GRID
 from tests.interop.qlib_tasks import ROLLINGS
-from wf_dagster import AverageEnsemble, RollingEnsemble, RollingGen, TrainerR, task_generator
+from wf_dagster import (
+    AverageEnsemble,
+    R,
+    RecorderCollector,
+    RollingEnsemble,
+    RollingGen,
+    TrainerR,
+    task_generator,
+)
 
 
 def assert_same(ours, theirs, tolerance=1e-6):
@@ -84,3 +92,29 @@ def test_the_metrics_of_a_recorder_are_those_that_qlib_logs(answers, seeded):
         assert set(their["metrics"]) == set(logged) - {"fit_seconds"}
         for metric, value in their["metrics"].items():
             assert logged[metric] == pytest.approx(value, abs=1e-6), metric
+
+
+def test_recorders_that_qlib_wrote_are_read_and_collected(answers, qlib_folder):
+    wf_dagster.init(
+        tracking_uri=f"sqlite:///{qlib_folder}/seeded.db",
+        qlib_provider_uri=str(qlib_folder / "seeded"),
+    )
+    name = "trained_by_qlib"
+    collector = RecorderCollector(
+        name,
+        rec_key_func=lambda rec: str(
+            rec.load_object("task")["dataset"]["kwargs"]["segments"]["test"]
+        ),
+        artifacts_path={"pred": "pred.pkl", "label": "label.pkl"},
+    )
+    collected = collector()
+    assert len(collected["pred"]) == len(answers[name])
+    by_start = {frame.index[0][0]: frame for frame in collected["pred"].values()}
+    for roll in answers[name]:
+        pd.testing.assert_frame_equal(by_start[roll["pred"].index[0][0]], roll["pred"])
+    recorder = next(iter(R.list_recorders(experiment_name=name).values()))
+    model, dataset = recorder.load_object("params.pkl"), recorder.load_object("dataset")
+    dataset.setup_data(handler_kwargs={"init_type": "load_state"})
+    np.testing.assert_allclose(
+        model.predict(dataset).to_numpy(), recorder.load_object("pred.pkl")["score"].to_numpy()
+    )

@@ -174,3 +174,8 @@ def test_a_wrong_setting_is_refused_by_name(settings, named, seeded):
 
     with pytest.raises(SettingsError, match=named):
         use()
+    wf_dagster.init(qlib_provider_uri=str(seeded), qlib_region="us")
+    from qlib.data import D
+
+    assert len(default_calendar()) > 400
+    assert len(D.features(["SH600000"], ["$close"])) > 400

@@ -20,7 +20,7 @@ from tests.interop.qlib_tasks import (
     seeded_template,
     task,
 )
-from wf_dagster import R, RecorderCollector, task_train
+from wf_dagster import R, task_train
 from wf_dagster.training.refresh import refresh_recorder
 
 OURS = [
@@ -283,29 +283,3 @@ def test_alpha360_trains(seeded):
     }
     recorder = task_train(task(lightgbm(), handler, segments), "alpha360")
     assert len(recorder.load_object("pred.pkl")) > 400
-
-
-def test_recorders_that_qlib_wrote_are_read_and_collected(answers, qlib_folder):
-    wf_dagster.init(
-        tracking_uri=f"sqlite:///{qlib_folder}/seeded.db",
-        qlib_provider_uri=str(qlib_folder / "seeded"),
-    )
-    name = "trained_by_qlib"
-    collector = RecorderCollector(
-        name,
-        rec_key_func=lambda rec: str(
-            rec.load_object("task")["dataset"]["kwargs"]["segments"]["test"]
-        ),
-        artifacts_path={"pred": "pred.pkl", "label": "label.pkl"},
-    )
-    collected = collector()
-    assert len(collected["pred"]) == len(answers[name])
-    by_start = {frame.index[0][0]: frame for frame in collected["pred"].values()}
-    for roll in answers[name]:
-        pd.testing.assert_frame_equal(by_start[roll["pred"].index[0][0]], roll["pred"])
-    recorder = next(iter(R.list_recorders(experiment_name=name).values()))
-    model, dataset = recorder.load_object("params.pkl"), recorder.load_object("dataset")
-    dataset.setup_data(handler_kwargs={"init_type": "load_state"})
-    np.testing.assert_allclose(
-        model.predict(dataset).to_numpy(), recorder.load_object("pred.pkl")["score"].to_numpy()
-    )

@@ -6,6 +6,7 @@ import pickle
 import random
 import shutil
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,11 @@ import pytest
 from tests.online.kept import assert_same, history_of, kept
 from tests.online.market import REACH, STEP, TEST, day, strategy
 from tests.online.processes import apart
-from wf_dagster import AverageEnsemble, OnlineManager, RollingGroup, TrainerR
+from wf_dagster import AverageEnsemble, OnlineManager, RollingGroup, TaskManager, TrainerR
 from wf_dagster.collect import RecorderCollector
 from wf_dagster.settings import replayed
 from wf_dagster.tracking import find_recorders
+from wf_dagster.training import pool_trainers
 
 BEGIN, END = TEST + 3, TEST + 62  # 60 sessions
 
@@ -68,7 +70,7 @@ def afterwards() -> pd.Series:
 # ---- killed at any moment
 
 KILLS = 20
-BEFORE, AFTER = TEST + STEP - 1, TEST + STEP + REACH - 1  # a switch, and labels completed, in between
+BEFORE, AFTER = TEST + STEP - 1, TEST + STEP + REACH - 1  # a switch, and labels that end
 
 
 def routine(path: Path | None = None) -> None:
@@ -110,10 +112,12 @@ def test_a_killed_routine_is_made_up_for_by_the_next(market: Path, home: Path) -
 
 
 @pytest.mark.parametrize("trainer", ["TrainerRM", "DelayTrainerRM"])
-def test_a_pool_that_a_killed_routine_used_is_gone_on_with(market: Path, trainer: str) -> None:
-    import wf_dagster
-
-    made = getattr(wf_dagster, trainer)(task_pool="pool")
+def test_a_pool_that_a_killed_routine_used_is_gone_on_with(
+    market: Path, trainer: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    short = partial(TaskManager, lease=1.0)  # what a dead process held is free again after it
+    monkeypatch.setattr(pool_trainers, "TaskManager", short)
+    made = getattr(pool_trainers, trainer)(task_pool="pool")
     manager = OnlineManager(strategy(), made, begin_time=day(BEFORE))
     manager.first_train()
 

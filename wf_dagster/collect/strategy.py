@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,18 +67,23 @@ class StrategyCollection:
 
 
 def collect_strategy(
-    experiment_name: str, rolls: Rolls, calendar: TradingCalendar | None = None
+    experiment_name: str,
+    rolls: Rolls,
+    calendar: TradingCalendar | None = None,
+    serving: Collection[str] = (),
 ) -> StrategyCollection:
     """Collect the newest finished recorder of each roll into one frame and keep it.
 
     Only recorders of the present task definition count: predictions of two definitions are
-    never mixed. Where two rolls overlap, the later roll's predictions are kept.
+    never mixed, except that a model of an earlier definition counts while it serves, because its
+    roll has no other yet. Where two rolls overlap, the later roll's predictions are kept.
 
     Args:
         experiment_name: MLflow experiment of the strategy.
         rolls: The rolls that are expected.
         calendar: Says which of them have begun; default the calendar of the rolls, which is as
             old as they are.
+        serving: Ids of the recorders that are online.
 
     Raises:
         CollectError: No roll has a finished recorder.
@@ -86,6 +91,7 @@ def collect_strategy(
     calendar = calendar or rolls.calendar
     wanted = {roll.key: fingerprint(roll.task) for roll in rolls}
     found: dict[str, Recorder] = {}
+    earlier: dict[str, Recorder] = {}
     other: set[str] = set()
     for recorder in find_recorders(experiment_name):  # newest first
         tags = recorder.list_tags()
@@ -94,6 +100,9 @@ def collect_strategy(
             found.setdefault(key, recorder)
         else:
             other.add(key)
+            if key in wanted and recorder.id in serving:
+                earlier.setdefault(key, recorder)
+    found = {**earlier, **found}
     if not found:
         raise CollectError(
             f"experiment {experiment_name!r} holds no finished recorder of the strategy's "

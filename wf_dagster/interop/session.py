@@ -46,8 +46,11 @@ def ensure() -> None:
         if _follows_user(config, settings):
             _adopt(config)
         elif not _registered(config) or _wanted(settings) != _state.wanted:
-            _initialise(settings)
-            _state.by_user = False
+            _state.wanted, _state.by_user = None, False  # what fails leaves nothing to rely on
+            try:
+                _initialise(settings)
+            finally:
+                _state.provider = copy.deepcopy(config["provider_uri"])
         _state.wanted = _wanted(get_settings())
         _state.provider = copy.deepcopy(config["provider_uri"])
         from wf_dagster.interop.bridge import install
@@ -74,8 +77,7 @@ def _config() -> Any:
 
 
 def _registered(config: Any) -> bool:
-    """Whether ``qlib.init`` has ended well; one that failed leaves the configuration torn."""
-    return bool(getattr(config, "registered", False))
+    return bool(config.get("_registered"))  # its own property fails after an init that failed
 
 
 def _follows_user(config: Any, settings: Settings) -> bool:
@@ -145,8 +147,6 @@ def _initialise(settings: Settings) -> None:
     try:
         qlib.init(**options)
     except Exception as error:  # it checks little itself: whatever an argument breaks
-        _state.wanted, _state.by_user = None, False
-        _state.provider = copy.deepcopy(_config()["provider_uri"])
         raise SettingsError(
             f"qlib.init refuses the settings ({type(error).__name__}: {error}): check "
             "qlib_provider_uri, qlib_region and qlib_options (WF_QLIB_...)"

@@ -4,72 +4,30 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
-from dataclasses import dataclass, field
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import cloudpickle
 import pandas as pd
 from typing_extensions import Self
 
-from wf_dagster import safe_pickle
-from wf_dagster.calendars import TradingCalendar, default_calendar, to_day
+from wf_dagster.calendars import default_calendar
 from wf_dagster.collect import AverageEnsemble, MergeCollector
 from wf_dagster.errors import CollectError, OnlineError, TrainingError
 from wf_dagster.online import signals as sent
 from wf_dagster.online.ledger import OnlineLedger
+from wf_dagster.online.pickled import pickled, unpickled
+from wf_dagster.online.routine import Routine
+from wf_dagster.online.sessions import as_of, every, session_at
 from wf_dagster.online.strategy import OnlineStrategy, RollingStrategy
 from wf_dagster.progress import progress_bar
-from wf_dagster.settings import replayed
-from wf_dagster.tracking import Recorder
 from wf_dagster.training import Trainer, TrainerR
 
 _log = logging.getLogger(__name__)
 
 _DAY = "%Y-%m-%d"
-_PERIODS = {"week": "W-SUN", "month": "M"}
 Kwargs = Mapping[str, Any] | None
-
-
-@dataclass
-class Routine:
-    """What a routine did.
-
-    Attributes:
-        sessions: The sessions it worked through.
-        trained: Recorders that were trained.
-        predicted: Recorders whose predictions changed.
-        labelled: Recorders whose labels changed.
-        failures: What could not be trained, by strategy.
-    """
-
-    sessions: list[pd.Timestamp] = field(default_factory=list)
-    trained: list[Recorder] = field(default_factory=list)
-    predicted: list[Recorder] = field(default_factory=list)
-    labelled: list[Recorder] = field(default_factory=list)
-    failures: dict[str, TrainingError] = field(default_factory=dict)
-
-    def add(self, other: Routine) -> None:
-        """Note what another routine did as well."""
-        self.trained += other.trained
-        self.predicted += other.predicted
-        self.labelled += other.labelled
-
-    def raise_failures(self) -> None:
-        """Raise what went wrong, now that everything else is done.
-
-        Raises:
-            TrainingError: Models could not be trained.
-        """
-        if self.failures:
-            lines = "\n".join(f"{name}: {error}" for name, error in self.failures.items())
-            raise TrainingError(
-                "models that were due could not be trained; those that were online before stay, "
-                f"and the next routine tries again:\n{lines}",
-                self.trained,
-            ) from next(iter(self.failures.values()))
 
 
 class OnlineManager:
@@ -122,7 +80,7 @@ class OnlineManager:
         self.trainer = trainer or TrainerR()
         self.freq = freq
         self.name = name
-        self.begin_time = _session(begin_time, default_calendar())
+        self.begin_time = session_at(begin_time, default_calendar())
         self.cur_time = self.begin_time
         self.history: dict[pd.Timestamp, dict[OnlineStrategy, list[Any]]] = {}
         self.status = self.STATUS_ONLINE
@@ -145,7 +103,7 @@ class OnlineManager:
         """
         chosen = self.strategies if strategies is None else list(strategies)
         done = Routine()
-        with self._exclusive(chosen), _as_of(self.cur_time):
+        with self._exclusive(chosen), as_of(self.cur_time):
             self._recall()
             for strategy in chosen:
                 self._check_past(strategy, self.cur_time)
@@ -157,7 +115,7 @@ class OnlineManager:
         """Begin with what a backfill has trained, instead of :meth:`first_train`.
 
         The latest finished rolls, as their strategies define them now, go online; where the latest
-        roll was never trained, it is trained. A strategy that has begun stays as it is.
+        roll was never trained, it is trained. A strategy with online models stays as it is.
 
         Returns:
             What was done.
@@ -166,11 +124,12 @@ class OnlineManager:
             OnlineError: A strategy is no :class:`RollingStrategy`.
             TrainingError: A latest roll cannot be trained.
         """
-        new = [strategy for strategy in self.strategies if self._worked(strategy) is None]
+        # one whose first training failed has worked through a session, and nothing serves
+        new = [strategy for strategy in self.strategies if not strategy.tool.online_models()]
         done = Routine()
         if not new:
             return done
-        with self._exclusive(new), _as_of(self.cur_time):
+        with self._exclusive(new), as_of(self.cur_time):
             tasks: dict[OnlineStrategy, list[Any]] = {}
             for strategy in new:
                 if not isinstance(strategy, RollingStrategy):
@@ -178,6 +137,7 @@ class OnlineManager:
                         f"{strategy.name_id}: only a RollingStrategy can take over what a backfill "
                         "has trained; use first_train"
                     )
+                self._check_past(strategy, self.cur_time)
                 found = strategy.trained(strategy.first_tasks(), self.cur_time)
                 strategy.prepare_online_models([r for r in found if r], self.cur_time)
                 tasks[strategy] = strategy.current_tasks()
@@ -240,12 +200,12 @@ class OnlineManager:
         signal_kwargs: Kwargs = None,
     ) -> Routine:
         """As :meth:`routine`, but tasks that failed are only noted in what it returns."""
-        now = _session(cur_time, default_calendar())
+        now = session_at(cur_time, default_calendar())
         with self._exclusive(self.strategies):
             self._recall()
             done = Routine(self._missed(now))
             for session in done.sessions:
-                with _as_of(session):
+                with as_of(session):
                     tasks = {
                         s: s.prepare_tasks(session, **(task_kwargs or {}))
                         for s in self.strategies
@@ -447,7 +407,7 @@ class OnlineManager:
             OnlineError: ``frequency`` is unknown, or as for :meth:`routine`.
         """
         calendar = default_calendar()
-        sessions = _every(frequency, calendar.between(self.cur_time, _session(end_time, calendar)))
+        sessions = every(frequency, calendar.between(self.cur_time, session_at(end_time, calendar)))
         self._recall()
         self.status = self.STATUS_SIMULATING
         try:
@@ -479,13 +439,17 @@ class OnlineManager:
             TrainingError: Models could not be trained; everything else was done.
         """
         done = Routine()
-        with self._exclusive(self.strategies), _as_of(self.cur_time):
+        with self._exclusive(self.strategies), as_of(self.cur_time):
             for strategy in self.strategies:
                 end_train = partial(self.trainer.end_train, **(model_kwargs or {}))
                 self._attempt(end_train, self._models(strategy), strategy, done)
                 strategy.catch_up(self.cur_time)
-            self._prepare(None, (signal_kwargs or {}).get("prepare_func"))
-        self._keep()
+            try:
+                self._prepare(None, (signal_kwargs or {}).get("prepare_func"))
+                self._keep()
+            except CollectError:
+                done.raise_failures()  # which say why there is nothing
+                raise
         done.raise_failures()
 
     def _models(self, strategy: OnlineStrategy) -> list[Any]:
@@ -542,12 +506,7 @@ class OnlineManager:
 
     def to_pickle(self, path: str | Path) -> None:
         """Keep the manager in a file; models stay in their experiments."""
-        history = [
-            (day, [(self.strategies.index(s), _ids(s, models)) for s, models in by.items()])
-            for day, by in self.history.items()
-        ]
-        state = {**self.__dict__, "history": history}
-        Path(path).write_bytes(cloudpickle.dumps(state))
+        Path(path).write_bytes(pickled(self.__dict__))
 
     @classmethod
     def load(cls, path: str | Path, allow: Sequence[str] = ()) -> Self:
@@ -561,19 +520,8 @@ class OnlineManager:
             UnsafeObjectError: The file names something else that may run code.
             OnlineError: It is no such file.
         """
-        try:
-            content = Path(path).read_bytes()
-        except OSError as error:
-            raise OnlineError(f"{path} cannot be read: {error.strerror}") from None
-        state = safe_pickle.loads(content, str(path), (*_OWN, *allow))
-        if not isinstance(state, dict) or "history" not in state:
-            raise OnlineError(f"{path} holds no OnlineManager: write it with to_pickle")
         made = cls.__new__(cls)
-        made.__dict__.update(state)
-        made.history = {
-            day: {made.strategies[n]: _models(made.strategies[n], ids) for n, ids in by}
-            for day, by in state["history"]
-        }
+        made.__dict__.update(unpickled(path, allow))
         return made
 
     # guards
@@ -603,30 +551,9 @@ class OnlineManager:
             )
 
 
-_OWN = (
-    "copy.deepcopy",  # how a RollingGen copies templates
-    "wf_dagster.calendars",
-    "wf_dagster.collect",
-    "wf_dagster.online",
-    "wf_dagster.tasks",
-    "wf_dagster.training",
-)
-
-
 def _ledger(strategy: OnlineStrategy) -> OnlineLedger | None:
     ledger = getattr(strategy.tool, "ledger", None)
     return None if ledger is None else ledger()
-
-
-def _ids(strategy: OnlineStrategy, models: Sequence[Any]) -> list[Any]:
-    """Recorders by their ids; what a strategy of another kind has is kept as it is."""
-    if isinstance(strategy, RollingStrategy):
-        return [model.id for model in models]
-    return list(models)
-
-
-def _models(strategy: OnlineStrategy, ids: Sequence[Any]) -> list[Any]:
-    return strategy.tool.recorders(ids) if isinstance(strategy, RollingStrategy) else list(ids)
 
 
 def _several(strategies: OnlineStrategy | Sequence[OnlineStrategy]) -> list[OnlineStrategy]:
@@ -642,35 +569,3 @@ def _check_names(strategies: Sequence[OnlineStrategy]) -> None:
             f"strategy name {twice!r} is used twice: give each strategy a name_id of its own, it "
             "names its experiment"
         )
-
-
-def _session(date: Any, calendar: TradingCalendar) -> pd.Timestamp:
-    """The last session with prices at or before a date."""
-    last = calendar.last_session
-    if date is None:
-        return last
-    day = to_day(date)
-    if day > last:
-        _log.warning("%s is after the last session with prices: %s", day.date(), last.date())
-    return min(calendar.align(day, "end"), last)
-
-
-def _as_of(session: pd.Timestamp) -> AbstractContextManager[None]:
-    if session >= default_calendar().last_session:
-        return nullcontext()
-    return replayed(f"{session:{_DAY}}")
-
-
-def _every(frequency: str, sessions: pd.DatetimeIndex) -> list[pd.Timestamp]:
-    if frequency == "day":
-        return list(sessions)
-    if frequency not in _PERIODS:
-        raise OnlineError(
-            f"frequency {frequency!r} is unknown: use 'day', {', '.join(map(repr, _PERIODS))}"
-        )
-    periods = sessions.to_period(_PERIODS[frequency])
-    return [
-        day
-        for n, day in enumerate(sessions)
-        if n + 1 == len(sessions) or periods[n] != periods[n + 1]
-    ]

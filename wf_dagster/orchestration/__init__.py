@@ -1,5 +1,6 @@
 """Rolls, collectors and signals as Dagster assets: the only room that knows Dagster."""
 
+from wf_dagster.orchestration.automation import build_prices_asset
 from wf_dagster.orchestration.checks import build_online_checks
 from wf_dagster.orchestration.freshness import build_freshness_sensor
 from wf_dagster.orchestration.online_runs import online_job
@@ -24,6 +25,7 @@ __all__ = [
     "build_freshness_sensor",
     "build_online_checks",
     "build_online_schedule",
+    "build_prices_asset",
     "build_rolling_assets",
     "build_signals_asset",
     "failed_recorder_sensor",

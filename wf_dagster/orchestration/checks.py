@@ -13,6 +13,7 @@ from wf_dagster.online.drift import score_drift
 from wf_dagster.online.inspection import Inspected, Inspection
 from wf_dagster.online.quality import Finding
 from wf_dagster.online.signals import days_of
+from wf_dagster.orchestration.automation import launched_by_automation
 from wf_dagster.orchestration.failures import shown_plainly
 from wf_dagster.orchestration.freshness import (
     FRESH,
@@ -248,7 +249,7 @@ def _fresh(question: Freshness) -> Finding:
 
 def _keys(tags: Mapping[str, str], step: Step) -> list[str] | None:
     """The partitions of a run; ``None`` of a run without any, or one that works for what serves."""
-    if SESSION_TAG in tags:
+    if SESSION_TAG in tags or launched_by_automation(tags):
         return None
     if _PARTITION in tags:
         return [tags[_PARTITION]]

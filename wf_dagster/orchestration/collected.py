@@ -6,6 +6,8 @@ from typing import Any
 import dagster as dg
 
 from wf_dagster.collect import collect_strategy
+from wf_dagster.online import OnlineToolR
+from wf_dagster.orchestration.automation import on_new_results
 from wf_dagster.orchestration.failures import shown_plainly
 from wf_dagster.orchestration.metadata import number_metadata
 from wf_dagster.orchestration.roll_step import RollStep
@@ -43,11 +45,15 @@ def build_collected_asset(
         owners=list(owners),
         kinds={"pandas", "parquet"},
         metadata={"mlflow_experiment": step.experiment},
+        automation_condition=on_new_results() if step.declarative else None,
     )
     def collected(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
         with shown_plainly():
             made = collect_strategy(
-                step.experiment, step.partitions.rolls, step.partitions.calendar()
+                step.experiment,
+                step.partitions.rolls,
+                step.partitions.calendar(),
+                serving=OnlineToolR(step.experiment).state().online,
             )
         if made.gaps:
             shown = ", ".join(made.gaps[:3]) + (" ..." if made.gaps[3:] else "")

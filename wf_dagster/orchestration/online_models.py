@@ -6,6 +6,7 @@ from typing import Any
 import dagster as dg
 
 from wf_dagster.online import OnlineState, OnlineToolR
+from wf_dagster.orchestration.automation import on_new_results
 from wf_dagster.orchestration.failures import shown_plainly
 from wf_dagster.orchestration.roll_step import RollStep
 from wf_dagster.tracking import Recorder, run_url
@@ -44,6 +45,7 @@ def build_online_models_asset(
         owners=list(owners),
         kinds={"mlflow"},
         metadata={"mlflow_experiment": step.experiment},
+        automation_condition=on_new_results() if step.declarative else None,
     )
     def online_models(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
         tool = OnlineToolR(step.experiment)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -14,8 +16,11 @@ import pandas as pd
 
 from wf_dagster.errors import OnlineError
 from wf_dagster.online import OnlineState, OnlineToolR
+from wf_dagster.orchestration.code_location import load_definitions
 from wf_dagster.orchestration.online_runs import ONLINE_RUN_TAG
 from wf_dagster.replay_clock import ReplayClock
+from wf_dagster.settings import get_settings
+from wf_dagster.ui import prepare_dagster_home
 
 _PATIENCE = 600.0  # seconds for which a run of somebody else is waited for
 _LOGGER = "wf_replay"
@@ -50,6 +55,23 @@ class Lived:
     ic: float | None = None
     top: str = ""
     warnings: tuple[str, ...] = ()
+
+
+@contextmanager
+def open_replay(module: str | None = None) -> Iterator[Replay]:
+    """The replay of a code location, whose runs are kept in the home folder.
+
+    Args:
+        module: Module of the Definitions; default that of the folder's workspace.
+
+    Raises:
+        SettingsError: There is no such code location, or the home folder cannot be written.
+        OnlineError: No strategy of it has an online schedule.
+    """
+    definitions = load_definitions(module)
+    os.environ["DAGSTER_HOME"] = str(prepare_dagster_home(get_settings().make_home()))
+    with dg.DagsterInstance.get() as instance:
+        yield Replay(definitions, instance)
 
 
 class Replay:

@@ -13,9 +13,10 @@ from pydantic import Field
 
 from wf_dagster.errors import OnlineError
 from wf_dagster.online import RollingStrategy
+from wf_dagster.orchestration.automation import launched_by_automation
 from wf_dagster.orchestration.failures import shown_plainly
 from wf_dagster.orchestration.metadata import roll_metadata
-from wf_dagster.orchestration.online_step import OnlineStep
+from wf_dagster.orchestration.online_step import LAST, OnlineStep
 from wf_dagster.orchestration.partitions import RollingPartitions
 from wf_dagster.orchestration.task_pool import TaskPoolResource
 from wf_dagster.tasks import Roll, RollingGen, fingerprint, validate_task, why_not_due
@@ -88,6 +89,7 @@ class RollStep:
     partitions: RollingPartitions
     max_workers: int | None
     task_pool: TaskPoolResource | None = None
+    declarative: bool = False
 
     def run(
         self,
@@ -101,29 +103,30 @@ class RollStep:
             rolls = [self.partitions.roll(key) for key in context.partition_keys]
             validate_task(rolls[0].task, resolve=True)
             config.check()
+        session = config.online_session
+        if not session and self.declarative and launched_by_automation(context.run.tags):
+            session = LAST
         workers = workers_for(len(rolls), self.max_workers)
-        if workers > 1 and not config.online_session:
+        if workers > 1 and not session:
             prepare_workers(rolls[0].task, workers)
 
         with shown_plainly(), tracking.parent(context, self.experiment) as parent_id:
             outcomes: dict[str, RollOutcome] = {}
             try:
-                if config.online_session:
+                if session:
                     online = OnlineStep(self, context, parent_id)
-                    outcomes |= online.run(
-                        config.online_session, config.predict_again, rolls, selected
-                    )
+                    outcomes |= online.run(session, config.predict_again, rolls, selected)
                 else:
                     works = self._plan(context, config, selected, rolls, parent_id)
                     self.work(context, works, outcomes)
             except BaseException:  # a cancelled run keeps what it has finished
                 self._mark(context, selected, outcomes)
                 raise
-            failed = [outcomes[r.key] for r in rolls if not outcomes[r.key].ok]
+            failed = [outcome for outcome in outcomes.values() if not outcome.ok]
             if failed:
                 self._mark(context, selected, outcomes)
                 raise _failure(failed, len(rolls))
-            if not config.online_session:
+            if not session:
                 self._mark_trained(context, selected, outcomes)
 
         for part in selected:
@@ -131,7 +134,7 @@ class RollStep:
                 context.add_asset_metadata(
                     roll_metadata(outcome), asset_key=self._key(part), partition_key=key
                 )
-        for part in selected:
+        for part in selected if outcomes else ():
             yield dg.MaterializeResult(asset_key=self._key(part))
 
     def _key(self, part: str) -> dg.AssetKey:

@@ -7,6 +7,7 @@ from typing import Any
 import dagster as dg
 
 from wf_dagster.calendars import TradingCalendar
+from wf_dagster.orchestration.automation import Automation, is_declarative, on_new_prices
 from wf_dagster.orchestration.collected import build_collected_asset
 from wf_dagster.orchestration.online_models import build_online_models_asset
 from wf_dagster.orchestration.partitions import rolling_partitions
@@ -47,6 +48,8 @@ def build_rolling_assets(
     backfill_policy: dg.BackfillPolicy | None = None,
     retry_policy: dg.RetryPolicy | None = None,
     task_pool: TaskPoolResource | None = None,
+    automation: Automation = "manual",
+    prices_key: str = "prices",
 ) -> RollingAssets:
     """The assets of one strategy.
 
@@ -69,12 +72,18 @@ def build_rolling_assets(
         backfill_policy: Default one run for the whole backfill.
         retry_policy: Retries of a failed step; a retry trains only what is missing.
         task_pool: Offers the rolls to workers outside Dagster too.
+        automation: ``"declarative"`` lets the assets follow the asset of the prices
+            (:func:`build_prices_asset`) by automation conditions, in place of a schedule or
+            sensors: each new version of the prices brings the online models up to the last
+            session, and ``collected`` and ``online_models`` follow.
+        prices_key: Key of the asset of the prices; only of use with ``"declarative"``.
 
     Returns:
         The assets, a list to be put into ``Definitions`` with the resource.
 
     Raises:
         TaskError: The template is malformed.
+        OnlineError: ``automation`` is unknown.
         CalendarError: No roll fits the calendar.
     """
     validate_task(template, calendar=calendar or generator.calendar)
@@ -87,17 +96,25 @@ def build_rolling_assets(
         partitions=partitions,
         max_workers=max_workers,
         task_pool=task_pool,
+        declarative=is_declarative(automation),
     )
+    condition = on_new_prices(prices_key) if step.declarative else None
     shared: dict[str, Any] = {"group_name": group_name or name, "owners": list(owners)}
 
     def spec(part: str, deps: Sequence[str] = ()) -> dg.AssetSpec:
         extra = set(kinds) if part == "recorders" else set()
+        follows = condition is not None and part != "recorders"
         return dg.AssetSpec(
             [name, part],
-            deps=[dg.AssetKey([name, dep]) for dep in deps],
+            deps=[
+                *(dg.AssetKey([name, dep]) for dep in deps),
+                *([dg.AssetKey(prices_key)] if follows else []),
+            ],
             description="\n\n".join(filter(None, [_DESCRIPTIONS[part], description])),
             kinds=_KINDS[part] | extra,
             metadata={"mlflow_experiment": step.experiment},
+            automation_condition=condition if follows else None,
+            skippable=True,  # an online run leaves a roll alone that cannot be trained yet
             **shared,
         )
 

@@ -33,7 +33,8 @@ def build_online_schedule(
     Each tick asks for one run, which trains what is due, switches models, updates predictions and
     labels, and refreshes ``collected``, ``online_models`` and the signals, in this order. A day
     that is no session, or whose prices are not there yet, is skipped and says so; the next tick
-    makes up for it. A session is worked through once; when its run failed, the next tick tries again.
+    makes up for it. A session is worked through once, unless its run failed: then the next tick
+    tries again.
 
     All its runs carry the tags ``wf_online`` (the strategy) and ``wf_session``.
 
@@ -62,8 +63,7 @@ def build_online_schedule(
         context: dg.ScheduleEvaluationContext,
     ) -> dg.RunRequest | dg.SkipReason:
         with shown_plainly():
-            answer = _answer(context, strategy, execution_timezone)
-        return answer
+            return _answer(context, strategy, execution_timezone)
 
     return online_schedule
 

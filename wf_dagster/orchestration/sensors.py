@@ -59,8 +59,7 @@ def new_data_sensor(
     )
     def sensor(context: dg.SensorEvaluationContext) -> Answer:
         with shown_plainly():
-            answer = _new_data(context, strategy)
-        return answer
+            return _new_data(context, strategy)
 
     return sensor
 
@@ -134,8 +133,7 @@ def roll_due_sensor(
     )
     def sensor(context: dg.SensorEvaluationContext) -> Answer:
         with shown_plainly():
-            answer = _roll_due(context, strategy)
-        return answer
+            return _roll_due(context, strategy)
 
     return sensor
 

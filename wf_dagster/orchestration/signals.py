@@ -10,6 +10,7 @@ from pydantic import Field
 from wf_dagster.collect import average_signals
 from wf_dagster.online import OnlineToolR
 from wf_dagster.online.signals import appended, days_of, keep_signals, kept_signals
+from wf_dagster.orchestration.automation import Automation, is_declarative, on_new_results
 from wf_dagster.orchestration.failures import shown_plainly
 from wf_dagster.orchestration.metadata import number_metadata
 from wf_dagster.orchestration.roll_step import SESSION_TAG
@@ -33,6 +34,7 @@ def build_signals_asset(
     description: str = "",
     owners: Sequence[str] = (),
     group_name: str = "signals",
+    automation: Automation = "manual",
 ) -> dg.AssetsDefinition:
     """The average over strategies: the final score per (datetime, instrument).
 
@@ -47,7 +49,12 @@ def build_signals_asset(
         description: Shown on the asset.
         owners: Owners as Dagster takes them.
         group_name: Dagster group.
+        automation: ``"declarative"`` makes new signals whenever a strategy was collected again.
+
+    Raises:
+        OnlineError: ``automation`` is unknown.
     """
+    declarative = is_declarative(automation)
 
     @dg.asset(
         key=key,
@@ -57,6 +64,7 @@ def build_signals_asset(
         owners=list(owners),
         group_name=group_name,
         kinds={"pandas", "parquet"},
+        automation_condition=on_new_results() if declarative else None,
     )
     def signals(
         context: dg.AssetExecutionContext, config: SignalsConfig
@@ -64,7 +72,8 @@ def build_signals_asset(
         names = list(experiments or strategies)
         with shown_plainly():
             # strategies begin their online life one after the other
-            frame = average_signals(names, only_exist=SESSION_TAG in context.run.tags)
+            begun = declarative or SESSION_TAG in context.run.tags
+            frame = average_signals(names, only_exist=begun)
             if not config.over_write and any(OnlineToolR(name).state().sessions for name in names):
                 frame = _after_those_sent(key, frame, context.run.tags.get(SESSION_TAG))
             recorder = keep_signals(key, frame)

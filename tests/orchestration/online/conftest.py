@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import dagster as dg
@@ -18,6 +19,13 @@ __all__ = ["made_store", "ready_store"]
 @pytest.fixture(scope="session")
 def prices() -> pd.DataFrame:
     return made_prices()
+
+
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    """In memory: one of files costs as much as everything else."""
+    with dg.DagsterInstance.ephemeral() as made:
+        yield made
 
 
 @pytest.fixture

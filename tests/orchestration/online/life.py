@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,6 @@ from wf_dagster.orchestration import (
     new_data_sensor,
     roll_due_sensor,
 )
-from wf_dagster.settings import get_settings
 from wf_dagster.tasks import RollingGen
 
 PARTS = ("recorders", "predictions", "labels")
@@ -52,12 +50,20 @@ class Life:
         roll_due: Its sensor of rolls that are due.
     """
 
-    def __init__(self, folder: Path, prices: pd.DataFrame, instance: dg.DagsterInstance) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        prices: pd.DataFrame,
+        instance: dg.DagsterInstance,
+        **settings: Any,
+    ) -> None:
         self.instance = instance
         self.clock = folder / "clock"
         self.clock.write_text(day(TEST))
-        self.path = use_prices(folder / "prices.parquet", prices, replay_clock=self.clock)
+        path = folder / "prices.parquet"
+        self.path = use_prices(path, prices, replay_clock=self.clock, **settings)
         self.define([made_assets()])
+        self._all: pd.DataFrame | None = None
         self._seen: Counter[tuple[str, str | None]] = Counter()
 
     def define(self, strategies: Sequence[RollingAssets]) -> None:
@@ -84,12 +90,12 @@ class Life:
         self.clock.write_text(day(position))
         return day(position)
 
-    @contextmanager
-    def without_clock(self) -> Iterator[None]:
-        """Prices as they are in the file, and the days of the schedule's ticks."""
-        use_prices(self.path, pd.read_parquet(self.path), replay_clock=None)
-        yield
-        use_prices(self.path, pd.read_parquet(self.path), replay_clock=self.clock)
+    def prices_until(self, position: int, **settings: Any) -> None:
+        """Without a clock: prices of later sessions have not been made yet."""
+        if self._all is None:
+            self._all = pd.read_parquet(self.path)
+        kept = self._all[self._all["datetime"] <= SESSIONS[position]]
+        use_prices(self.path, kept, replay_clock=None, **settings)
 
     def restate(self, first: int, last: int, factor: float = 1.3) -> None:
         """Change the prices of sessions that were there before."""
@@ -101,15 +107,11 @@ class Life:
 
     # ticks
 
-    def tick(self, moment: str | None = None, schedule: Any = None) -> Any:
+    def tick(self, date: str | None = None, schedule: Any = None) -> Any:
         """What the schedule answers at half past five of a day; default that of the clock."""
-        date = moment or self.clock.read_text()
-        context = dg.build_schedule_context(
-            instance=self.instance,
-            scheduled_execution_time=pd.Timestamp(f"{date} 17:30", tz=ZONE).to_pydatetime(),
-        )
-        (answer,) = _answers((schedule or self.schedule)(context))
-        return answer
+        date = date or self.clock.read_text()
+        moment = pd.Timestamp(date if " " in date else f"{date} 17:30", tz=ZONE)
+        return (schedule or self.schedule)(_Context(self.instance, moment.tz_convert("UTC")))
 
     def sense(self, sensor: Any, cursor: str | None = None) -> tuple[list[Any], str | None, str]:
         """Requests, cursor and reason of one look of a sensor."""
@@ -214,18 +216,20 @@ def materializations(instance: dg.DagsterInstance, key: dg.AssetKey) -> list[Any
 
 def failures(result: Any) -> dict[str, str]:
     """What failed in a run, by step."""
-    return {
-        event.step_key: str(event.event_specific_data.error.message)
-        + str(getattr(event.event_specific_data.error.cause, "message", ""))
-        + str(event.event_specific_data.user_failure_data and
-              event.event_specific_data.user_failure_data.description)
-        for event in result.filter_events(lambda e: e.is_step_failure)
-    }
+    found = {}
+    for event in result.filter_events(lambda e: e.is_step_failure):
+        told = event.event_specific_data.user_failure_data
+        found[event.step_key] = str(told.description if told else event.event_specific_data.error)
+    return found
 
 
-def _answers(answer: Any) -> list[Any]:
-    return list(answer) if isinstance(answer, Iterator | list) else [answer]
+class _Context(dg.ScheduleEvaluationContext):
+    """``build_schedule_context`` has no place for an instance in memory."""
 
+    def __init__(self, instance: dg.DagsterInstance, moment: pd.Timestamp) -> None:
+        super().__init__(None, moment.to_pydatetime())
+        self._given = instance
 
-Clock = Callable[[int], str]
-__all__ = ["Life", "failures", "get_settings", "made_assets", "materializations", "roll_key"]
+    @property
+    def instance(self) -> dg.DagsterInstance:
+        return self._given

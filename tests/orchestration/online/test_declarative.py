@@ -1,0 +1,182 @@
+"""Assets that follow their prices by conditions: no schedule, no sensor, no configuration."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Any
+
+import dagster as dg
+import pandas as pd
+import pytest
+
+from tests.online.kept import assert_same, kept
+from tests.online.market import REACH, SESSIONS, STEP, TEST, day, strategy, use_prices
+from tests.orchestration.online.life import Life, failures, made_assets, roll_key
+from tests.orchestration.online.test_same_signals import home
+from wf_dagster import OnlineManager
+from wf_dagster.errors import OnlineError
+from wf_dagster.orchestration import TrackingResource, build_prices_asset, build_signals_asset
+
+BY_AUTOMATION = {"dagster/from_automation_condition": "true", "dagster/auto_materialize": "true"}
+
+
+class Automation:
+    """Dagster's automation of a code location, tick by tick."""
+
+    def __init__(self, life: Life) -> None:
+        self.life = life
+        self.prices = build_prices_asset(cron="*/30 * * * *")
+        life.strategy = made_assets(automation="declarative")
+        life.strategies = [life.strategy]
+        life.defs = dg.Definitions(
+            assets=[
+                self.prices,
+                *life.strategy,
+                build_signals_asset(["ridge"], automation="declarative"),
+            ],
+            resources={"tracking": TrackingResource()},
+            executor=dg.in_process_executor,
+        )
+        self.cursor: Any = None
+        self.now = pd.Timestamp(f"{day(TEST)} 22:00", tz="UTC")
+        self.tick()  # the first one only takes note of what there is
+
+    def tick(self, minutes: int = 10) -> dict[str, list[str | None]]:
+        """What is requested, by asset."""
+        self.now += pd.Timedelta(minutes=minutes)
+        result = dg.evaluate_automation_conditions(
+            defs=self.life.defs,
+            instance=self.life.instance,
+            evaluation_time=self.now.to_pydatetime(),
+            cursor=self.cursor,
+        )
+        self.cursor = result.cursor
+        found = {}
+        for key in self.life.defs.resolve_asset_graph().get_all_asset_keys():
+            if asked := result.get_requested_partitions(key):
+                found[key.to_user_string()] = sorted(asked, key=str)
+        return found
+
+    def launch(self, asked: dict[str, list[str | None]]) -> list[Any]:
+        """Execute what was requested: a run for all assets of a partition."""
+        runs = defaultdict(list)
+        for asset, partitions in asked.items():
+            for partition in partitions:
+                runs[partition].append(asset)
+        results = []
+        for partition, assets in runs.items():
+            results.append(
+                self.life.materialize(assets, partition_key=partition, tags=BY_AUTOMATION)
+            )
+        return results
+
+    def settle(self) -> list[dict[str, list[str | None]]]:
+        """Tick and launch until nothing is requested; what was, tick by tick."""
+        asked = []
+        for _ in range(8):
+            wanted = self.tick()
+            if not wanted:
+                if self.now.minute % 30 >= 20 and asked:
+                    return asked
+                continue
+            asked.append(wanted)
+            for result in self.launch(wanted):
+                assert result.success, failures(result)
+        return asked
+
+    def evening(self, position: int) -> list[dict[str, list[str | None]]]:
+        """The evening of a session."""
+        self.life.at(position)
+        self.now = pd.Timestamp(f"{day(position)} 22:00", tz="UTC")
+        return self.settle()
+
+
+@pytest.fixture
+def automation(life: Life) -> Automation:
+    return Automation(life)
+
+
+FOLLOWED: list[dict[str, list[str | None]]] = [
+    {"ridge/collected": [None], "ridge/online_models": [None]},
+    {"signals": [None]},
+]
+
+
+def rolls(number: int) -> dict[str, list[str | None]]:
+    return {"ridge/predictions": [roll_key(number)], "ridge/labels": [roll_key(number)]}
+
+
+def without_looks(asked: list[dict[str, list[str | None]]]) -> list[dict[str, list[str | None]]]:
+    """What was requested beside looks at the prices."""
+    found = [{k: v for k, v in one.items() if k != "prices"} for one in asked]
+    return [one for one in found if one]
+
+
+def test_new_prices_run_through_the_assets_once(automation: Automation) -> None:
+    life = automation.life
+    assert without_looks(automation.evening(TEST)) == [rolls(0), *FOLLOWED]
+    assert life.state.sessions == (day(TEST),)
+    assert life.signals.index[-1][0] == SESSIONS[TEST]
+    assert without_looks(automation.settle()) == []  # looked at again, the same
+    assert without_looks(automation.evening(TEST + 1)) == [rolls(0), *FOLLOWED]
+    assert life.state.session == day(TEST + 1)
+
+
+def test_a_roll_that_is_due_is_trained_and_switched(automation: Automation) -> None:
+    life = automation.life
+    automation.evening(TEST)
+    automation.evening(TEST + STEP - 2)
+    life.events()
+    assert without_looks(automation.evening(TEST + STEP - 1)) == [rolls(0), *FOLLOWED]
+    assert (life.online, life.waiting) == ([roll_key(0)], [roll_key(1)])
+    assert life.events()["recorders"] == [roll_key(1)]
+    assert without_looks(automation.evening(TEST + STEP)) == [rolls(1), *FOLLOWED]
+    assert (life.online, life.waiting) == ([roll_key(1)], [])
+
+
+def test_prices_that_come_after_midnight_find_the_roll_that_serves(automation: Automation) -> None:
+    """Then Dagster's latest partition is a roll that no price is there for yet."""
+    life = automation.life
+    life.strategy = made_assets(automation="declarative", trunc_days=REACH)
+    automation.evening(TEST)
+    life.events()
+    life.at(TEST + STEP - 1)
+    automation.now = pd.Timestamp(f"{day(TEST + STEP)} 00:10", tz="UTC")
+    assert without_looks(automation.settle()) == [rolls(1), *FOLLOWED]
+    assert life.state.session == day(TEST + STEP - 1)
+    assert life.signals.index[-1][0] == SESSIONS[TEST + STEP - 1]
+
+
+def test_restated_prices_come_through(automation: Automation) -> None:
+    life = automation.life
+    automation.evening(TEST)
+    automation.evening(TEST + 2)
+    life.restate(TEST, TEST + 2)
+    assert without_looks(automation.settle()) == [rolls(0), *FOLLOWED]
+
+
+def test_the_same_end_as_a_simulation(automation: Automation, made_store: Any) -> None:
+    life = automation.life
+    last = TEST + STEP + 2
+    for position in range(TEST, last + 1):
+        automation.evening(position)
+    online = strategy(trunc_days=REACH + 1)
+    found = kept(online)
+    use_prices(
+        life.path, pd.read_parquet(life.path), home=home(life.path.parent, made_store, "other")
+    )
+    OnlineManager(online, begin_time=day(TEST)).simulate(day(last))
+    assert_same(found, kept(online))
+
+
+def test_materialize_still_does_what_it_did(automation: Automation) -> None:
+    life = automation.life
+    keys = [f"ridge/{part}" for part in ("recorders", "predictions", "labels")]
+    assert life.materialize(keys, partition_key=roll_key(0)).success
+    assert life.state.sessions == ()
+    assert life.events()["predictions"] == [roll_key(0)]
+
+
+def test_another_way_is_refused() -> None:
+    with pytest.raises(OnlineError, match="'sometimes' is unknown: use 'manual' or 'declarative'"):
+        build_signals_asset(["ridge"], automation="sometimes")  # type: ignore[arg-type]

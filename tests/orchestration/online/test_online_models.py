@@ -1,0 +1,67 @@
+"""What serves, as an asset; and signals that stay as they were sent."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from tests.online.market import SESSIONS, STEP, TEST, day
+from tests.orchestration.online.life import Life, failures, materializations, roll_key
+
+OVER_WRITE = {"ops": {"signals": {"config": {"over_write": True}}}}
+
+
+def test_the_asset_shows_what_serves_and_what_served(life: Life) -> None:
+    life.live(TEST, TEST + STEP - 1)
+    shown = materializations(life.instance, life.strategy.key("online_models"))[0].metadata
+    assert shown["online"].value == shown["next_online"].value == 1
+    assert shown["since"].value == day(TEST)
+    assert shown["session"].value == day(TEST + STEP - 1)
+    models = shown["models"].value
+    assert f"| online | {roll_key(0)} | [{life.state.online[0]}](" in models
+    assert f"| next_online | {roll_key(1)} | [{life.state.next_online[0]}](" in models
+
+    old = life.state.online[0]
+    life.live(TEST + STEP)
+    shown = materializations(life.instance, life.strategy.key("online_models"))[0].metadata
+    history = shown["history"].value.splitlines()[2:]
+    assert history == [f"| {roll_key(1)} | {life.state.online[0]} |", f"| {day(TEST)} | {old} |"]
+
+
+def test_before_any_online_life_there_is_nothing(life: Life) -> None:
+    result = life.materialize(["ridge/recorders"], partition_key=roll_key(0))
+    assert result.success, failures(result)
+    assert life.materialize(["ridge/online_models"]).success
+    shown = materializations(life.instance, life.strategy.key("online_models"))[0].metadata
+    assert (shown["online"].value, shown["since"].value) == (0, "never")
+
+
+def test_signals_stay_as_they_were_sent_until_they_are_made_anew(life: Life) -> None:
+    life.live(TEST, TEST + 3)
+    sent = life.signals
+    life.restate(TEST, TEST + 3)
+    config = {"ops": {"ridge_rolls": {"config": {"online_session": "last", "predict_again": True}}}}
+    keys = ["ridge/predictions", "ridge/labels"]
+    assert life.materialize(keys, partition_key=roll_key(0), run_config=config).success
+    assert life.materialize(["ridge/collected", "signals"]).success
+    days = sent.index.get_level_values("datetime")
+    earlier = sent[days < SESSIONS[TEST + 3]]
+    pd.testing.assert_series_equal(life.signals[earlier.index], earlier)
+    last = sent[days == SESSIONS[TEST + 3]]  # nobody has traded on it: it is made again
+    assert not life.signals[last.index].equals(last)
+
+    assert life.materialize(["signals"], run_config=OVER_WRITE).success
+    assert life.signals.index.equals(sent.index)
+    assert not life.signals[earlier.index].equals(earlier)
+
+
+def test_signals_of_strategies_that_are_not_online_are_made_anew(life: Life) -> None:
+    life.at(TEST + 3)
+    keys = [f"ridge/{part}" for part in ("recorders", "predictions", "labels")]
+    assert life.materialize(keys, partition_key=roll_key(0)).success
+    assert life.materialize(["ridge/collected", "signals"]).success
+    old = life.signals
+    life.restate(TEST, TEST + 3)
+    assert life.materialize(["ridge/predictions"], partition_key=roll_key(0)).success
+    assert life.materialize(["ridge/collected", "signals"]).success
+    assert life.signals.index.equals(old.index)
+    assert not life.signals.loc[SESSIONS[TEST]].equals(old.loc[SESSIONS[TEST]])
