@@ -22,7 +22,7 @@ help:            ## list the targets
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
 	@touch $@ .venv/.demo
 
-demo: .venv/.demo    ## train both sample strategies through Dagster and print their figures
+demo: .venv/.demo    ## train both sample strategies through Dagster, then let five sessions pass
 	$(BIN)/python -m assets.demo
 
 ui: .venv/.demo      ## open Dagster (port 3000) and MLflow (port 5000) on the same state

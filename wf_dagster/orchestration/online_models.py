@@ -68,7 +68,7 @@ def build_online_models_asset(
                 "session": dg.MetadataValue.text(state.session or "none worked through yet"),
                 "generation": dg.MetadataValue.int(state.generation),
                 "models": dg.MetadataValue.md(_models(online, waiting)),
-                "history": dg.MetadataValue.md(_history(state)),
+                "history": dg.MetadataValue.md(_history(state, tool)),
             }
         )
 
@@ -78,17 +78,24 @@ def build_online_models_asset(
 def _models(online: Sequence[Recorder], waiting: Sequence[Recorder]) -> str:
     lines = ["| status | roll | recorder |", "|---|---|---|"]
     for status, recorders in (("online", online), ("next_online", waiting)):
-        for recorder in recorders:
-            roll = recorder.list_tags().get("roll", recorder.name)
-            url = run_url(recorder.experiment_id, recorder.id)
-            lines.append(f"| {status} | {roll} | [{recorder.id}]({url}) |")
+        lines += [f"| {status} | {_roll(one)} | {_link(one)} |" for one in recorders]
     return "\n".join(lines)
 
 
-def _history(state: OnlineState) -> str:
-    lines = ["| since | online |", "|---|---|"]
-    lines += [
-        f"| {change.session or 'by hand'} | {', '.join(change.online)} |"
-        for change in state.changes[: -_SHOWN - 1 : -1]
-    ]
+def _history(state: OnlineState, tool: OnlineToolR) -> str:
+    changes = state.changes[: -_SHOWN - 1 : -1]
+    known = {r.id: r for r in tool.recorders({i: None for c in changes for i in c.online})}
+    lines = ["| since | roll | recorder |", "|---|---|---|"]
+    for change in changes:
+        served = [known[i] for i in change.online if i in known]
+        rolls, links = ", ".join(map(_roll, served)), ", ".join(map(_link, served))
+        lines.append(f"| {change.session or 'by hand'} | {rolls} | {links} |")
     return "\n".join(lines)
+
+
+def _roll(recorder: Recorder) -> str:
+    return str(recorder.list_tags().get("roll", recorder.name))
+
+
+def _link(recorder: Recorder) -> str:
+    return f"[{recorder.id[:8]}]({run_url(recorder.experiment_id, recorder.id)})"

@@ -10,6 +10,8 @@ import dagster as dg
 import pandas as pd
 
 from wf_dagster.calendars import TradingCalendar, default_calendar
+from wf_dagster.data import price_source
+from wf_dagster.data.sources import FrameSource
 from wf_dagster.errors import CalendarError
 from wf_dagster.orchestration.windows import windows_of
 from wf_dagster.settings import get_settings
@@ -121,5 +123,10 @@ def rolling_partitions(
 def _horizon(calendar: TradingCalendar) -> pd.Timestamp:
     """Until when rolls are foreseen: past the last session only where prices keep coming."""
     age = pd.Timestamp.now("UTC").tz_localize(None) - calendar.last_session
-    growing = age.days <= _FRESH or get_settings().is_replaying()
-    return calendar.sessions[-1] if growing else calendar.last_session
+    if age.days <= _FRESH:
+        return calendar.sessions[-1]
+    source = price_source(None)
+    if get_settings().is_replaying() and isinstance(source, FrameSource):
+        # a replay ends where the prices do that it hides
+        return source.at(get_settings().as_of or None).last_session()
+    return calendar.last_session
