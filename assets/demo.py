@@ -18,38 +18,55 @@ from assets.definitions import defs
 from assets.progress import progress_logger, watching
 from assets.strategies import STRATEGIES
 from wf_dagster.errors import WfError
-from wf_dagster.orchestration import rolling_partitions
+from wf_dagster.orchestration.replay import Replay
+from wf_dagster.replay_clock import ReplayClock
+from wf_dagster.replay_lines import console, print_replay
 from wf_dagster.settings import get_settings
 from wf_dagster.tasks import Rolls, fingerprint
 from wf_dagster.tracking import find_recorders
 from wf_dagster.ui import prepare_dagster_home
 
+BEGIN = "2022-11-25"
+SESSIONS = 5  # with the first of December among them, when a new model serves
 PARTS = ("recorders", "predictions", "labels")
 _RANGE_START = "dagster/asset_partition_range_start"
 _RANGE_END = "dagster/asset_partition_range_end"
 
 
-def main() -> int:
-    """Backfill both strategies, collect, average, and print the figures."""
+def main(begin: str = BEGIN) -> int:
+    """Backfill both strategies, print their figures, and let some sessions pass.
+
+    Args:
+        begin: The session as of which they are backfilled; those that pass come after it.
+    """
     started = time.perf_counter()
-    # a copy of stdout: while a step runs, Dagster captures the original, and it is no terminal then
-    console = Console(file=os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8"))
+    terminal = console()
     try:
         os.environ["DAGSTER_HOME"] = str(prepare_dagster_home(get_settings().make_home()))
+        clock = ReplayClock()
+        eve, *sessions = clock.sessions(begin, 1 + SESSIONS)
+        shown = clock.shown()
+        if shown is None or shown < eve:
+            clock.move(eve)
         with dg.DagsterInstance.get() as instance:
-            runner = Runner(instance, console)
+            runner = Runner(instance, terminal)
+            terminal.print(f"Prices are known up to {clock.shown():%Y-%m-%d}.")
             backfills = {name: runner.backfill(name) for name in STRATEGIES}
-            runner.run([f"{name}/collected" for name in STRATEGIES] + ["signals"])
+            runner.collect()
             for name, backfill in backfills.items():
-                console.print(figures_table(name, backfill, runner.shown(f"{name}/collected")))
+                terminal.print(figures_table(name, backfill, runner.shown(f"{name}/collected")))
+            terminal.print("Then new prices come in, a session at a time:")
+            print_replay(terminal, Replay(defs, instance).run(sessions))
     except WfError as error:
-        console.print(f"[red]{error}[/red]", soft_wrap=True)
+        terminal.print(f"[red]{error}[/red]", soft_wrap=True)
         return 1
     home = get_settings().home
-    console.print(
+    terminal.print(
         f"Done in {time.perf_counter() - started:.0f} s. Everything is in {home} "
         "(dagster/, mlflow.db, artifacts/).\n"
-        "`make ui` opens it: Dagster on port 3000, MLflow on port 5000.",
+        "`make ui` opens it: Dagster on port 3000, MLflow on port 5000.\n"
+        f"`.venv/bin/wf-dagster replay` goes on after {clock.shown():%Y-%m-%d}; with `--stop` all "
+        "prices are seen.",
         soft_wrap=True,
     )
     return 0
@@ -74,6 +91,7 @@ class Runner:
     def __init__(self, instance: dg.DagsterInstance, console: Console) -> None:
         self._instance = instance
         self._console = console
+        self._changed = False
         loud = dg.Definitions.merge(defs, dg.Definitions(loggers={"console": progress_logger}))
         self._job = loud.resolve_implicit_global_asset_job_def()
 
@@ -95,6 +113,7 @@ class Runner:
             "are there already and reused",
             soft_wrap=True,
         )
+        self._changed |= bool(todo)
         started = time.perf_counter()
         for part in missing_ranges(rolls.keys, there):
             # an interrupted demo has recorders that no partition knows of yet: take them
@@ -106,6 +125,12 @@ class Runner:
             )
         seconds = time.perf_counter() - started
         return Backfill(len(rolls) - len(trained), len(trained), seconds)
+
+    def collect(self) -> None:
+        """Gather and average what is there, unless that is done and nothing was added."""
+        assets = [f"{name}/collected" for name in STRATEGIES] + ["signals"]
+        if self._changed or not all(map(self.shown, assets)):
+            self.run(assets)
 
     def shown(self, asset: str) -> dict[str, Any]:
         """The metadata of an asset's latest materialization, as plain values."""
@@ -142,9 +167,9 @@ class Runner:
 
 
 def rolls_of(name: str) -> Rolls:
-    """The rolls of a sample strategy."""
+    """The rolls of a sample strategy that have begun by the last session."""
     strategy = STRATEGIES[name]
-    return rolling_partitions(strategy.template, strategy.generator, name=name).rolls
+    return Rolls.from_template(strategy.template, strategy.generator, name=name)
 
 
 def missing_ranges(keys: Sequence[str], there: set[str]) -> Iterator[list[str]]:
@@ -180,4 +205,4 @@ def _signed(shown: Mapping[str, Any], figure: str, how: str) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(*sys.argv[1:]))

@@ -159,6 +159,7 @@ def fill(store: Path, experiment_id: str, count: int) -> None:
     """Write finished runs straight into the store; every tenth has the tag that is looked for."""
     runs = [(f"{i:032x}", f"r{i}", i, i + 1, experiment_id) for i in range(count)]
     tags = [("wf_kind", "recorder", f"{i:032x}") for i in range(count)]
+    tags += [("mlflow.runName", f"r{i}", f"{i:032x}") for i in range(count)]
     tags += [("state", "online", f"{i:032x}") for i in range(0, count, 10)]
     with sqlite3.connect(store) as connection:
         connection.executemany(

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from wf_dagster.models import SklearnModel
+from wf_dagster.settings import get_settings
 from wf_dagster.tasks import Roll
 
 
@@ -31,6 +32,15 @@ class Misbehaving(SklearnModel):
             time.sleep(0.7)
         if self.how == "sleep":
             time.sleep(120)
+        super().fit(dataset)
+
+
+class Held(SklearnModel):
+    """Is not fitted before the file ``hold`` of the home folder is gone."""
+
+    def fit(self, dataset: Any) -> None:
+        while (get_settings().home / "hold").exists():
+            time.sleep(0.1)
         super().fit(dataset)
 
 

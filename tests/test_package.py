@@ -72,6 +72,7 @@ ALLOWED = {
     "dagster": ("orchestration",),
     "mlflow": ("tracking",),
     "pymongo": ("tasks",),
+    "qlib": ("interop",),
 }
 
 

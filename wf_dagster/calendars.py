@@ -225,13 +225,18 @@ def default_calendar() -> TradingCalendar:
     """The calendar of the settings, with data up to the price source's last session.
 
     An exchange's sessions run a year past the last one with prices, so that the test window
-    of the current roll is known in full.
+    of the current roll is known in full. Where Qlib is in use it is Qlib's, unless the setting
+    ``calendar`` says otherwise.
     """
     from wf_dagster.data import price_source
+    from wf_dagster.interop import in_use, qlib_calendar
     from wf_dagster.settings import get_settings
 
+    name = get_settings().calendar or ("qlib" if in_use() else "XNYS")
+    if name == "qlib":
+        return qlib_calendar()
     source = price_source(None)
-    key = (get_settings().calendar, source.version())
+    key = (name, source.version())
     if key not in _CALENDARS:
         while len(_CALENDARS) >= _KEPT:
             _CALENDARS.pop(next(iter(_CALENDARS)), None)

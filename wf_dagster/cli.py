@@ -40,6 +40,81 @@ def ui(
         raise typer.Exit(serve(workspace, dagster_port=dagster_port, mlflow_port=mlflow_port))
 
 
+@app.command("qlib-import")
+def qlib_import(
+    workflow: Annotated[Path, typer.Argument(help="YAML file of Qlib's qrun.")],
+    name: Annotated[str, typer.Option(help="Name of the strategy.")],
+    step: Annotated[
+        str, typer.Option(help="Sessions a roll, or week, month, quarter, year.")
+    ] = "20",
+    rtype: Annotated[str, typer.Option(help="sliding or expanding.")] = "sliding",
+    trunc_days: Annotated[
+        int | None,
+        typer.Option(
+            help="Sessions between train and test; default as far as the label looks ahead.",
+            show_default=False,
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="The module; default NAME.py.", show_default=False),
+    ] = None,
+) -> None:
+    """Write a strategy from a workflow file of Qlib's, for Dagster to load."""
+    from wf_dagster.errors import TaskError
+    from wf_dagster.interop.strategy_module import strategy_module
+
+    with plain_errors():
+        made = strategy_module(
+            workflow, name, int(step) if step.isdigit() else step, rtype, trunc_days
+        )
+        target = output or Path(f"{name}.py")
+        if target.exists():
+            raise TaskError(f"{str(target)!r} is there already: remove it, or give another -o")
+        target.write_text(made.text)
+    for note in made.notes:
+        typer.echo(f"note: {note}", err=True)
+    typer.echo(f"wrote {target}; open it with: dagster dev -f {target}")
+
+
+@app.command()
+def replay(
+    first: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="DATE",
+            help="The first session; default the one after that of the clock.",
+            show_default=False,
+        ),
+    ] = None,
+    sessions: Annotated[int, typer.Option(min=1, help="How many sessions.")] = 5,
+    module: Annotated[
+        str | None,
+        typer.Option(
+            "-m",
+            "--module-name",
+            help="Module of the Definitions; default that of workspace.yaml or pyproject.toml.",
+            show_default=False,
+        ),
+    ] = None,
+    stop: Annotated[
+        bool, typer.Option("--stop", help="Remove the clock: all prices are seen again.")
+    ] = False,
+) -> None:
+    """Live through past sessions: train, switch, predict as the schedules would have done it.
+
+    Prices after the session are hidden, in this home folder, until --stop.
+    """
+    from wf_dagster.replay_cli import replay_sessions, stop_replay
+
+    with plain_errors():
+        if stop:
+            stop_replay(module)
+        else:
+            replay_sessions(module, first, sessions)
+
+
 @app.command()
 def sweep(
     experiment: Annotated[str | None, typer.Option(help="Only this experiment.")] = None,

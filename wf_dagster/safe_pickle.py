@@ -28,10 +28,12 @@ _PACKAGES = (
     "numpy",
     "pandas",
     "pathlib",
+    "qlib",
     "scipy.sparse",
     "sklearn",
     "uuid",
     "wf_dagster",
+    "xgboost",
     "zoneinfo",
 )
 _REFUSED = (
@@ -43,6 +45,9 @@ _REFUSED = (
     "pandas.io",
     "pandas.testing",
     "pandas.util",
+    "qlib.cli",
+    "qlib.config",
+    "qlib.tests",
     "sklearn.externals",
     "sklearn.utils._testing",
     "wf_dagster.cli",
@@ -120,6 +125,8 @@ _CALLABLE = {
     "sklearn.neighbors._ball_tree.newObj",
     "sklearn.neighbors._kd_tree.newObj",
 }
+# functions that may be kept as a value, and are not called here
+_VALUES = {"qlib.utils.data.robust_zscore", "qlib.utils.data.zscore"}
 # classes whose constructors only wrap what they are given
 _WRAPPERS = ("pandas.core.arrays", "pandas.core.dtypes.dtypes", "pandas.core.indexes")
 _BASES = (object, dict, list, tuple, set, frozenset, str, int, float, bytes)
@@ -184,6 +191,8 @@ class _Unpickler(pickle._Unpickler):
         if not _allowed(module, name):
             raise self._unsafe(module, full)
         found = super().find_class(module, name)
+        if full in _VALUES:
+            return found
         # a dotted name may lead through a module of the package to one outside of it
         home = str(getattr(found, "__module__", None) or module)
         home = _FULL_NAMES.get(home, home)

@@ -43,14 +43,19 @@ class Settings(BaseSettings):
         task_store: URL of the task pool; default a SQLite file in ``home``.
         prices: ``"sample"`` or the path of a Parquet or CSV file, or of a folder of them.
         as_of: Replay date; rows after it are hidden.
-        replay_clock: A file that holds a replay date, which may move on while processes run.
-        calendar: Name of an exchange (``"XNYS"``), or ``"prices"`` for the sessions of the
-            prices themselves.
+        replay_clock: A file that holds a replay date, which may move on while processes run;
+            default the file ``replay_clock`` in ``home``, if there is one.
+        calendar: Name of an exchange (``"XNYS"``), ``"prices"`` for the sessions of the prices
+            themselves, or ``"qlib"`` for Qlib's calendar; default ``"qlib"`` where Qlib is in use,
+            else ``"XNYS"``.
         max_workers: Worker processes of a backfill; default one a core.
         trusted_modules: Further modules (comma separated in the variable) whose classes may
             be loaded from a recorder's pickles.
         tracking_patience: Seconds for which a tracking store that fails is asked again before
             the failure is an error.
+        qlib_provider_uri: Folder of Qlib's data; default that of Qlib.
+        qlib_region: Qlib's region: ``"cn"``, ``"us"`` or ``"tw"``.
+        qlib_options: Further arguments of ``qlib.init`` (JSON in the variable).
         log_env: Further environment variables (comma separated) that recorders record as tags.
     """
 
@@ -65,10 +70,13 @@ class Settings(BaseSettings):
     prices: str = "sample"
     as_of: str = ""
     replay_clock: Path | None = None
-    calendar: str = "XNYS"
+    calendar: str = ""
     max_workers: int = Field(default_factory=lambda: _cores(), ge=1)
     trusted_modules: str = ""
     tracking_patience: float = Field(default=60.0, ge=0)
+    qlib_provider_uri: str = ""
+    qlib_region: str = ""
+    qlib_options: dict[str, Any] = Field(default_factory=dict)
     log_env: str = ""
 
     @field_validator("home", "replay_clock")
@@ -94,6 +102,13 @@ class Settings(BaseSettings):
     def _known_store(cls, value: str) -> str:
         return _check_scheme(value, _TASK_STORE_SCHEMES, "sqlite:////path/to/tasks.db")
 
+    @field_validator("qlib_region")
+    @classmethod
+    def _known_region(cls, value: str) -> str:
+        if value not in ("", "cn", "us", "tw"):
+            raise ValueError("use 'cn', 'us' or 'tw'")
+        return value
+
     @field_validator("as_of")
     @classmethod
     def _a_date(cls, value: str) -> str:
@@ -109,8 +124,16 @@ class Settings(BaseSettings):
         Raises:
             SettingsError: The clock cannot be read, or shows no date.
         """
-        dates = [self.as_of, "" if self.replay_clock is None else _shown_by(self.replay_clock)]
+        dates = [self.as_of, _shown_by(self.clock_file()) if self.is_replaying() else ""]
         return min(filter(None, dates), default="")
+
+    def clock_file(self) -> Path:
+        """Where the replay clock is, or would be."""
+        return self.replay_clock or self.home / "replay_clock"
+
+    def is_replaying(self) -> bool:
+        """Whether a replay clock hides later prices."""
+        return self.replay_clock is not None or self.clock_file().exists()
 
     def resolved_tracking_uri(self) -> str:
         """The MLflow URI in use: the setting, or the SQLite file in ``home``."""

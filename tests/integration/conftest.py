@@ -35,13 +35,13 @@ class Site:
             timeout=300,
         )
 
-    def materialized(self, *key: str) -> dict[str, int]:
+    def materialized(self, *key: str) -> Counter[str]:
         """Materialization events of an asset, counted by partition."""
         import dagster as dg
 
         with dg.DagsterInstance.from_config(self.env["DAGSTER_HOME"]) as instance:
             found = instance.fetch_materializations(dg.AssetKey(key), limit=1000).records
-        return dict(Counter(str(r.asset_materialization.partition) for r in found))  # type: ignore[union-attr]
+        return Counter(str(r.asset_materialization.partition) for r in found)  # type: ignore[union-attr]
 
 
 @pytest.fixture

@@ -6,58 +6,79 @@ import re
 import subprocess
 import sys
 import time
+from collections import Counter
+from itertools import product
 
 import pytest
 
-from tests.integration.conftest import ROOT
+from tests.integration.conftest import ROOT, Site
+from wf_dagster.online import OnlineToolR
 from wf_dagster.tracking import find_recorders
 
 pytestmark = pytest.mark.integration
 
-STRATEGIES = {"sp500_ridge": 27, "sp500_lgbm": 4}
+EVE = "2020-03-26"
+SESSIONS = ("2020-03-27", "2020-03-30", "2020-03-31", "2020-04-01", "2020-04-02")
+SWITCHED = "2020-04-01"
+STRATEGIES = {"sp500_ridge": 27, "sp500_lgbm": 3}  # rolls that have begun by then
 PARTS = ("recorders", "predictions", "labels")
 
 
 def test_the_demo_runs_and_running_it_again_duplicates_nothing(site):
-    first = site.run("python", "-m", "assets.demo")
+    first = site.run("python", "-m", "assets.demo", EVE, WF_AS_OF="")
     assert first.returncode == 0, first.stdout
-    recorders = {}
     for name, count in STRATEGIES.items():
         assert f"{name}: {count} rolls to materialize" in first.stdout
-        found = find_recorders(name)
-        assert len(found) == count
-        recorders[name] = {r.id for r in found}
-        for part in PARTS:
-            events = site.materialized(name, part)
-            assert len(events) == count
-            assert set(events.values()) == {1}
-        assert site.materialized(name, "collected") == {"None": 1}
-    assert site.materialized("signals") == {"None": 1}
     for figure in ("IC", "ICIR", "Rank IC", "Rank ICIR", "top minus bottom", "prediction rows"):
         assert first.stdout.count(figure) >= len(STRATEGIES)
+    assert f"last prediction                │  {EVE}" in first.stdout
+    for session, name in product(SESSIONS, STRATEGIES):
+        assert re.search(rf"{session}  .*\n(  .*\n)*?.*{name}", first.stdout)
+    (line,) = (line for line in first.stdout.splitlines() if f"  {SWITCHED} *" in line)
+    assert "sp500_ridge" in line
     assert "make ui" in first.stdout
 
-    second = site.run("python", "-m", "assets.demo")
+    # the next rolls are trained on the evening before, and serve from their first session on
+    counts = {"sp500_ridge": 28, "sp500_lgbm": 4}
+    recorders = {}
+    for name, count in counts.items():
+        found = find_recorders(name)
+        assert len(found) == count
+        assert all(r.status == "FINISHED" for r in found)
+        recorders[name] = {r.id for r in found}
+        made = site.materialized(name, "recorders")
+        assert len(made) == count
+        assert set(made.values()) == {1}
+        assert site.materialized(name, "collected").total() == 1 + len(SESSIONS)
+        state = OnlineToolR(name).state()
+        assert state.sessions == SESSIONS
+    ridge = OnlineToolR("sp500_ridge").online_models()
+    assert [r.list_tags()["roll"] for r in ridge] == [SWITCHED]
+    serving = {
+        key: n for key, n in site.materialized("sp500_ridge", "predictions").items() if n > 1
+    }
+    assert serving == {"2020-03-01": 1 + 3, SWITCHED: 2}
+
+    before = _events(site)
+    second = site.run("python", "-m", "assets.demo", EVE, WF_AS_OF="")
     assert second.returncode == 0, second.stdout
-    for name, count in STRATEGIES.items():
+    for name, count in counts.items():
         assert f"{name}: 0 rolls to materialize, {count} of {count}" in second.stdout
         assert {r.id for r in find_recorders(name, status=None)} == recorders[name]
-        for part in PARTS:
-            assert set(site.materialized(name, part).values()) == {1}
-    assert _figures(first.stdout) == _figures(second.stdout)
+    assert second.stdout.count("worked through already") == 2 * len(SESSIONS)
+    assert _events(site) == before
 
 
-def _figures(printed: str) -> list[str]:
-    found = re.findall(r"│ (?:Rank )?IC(?:IR)? +│ +([+-][\d.]+) │", printed)
-    assert len(found) == 4 * len(STRATEGIES)
-    return found
+def _events(site: Site) -> list[Counter[str]]:
+    keys = [(name, part) for name in STRATEGIES for part in (*PARTS, "collected", "online_models")]
+    return [site.materialized(*key) for key in (*keys, ("signals",))]
 
 
 def test_a_demo_killed_half_way_goes_on_where_it_was(site):
     killed = subprocess.Popen(
-        [sys.executable, "-u", "-m", "assets.demo"],
+        [sys.executable, "-u", "-m", "assets.demo", EVE],
         cwd=ROOT,
-        env=site.env,
+        env={**site.env, "WF_AS_OF": ""},
         text=True,
         stdout=subprocess.PIPE,
     )
@@ -72,13 +93,12 @@ def test_a_demo_killed_half_way_goes_on_where_it_was(site):
     before = {r.id for r in find_recorders("sp500_ridge")}
     assert 10 <= len(before) < 27
 
-    again = site.run("python", "-m", "assets.demo")
+    again = site.run("python", "-m", "assets.demo", EVE, WF_AS_OF="")
     assert again.returncode == 0, again.stdout
     assert re.search(rf"trained now / reused +│ +{27 - len(before)} / {len(before)} ", again.stdout)
     after = find_recorders("sp500_ridge")
-    assert len(after) == len({r.list_tags()["roll"] for r in after}) == 27
+    assert len(after) == len({r.list_tags()["roll"] for r in after}) == 28
     assert before <= {r.id for r in after}
+    assert set(site.materialized("sp500_ridge", "recorders").values()) == {1}
     for part in PARTS:
-        events = site.materialized("sp500_ridge", part)
-        assert len(events) == 27
-        assert set(events.values()) == {1}
+        assert len(site.materialized("sp500_ridge", part)) == 28

@@ -17,7 +17,7 @@ ONLINE = {"online", "next_online", "offline"}
 
 def kept(*strategies: RollingStrategy, signals: str = "signals") -> dict[str, Any]:
     """Ledger, tags, predictions and labels by roll, and the signals."""
-    made: dict[str, Any] = {"signals": kept_signals(signals)}
+    made: dict[str, Any] = {"signals": kept_signals(signals, [s.name_id for s in strategies])}
     for strategy in strategies:
         names: dict[str, str] = {}
         for recorder in find_recorders(strategy.name_id):  # finished trainings
@@ -62,7 +62,9 @@ def assert_same(one: dict[str, Any], other: dict[str, Any]) -> None:
     """Equal; numbers in frames to 1e-9."""
     assert sorted(one) == sorted(other)
     for key, value in one.items():
-        if isinstance(value, pd.DataFrame):
+        if isinstance(value, pd.Series):
+            pd.testing.assert_series_equal(value, other[key], rtol=0, atol=1e-9, obj=key)
+        elif isinstance(value, pd.DataFrame):
             pd.testing.assert_frame_equal(value, other[key], rtol=0, atol=1e-9, obj=key)
         else:
             assert value == other[key], key

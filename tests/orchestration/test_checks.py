@@ -13,12 +13,12 @@ from wf_dagster.calendars import default_calendar
 from wf_dagster.online import OnlineToolR
 from wf_dagster.orchestration import (
     TrackingResource,
+    build_freshness_sensor,
+    build_online_checks,
     build_rolling_assets,
     build_signals_asset,
     online_job,
 )
-from wf_dagster.orchestration.checks import build_online_checks
-from wf_dagster.orchestration.freshness import build_freshness_sensor
 from wf_dagster.orchestration.online_runs import online_request
 from wf_dagster.tasks import RollingGen
 from wf_dagster.tracking import R, find_recorders

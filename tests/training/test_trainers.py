@@ -154,6 +154,17 @@ def test_the_pool_is_asked_for_each_task_once():
     assert {recorder.list_tags()["_id in TaskManager"] for recorder in first} == ids
 
 
+@pytest.mark.parametrize("kind", [TrainerRM, DelayTrainerRM])
+def test_a_task_whose_recorder_was_deleted_is_trained_again(kind):
+    tasks = [task_of(month) for month in MONTHS[:2]]
+    kept, deleted = kind("experiment").train(tasks)
+    R.delete_recorder(recorder_id=deleted.id)
+    first, second = kind("experiment")(tasks)
+    assert first == kept
+    assert second != deleted
+    assert [r.info["status"] for r in (first, second)] == ["FINISHED"] * 2
+
+
 def test_only_a_recorder_of_a_pool_can_be_finished_through_it():
     (recorder,) = DelayTrainerR("experiment").train(task_of(MONTHS[0]))
     with pytest.raises(TrainingError, match="_id in TaskManager"):

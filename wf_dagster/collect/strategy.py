@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from wf_dagster.calendars import TradingCalendar
 from wf_dagster.collect.ensembles import AverageEnsemble
 from wf_dagster.collect.rolling import collect_rolling
 from wf_dagster.errors import CollectError
@@ -60,12 +61,16 @@ class StrategyCollection:
             "rolls": self.rolls,
             "coverage": self.coverage,
             **self.summary,
+            "known labels": int(self.label.iloc[:, 0].notna().sum()),
             "fit_seconds": self.fit_seconds,
         }
 
 
 def collect_strategy(
-    experiment_name: str, rolls: Rolls, serving: Collection[str] = ()
+    experiment_name: str,
+    rolls: Rolls,
+    calendar: TradingCalendar | None = None,
+    serving: Collection[str] = (),
 ) -> StrategyCollection:
     """Collect the newest finished recorder of each roll into one frame and keep it.
 
@@ -76,11 +81,14 @@ def collect_strategy(
     Args:
         experiment_name: MLflow experiment of the strategy.
         rolls: The rolls that are expected.
+        calendar: Says which of them have begun; default the calendar of the rolls, which is as
+            old as they are.
         serving: Ids of the recorders that are online.
 
     Raises:
         CollectError: No roll has a finished recorder.
     """
+    calendar = calendar or rolls.calendar
     wanted = {roll.key: fingerprint(roll.task) for roll in rolls}
     found: dict[str, Recorder] = {}
     earlier: dict[str, Recorder] = {}
@@ -102,8 +110,8 @@ def collect_strategy(
         )
     made = collect_rolling(
         [(roll.key, found[roll.key]) for roll in rolls if roll.key in found],
-        expected=[roll.key for roll in rolls if roll.has_begun(rolls.calendar)],
-        sessions=rolls.test_sessions(),
+        expected=[roll.key for roll in rolls if roll.has_begun(calendar)],
+        sessions=rolls.test_sessions(calendar),
     )
     horizon = label_horizon(next(iter(rolls)).task)
     summary = signal_summary(made.pred, made.label, horizon=horizon)
@@ -159,7 +167,11 @@ def average_signals(experiments: Sequence[str], *, only_exist: bool = False) -> 
 
 
 def keep(
-    experiment_name: str, kind: str, objects: Mapping[str, Any], figures: Mapping[str, Any]
+    experiment_name: str,
+    kind: str,
+    objects: Mapping[str, Any],
+    figures: Mapping[str, Any],
+    tags: Mapping[str, str] | None = None,
 ) -> Recorder:
     """Put objects into the experiment's one recorder of this kind, replacing older ones.
 
@@ -170,6 +182,7 @@ def keep(
         kind: Name of the recorder, and its tag ``wf_kind``.
         objects: What is kept, by name.
         figures: Numbers become metrics; the rest is left out.
+        tags: Further tags of the recorder.
     """
     kept = find_recorders(experiment_name, tags={KIND_TAG: kind}, status=None)
     with R.start(
@@ -177,7 +190,7 @@ def keep(
         recorder_id=kept[0].id if kept else None,
         recorder_name=kind,
         resume=bool(kept),
-        tags={KIND_TAG: kind},
+        tags={**(tags or {}), KIND_TAG: kind},
     ):
         recorder: Recorder = R.get_recorder()
         recorder.save_objects(**objects)

@@ -27,11 +27,12 @@ ABANDONED_SECONDS = 24 * 3600
 
 @dataclass(frozen=True)
 class Table:
-    """Rows, named columns, values of shape ``(rows, columns)``."""
+    """Rows, named columns, values of shape ``(rows, columns)``; a note that belongs to them."""
 
     index: pd.MultiIndex
     columns: list[tuple[str, str]]
     values: np.ndarray[Any, Any]
+    note: bytes = b""
 
 
 def get(key: str, compute: Callable[[], Table]) -> Table:
@@ -46,6 +47,27 @@ def get(key: str, compute: Callable[[], Table]) -> Table:
         _write(entry, table)
         _make_room(entry.parent, keep=entry)
         return _opened(entry) or table  # another process may have made room as well
+
+
+def find(key: str) -> Table | None:
+    """The table of a key, if it is there."""
+    return _opened(folder() / key)
+
+
+def keys(prefix: str) -> list[str]:
+    """The keys of tables that start so."""
+    return sorted(e.name for e in folder().glob(f"{prefix}*") if e.suffix != ".lock")
+
+
+def private(table: Table) -> np.ndarray[Any, Any]:
+    """The values, to be changed in place by this caller alone; pages are shared until then."""
+    file = getattr(table.values, "filename", None)
+    values: np.ndarray[Any, Any]
+    try:
+        values = table.values.copy(order="K") if file is None else np.load(file, mmap_mode="c")
+    except OSError:  # another process made room
+        values = table.values.copy(order="K")
+    return values
 
 
 def folder() -> Path:
@@ -72,22 +94,32 @@ def _opened(entry: Path) -> Table | None:
     return table
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=8)
 def _mapped(entry: Path, _stamp: int) -> Table:
     values = np.load(entry / "values.npy", mmap_mode="r")
     frame = read_parquet(entry / "index.parquet")
     columns = [(group, name) for group, name in json.loads((entry / "columns.json").read_text())]
     if values.shape != (len(frame), len(columns)):
         raise ValueError("index and columns do not belong to the values")
-    return Table(pd.MultiIndex.from_frame(frame), columns, values)
+    note = entry / "note"
+    return Table(
+        pd.MultiIndex.from_frame(frame),
+        columns,
+        values,
+        note.read_bytes() if note.exists() else b"",
+    )
 
 
 def _write(entry: Path, table: Table) -> None:
     part = Path(tempfile.mkdtemp(dir=entry.parent, prefix=".part-"))
     try:
-        np.save(part / "values.npy", np.ascontiguousarray(table.values))
+        values = table.values  # kept column by column where they are so: sums depend on it
+        whole = values.flags.c_contiguous or values.flags.f_contiguous
+        np.save(part / "values.npy", values if whole else np.ascontiguousarray(values))
         table.index.to_frame(index=False).to_parquet(part / "index.parquet")
         (part / "columns.json").write_text(json.dumps(table.columns))
+        if table.note:
+            (part / "note").write_bytes(table.note)
         if entry.exists():
             shutil.rmtree(entry)
         part.replace(entry)

@@ -1,15 +1,18 @@
-"""How far the scores of today are from those of the train segment."""
+"""How far the scores of today are from those of the train segment.
+
+The population stability index (PSI) of a few sessions is large without any drift: scores of a day
+and of the day after are alike, so twenty sessions are far fewer than twenty samples. What is usual
+is therefore measured on the train segment itself, on its own stretches of as many sessions.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.stats import chi2
 from typing_extensions import Self
 
 from wf_dagster.errors import RecordError
@@ -17,8 +20,10 @@ from wf_dagster.online.quality import Finding
 from wf_dagster.records.analysis import first_column
 
 BINS = 10
-CHANCE = 0.001  # how often a small sample of the very same scores may be taken for a drift
+LENGTHS = (1, 5, 10, 20, 60)  # sessions of the stretches that are compared
 _POINTS = 201
+
+Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -30,29 +35,45 @@ class Reference:
         edges: Scores that part the bins.
         shares: Share of the train scores in each bin: one more than edges.
         quantiles: Scores at equidistant probabilities from 0 to 1.
+        usual: ``(sessions, psi)``: the highest index of a stretch of the train segment that is as
+            long, against the whole of it.
     """
 
     rows: int
     edges: tuple[float, ...]
     shares: tuple[float, ...]
     quantiles: tuple[float, ...]
+    usual: tuple[tuple[int, float], ...]
 
     @classmethod
-    def of(cls, scores: Iterable[float]) -> Self:
+    def of(cls, scores: pd.DataFrame | pd.Series) -> Self:
         """The reference of scores; NaN and infinite ones are left out.
+
+        Args:
+            scores: Rows ``(datetime, instrument)``.
 
         Raises:
             RecordError: None is left.
         """
-        values = _finite(scores)
+        values, days = _finite(scores)
         if not len(values):
             raise RecordError("the model gives no finite score on its train segment")
         quantiles = np.quantile(values, np.linspace(0, 1, _POINTS))
         # ties (a tree's scores) make bins of unequal share, so the shares are kept
         edges = np.unique(np.quantile(values, np.linspace(0, 1, BINS + 1)[1:-1]))
-        shares = _counts(values, edges) / len(values)
+        counts = _counts(values, days, edges)
+        shares = counts.sum(axis=0) / len(values)
+        usual = [
+            (length, float(_psi(_stretches(counts, length), shares, len(values)).max()))
+            for length in LENGTHS
+            if length == 1 or 2 * length <= len(counts)
+        ]
         return cls(
-            len(values), tuple(edges.tolist()), tuple(shares.tolist()), tuple(quantiles.tolist())
+            rows=len(values),
+            edges=tuple(edges.tolist()),
+            shares=tuple(shares.tolist()),
+            quantiles=tuple(quantiles.tolist()),
+            usual=tuple(usual),
         )
 
     def to_json(self) -> str:
@@ -69,7 +90,8 @@ class Reference:
         try:
             given = json.loads(text)
             parts = {n: tuple(map(float, given[n])) for n in ("edges", "shares", "quantiles")}
-            return cls(rows=int(given["rows"]), **parts)
+            usual = tuple((int(length), float(psi)) for length, psi in given["usual"])
+            return cls(rows=int(given["rows"]), usual=usual, **parts)
         except (KeyError, TypeError) as error:
             raise ValueError(f"no distribution of scores: {error!r}") from None
 
@@ -79,49 +101,53 @@ def score_drift(
 ) -> Finding:
     """The population stability index of the latest scores is within a limit.
 
-    A few scores differ from many by chance alone: their index is about
-    ``(1/n + 1/m) * chi2(bins - 1)``, so a small sample has a limit that chance exceeds once in a
-    thousand times, if that is higher.
-
     Args:
         pred: Scores, rows ``(datetime, instrument)``.
         reference: Those of the train segment.
-        sessions: The latest sessions that count.
-        limit: The highest index that passes (no unit); 0.25 is commonly taken for a shift.
+        sessions: The latest sessions that count. Of 1, 5, 10, 20 and 60 the longest stretch that
+            is there, and no longer than this, is compared.
+        limit: The highest index that passes (no unit); 0.25 is commonly taken for a shift. Where
+            stretches of the train segment itself had a higher one, theirs is the limit.
     """
-    scores = first_column(pred)
-    days = scores.index.unique("datetime").sort_values()[-sessions:]
-    latest = _finite(scores[scores.index.get_level_values("datetime").isin(days)])
-    if not len(latest):
+    values, days = _finite(pred)
+    if not len(values):
         return Finding(True, "not judged: there are no scores yet")
-    psi = _psi(latest, reference)
-    chance = float(chi2.ppf(1 - CHANCE, max(len(reference.edges), 1)))
-    limit = max(limit, chance * (1 / len(latest) + 1 / reference.rows))
+    there = min(sessions, int(days[-1]) + 1)
+    length, usual = max(one for one in reference.usual if one[0] <= there)
+    latest = days > days[-1] - length
+    values, days = values[latest], days[latest] - days[latest][0]
+    counts = _counts(values, days, np.array(reference.edges)).sum(axis=0, keepdims=True)
+    psi = float(_psi(counts, np.array(reference.shares), reference.rows)[0])
     numbers = {
         "psi": psi,
-        "psi_limit": limit,
-        "ks": _ks(latest, reference),
-        "sessions": len(days),
-        "scores": len(latest),
+        "psi_limit": max(limit, usual),
+        "psi_usual": usual,
+        "ks": _ks(values, reference),
+        "sessions": length,
+        "scores": len(values),
         "train_scores": reference.rows,
     }
-    said = f"PSI {psi:.3f} of the last {len(days)} sessions against the train segment"
-    if psi <= limit:
+    said = f"PSI {psi:.3f} of the last {length} sessions against the train segment"
+    if psi <= max(limit, usual):
         return Finding(True, said, numbers)
     return Finding(
-        False, f"{said} is above {limit:.3f}: look at the features, or train anew", numbers
+        False,
+        f"{said} is above {limit:.3f} and above {usual:.3f}, the highest within the train segment: "
+        "look at the features, or train anew",
+        numbers,
     )
 
 
-def _psi(values: npt.NDArray[np.float64], reference: Reference) -> float:
-    """Half a score is added to each bin: an empty one would make it infinite."""
-    bins = len(reference.shares)
-    now = (_counts(values, np.array(reference.edges)) + 0.5) / (len(values) + 0.5 * bins)
-    then = (np.array(reference.shares) * reference.rows + 0.5) / (reference.rows + 0.5 * bins)
-    return float(np.sum((now - then) * np.log(now / then)))
+def _psi(counts: Floats, shares: Floats, rows: int) -> Floats:
+    """The index of each row of counts; half a score more a bin, or an empty one were infinite."""
+    bins = len(shares)
+    now = (counts + 0.5) / (counts.sum(axis=1, keepdims=True) + 0.5 * bins)
+    then = (shares * rows + 0.5) / (rows + 0.5 * bins)
+    made: Floats = np.sum((now - then) * np.log(now / then), axis=1)
+    return made
 
 
-def _ks(values: npt.NDArray[np.float64], reference: Reference) -> float:
+def _ks(values: Floats, reference: Reference) -> float:
     """Largest distance of the distributions, to within one step of the kept quantiles."""
     points = np.array(reference.quantiles)
     levels = np.linspace(0, 1, len(points))
@@ -131,14 +157,25 @@ def _ks(values: npt.NDArray[np.float64], reference: Reference) -> float:
     return float(np.abs(now - then).max())
 
 
-def _counts(
-    values: npt.NDArray[np.float64], edges: npt.NDArray[np.float64]
-) -> npt.NDArray[np.float64]:
-    places = np.searchsorted(edges, values, side="left")
-    return np.bincount(places, minlength=len(edges) + 1).astype("float64")
+def _counts(values: Floats, days: npt.NDArray[np.int64], edges: Floats) -> Floats:
+    """How many scores of each day (rows) are in each bin (columns)."""
+    bins = len(edges) + 1
+    cells = days * bins + np.searchsorted(edges, values, side="left")
+    return np.bincount(cells, minlength=(int(days[-1]) + 1) * bins).reshape(-1, bins).astype(float)
 
 
-def _finite(scores: Iterable[float]) -> npt.NDArray[np.float64]:
-    values = np.asarray(scores, dtype="float64")
-    kept: npt.NDArray[np.float64] = values[np.isfinite(values)]
-    return kept
+def _stretches(counts: Floats, length: int) -> Floats:
+    whole = len(counts) // length * length
+    made: Floats = counts[-whole:].reshape(-1, length, counts.shape[1]).sum(axis=1)
+    return made
+
+
+def _finite(scores: pd.DataFrame | pd.Series) -> tuple[Floats, npt.NDArray[np.int64]]:
+    """Scores that are numbers, and the place of the day of each, in the order of days."""
+    column = first_column(scores)
+    values = column.to_numpy(dtype="float64", na_value=np.nan)
+    kept = np.isfinite(values)
+    values = values[kept]
+    days = pd.factorize(column.index.get_level_values("datetime")[kept], sort=True)[0]
+    order = np.argsort(days, kind="stable")
+    return values[order], days[order].astype("int64")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +14,7 @@ import pandas as pd
 
 from wf_dagster.calendars import Segment, TradingCalendar
 from wf_dagster.data import PanelDataset, price_source
-from wf_dagster.errors import BrokenObjectError, ObjectNotFoundError, RecorderNotFoundError
+from wf_dagster.errors import ObjectNotFoundError, RecorderNotFoundError
 from wf_dagster.online.drift import Reference
 from wf_dagster.online.ledger import ONLINE_KEY, OnlineLedger
 from wf_dagster.online.quality import Serving
@@ -93,16 +94,10 @@ class Inspected:
 
         Raises:
             ObjectNotFoundError: It holds no model or no dataset.
-            BrokenObjectError: What is kept is no distribution.
         """
-        try:
+        # one that was kept by another version, or half of one, is made anew
+        with suppress(ObjectNotFoundError, ValueError):
             return Reference.from_json(self.recorder.load_object(REFERENCE, raw="bytes").decode())
-        except ObjectNotFoundError:
-            pass
-        except ValueError as error:
-            raise BrokenObjectError(
-                f"{REFERENCE} of recorder {self.recorder.id}: {error}; delete that file"
-            ) from None
         loader = RMDLoader(self.recorder)
         train = segment_of(self.task["dataset"]["kwargs"]["segments"]["train"])
         dataset = loader.get_dataset(*train, segments={"test": train, "train": train})

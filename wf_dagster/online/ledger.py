@@ -24,8 +24,8 @@ from wf_dagster.errors import (
 )
 from wf_dagster.online.state import ONLINE_TAG, OnlineState
 from wf_dagster.settings import get_settings
-from wf_dagster.tracking import MLflowExperiment, MLflowRecorder, R, find_recorders, holder
-from wf_dagster.tracking.recorder import KIND_TAG
+from wf_dagster.tracking import MLflowExperiment, MLflowRecorder, R, find_recorders, holder, sweep
+from wf_dagster.tracking.recorder import KIND_TAG, Recorder
 
 ONLINE_KEY = "online_status"
 KIND = "online"
@@ -38,12 +38,16 @@ class OnlineLedger:
 
     Args:
         experiment_name: MLflow experiment; it need not be there yet.
+
+    Attributes:
+        found: Recorders that were looked up inside :meth:`exclusive`, by id.
     """
 
     def __init__(self, experiment_name: str) -> None:
         self.experiment_name = experiment_name
         self._held: MLflowRecorder | None = None
         self._depth = 0
+        self.found: dict[str, Recorder] = {}
 
     @property
     def busy(self) -> bool:
@@ -51,7 +55,7 @@ class OnlineLedger:
         return self._depth > 0
 
     def __getstate__(self) -> dict[str, object]:
-        return {"experiment_name": self.experiment_name, "_held": None, "_depth": 0}
+        return OnlineLedger(self.experiment_name).__dict__
 
     @property
     def exists(self) -> bool:
@@ -67,19 +71,20 @@ class OnlineLedger:
         """The state; an experiment without one has what its recorders' tags say."""
         recorder = self._recorder()
         if recorder is None:
-            tagged = find_recorders(
-                self.experiment_name, tags={ONLINE_KEY: ONLINE_TAG}, status=None
-            )
-            return OnlineState(online=tuple(r.id for r in tagged))
+            return self._tagged()
         try:
             return OnlineState.from_json(recorder.load_object(FILE, raw="bytes").decode())
-        except ObjectNotFoundError:  # its maker died before the first state was written
-            return OnlineState()
+        except ObjectNotFoundError:  # the first state is about to be written, or its writer died
+            return self._tagged()
         except ValueError as error:
             raise BrokenObjectError(
                 f"{FILE} of recorder {recorder.id} (experiment {self.experiment_name!r}) says "
                 f"nothing of online models: {error}; delete that recorder to start anew"
             ) from None
+
+    def _tagged(self) -> OnlineState:
+        tagged = find_recorders(self.experiment_name, tags={ONLINE_KEY: ONLINE_TAG}, status=None)
+        return OnlineState(online=tuple(recorder.id for recorder in tagged))
 
     def write(self, state: OnlineState) -> OnlineState:
         """Keep a state, then bring the recorders' tags in line; the state as it is then."""
@@ -104,22 +109,28 @@ class OnlineLedger:
     def exclusive(self) -> Iterator[None]:
         """Keep other processes from changing the state inside the block.
 
+        Runs that dead processes left in the experiment are ended first.
+
         Raises:
             OnlineError: Another process is at it.
         """
         if self._depth:  # this object has it already
             yield
             return
+        experiment = R.get_exp(experiment_name=self.experiment_name)
         folder = get_settings().make_home() / "locks"
         folder.mkdir(exist_ok=True)
-        self._held = None  # it may have been deleted meanwhile
-        recorder = self._recorder() or self._made()
-        lock = FileLock(folder / f"online-{recorder.id}.lock")
+        lock = FileLock(folder / f"online-{experiment.id}.lock")
         try:
             lock.acquire(timeout=PATIENCE)
         except Timeout:
-            raise self._busy(holder(recorder) or "another process") from None
+            recorder = self._recorder()
+            who = None if recorder is None else holder(recorder)
+            raise self._busy(who or "another process") from None
         try:
+            sweep(self.experiment_name)  # or one would seem to go on with what a dead one began
+            self._held = None  # it may have been deleted meanwhile
+            recorder = self._recorder() or self._made()
             # the lock file speaks for this machine, the heartbeat for the others
             if other := holder(recorder):
                 raise self._busy(other)
@@ -129,6 +140,7 @@ class OnlineLedger:
                 yield
             finally:
                 self._depth = 0
+                self.found.clear()
                 recorder.end_run()
         finally:
             lock.release()

@@ -4,71 +4,30 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
-from dataclasses import dataclass, field
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import cloudpickle
 import pandas as pd
 from typing_extensions import Self
 
-from wf_dagster import safe_pickle
-from wf_dagster.calendars import TradingCalendar, default_calendar, to_day
+from wf_dagster.calendars import default_calendar
 from wf_dagster.collect import AverageEnsemble, MergeCollector
 from wf_dagster.errors import CollectError, OnlineError, TrainingError
 from wf_dagster.online import signals as sent
 from wf_dagster.online.ledger import OnlineLedger
+from wf_dagster.online.pickled import pickled, unpickled
+from wf_dagster.online.routine import Routine
+from wf_dagster.online.sessions import as_of, every, session_at
 from wf_dagster.online.strategy import OnlineStrategy, RollingStrategy
 from wf_dagster.progress import progress_bar
-from wf_dagster.settings import replayed
-from wf_dagster.tracking import Recorder, sweep
 from wf_dagster.training import Trainer, TrainerR
 
 _log = logging.getLogger(__name__)
 
 _DAY = "%Y-%m-%d"
-_PERIODS = {"week": "W-SUN", "month": "M"}
 Kwargs = Mapping[str, Any] | None
-
-
-@dataclass
-class Routine:
-    """What a routine did.
-
-    Attributes:
-        sessions: The sessions it worked through.
-        trained: Recorders that were trained.
-        predicted: Recorders whose predictions changed.
-        labelled: Recorders whose labels changed.
-        failures: What could not be trained, by strategy.
-    """
-
-    sessions: list[pd.Timestamp] = field(default_factory=list)
-    trained: list[Recorder] = field(default_factory=list)
-    predicted: list[Recorder] = field(default_factory=list)
-    labelled: list[Recorder] = field(default_factory=list)
-    failures: dict[str, TrainingError] = field(default_factory=dict)
-
-    def add(self, other: Routine) -> None:
-        """Note what another routine did as well."""
-        self.trained += other.trained
-        self.predicted += other.predicted
-        self.labelled += other.labelled
-
-    def raise_failures(self) -> None:
-        """Raise what went wrong, now that everything else is done.
-
-        Raises:
-            TrainingError: Models could not be trained.
-        """
-        if self.failures:
-            lines = "\n".join(f"{name}: {error}" for name, error in self.failures.items())
-            raise TrainingError(
-                "models that were due could not be trained; those that were online before stay, "
-                f"and the next routine tries again:\n{lines}",
-                self.trained,
-            ) from next(iter(self.failures.values()))
 
 
 class OnlineManager:
@@ -121,7 +80,7 @@ class OnlineManager:
         self.trainer = trainer or TrainerR()
         self.freq = freq
         self.name = name
-        self.begin_time = _session(begin_time, default_calendar())
+        self.begin_time = session_at(begin_time, default_calendar())
         self.cur_time = self.begin_time
         self.history: dict[pd.Timestamp, dict[OnlineStrategy, list[Any]]] = {}
         self.status = self.STATUS_ONLINE
@@ -144,7 +103,8 @@ class OnlineManager:
         """
         chosen = self.strategies if strategies is None else list(strategies)
         done = Routine()
-        with self._exclusive(chosen), _as_of(self.cur_time):
+        with self._exclusive(chosen), as_of(self.cur_time):
+            self._recall()
             for strategy in chosen:
                 self._check_past(strategy, self.cur_time)
             tasks = {strategy: strategy.first_tasks() for strategy in chosen}
@@ -169,7 +129,7 @@ class OnlineManager:
         done = Routine()
         if not new:
             return done
-        with self._exclusive(new), _as_of(self.cur_time):
+        with self._exclusive(new), as_of(self.cur_time):
             tasks: dict[OnlineStrategy, list[Any]] = {}
             for strategy in new:
                 if not isinstance(strategy, RollingStrategy):
@@ -190,10 +150,15 @@ class OnlineManager:
 
         Raises:
             OnlineError: A name is there already.
+            TrainingError: Some tasks failed; the others are online.
         """
         new = _several(strategies)
         _check_names([*self.strategies, *new])
-        self.first_train(new)
+        try:
+            self.first_train(new)
+        except TrainingError:  # those that could be trained are online
+            self.strategies.extend(new)
+            raise
         self.strategies.extend(new)
 
     # every session
@@ -235,17 +200,20 @@ class OnlineManager:
         signal_kwargs: Kwargs = None,
     ) -> Routine:
         """As :meth:`routine`, but tasks that failed are only noted in what it returns."""
-        now = _session(cur_time, default_calendar())
+        now = session_at(cur_time, default_calendar())
         with self._exclusive(self.strategies):
+            self._recall()
             done = Routine(self._missed(now))
             for session in done.sessions:
-                with _as_of(session):
+                with as_of(session):
                     tasks = {
-                        s: s.prepare_tasks(session, **(task_kwargs or {})) for s in self.strategies
+                        s: s.prepare_tasks(session, **(task_kwargs or {}))
+                        for s in self.strategies
+                        if (self._worked(s) or session) <= session  # not one that is ahead
                     }
                     self._serve(tasks, session, done, model_kwargs)
             if not self._postpones():
-                self._send(done.sessions[0], signal_kwargs)
+                self._send(done.sessions[0], **(signal_kwargs or {}))
         return done
 
     def _serve(
@@ -284,17 +252,25 @@ class OnlineManager:
         todo = [task for task, model in zip(tasks, known, strict=True) if model is None]
         if not todo:
             return known
-        try:
-            made = self.trainer.train(todo, experiment_name=strategy.name_id)
-            if not self._postpones():
-                made = self.trainer.end_train(made, experiment_name=strategy.name_id)
-        except TrainingError as error:
-            done.failures[strategy.name_id] = error
-            made = error.trained
+        made = self._attempt(self.trainer.train, todo, strategy, done)
+        if not self._postpones():
+            begun = [model for model in made if model is not None]
+            ended = iter(self._attempt(self.trainer.end_train, begun, strategy, done))
+            made = [None if model is None else next(ended, None) for model in made]
         new = iter(made)
         trained = [next(new, None) if model is None else model for model in known]
         done.trained += [m for m, k in zip(trained, known, strict=True) if k is None and m]
         return [model for model in trained if model is not None]
+
+    def _attempt(
+        self, step: Callable[..., list[Any]], given: Any, strategy: OnlineStrategy, done: Routine
+    ) -> list[Any]:
+        """Models of a step of the trainer; ``None`` for one that failed, which is noted."""
+        try:
+            return step(given, experiment_name=strategy.name_id)
+        except TrainingError as error:
+            done.failures[strategy.name_id] = error
+            return list(error.trained)
 
     def _missed(self, now: pd.Timestamp) -> list[pd.Timestamp]:
         """The sessions after the last one that was worked through, up to this one."""
@@ -338,34 +314,47 @@ class OnlineManager:
         first = None
         if self.signals is not None and not over_write:
             first = sent.days_of(self.signals).max()
-        return self._prepare(first, prepare_func or AverageEnsemble())
+        made = self._prepare(first, prepare_func)
+        self._keep()
+        return made
 
     def get_signals(self) -> Any:
         """The signals: rows ``(datetime, instrument)``, sorted, each once; ``None`` before any."""
         return self.signals
 
-    def _send(self, first: pd.Timestamp, signal_kwargs: Kwargs) -> None:
+    def _recall(self) -> None:
+        """Go on from the signals that were sent, whichever manager has sent them."""
+        if self.name is None or self.status == self.STATUS_SIMULATING:
+            return
+        kept = sent.kept_signals(self.name, self._names())
+        if kept is not None and any(self._worked(s) is not None for s in self.strategies):
+            self.signals = kept
+
+    def _send(
+        self,
+        first: pd.Timestamp,
+        prepare_func: Callable[[Any], Any] | None = None,
+        over_write: bool = False,
+    ) -> None:
         if self.name is None:
             return
-        given = dict(signal_kwargs or {})
-        if self.signals is None or given.pop("over_write", False):
+        before = self.signals
+        if before is None or over_write:
             start = None
         else:  # a session that was missed before, or whose signals were never sent
-            start = min(first, sent.days_of(self.signals).max() + pd.Timedelta(days=1))
+            start = min(first, sent.days_of(before).max() + pd.Timedelta(days=1))
         try:
-            self._prepare(start, given.pop("prepare_func", None) or AverageEnsemble())
+            self._prepare(start, prepare_func)
         except CollectError as error:
             _log.warning("no signals at %s: %s", self.cur_time.date(), error)
             return
-        if self.status == self.STATUS_ONLINE:
-            sent.keep_signals(self.name, self.signals)
+        if before is None or not before.equals(self.signals):
+            self._keep()
 
-    def _prepare(self, first: pd.Timestamp | None, function: Callable[[Any], Any]) -> Any:
-        by_day = getattr(function, "by_day", False)
-        if first is not None and by_day:
-            collected = sent.since(self._collector_since(first)(), first)
-        else:
-            collected = self.get_collector()()
+    def _prepare(self, first: pd.Timestamp | None, prepare_func: Any) -> Any:
+        function = prepare_func or AverageEnsemble()
+        since = first if getattr(function, "by_day", False) else None
+        collected = sent.since(self._served(since)(), since)
         if not collected:
             if self.signals is None:
                 raise CollectError("no model has predictions: train the first tasks")
@@ -374,18 +363,23 @@ class OnlineManager:
         self.signals = sent.appended(self.signals, new, first)
         return new if first is None else new[sent.days_of(new) >= first]
 
-    def _collector_since(self, first: pd.Timestamp) -> MergeCollector:
-        """Collects the predictions of the models that were online at a session or later."""
+    def _keep(self) -> None:
+        if self.name is not None and self.status == self.STATUS_ONLINE:
+            sent.keep_signals(self.name, self.signals, self._names())
+
+    def _served(self, since: pd.Timestamp | None) -> MergeCollector:
+        """Collects what models have predicted while they were online."""
         return MergeCollector(
             {
-                strategy.name_id: strategy.get_collector(
-                    recorder_ids=strategy.tool.state().serving_since(f"{first:{_DAY}}")
-                )
+                strategy.name_id: strategy.get_served(self.cur_time, since)
                 if isinstance(strategy, RollingStrategy)
                 else strategy.get_collector()
                 for strategy in self.strategies
             }
         )
+
+    def _names(self) -> list[str]:
+        return [strategy.name_id for strategy in self.strategies]
 
     # simulation
 
@@ -413,7 +407,8 @@ class OnlineManager:
             OnlineError: ``frequency`` is unknown, or as for :meth:`routine`.
         """
         calendar = default_calendar()
-        sessions = _every(frequency, calendar.between(self.cur_time, _session(end_time, calendar)))
+        sessions = every(frequency, calendar.between(self.cur_time, session_at(end_time, calendar)))
+        self._recall()
         self.status = self.STATUS_SIMULATING
         try:
             with self._exclusive(self.strategies):
@@ -423,11 +418,11 @@ class OnlineManager:
                         self.routine(session, task_kwargs, model_kwargs, signal_kwargs)
                         update(done, None)
                 if self._postpones():
-                    self.delay_prepare(model_kwargs, signal_kwargs)
+                    self.delay_prepare(signal_kwargs=signal_kwargs)
         finally:
             self.status = self.STATUS_ONLINE
-        if self.signals is not None and self.name is not None:
-            sent.keep_signals(self.name, self.signals)
+        if self.signals is not None:
+            self._keep()
         return self.signals
 
     def delay_prepare(self, model_kwargs: Kwargs = None, signal_kwargs: Kwargs = None) -> None:
@@ -439,17 +434,23 @@ class OnlineManager:
         Args:
             model_kwargs: Further arguments of the trainer's ``end_train``.
             signal_kwargs: Further arguments of :meth:`prepare_signals`.
+
+        Raises:
+            TrainingError: Models could not be trained; everything else was done.
         """
-        with self._exclusive(self.strategies), _as_of(self.cur_time):
+        done = Routine()
+        with self._exclusive(self.strategies), as_of(self.cur_time):
             for strategy in self.strategies:
-                self.trainer.end_train(
-                    self._models(strategy),
-                    experiment_name=strategy.name_id,
-                    **(model_kwargs or {}),
-                )
+                end_train = partial(self.trainer.end_train, **(model_kwargs or {}))
+                self._attempt(end_train, self._models(strategy), strategy, done)
                 strategy.catch_up(self.cur_time)
-            given = dict(signal_kwargs or {})
-            self._prepare(None, given.pop("prepare_func", None) or AverageEnsemble())
+            try:
+                self._prepare(None, (signal_kwargs or {}).get("prepare_func"))
+                self._keep()
+            except CollectError:
+                done.raise_failures()  # which say why there is nothing
+                raise
+        done.raise_failures()
 
     def _models(self, strategy: OnlineStrategy) -> list[Any]:
         if isinstance(strategy, RollingStrategy):
@@ -500,18 +501,12 @@ class OnlineManager:
             raise OnlineError(f"{names}: no online model yet; begin with first_train or adopt")
         made.history = dict(sorted(made.history.items()))
         made.begin_time, made.cur_time = min(made.history), max(made.history)
-        kept = sent.kept_signals(name)
-        made.signals = None if kept is None else kept["score"].rename(None)
+        made._recall()
         return made
 
     def to_pickle(self, path: str | Path) -> None:
         """Keep the manager in a file; models stay in their experiments."""
-        history = [
-            (day, [(self.strategies.index(s), [m.id for m in models]) for s, models in by.items()])
-            for day, by in self.history.items()
-        ]
-        state = {**self.__dict__, "history": history}
-        Path(path).write_bytes(cloudpickle.dumps(state))
+        Path(path).write_bytes(pickled(self.__dict__))
 
     @classmethod
     def load(cls, path: str | Path, allow: Sequence[str] = ()) -> Self:
@@ -525,19 +520,8 @@ class OnlineManager:
             UnsafeObjectError: The file names something else that may run code.
             OnlineError: It is no such file.
         """
-        try:
-            content = Path(path).read_bytes()
-        except OSError as error:
-            raise OnlineError(f"{path} cannot be read: {error.strerror}") from None
-        state = safe_pickle.loads(content, str(path), (*_OWN, *allow))
-        if not isinstance(state, dict) or "history" not in state:
-            raise OnlineError(f"{path} holds no OnlineManager: write it with to_pickle")
         made = cls.__new__(cls)
-        made.__dict__.update(state)
-        made.history = {
-            day: {made.strategies[n]: made.strategies[n].tool.recorders(ids) for n, ids in by}
-            for day, by in state["history"]
-        }
+        made.__dict__.update(unpickled(path, allow))
         return made
 
     # guards
@@ -548,7 +532,6 @@ class OnlineManager:
             for strategy in sorted(strategies, key=lambda strategy: strategy.name_id):
                 if (ledger := _ledger(strategy)) is not None and not ledger.busy:
                     stack.enter_context(ledger.exclusive())
-                    sweep(strategy.name_id)
             yield
 
     def _worked(self, strategy: OnlineStrategy) -> pd.Timestamp | None:
@@ -566,16 +549,6 @@ class OnlineManager:
                 "past: state only moves on; to replay the past use another name_id, or delete the "
                 "recorders of the experiment"
             )
-
-
-_OWN = (
-    "copy.deepcopy",  # how a RollingGen copies templates
-    "wf_dagster.calendars",
-    "wf_dagster.collect",
-    "wf_dagster.online",
-    "wf_dagster.tasks",
-    "wf_dagster.training",
-)
 
 
 def _ledger(strategy: OnlineStrategy) -> OnlineLedger | None:
@@ -596,35 +569,3 @@ def _check_names(strategies: Sequence[OnlineStrategy]) -> None:
             f"strategy name {twice!r} is used twice: give each strategy a name_id of its own, it "
             "names its experiment"
         )
-
-
-def _session(date: Any, calendar: TradingCalendar) -> pd.Timestamp:
-    """The last session with prices at or before a date."""
-    last = calendar.last_session
-    if date is None:
-        return last
-    day = to_day(date)
-    if day > last:
-        _log.warning("%s is after the last session with prices: %s", day.date(), last.date())
-    return min(calendar.align(day, "end"), last)
-
-
-def _as_of(session: pd.Timestamp) -> AbstractContextManager[None]:
-    if session >= default_calendar().last_session:
-        return nullcontext()
-    return replayed(f"{session:{_DAY}}")
-
-
-def _every(frequency: str, sessions: pd.DatetimeIndex) -> list[pd.Timestamp]:
-    if frequency == "day":
-        return list(sessions)
-    if frequency not in _PERIODS:
-        raise OnlineError(
-            f"frequency {frequency!r} is unknown: use 'day', {', '.join(map(repr, _PERIODS))}"
-        )
-    periods = sessions.to_period(_PERIODS[frequency])
-    return [
-        day
-        for n, day in enumerate(sessions)
-        if n + 1 == len(sessions) or periods[n] != periods[n + 1]
-    ]

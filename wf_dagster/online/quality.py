@@ -209,8 +209,9 @@ def rolling_ic(
             f"not judged: {len(days)} sessions have labels, {sessions} are needed",
             {"labelled_sessions": len(days)},
         )
-    known = known[known.index.get_level_values("datetime") >= days[0]]
-    ic, rank_ic = ic_series(scores[scores.index.isin(known.index)], known)
+    ic, rank_ic = ic_series(
+        *(s[s.index.get_level_values("datetime") >= days[0]] for s in (scores, known))
+    )
     mean = float(ic.mean())
     numbers: dict[str, float | int | str] = {
         "ic": mean,

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
 from wf_dagster.collect import keep
-from wf_dagster.tracking import find_recorders
+from wf_dagster.collect.rows import merge
+from wf_dagster.errors import ObjectNotFoundError, OnlineError
+from wf_dagster.tracking import Recorder, find_recorders
 from wf_dagster.tracking.recorder import KIND_TAG
 
 KIND = "signals"
 FILE = "signals.pkl"
+STRATEGIES_TAG = "wf_strategies"  # whose signals they are
+_SEPARATOR = ", "
+_SERIES = "series"  # attribute of a kept frame that was a series
 
 
 def days_of(frame: Any) -> pd.Index:
@@ -23,12 +28,10 @@ def days_of(frame: Any) -> pd.Index:
 
 def since(collected: Any, first: pd.Timestamp | None) -> Any:
     """The rows from a day on of frames in nested dicts; those without any are left out."""
-    if first is None:
-        return collected
     if isinstance(collected, Mapping):
         kept = {key: since(value, first) for key, value in collected.items()}
         return {key: value for key, value in kept.items() if len(value)}
-    return collected[days_of(collected) >= first]
+    return collected if first is None else collected[days_of(collected) >= first]
 
 
 def appended(old: Any, new: Any, first: pd.Timestamp | None) -> Any:
@@ -44,20 +47,53 @@ def appended(old: Any, new: Any, first: pd.Timestamp | None) -> Any:
     fresh = new[days_of(new) >= first]
     if fresh.empty:
         return old
-    return pd.concat([old[days_of(old) < days_of(fresh).min()], fresh])
+    return merge([old[days_of(old) < days_of(fresh).min()], fresh])
 
 
-def kept_signals(experiment_name: str) -> pd.DataFrame | None:
-    """The signals that an experiment holds: rows ``(datetime, instrument)``, column ``score``."""
-    kept = find_recorders(experiment_name, tags={KIND_TAG: KIND}, status=None)
-    if not kept or FILE.replace(".pkl", ".parquet") not in kept[0].list_artifacts():
+def kept_signals(experiment_name: str, strategies: Sequence[str] | None = None) -> Any:
+    """The signals that an experiment holds, as they were given to :func:`keep_signals`.
+
+    Args:
+        experiment_name: The experiment; without any signals the answer is ``None``.
+        strategies: Names of strategies, of which they must be made of one at least; default any.
+
+    Raises:
+        OnlineError: They are made of others.
+    """
+    recorder = _recorder(experiment_name)
+    if recorder is None:
         return None
-    frame: pd.DataFrame = kept[0].load_object(FILE)
-    return frame
+    made_of = recorder.list_tags().get(STRATEGIES_TAG, "")
+    if strategies is not None and not set(strategies) & set(made_of.split(_SEPARATOR)):
+        raise OnlineError(
+            f"experiment {experiment_name!r} keeps the signals of "
+            f"{made_of or 'something else than an OnlineManager'}: give this manager another name, "
+            "OnlineManager(..., name=...)"
+        )
+    try:
+        frame = recorder.load_object(FILE)
+    except ObjectNotFoundError:  # its maker died before they were written
+        return None
+    return frame["score"].rename(None) if frame.attrs.pop(_SERIES, False) else frame
 
 
-def keep_signals(experiment_name: str, signals: Any) -> Any:
-    """Put signals into the experiment's one recorder for them, which is returned."""
-    frame = signals.to_frame("score") if isinstance(signals, pd.Series) else signals
+def keep_signals(experiment_name: str, signals: Any, strategies: Sequence[str] = ()) -> Recorder:
+    """Put signals into the experiment's one recorder for them.
+
+    There they are a frame; a series becomes its column ``score``.
+
+    Args:
+        experiment_name: The experiment.
+        signals: Rows ``(datetime, instrument)``.
+        strategies: Names of the strategies that they are made of.
+    """
+    frame = signals.to_frame("score") if isinstance(signals, pd.Series) else signals.copy()
+    frame.attrs[_SERIES] = isinstance(signals, pd.Series)
     figures = {"rows": len(frame), "sessions": int(days_of(frame).nunique())}
-    return keep(experiment_name, KIND, {FILE: frame}, figures)
+    tags = {STRATEGIES_TAG: _SEPARATOR.join(strategies)} if strategies else {}
+    return keep(experiment_name, KIND, {FILE: frame}, figures, tags)
+
+
+def _recorder(experiment_name: str) -> Recorder | None:
+    kept = find_recorders(experiment_name, tags={KIND_TAG: KIND}, status=None)
+    return kept[0] if kept else None

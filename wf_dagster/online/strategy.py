@@ -13,6 +13,7 @@ import pandas as pd
 from wf_dagster.calendars import TradingCalendar, default_calendar, to_day
 from wf_dagster.collect import Collector, RecorderCollector, RollingGroup
 from wf_dagster.errors import ObjectNotFoundError, OnlineError
+from wf_dagster.online.served import WhileServing
 from wf_dagster.online.tool import OnlineTool, OnlineToolR
 from wf_dagster.online.update import complete_labels, update_recorder
 from wf_dagster.tasks import (
@@ -138,11 +139,18 @@ class RollingStrategy(OnlineStrategy):
 
     def first_tasks(self) -> list[Task]:
         """The rolls of all templates up to the last session with prices."""
-        return task_generator(list(self.task_template), self.rg)
+        return task_generator(list(self.task_template), self._rolls)
 
     def current_tasks(self) -> list[Task]:
         """The latest roll of each template."""
-        return [self.rg.generate(template)[-1] for template in self.task_template]
+        return [self._rolls(template)[-1] for template in self.task_template]
+
+    def _rolls(self, template: Mapping[str, Any]) -> list[Task]:
+        # a calendar of the generator's own does not know of a replay date
+        return self.rg.generate(template, until=self._now())
+
+    def _now(self) -> pd.Timestamp:
+        return min(self.rg.calendar.last_session, default_calendar().last_session)
 
     def prepare_tasks(self, cur_time: Any, **kwargs: Any) -> list[Task]:
         """The rolls that are due and follow the latest that was trained.
@@ -156,7 +164,7 @@ class RollingStrategy(OnlineStrategy):
             changed, the latest roll; none at all when there is no model yet.
         """
         calendar = self.rg.calendar
-        now = calendar.last_session if cur_time is None else to_day(cur_time)
+        now = self._now() if cur_time is None else to_day(cur_time)
         state = self.tool.state()
         held = self.tool.recorders((*state.online, *state.next_online))
         if not held:
@@ -169,7 +177,7 @@ class RollingStrategy(OnlineStrategy):
             if family in latest:
                 tasks += self._due(latest[family], calendar, now)
             else:
-                tasks.append(self.rg.generate(template)[-1])
+                tasks.append(self._rolls(template)[-1])
         return tasks
 
     def _due(self, last: Task, calendar: TradingCalendar, now: pd.Timestamp) -> Iterator[Task]:
@@ -225,7 +233,7 @@ class RollingStrategy(OnlineStrategy):
         Returns:
             The recorders that are online, one a template.
         """
-        now = self.rg.calendar.last_session if cur_time is None else to_day(cur_time)
+        now = self._now() if cur_time is None else to_day(cur_time)
         state = self.tool.state()
         held = {*state.online, *state.next_online}
         if not state.next_online and all(model.id in held for model in trained_models):
@@ -250,9 +258,9 @@ class RollingStrategy(OnlineStrategy):
             for model in sorted(begun, key=lambda model: self._start(tasks[model.id]))
         }
         known = [template_fingerprint(template) for template in self.task_template]
-        present = [latest[family] for family in known if family in latest]
-        # models of an earlier definition serve until there is one of the present definition
-        return present or list(latest.values())
+        present = [latest.pop(family) for family in known if family in latest]
+        # models of an earlier definition serve until each present definition has one
+        return present if len(present) == len(known) else [*present, *latest.values()]
 
     def held_models(self) -> list[Recorder]:
         """The recorders that are or will be online."""
@@ -330,8 +338,6 @@ class RollingStrategy(OnlineStrategy):
         rec_key_func: Callable[[Recorder], Any] | None = None,
         rec_filter_func: Callable[[Recorder], bool] | None = None,
         artifacts_key: str | Sequence[str] | None = None,
-        *,
-        recorder_ids: Iterable[str] | None = None,
     ) -> Collector:
         """What collects the rolls of each model into one frame.
 
@@ -341,15 +347,35 @@ class RollingStrategy(OnlineStrategy):
                 its class, and of several templates with one class also their fingerprint.
             rec_filter_func: Which recorders; default all.
             artifacts_key: Which artifacts; default all.
-            recorder_ids: Only these recorders; no others are looked at.
         """
-        chosen = None if recorder_ids is None else list(recorder_ids)
         return RecorderCollector(
-            experiment=self.exp_name if chosen is None else lambda: self.tool.recorders(chosen),
+            experiment=self.exp_name,
             process_list=[RollingGroup()] if process_list is None else process_list,
             rec_key_func=rec_key_func or self._key,
             rec_filter_func=rec_filter_func,
             artifacts_key=artifacts_key,
+        )
+
+    def get_served(self, until: Any, since: Any = None) -> Collector:
+        """What collects the predictions that signals are made of: those of models while online.
+
+        Args:
+            until: The last session.
+            since: Only models that were online at this session or later; default all, and before
+                the first of them what was trained by then.
+        """
+        state = self.tool.state()
+        served = WhileServing(state, to_day(until))
+
+        def listed() -> list[Recorder]:
+            if since is None:
+                return [*reversed(find_recorders(self.exp_name))]  # the latest counts
+            return self.tool.recorders(state.serving_since(f"{to_day(since):%Y-%m-%d}"))
+
+        return RecorderCollector(
+            experiment=listed,
+            process_list=[served, RollingGroup()],
+            rec_key_func=lambda recorder: served.key(recorder, self._key(recorder)),
         )
 
     def _key(self, recorder: Recorder) -> tuple[str, tuple[Any, ...]]:

@@ -63,10 +63,9 @@ class OnlineToolR(OnlineTool):
         self.default_exp_name = default_exp_name
         self.trusted = set(trusted)
         self._ledgers: dict[str, OnlineLedger] = {}
-        self._found: dict[str, Recorder] = {}
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_ledgers": {}, "_found": {}}
+        return {**self.__dict__, "_ledgers": {}}
 
     def ledger(self, exp_name: str | None = None) -> OnlineLedger:
         """Where the state of an experiment is kept.
@@ -182,18 +181,18 @@ class OnlineToolR(OnlineTool):
 
     def recorders(self, ids: Iterable[str], exp_name: str | None = None) -> list[Recorder]:
         """Recorders by id; those that were deleted are left out with a warning."""
-        if not self.ledger(exp_name).busy:
-            self._found.clear()  # while nobody else may change them, one look is enough
-        found = []
+        ledger = self.ledger(exp_name)
+        known = ledger.found if ledger.busy else {}  # while nobody else may change them
+        found: list[Recorder] = []
         for recorder_id in ids:
             try:
-                recorder = self._found.get(recorder_id) or R.get_recorder(recorder_id=recorder_id)
+                recorder = known.get(recorder_id) or R.get_recorder(recorder_id=recorder_id)
             except RecorderNotFoundError as error:
-                _log.warning("online model of %s: %s", self._get_exp_name(exp_name), error)
+                _log.warning("online model of %s: %s", ledger.experiment_name, error)
                 continue
             recorder.trusted |= self.trusted
             if recorder.status == Recorder.STATUS_FI:
-                self._found[recorder_id] = recorder
+                known[recorder_id] = recorder
             found.append(recorder)
         return found
 

@@ -13,10 +13,9 @@ from wf_dagster.errors import ObjectNotFoundError, OnlineError
 from wf_dagster.records import SignalRecord
 from wf_dagster.records.signal import check_pred
 from wf_dagster.tracking import Recorder
+from wf_dagster.training.datasets import reload_dataset
 
 _log = logging.getLogger(__name__)
-
-LOAD_STATE = "ls"  # Qlib's name for: take the fitted processors, fit nothing
 
 
 class RMDLoader:
@@ -50,11 +49,10 @@ class RMDLoader:
         segments = segments or {"test": (start_time, end_time)}
         if getattr(dataset, "handler", None) is None:
             dataset.config(segments=segments)
-            dataset.setup_data()
         else:
             reach = {"start_time": start_time, "end_time": end_time}
             dataset.config(handler_kwargs=reach, segments=segments)
-            dataset.setup_data(handler_kwargs={"init_type": LOAD_STATE})
+        reload_dataset(dataset)
         return dataset
 
     def get_model(self) -> Any:
@@ -146,6 +144,12 @@ class DSBasedUpdater(RecordUpdater):
         """Whether there is nothing to update."""
         return self.last_end >= self.to_date
 
+    @property
+    def segments(self) -> dict[str, Any]:
+        """The range to update, as the segments of a dataset."""
+        start = self.calendar.session_at(self.calendar.index(self.last_end, "end") + 1)
+        return {"test": (start, self.to_date)}
+
     def prepare_data(self, unprepared_dataset: Any = None) -> Any:
         """The dataset for the range to update; give it to several updaters of one recorder.
 
@@ -156,12 +160,11 @@ class DSBasedUpdater(RecordUpdater):
             self.record.load_object("dataset") if unprepared_dataset is None else unprepared_dataset
         )
         reach = getattr(dataset, "step_len", 1) - 1 if self.hist_ref is None else self.hist_ref
-        start = self.calendar.session_at(self.calendar.index(self.last_end, "end") + 1)
-        first = max(self.calendar.index(start) - reach, 0)
+        first = max(self.calendar.index(self.segments["test"][0]) - reach, 0)
         return self.rmdl.get_dataset(
             start_time=self.calendar.session_at(first),
             end_time=self.to_date,
-            segments={"test": (start, self.to_date)},
+            segments=self.segments,
             unprepared_dataset=dataset,
         )
 
@@ -279,11 +282,14 @@ def update_recorder(
     with suppress(ObjectNotFoundError):  # a task whose records keep no labels
         updaters.append(LabelUpdater(recorder, to_date=to_date, from_date=since))
     due = [updater for updater in updaters if not updater.is_latest]
-    dataset = recorder.load_object("dataset") if due else None
-    changed = {
-        updater.fname: updater.update(updater.prepare_data(dataset), ret_new=True) is not None
-        for updater in due
-    }
+    due.sort(key=lambda updater: updater.last_end)
+    changed = {}
+    dataset = None
+    for updater in due:
+        if dataset is None:  # the longest range is read, the other is a part of it
+            dataset = updater.prepare_data()
+        dataset.config(segments=updater.segments)
+        changed[updater.fname] = updater.update(dataset, ret_new=True) is not None
     return changed.get("pred.pkl", False), changed.get("label.pkl", False)
 
 

@@ -9,7 +9,7 @@ events, and what is downstream follows those events in runs of its own.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Any, Literal
 
 import dagster as dg
 
@@ -68,7 +68,7 @@ def is_declarative(automation: str) -> bool:
     return automation == "declarative"
 
 
-def on_new_prices(prices_key: str) -> dg.AutomationCondition[dg.AssetKey]:
+def on_new_prices(prices_key: str) -> dg.AutomationCondition[Any]:
     """The latest roll, each time the prices have another version."""
     condition = dg.AutomationCondition
     changed = condition.any_deps_updated().allow(dg.AssetSelection.assets(prices_key))
@@ -77,7 +77,7 @@ def on_new_prices(prices_key: str) -> dg.AutomationCondition[dg.AssetKey]:
     ).with_label("on_new_prices")
 
 
-def on_new_results() -> dg.AutomationCondition[dg.AssetKey]:
+def on_new_results() -> dg.AutomationCondition[Any]:
     """Each time something upstream is new, though some of it may never have been made."""
     condition = dg.AutomationCondition
     return (

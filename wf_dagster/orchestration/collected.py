@@ -49,8 +49,12 @@ def build_collected_asset(
     )
     def collected(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
         with shown_plainly():
-            serving = OnlineToolR(step.experiment).state().online
-            made = collect_strategy(step.experiment, step.partitions.rolls, serving)
+            made = collect_strategy(
+                step.experiment,
+                step.partitions.rolls,
+                step.partitions.calendar(),
+                serving=OnlineToolR(step.experiment).state().online,
+            )
         if made.gaps:
             shown = ", ".join(made.gaps[:3]) + (" ..." if made.gaps[3:] else "")
             context.log.warning(

@@ -152,7 +152,6 @@ def build_freshness_sensor(
 
     @dg.sensor(
         name=name,
-        asset_selection=dg.AssetSelection.assets(*{q.key.asset_key for q in questions}),
         minimum_interval_seconds=minimum_interval_seconds,
         default_status=default_status,
         description="Predictions and signals reach the last session, or nearly: in sessions.",

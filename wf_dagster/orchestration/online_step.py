@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +12,7 @@ import pandas as pd
 from wf_dagster.calendars import default_calendar, to_day
 from wf_dagster.errors import TrainingError
 from wf_dagster.online import OnlineManager, Routine
-from wf_dagster.settings import replayed
+from wf_dagster.online.sessions import as_of
 from wf_dagster.tasks import Roll, fingerprint, why_not_due
 from wf_dagster.tracking import R, Recorder
 from wf_dagster.training import RollOutcome, Trainer, Work
@@ -66,7 +65,7 @@ class OnlineStep:
         last = default_calendar().last_session
         session = f"{last if date == LAST else to_day(date):%Y-%m-%d}"
         manager = OnlineManager(self.strategy, self.trainer, begin_time=session, name=None)
-        with _as_of(pd.Timestamp(session)):
+        with as_of(pd.Timestamp(session)):
             begun = manager.adopt()
             done = manager.work_through(session)
             done.add(begun)
@@ -110,11 +109,11 @@ class OnlineStep:
                 [r.task for r in missing], default_calendar().last_session
             )
             for roll, recorder in zip(missing, known, strict=True):
-                made = self._unchanged(roll, recorder or serving.get(roll.key), done)
-                if made.ok or len(rolls) > 1 or why_not_due(roll, default_calendar()) is None:
-                    found[roll.key] = made
+                same = self._unchanged(roll, recorder or serving.get(roll.key), done)
+                if same.ok or len(rolls) > 1 or why_not_due(roll, default_calendar()) is None:
+                    found[roll.key] = same
                 else:
-                    self.context.log.info(f"{made.error}; the run's partition is left as it is")
+                    self.context.log.info(f"{same.error}; the run's partition is left as it is")
         return found
 
     def _unchanged(self, roll: Roll, recorder: Recorder | None, done: Routine) -> RollOutcome:
@@ -128,7 +127,7 @@ class OnlineStep:
 
     def _outcomes(self, done: Routine) -> dict[str, RollOutcome]:
         """The outcome of each roll that was touched, by key."""
-        outcomes = {}
+        outcomes: dict[str, RollOutcome] = {}
         for recorder in dict.fromkeys((*done.trained, *done.predicted, *done.labelled)):
             task, key = self.strategy.task_of(recorder), self._key(recorder)
             outcome = do(self._work("update", key, task, recorder))
@@ -176,11 +175,6 @@ class _RollTrainer(Trainer):
         if failed := [f"- {o.key}: {o.error}" for o in made if not o.ok]:
             raise TrainingError("\n".join(failed), trained)
         return [recorder for recorder in trained if recorder is not None]
-
-
-def _as_of(session: pd.Timestamp) -> AbstractContextManager[None]:
-    last = default_calendar().last_session
-    return replayed(f"{session:%Y-%m-%d}") if session < last else nullcontext()
 
 
 def _ids(recorders: Sequence[Recorder]) -> set[str]:

@@ -121,5 +121,5 @@ def rolling_partitions(
 def _horizon(calendar: TradingCalendar) -> pd.Timestamp:
     """Until when rolls are foreseen: past the last session only where prices keep coming."""
     age = pd.Timestamp.now("UTC").tz_localize(None) - calendar.last_session
-    growing = age.days <= _FRESH or get_settings().replay_clock is not None
+    growing = age.days <= _FRESH or get_settings().is_replaying()
     return calendar.sessions[-1] if growing else calendar.last_session

@@ -87,6 +87,7 @@ def build_signals_asset(
                 **number_metadata(figures),
                 "first": dg.MetadataValue.text(f"{days.min():%Y-%m-%d}"),
                 "last": dg.MetadataValue.text(f"{days.max():%Y-%m-%d}"),
+                "top": dg.MetadataValue.text(f"{latest.index[0]} {latest.iloc[0]:+.3f}"),
                 "latest": dg.MetadataValue.md(f"| instrument | score |\n|---|---|\n{table}"),
                 "mlflow_run": dg.MetadataValue.url(run_url(recorder.experiment_id, recorder.id)),
             }

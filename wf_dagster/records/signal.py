@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from wf_dagster.errors import RecordError
+from wf_dagster.interop import as_frames
 from wf_dagster.records.base import RecordTemplate
 
 if TYPE_CHECKING:
@@ -75,10 +76,11 @@ class SignalRecord(RecordTemplate):
             rows: Rows of the frame of NaN that stands for labels a dataset cannot give.
         """
         try:
-            try:
-                label = dataset.prepare("test", col_set="label", data_key="raw")
-            except TypeError:  # a handler of Qlib's that knows no data_key
-                label = dataset.prepare("test", col_set="label")
+            with as_frames(dataset):
+                try:
+                    label = dataset.prepare("test", col_set="label", data_key="raw")
+                except TypeError:  # a handler of Qlib's that knows no data_key
+                    label = dataset.prepare("test", col_set="label")
         except AttributeError as error:  # one that dropped its raw data
             _log.warning("SignalRecord: no raw labels (%s); they are kept as NaN", error)
             label = pd.DataFrame({"label": np.nan}, index=rows, dtype="float64")

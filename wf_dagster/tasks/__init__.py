@@ -10,7 +10,7 @@ from wf_dagster.tasks.labels import label_horizon, label_reach
 from wf_dagster.tasks.modules import modules_named
 from wf_dagster.tasks.rolling import AS_OF, WARM_START, RollingGen
 from wf_dagster.tasks.rolls import Roll, Rolls
-from wf_dagster.tasks.schema import validate_task
+from wf_dagster.tasks.schema import record_config, validate_task
 from wf_dagster.tasks.templates import template_fingerprint
 
 __all__ = [
@@ -33,6 +33,7 @@ __all__ = [
     "label_reach",
     "locate",
     "modules_named",
+    "record_config",
     "task_generator",
     "template_fingerprint",
     "validate_task",

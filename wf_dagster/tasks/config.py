@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import re
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -35,6 +36,11 @@ def locate(name: str, module_path: str | None = None, *, where: str = "") -> Any
         found = importlib.import_module(module)
     except ImportError as error:
         missing = getattr(error, "name", None)
+        if module.partition(".")[0] == "qlib" and sys.modules.get("qlib") is None:
+            raise TaskError(
+                f"{place}{module!r} is Qlib's, which is not installed: install the extra with "
+                "pip install 'wf-dagster[qlib]'"
+            ) from error
         if missing and not (module == missing or module.startswith(f"{missing}.")):
             raise TaskError(
                 f"{place}module {module!r} needs {missing!r}, which is not installed"

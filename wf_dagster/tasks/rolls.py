@@ -157,11 +157,16 @@ class Rolls:
             "made with another template or calendar?"
         )
 
-    def test_sessions(self) -> pd.DatetimeIndex:
-        """The sessions with data that the rolls' test segments cover."""
-        spans = [self.calendar.between(*roll.test) for roll in self]
-        days = pd.DatetimeIndex(self.calendar.sessions[:0].append(spans).unique())
-        return days[days <= self.calendar.last_session]
+    def test_sessions(self, calendar: TradingCalendar | None = None) -> pd.DatetimeIndex:
+        """The sessions with data that the rolls' test segments cover.
+
+        Args:
+            calendar: One that knows later sessions; default that of the rolls.
+        """
+        calendar = calendar or self.calendar
+        spans = [calendar.between(*roll.test) for roll in self]
+        days = pd.DatetimeIndex(calendar.sessions[:0].append(spans).unique())
+        return days[days <= calendar.last_session]
 
 
 def _segments(task: Mapping[str, Any]) -> dict[str, Segment]:

@@ -12,6 +12,7 @@ import pandas as pd
 from wf_dagster.calendars import pair, to_day
 from wf_dagster.errors import CalendarError, TaskError
 from wf_dagster.tasks.config import find_class, named
+from wf_dagster.tasks.modules import modules_named
 
 if TYPE_CHECKING:
     from wf_dagster.calendars import TradingCalendar
@@ -45,7 +46,8 @@ def validate_task(
     if records is not None:
         several = isinstance(records, (list, tuple))
         for position, record in enumerate(records if several else [records]):
-            _check_part(record, f"record.{position}" if several else "record", resolve)
+            part = record_config(record, task)
+            _check_part(part, f"record.{position}" if several else "record", resolve)
     for key in map(str, set(task) - _PARTS):
         close = get_close_matches(key.lower(), _PARTS, n=1, cutoff=0.8)
         if close:
@@ -53,6 +55,19 @@ def validate_task(
     segments = _segments_of(task)
     if segments is not None:
         _check_segments(segments, calendar)
+
+
+def record_config(record: Any, task: Mapping[str, Any]) -> Any:
+    """The configuration of a record; in a task of Qlib's, a bare name is one of Qlib's records."""
+    config = {"class": record} if isinstance(record, str) else record
+    if not isinstance(config, Mapping) or config.get("module_path"):
+        return record
+    name = config.get("class")
+    bare = isinstance(name, str) and "." not in name
+    parts = {part: task.get(part) for part in ("model", "dataset")}
+    if bare and any(module.partition(".")[0] == "qlib" for module in modules_named(parts)):
+        return {**config, "module_path": "qlib.workflow.record_temp"}
+    return record
 
 
 def _check_part(part: Any, where: str, resolve: bool) -> None:

@@ -141,11 +141,12 @@ class MLflowRecorder(Recorder):
             return self
         tags = self.list_tags()
         self._shared = self.running and HEARTBEAT_TAG in tags
+        # the tags first: a run that is RUNNING must not show the heartbeat of who had it before
+        self.set_tags(**first_tags(self._shared))
         self._ask("starting a run", lambda c: c.update_run(self.id, status=self.STATUS_R))
         self.status, self.end_time = self.STATUS_R, None
         if FAILURE_TAG in tags:
             self.delete_tags(FAILURE_TAG)
-        self.set_tags(**first_tags(self._shared))
         return self.go_live()
 
     def go_live(self) -> MLflowRecorder:

@@ -66,9 +66,10 @@ def load(name: str, content: bytes, allow: Sequence[str] = ()) -> Any:
     except TrackingError:
         raise
     except (ImportError, AttributeError) as error:
+        here = f" (here is pandas {pd.__version__})" if "pandas" in str(error) else ""
         raise BrokenObjectError(
             f"object {name!r} needs code that is not there ({error}): load it where the code it "
-            "was saved with is installed"
+            f"was saved with is installed{here}"
         ) from error
     except _MALFORMED as error:
         raise BrokenObjectError(

@@ -97,18 +97,18 @@ def workers_for(works: int, max_workers: int | None = None) -> int:
 
 def share_features(works: Sequence[Work]) -> None:
     """Compute the features the rolls share once, here, instead of once in each worker."""
-    from wf_dagster.tasks import init_instance
+    from wf_dagster.training.datasets import warm
 
-    for work in works:
-        if work.task is None:
-            continue
-        try:
-            dataset = init_instance(work.task["dataset"])
-            if hasattr(dataset, "warm"):
-                _log.info("features ready in %.1f s", dataset.warm())
-        except Exception as error:  # each roll meets it again and reports it as its own
-            _log.warning("features could not be computed ahead: %s", error)
-        break
+    tasks = [work.task for work in works if work.task is not None]
+    if not tasks:
+        return
+    try:
+        seconds = warm(tasks)
+    except Exception as error:  # each roll meets it again and reports it as its own
+        _log.warning("features could not be computed ahead: %s", error)
+        return
+    if seconds is not None:
+        _log.info("features ready in %.1f s", seconds)
 
 
 def _ready(waiting: Iterable[Work], others: Iterable[Work]) -> Work | None:

@@ -8,13 +8,13 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from wf_dagster.errors import PoolError, WfError
+from wf_dagster.errors import PoolError
 from wf_dagster.tasks import WARM_START
 from wf_dagster.tasks.pool import TaskManager
 from wf_dagster.tracking import R, Recorder
 from wf_dagster.training.outcome import RollOutcome, Work
 from wf_dagster.training.parallel import work_through, workers_for
-from wf_dagster.training.pool_work import PoolJob, work_through_pool
+from wf_dagster.training.pool_work import PoolJob, offer_lost, work_through_pool
 
 _log = logging.getLogger(__name__)
 _PARENT = "mlflow.parentRunId"
@@ -91,11 +91,7 @@ def _offer_again(pool: TaskManager, query: Mapping[str, Any]) -> None:
     """What failed before, or was done by a recorder that is gone, is to be trained now."""
     failed = TaskManager.STATUS_FAILED
     pool.reset_status({**query, "status": failed}, TaskManager.STATUS_WAITING)
-    for task in pool.query({**query, "status": TaskManager.STATUS_DONE}, decode=False):
-        try:
-            pool.re_query(task["_id"])
-        except WfError:
-            pool.reset_status({"_id": task["_id"]}, TaskManager.STATUS_WAITING)
+    offer_lost(pool, query)
 
 
 def _done_elsewhere(

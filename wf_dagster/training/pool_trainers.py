@@ -11,7 +11,7 @@ from wf_dagster.settings import get_settings
 from wf_dagster.tasks import AS_OF, WARM_START
 from wf_dagster.tasks.pool import TaskManager, run_task
 from wf_dagster.tracking import Recorder
-from wf_dagster.training.pool_work import PoolJob, work_through_pool
+from wf_dagster.training.pool_work import PoolJob, offer_lost, work_through_pool
 from wf_dagster.training.task import begin_task_train, end_task_train, task_train
 from wf_dagster.training.trainers import (
     STATUS_BEGIN,
@@ -32,7 +32,8 @@ class TrainerRM(Trainer):
     """Trains tasks into recorders through a task pool, so that each is trained once.
 
     Any number of workers can help: :meth:`worker` in other processes, ``wf-dagster worker`` on
-    other machines. A definition that the pool has seen done before is not trained again.
+    other machines. A definition that the pool has seen done before is not trained again, unless its
+    recorder was deleted.
 
     Args:
         experiment_name: MLflow experiment.
@@ -111,6 +112,8 @@ class TrainerRM(Trainer):
         if as_of := get_settings().replay_date():  # workers elsewhere do not know of it
             tasks = [{**task, AS_OF: as_of} for task in tasks]
         ids = pool.create_task(tasks)
+        _try_again(pool, ids, before_status)
+        offer_lost(pool, {"_id": {"$in": ids}})
         if not self.skip_run_task:
             self._run(
                 pool,
@@ -285,6 +288,7 @@ class DelayTrainerRM(TrainerRM):
         ids = [self._task_id(recorder) for recorder in recs]
         experiment = experiment_name or self.experiment_name
         pool = self._pool(experiment)
+        _try_again(pool, ids, PART_DONE)
         if not self.skip_end:
             self._run(
                 pool,
@@ -321,6 +325,11 @@ class DelayTrainerRM(TrainerRM):
             ) from None
 
 
+def _try_again(pool: TaskManager, ids: Sequence[str], status: str) -> None:
+    """What failed in all its attempts has as many again: somebody asks for it anew."""
+    pool.reset_status({"_id": {"$in": list(ids)}, "status": FAILED}, status)
+
+
 def _results(pool: TaskManager, ids: Sequence[str]) -> list[Recorder]:
     found = {task["_id"]: task for task in pool.query({"_id": {"$in": list(ids)}})}
     errors = {i: why for i, why in enumerate(_errors(found, ids)) if why}
@@ -329,8 +338,7 @@ def _results(pool: TaskManager, ids: Sequence[str]) -> list[Recorder]:
         lines = "".join(f"\n- task {n} ({ids[n]}): {why}" for n, why in errors.items())
         raise TrainingError(
             f"{len(errors)} of {len(ids)} tasks of pool {pool.task_pool!r} failed; the others are "
-            f"trained and kept. `reset_status({{'status': 'failed'}}, 'waiting')` has them tried "
-            f"again:{lines}",
+            f"trained and kept. They are tried again when the trainer is given them again:{lines}",
             trained,
         )
     return trained

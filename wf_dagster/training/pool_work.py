@@ -169,6 +169,28 @@ def work_through_pool(
         slots.end()
 
 
+def offer_lost(pool: TaskManager, query: Mapping[str, Any]) -> None:
+    """Have the tasks trained again whose recorder is gone, or whose result is damaged.
+
+    Raises:
+        PoolStoreError: The pool's store does not answer.
+        StoreError: The MLflow store does not.
+    """
+    trained = [TaskManager.STATUS_DONE, TaskManager.STATUS_PART_DONE]
+    lost = []
+    done = {"status": {"$in": trained}}
+    for task in pool.query({"$and": [query, done]}, decode=False):
+        try:
+            pool.re_query(task["_id"])
+        except (PoolStoreError, StoreError):
+            raise
+        except (PoolError, TrackingError) as error:
+            _log.warning("task %s is to be trained again: %s", task["_id"], error)
+            lost.append(task["_id"])
+    if lost:  # another may have had the same thought, and a worker be at it
+        pool.reset_status({"_id": {"$in": lost}, **done}, TaskManager.STATUS_WAITING)
+
+
 def _is_held(job: PoolJob) -> bool:
     """Whether a task is another worker's, or has come back from one."""
     stat = job.pool.task_stat(job.query)

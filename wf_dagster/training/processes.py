@@ -14,6 +14,7 @@ from types import ModuleType
 from typing import Any, TypeVar
 
 from wf_dagster.errors import TrainingError
+from wf_dagster.interop import modules as qlib_modules
 from wf_dagster.settings import get_settings, snapshot
 from wf_dagster.tasks import modules_named
 from wf_dagster.training.outcome import RollOutcome, Work
@@ -38,7 +39,8 @@ def prepare_workers(task: Mapping[str, Any], workers: int) -> None:
 
     from wf_dagster.tracking import client_modules
 
-    forkserver.set_forkserver_preload([*_ALWAYS, *client_modules(), *modules_named(task)])
+    named = [*modules_named(task), *qlib_modules(task)]
+    forkserver.set_forkserver_preload([*_ALWAYS, *client_modules(), *named])
     with _environment(_thread_variables(workers)):
         forkserver.ensure_running()
 
@@ -101,7 +103,8 @@ class Workers:
 
     def close(self) -> None:
         """Let the workers go when they have done what they are at."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        # waited for: an interpreter that ends meanwhile may print a traceback of its own
+        self._pool.shutdown(wait=True, cancel_futures=True)
 
     def stop(self) -> None:
         """End the workers now; a roll in work is lost, a finished one is committed."""

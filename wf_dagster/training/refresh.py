@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from wf_dagster.records.base import DependentRecord
-from wf_dagster.tasks import find_class, init_instance, modules_named
+from wf_dagster.interop import prepare
+from wf_dagster.tasks import find_class, modules_named, record_config
+from wf_dagster.training.datasets import reload_dataset
+from wf_dagster.training.record_templates import make_record
 from wf_dagster.training.task import generate_records
 
 if TYPE_CHECKING:
@@ -32,9 +34,10 @@ def refresh_recorder(recorder: Recorder, task: Mapping[str, Any] | None = None) 
         task = recorder.load_object("task")
     else:
         recorder.trusted |= set(modules_named(task))
+    prepare(task)
     model = recorder.load_object("params.pkl")
     dataset = recorder.load_object("dataset")
-    dataset.setup_data()
+    reload_dataset(dataset)
     generate_records(task, model, dataset, recorder)
 
 
@@ -45,8 +48,9 @@ def refresh_analysis(recorder: Recorder, task: Mapping[str, Any]) -> None:
         recorder: Its predictions or labels have changed.
         task: Its task; records that predict are left out.
     """
+    prepare(task)
     records = task.get("record") or []
-    for config in [records] if isinstance(records, (Mapping, str)) else records:
-        kind = find_class(config, where="record")
-        if isinstance(kind, type) and issubclass(kind, DependentRecord):
-            init_instance(config, recorder=recorder).generate()
+    for given in [records] if isinstance(records, (Mapping, str)) else records:
+        config = record_config(given, task)
+        if getattr(find_class(config, where="record"), "depend_cls", None) is not None:
+            make_record(config, recorder).generate()

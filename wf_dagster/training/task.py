@@ -12,6 +12,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from wf_dagster.errors import TaskError, TrainingError
+from wf_dagster.interop import prepare
 from wf_dagster.settings import get_settings, replayed
 from wf_dagster.tasks import (
     AS_OF,
@@ -20,9 +21,12 @@ from wf_dagster.tasks import (
     fingerprint,
     init_instance,
     modules_named,
+    record_config,
     validate_task,
 )
 from wf_dagster.tracking import R, find_recorders
+from wf_dagster.training.datasets import make_dataset
+from wf_dagster.training.record_templates import make_record
 
 if TYPE_CHECKING:
     from wf_dagster.tracking import Recorder
@@ -154,6 +158,8 @@ def _checked(task_config: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
     """A copy of the task, and the date as of which it is to be trained, if it says so."""
     task = copy.deepcopy(dict(task_config))
     as_of = task.pop(AS_OF, "")
+    validate_task(task)
+    prepare(task)
     validate_task(task, resolve=True)
     return task, as_of
 
@@ -174,7 +180,7 @@ def _describe(task: Mapping[str, Any], recorder: Recorder) -> None:
 
 def _execute(task: Mapping[str, Any], recorder: Recorder) -> None:
     model = init_instance(task["model"], where="model")
-    dataset = init_instance(task["dataset"], where="dataset")
+    dataset = make_dataset(task)
     started = perf_counter()
     model.fit(dataset, **_fit_arguments(model, task, recorder))
     recorder.log_metrics(fit_seconds=perf_counter() - started)
@@ -217,16 +223,16 @@ def _model_before(task: Mapping[str, Any], recorder: Recorder) -> Any:
 def generate_records(task: Mapping[str, Any], model: Any, dataset: Any, recorder: Recorder) -> None:
     """Compute the task's records, in the order in which they stand.
 
-    A record gets ``recorder`` and, where it asks for them in its definition with
-    ``<MODEL>`` and ``<DATASET>``, the fitted model and the dataset.
+    A record gets ``recorder`` and, where it has parameters of these names or its definition
+    asks for them with ``<MODEL>`` and ``<DATASET>``, the fitted model and the dataset.
     """
     records = task.get("record") or []
+    known = {"<MODEL>": model, "<DATASET>": dataset, "<PRED>": "<PRED>"}  # that is the record's
     one = isinstance(records, (Mapping, str))
-    for position, config in enumerate([records] if one else records):
+    for position, given in enumerate([records] if one else records):
         where = "record" if one else f"record.{position}"
-        known = {"<MODEL>": model, "<DATASET>": dataset}
-        filled = fill_placeholders(config, known, task=task, where=where)
-        init_instance(filled, where=where, recorder=recorder).generate()
+        config = fill_placeholders(record_config(given, task), known, task=task, where=where)
+        make_record(config, recorder, model, dataset, where=where).generate()
 
 
 def _flat(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:

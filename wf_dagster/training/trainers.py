@@ -201,7 +201,7 @@ class DelayTrainerR(TrainerR):
         experiment_name: str | None = None,
         **kwargs: Any,
     ) -> list[Recorder]:
-        """Fit the models of recorders; those that are tagged as trained stay as they are.
+        """Fit the models of recorders; those that are trained stay as they are.
 
         Args:
             models: A recorder, or a list of them.
@@ -219,7 +219,7 @@ class DelayTrainerR(TrainerR):
         models = [R.get_recorder(recorder_id=model.id) for model in as_recorders(models)]
         function = end_train_func or self.end_train_func
         experiment = experiment_name or self.experiment_name
-        due = [r for r in models if r.list_tags().get(STATUS_KEY) != STATUS_END]
+        due = [r for r in models if not _is_trained(r)]
         if function is end_task_train and not kwargs and not self._call_in_subproc:
             works = [
                 Work(
@@ -245,6 +245,12 @@ class DelayTrainerR(TrainerR):
             done = one_by_one("train models", one, due)
         fresh = {recorder.id: recorder for recorder in done}
         return [fresh.get(recorder.id, recorder) for recorder in models]
+
+
+def _is_trained(recorder: Recorder) -> bool:
+    # the tag is set before the fitting, which may have failed
+    ended = recorder.list_tags().get(STATUS_KEY) == STATUS_END
+    return ended and recorder.status == Recorder.STATUS_FI
 
 
 def as_tasks(tasks: Any) -> list[dict[str, Any]]:

@@ -1,0 +1,103 @@
+"""What Qlib itself makes of the tests' tasks; run in a process of its own.
+
+``python -m tests.interop.by_qlib FOLDER PANEL`` reads the provider ``FOLDER/PANEL``, writes
+``FOLDER/PANEL.pkl``, and leaves its recorders in ``FOLDER/PANEL.db``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import pickle
+import sys
+from pathlib import Path
+
+from tests.interop.qlib_tasks import ROLLINGS
+
+GRID = [
+    (step, rtype, trunc)
+    for step in (1, 7, 20, 60)
+    for rtype in ("sliding", "expanding")
+    for trunc in (None, 2, 10)
+]
+
+
+def main(folder: Path, panel: str) -> None:
+    os.chdir(folder)  # Qlib puts ./mlruns where it stands
+    import qlib
+
+    manager = {
+        "class": "MLflowExpManager",
+        "module_path": "qlib.workflow.expm",
+        "kwargs": {"uri": f"sqlite:///{folder}/{panel}.db", "default_exp_name": "Experiment"},
+    }
+    uri = str(folder / panel)
+    with contextlib.redirect_stdout(io.StringIO()):
+        qlib.init(provider_uri=uri, region="us", kernels=1, logging_level=40, exp_manager=manager)
+        answers = {name: rolling(*rest) for name, (of, *rest) in ROLLINGS.items() if of == panel}
+        if panel == "seeded":
+            answers["trained_by_qlib"] = trained()
+            answers["segments"] = [segments(*case) for case in GRID]
+            answers["ensembles"] = ensembles(answers)
+    (folder / f"{panel}.pkl").write_bytes(pickle.dumps(answers))
+
+
+def rolling(template: dict, step: int, rtype: str) -> list[dict]:
+    """Predictions, labels and IC series of each roll, without a recorder for each."""
+    from qlib.contrib.eva.alpha import calc_ic
+    from qlib.utils import init_instance_by_config
+    from qlib.workflow import R
+    from qlib.workflow.record_temp import SignalRecord
+    from qlib.workflow.task.gen import RollingGen, task_generator
+
+    rolls = []
+    with R.start(experiment_name="all_rolls"):
+        R._provider.log_metrics = lambda **_: None  # LightGBM's, one commit each
+        for task in task_generator(template, RollingGen(step=step, rtype=rtype)):
+            model = init_instance_by_config(task["model"])
+            dataset = init_instance_by_config(task["dataset"])
+            model.fit(dataset)
+            pred = model.predict(dataset).to_frame("score")
+            label = SignalRecord.generate_label(dataset)
+            ic, ric = calc_ic(pred["score"], label.iloc[:, 0])
+            rolls.append({"pred": pred, "label": label, "ic": ic, "ric": ric})
+        del R._provider.log_metrics
+    return rolls
+
+
+def trained() -> list[dict]:
+    """Rolls of Qlib's own trainer, whose recorders stay."""
+    from qlib.model.trainer import TrainerR
+    from qlib.workflow.task.gen import RollingGen, task_generator
+
+    _, template, _, rtype = ROLLINGS["seeded_ridge_sliding"]
+    recorders = TrainerR("trained_by_qlib")(task_generator(template, RollingGen(70, rtype)))
+    return [
+        {"pred": recorder.load_object("pred.pkl"), "metrics": recorder.list_metrics()}
+        for recorder in recorders
+    ]
+
+
+def segments(step: int, rtype: str, trunc: int | None) -> list[dict]:
+    """The segments of a template's rolls."""
+    from qlib.workflow.task.gen import RollingGen, task_generator
+
+    template = ROLLINGS["seeded_ridge_sliding"][1]
+    tasks = task_generator(template, RollingGen(step=step, rtype=rtype, trunc_days=trunc))
+    return [task["dataset"]["kwargs"]["segments"] for task in tasks]
+
+
+def ensembles(answers: dict) -> dict:
+    """Rolling predictions joined, and averaged over two models."""
+    from qlib.model.ens.ensemble import AverageEnsemble, RollingEnsemble
+
+    joined = {}
+    for name in ("seeded_ridge_sliding", "seeded_lightgbm_expanding"):
+        preds = {number: roll["pred"] for number, roll in enumerate(answers[name])}
+        joined[name] = RollingEnsemble()(preds)
+    return {**joined, "average": AverageEnsemble()(joined)}
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2])

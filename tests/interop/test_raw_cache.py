@@ -1,0 +1,372 @@
+"""Raw data of handlers: computed once, and never taken for something they are not."""
+
+from __future__ import annotations
+
+import copy
+import importlib
+import os
+import pickle
+import sys
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import wf_dagster
+from tests.interop.provider import seeded_panel, write_provider
+from tests.interop.qlib_tasks import alpha, few_expressions
+from wf_dagster import interop
+from wf_dagster.settings import restore, snapshot
+
+
+@pytest.fixture
+def qlib_data(tmp_path):
+    """Data of this test's own."""
+    folder = write_provider(
+        tmp_path / "data", seeded_panel(5, 220), markets={"few": ["SH600000", "SH600004"]}
+    )
+    wf_dagster.init(qlib_provider_uri=str(folder), qlib_region="us")
+    interop.prepare({})
+    return folder
+
+
+@pytest.fixture
+def computed(monkeypatch):
+    """The date ranges for which Qlib has computed expressions."""
+    from qlib.data.dataset.loader import DLWParser
+
+    ranges = []
+    original = DLWParser.load
+
+    def counted(self, instruments=None, start_time=None, end_time=None):
+        ranges.append((start_time, end_time))
+        return original(self, instruments, start_time, end_time)
+
+    monkeypatch.setattr(DLWParser, "load", counted)
+    return ranges
+
+
+def config(**changed):
+    return few_expressions("2019-02-01", "2019-09-30", ("2019-02-01", "2019-06-28"), **changed)
+
+
+def by_qlib(given):
+    from qlib.utils import init_instance_by_config
+
+    return init_instance_by_config(copy.deepcopy(given))
+
+
+def made(given):
+    from wf_dagster.interop.datasets import make_handler
+
+    return make_handler(copy.deepcopy(given))
+
+
+def assert_equal(ours, theirs):
+    for part in ("_data", "_infer", "_learn"):
+        left, right = getattr(ours, part), getattr(theirs, part)
+        pd.testing.assert_frame_equal(left, right, check_exact=True)
+        assert left.index.equals(right.index)
+    for left, right in zip(ours.get_all_processors(), theirs.get_all_processors(), strict=True):
+        for name, value in vars(right).items():
+            if isinstance(value, (pd.Index, np.ndarray)):
+                np.testing.assert_array_equal(np.asarray(vars(left)[name]), np.asarray(value))
+            else:
+                assert vars(left)[name] == value
+
+
+HANDLERS = {
+    "few": config(),
+    "listed": config(instruments=["SH600004", "SH600001"]),
+    "market": config(instruments="few"),
+    "open": config(end_time=None),
+    "independent": config(process_type="independent"),
+    "z_score": config(
+        infer_processors=[
+            {
+                "class": "ZScoreNorm",
+                "kwargs": {"fit_start_time": "2019-02-01", "fit_end_time": "2019-05-31"},
+            }
+        ]
+    ),
+    "filtered": config(
+        instruments={
+            "market": "all",
+            "filter_pipe": [
+                {
+                    "filter_type": "ExpressionDFilter",
+                    "rule_expression": "$close > Ref($close, 1)",
+                    "filter_start_time": None,
+                    "filter_end_time": None,
+                    "keep": False,
+                }
+            ],
+        }
+    ),
+    "alpha158": alpha("Alpha158", "2019-03-01", "2019-08-30", ("2019-03-01", "2019-06-28")),
+    "alpha360": alpha("Alpha360", "2019-05-01", "2019-08-30", ("2019-05-01", "2019-06-28")),
+}
+
+
+@pytest.mark.parametrize("name", HANDLERS)
+def test_a_handler_from_the_cache_is_to_the_bit_what_qlib_makes(name, qlib_data, computed):
+    theirs = by_qlib(HANDLERS[name])
+    computed.clear()
+    assert_equal(made(HANDLERS[name]), theirs)
+    assert len(computed) == 1
+    again = made(HANDLERS[name])
+    assert len(computed) == 1
+    assert_equal(again, theirs)
+
+
+@pytest.mark.parametrize("name", HANDLERS)
+def test_a_handler_that_rolls_share_is_to_the_bit_what_qlib_makes(name, qlib_data, monkeypatch):
+    from qlib.data.dataset.handler import DataHandlerLP
+
+    from wf_dagster.interop.datasets import warm
+
+    dataset = {
+        "class": "DatasetH",
+        "module_path": "qlib.data.dataset",
+        "kwargs": {"handler": HANDLERS[name], "segments": {}},
+    }
+    warm([dataset, copy.deepcopy(dataset)])
+    theirs = by_qlib(HANDLERS[name])
+    processed = []
+    original = DataHandlerLP.process_data
+
+    def counted(self, **kwargs):
+        processed.append(self)
+        original(self, **kwargs)
+
+    monkeypatch.setattr("wf_dagster.interop.processed._AS_QLIB", ())
+    monkeypatch.setattr(DataHandlerLP, "process_data", counted)
+    assert_equal(made(HANDLERS[name]), theirs)
+    assert processed == []
+
+
+def test_rolls_that_end_at_different_days_share_one_computation(qlib_data, computed):
+    from wf_dagster.interop.datasets import warm
+
+    ends = ["2019-08-30", "2019-09-13", "2019-09-30"]
+    configs = [
+        {
+            "class": "DatasetH",
+            "module_path": "qlib.data.dataset",
+            "kwargs": {"handler": config(end_time=end), "segments": {}},
+        }
+        for end in ends
+    ]
+    warm(configs)
+    assert len(computed) == 1
+    for end in ends:
+        ours = made(config(end_time=end))
+        count = len(computed)
+        assert count == ends.index(end) + 1  # those of Qlib's own, below
+        assert_equal(ours, by_qlib(config(end_time=end)))
+
+
+def test_a_change_in_place_stays_in_its_handler(qlib_data):
+    first = made(config())
+    first._data.iloc[:, :] = 7.0
+    first._data.index.names = ["a", "b"]
+    assert_equal(made(config()), by_qlib(config()))
+
+
+def test_changed_data_are_computed_anew(qlib_data, computed):
+    before = made(config())._data
+    file = qlib_data / "features" / "sh600000" / "close.day.bin"
+    values = np.fromfile(file, "<f4")
+    values[60:] *= 1.5
+    values.tofile(file)
+    after = made(config())._data
+    assert len(computed) == 2
+    assert not after.equals(before)
+    from qlib.data.cache import H
+
+    H.clear()
+    assert_equal(made(config()), by_qlib(config()))
+
+
+def test_a_longer_calendar_and_a_changed_list_of_instruments_are_seen(qlib_data, computed):
+    open_end = config(end_time=None)
+    rows = len(made(open_end)._data)
+    write_provider(qlib_data, seeded_panel(5, 230))
+    longer = len(made(open_end)._data)
+    assert longer > rows
+    (qlib_data / "instruments" / "all.txt").write_text("SH600000\t2019-01-02\t2019-12-31\n")
+    assert set(made(open_end)._data.index.get_level_values("instrument")) == {"SH600000"}
+    assert len(computed) == 3
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"start_time": "2019-02-04"},
+        {"instruments": ["SH600000", "SH600001", "SH600002", "SH600003"]},
+        {
+            "data_loader": {
+                "class": "QlibDataLoader",
+                "kwargs": {"config": {"feature": ["$close"], "label": ["Ref($close, -1)/$close"]}},
+            }
+        },
+    ],
+)
+def test_another_definition_is_computed_anew(changed, qlib_data, computed):
+    made(config())
+    ours = made(config(**changed))
+    assert len(computed) == 2
+    assert_equal(ours, by_qlib(config(**changed)))
+
+
+def test_another_fit_period_takes_the_raw_data_and_is_fitted_anew(qlib_data, computed):
+    made(config())
+    other = few_expressions("2019-02-01", "2019-09-30", ("2019-03-01", "2019-05-31"))
+    ours = made(other)
+    assert len(computed) == 1
+    assert_equal(ours, by_qlib(other))
+
+
+HANDLER_CODE = """
+from qlib.contrib.data.handler import Alpha158
+from qlib.data.dataset.processor import Processor
+
+
+class Mine(Alpha158):
+    def get_feature_config(self):
+        return ["$close/Ref($close, {back})"], ["BACK"]
+
+
+class Scaled(Processor):
+    def __init__(self, by=2.0):
+        self.by = by
+
+    def __call__(self, df):
+        return df * self.by * {factor}
+"""
+
+
+@pytest.fixture
+def own_module(tmp_path, monkeypatch):
+    """Writes a module of the user's, with a handler and a processor."""
+    folder = tmp_path / "own"
+    folder.mkdir()
+    monkeypatch.syspath_prepend(str(folder))
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+
+    def write(back=1, factor=1.0):
+        (folder / "own_handler.py").write_text(HANDLER_CODE.format(back=back, factor=factor))
+        sys.modules.pop("own_handler", None)
+        importlib.invalidate_caches()
+
+    yield write
+    sys.modules.pop("own_handler", None)
+
+
+def own():
+    return {
+        "class": "Mine",
+        "module_path": "own_handler",
+        "kwargs": {
+            "instruments": "all",
+            "start_time": "2019-02-01",
+            "end_time": "2019-09-30",
+            "infer_processors": [{"class": "Scaled", "module_path": "own_handler"}],
+            "learn_processors": [],
+        },
+    }
+
+
+def test_a_changed_handler_is_computed_anew(own_module, qlib_data, computed):
+    own_module(back=1)
+    made(own())
+    made(own())
+    assert len(computed) == 1
+    own_module(back=3)
+    ours = made(own())
+    assert len(computed) == 2
+    assert_equal(ours, by_qlib(own()))
+
+
+def test_a_changed_processor_processes_anew(own_module, qlib_data):
+    from wf_dagster.interop.datasets import warm
+
+    dataset = {
+        "class": "DatasetH",
+        "module_path": "qlib.data.dataset",
+        "kwargs": {"handler": own(), "segments": {}},
+    }
+    own_module(factor=1.0)
+    warm([dataset, dataset])
+    before = made(own())._infer
+    own_module(factor=10.0)
+    after = made(own())._infer
+    np.testing.assert_allclose(after.to_numpy(), before.to_numpy() * 10, rtol=1e-6)
+
+
+def test_a_loader_of_another_kind_is_left_to_qlib(qlib_data, home):
+    frame = by_qlib(config())._data
+    given = {
+        "class": "DataHandlerLP",
+        "module_path": "qlib.data.dataset.handler",
+        "kwargs": {
+            "data_loader": {
+                "class": "StaticDataLoader",
+                "module_path": "qlib.data.dataset.loader",
+                "kwargs": {"config": frame},
+            }
+        },
+    }
+    pd.testing.assert_frame_equal(made(given)._data, frame)
+    assert not list((home / "cache").rglob("values.npy"))
+
+
+def test_what_is_pickled_holds_no_data_and_only_qlibs_classes(qlib_data):
+    from wf_dagster.interop.datasets import make_dataset
+
+    dataset = make_dataset(
+        {
+            "class": "DatasetH",
+            "module_path": "qlib.data.dataset",
+            "kwargs": {"handler": config(), "segments": {"test": ("2019-08-01", "2019-09-27")}},
+        }
+    )
+    content = pickle.dumps(dataset)
+    assert len(content) < 20_000
+    assert b"wf_dagster" not in content
+
+
+def load(values, given):
+    restore(values)
+    interop.prepare({})
+    frame = made(given)._data
+    return os.getpid(), len(frame), float(frame.iloc[:, 0].sum())
+
+
+def test_processes_share_one_table(qlib_data, home):
+    with ProcessPoolExecutor(2, get_context("spawn")) as pool:
+        jobs = [pool.submit(load, snapshot(), config()) for _ in range(4)]
+        results = {job.result()[1:] for job in jobs}
+    assert len(results) == 1
+    assert len(list((home / "cache" / "features").glob("qlib-*/values.npy"))) == 1
+
+
+def test_a_time_series_dataset_trains_on_cached_data(qlib_data):
+    from qlib.data.dataset import TSDatasetH
+
+    from wf_dagster.interop.datasets import make_dataset
+
+    kwargs = {
+        "segments": {"train": ("2019-03-01", "2019-06-28"), "test": ("2019-08-01", "2019-09-27")},
+        "step_len": 5,
+    }
+    given = {"class": "TSDatasetH", "module_path": "qlib.data.dataset"}
+    ours = make_dataset({**given, "kwargs": {**kwargs, "handler": config()}})
+    again = make_dataset({**given, "kwargs": {**kwargs, "handler": config()}})
+    theirs = TSDatasetH(handler=by_qlib(config()), **kwargs)
+    for made_one in (ours, again):
+        left, right = made_one.prepare("test"), theirs.prepare("test")
+        assert len(left) == len(right) > 100
+        np.testing.assert_array_equal(left[7], right[7])

@@ -1,0 +1,145 @@
+"""Replayed sessions: what they do, what they say, and what they refuse."""
+
+from __future__ import annotations
+
+import sys
+
+import dagster as dg
+import pandas as pd
+import pytest
+
+import wf_dagster
+from tests.online.market import day, made_prices, template, use_prices
+from wf_dagster import RollingGen
+from wf_dagster.errors import OnlineError, SettingsError
+from wf_dagster.orchestration import (
+    TrackingResource,
+    build_online_schedule,
+    build_rolling_assets,
+    build_signals_asset,
+)
+from wf_dagster.orchestration.code_location import load_definitions
+from wf_dagster.orchestration.replay import Replay
+from wf_dagster.replay_clock import ReplayClock
+from wf_dagster.settings import get_settings
+from wf_dagster.ui import prepare_dagster_home
+
+TEST, STEP = 70, 8  # as in the market
+FIRST = TEST + STEP + 3
+
+
+@pytest.fixture
+def clock(tmp_path, home):
+    """The clock of a home folder with few prices."""
+    use_prices(tmp_path / "prices.parquet", made_prices(), home=home)
+    return ReplayClock()
+
+
+@pytest.fixture
+def instance(home, clock):
+    clock.move(pd.Timestamp(day(FIRST - 1)))
+    with dg.DagsterInstance.local_temp(str(prepare_dagster_home(home))) as made:
+        yield made
+
+
+def _definitions(schedule=True):
+    demo = build_rolling_assets("demo", template(), RollingGen(STEP, trunc_days=4))
+    schedules = [build_online_schedule(demo, "0 18 * * *", "UTC")] if schedule else []
+    return dg.Definitions(
+        assets=[*demo, build_signals_asset(["demo"])],
+        schedules=schedules,
+        resources={"tracking": TrackingResource()},
+        executor=dg.in_process_executor,
+    )
+
+
+def test_each_session_is_worked_through_once_and_says_what_it_brought(clock, instance):
+    replay = Replay(_definitions(), instance)
+    sessions = list(clock.sessions(None, 6))
+    lived = list(replay.run(sessions))
+    assert [one.session for one in lived] == [day(FIRST + n) for n in range(6)]
+    assert not any(one.skipped for one in lived)
+    assert [one.predictions for one in lived[1:]] == [6] * 5  # six instruments
+    assert {one.labels for one in lived[1:]} == {6}
+    assert all(one.ic is not None and one.top for one in lived)
+    assert [one.trained for one in lived] == [
+        (day(TEST + STEP),),  # the roll that had begun, of which no model was there
+        *[()] * 3,
+        (day(TEST + 2 * STEP),),  # on the evening before
+        (),
+    ]
+    assert [one.switched for one in lived] == [True, *[False] * 4, True]
+    assert lived[-1].online == (day(TEST + 2 * STEP),)
+    assert clock.shown() == sessions[-1]
+
+    runs = instance.get_runs_count()
+    assert [one.skipped for one in replay.run(sessions)] == [True] * 6
+    assert instance.get_runs_count() == runs
+    (after,) = replay.run(list(clock.sessions(None, 1)))
+    assert after.session == day(FIRST + 6)
+    assert after.predictions == 6
+
+
+def test_a_session_before_the_clock_that_was_not_worked_through_is_refused(clock, instance):
+    replay = Replay(_definitions(), instance)
+    with pytest.raises(OnlineError, match=r"shows .* already.*leave out --from.*--stop"):
+        list(replay.run(list(clock.sessions(day(FIRST - 3), 2))))
+    assert instance.get_runs_count() == 0
+
+
+def test_a_location_without_an_online_schedule_is_refused(instance):
+    with pytest.raises(OnlineError, match="build_online_schedule"):
+        Replay(_definitions(schedule=False), instance)
+
+
+def test_the_clock_of_the_home_folder_hides_prices_until_it_is_stopped(clock):
+    assert get_settings().replay_date() == ""
+    clock.move(pd.Timestamp(day(100)))
+    assert get_settings().replay_date() == day(100)
+    assert clock.sessions()[0] == pd.Timestamp(day(101))
+    assert clock.stop()
+    assert not clock.stop()
+    assert get_settings().replay_date() == ""
+
+
+def test_what_cannot_be_replayed_is_one_message(clock):
+    with pytest.raises(OnlineError, match=r"no replay clock.*--from"):
+        clock.sessions()
+    with pytest.raises(OnlineError, match=r"2031-01-01 is outside the prices.*2020-08-31"):
+        clock.sessions("2031-01-01")
+    clock.move(pd.Timestamp("2020-08-31"))
+    with pytest.raises(OnlineError, match="no later prices"):
+        clock.sessions()
+
+
+def test_replay_goes_no_further_than_as_of(clock):
+    wf_dagster.init(prices=get_settings().prices, as_of=day(90))
+    assert clock.sessions(day(85))[-1] == pd.Timestamp(day(90))
+
+
+def test_the_code_location_is_found_as_dagster_finds_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    with pytest.raises(SettingsError, match=r"neither workspace.yaml nor pyproject.toml.*-m"):
+        load_definitions()
+    body = "import dagster as dg\ndefs = dg.Definitions(metadata={{'from': {!r}}})\n"
+    for name in ("of_workspace", "of_dagster", "of_dg", "named"):
+        (tmp_path / f"{name}.py").write_text(body.format(name))
+    (tmp_path / "two.py").write_text("from named import defs\nfrom of_dg import defs as other\n")
+
+    def loaded(module=None):
+        return load_definitions(module).metadata["from"].value
+
+    project = tmp_path / "pyproject.toml"
+    project.write_text('[tool.dg.project]\ncode_location_target_module = "of_dg"\n')
+    assert loaded() == "of_dg"
+    project.write_text('[tool.dagster]\nmodule_name = "of_dagster"\n')
+    assert loaded() == "of_dagster"
+    workspace = tmp_path / "workspace.yaml"
+    workspace.write_text("load_from:\n  - python_module: of_workspace\n")
+    assert loaded() == "of_workspace"
+    assert loaded("named") == "named"
+    with pytest.raises(SettingsError, match=r"no module 'nowhere\.at_all'"):
+        load_definitions("nowhere.at_all")
+    with pytest.raises(SettingsError, match="holds 2 Definitions"):
+        load_definitions("two")

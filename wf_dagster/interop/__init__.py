@@ -1,0 +1,82 @@
+"""The bridge to pyqlib, the extra ``qlib``. Nothing here imports Qlib before it is needed."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Any
+
+from wf_dagster.settings import get_settings
+
+if TYPE_CHECKING:
+    from wf_dagster.calendars import TradingCalendar
+
+__all__ = ["as_frames", "in_use", "is_qlib", "modules", "names_qlib", "prepare", "qlib_calendar"]
+
+
+def names_qlib(task: Any) -> bool:
+    """Whether a task, or a part of one, names something of Qlib's."""
+    from wf_dagster.tasks import modules_named
+
+    return any(module.partition(".")[0] == "qlib" for module in modules_named(task))
+
+
+def is_qlib(kind: Any) -> bool:
+    """Whether a class is one of Qlib's, or derived from one."""
+    return isinstance(kind, type) and any(
+        base.__module__.partition(".")[0] == "qlib" for base in kind.__mro__
+    )
+
+
+def as_frames(dataset: Any) -> AbstractContextManager[Any]:
+    """Inside the block a dataset of Qlib's that samples windows gives frames, as Qlib has it."""
+    if not is_qlib(type(dataset)):
+        return nullcontext()
+    from wf_dagster.interop.datasets import casting
+
+    return casting(dataset)
+
+
+def in_use() -> bool:
+    """Whether the settings name Qlib's data, or this process has called ``qlib.init``."""
+    settings = get_settings()
+    if settings.qlib_provider_uri or settings.qlib_options.get("provider_uri"):
+        return True
+    if "qlib.config" not in sys.modules:
+        return False
+    from wf_dagster.interop.session import initialised_by_user
+
+    return initialised_by_user()
+
+
+def prepare(task: Mapping[str, Any]) -> None:
+    """Initialise Qlib in this process, if a task needs it or the settings say so.
+
+    Raises:
+        TaskError: The task names a class of Qlib's, and pyqlib is not installed.
+        SettingsError: The settings name data that are not there, or arguments that are wrong.
+    """
+    if names_qlib(task) or in_use():
+        from wf_dagster.interop.session import ensure
+
+        ensure()
+
+
+def modules(task: Mapping[str, Any]) -> list[str]:
+    """The modules that a process imports to train a task of Qlib's."""
+    if not names_qlib(task):
+        return []
+    return ["qlib", "wf_dagster.interop.bridge", "wf_dagster.interop.datasets"]
+
+
+def qlib_calendar() -> TradingCalendar:
+    """Qlib's daily calendar, future sessions included, with data up to its last day.
+
+    Raises:
+        CalendarError: The provider has no daily calendar.
+        SettingsError: The settings name data that are not there.
+    """
+    from wf_dagster.interop.calendar import read_calendar
+
+    return read_calendar()

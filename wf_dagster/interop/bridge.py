@@ -1,0 +1,229 @@
+"""Qlib's ``R`` over this project's: what a model of Qlib's logs goes to our active recorder."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from qlib.utils.exceptions import LoadObjectError
+from qlib.workflow import QlibRecorder
+from qlib.workflow import R as QLIB_R
+from qlib.workflow.exp import Experiment
+from qlib.workflow.expm import ExpManager
+from qlib.workflow.recorder import Recorder
+
+from wf_dagster.errors import ObjectNotFoundError
+from wf_dagster.tracking import R
+from wf_dagster.tracking.objects import PARQUET
+
+MANAGER = {"class": "BridgeExpManager", "module_path": __name__, "kwargs": {}}
+
+
+def install() -> None:
+    """Have Qlib's ``R`` lead here, whatever it led to."""
+    provider = QLIB_R._provider
+    if provider is None or not isinstance(provider.exp_manager, BridgeExpManager):
+        QLIB_R._provider = QlibRecorder(BridgeExpManager())
+
+
+def bridged(recorder: Any) -> Any:
+    """A recorder of ours as a record template of Qlib's takes it."""
+    return recorder if isinstance(recorder, Recorder) else BridgeRecorder(recorder)
+
+
+class BridgeRecorder(Recorder):  # type: ignore[misc]
+    """One of our recorders with Qlib's base class, names of files and errors."""
+
+    def __init__(self, inner: Any) -> None:
+        self.inner = inner
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "inner":  # while it is unpickled
+            raise AttributeError(name)
+        return getattr(self.inner, name)
+
+    def __repr__(self) -> str:
+        return f"BridgeRecorder({self.inner!r})"
+
+    def __eq__(self, other: object) -> bool:
+        return bool(getattr(other, "id", None) == self.inner.id)
+
+    def __hash__(self) -> int:
+        return hash(self.inner)
+
+    @property
+    def info(self) -> dict[str, Any]:
+        """Id, name, experiment, times and status."""
+        return dict(self.inner.info)
+
+    def load_object(self, name: str, unpickler: Any = None) -> Any:
+        """An object by name; pickles are read by our own unpickler."""
+        try:
+            return self.inner.load_object(name)
+        except ObjectNotFoundError as error:  # which is what Qlib's records expect
+            raise LoadObjectError(str(error)) from error
+
+    def list_artifacts(self, artifact_path: str | None = None) -> list[str]:
+        """Names of the files; a frame has the name that it was saved under."""
+        listed = self.inner.list_artifacts(artifact_path or None)
+        return [f"{n[: -len(PARQUET)]}.pkl" if n.endswith(PARQUET) else n for n in listed]
+
+
+def _delegate(name: str) -> Any:
+    def method(self: BridgeRecorder, *args: Any, **kwargs: Any) -> Any:
+        return getattr(self.inner, name)(*args, **kwargs)
+
+    method.__name__ = name
+    return method
+
+
+# the base class has them all, as methods that raise
+for _name in (
+    "delete_tags", "download_artifact", "end_run", "list_metrics", "list_params", "list_tags",
+    "log_artifact", "log_metrics", "log_params", "save_objects", "set_recorder_name", "set_tags",
+    "start_run",
+):  # fmt: skip
+    setattr(BridgeRecorder, _name, _delegate(_name))
+
+
+class BridgeExperiment(Experiment):  # type: ignore[misc]
+    """One of our experiments, whose recorders Qlib can use."""
+
+    def __init__(self, inner: Any) -> None:
+        self.inner = inner
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "inner":
+            raise AttributeError(name)
+        return getattr(self.inner, name)
+
+    def __repr__(self) -> str:
+        return f"BridgeExperiment({self.inner!r})"
+
+    @property
+    def info(self) -> dict[str, Any]:
+        """Id, name and recorders."""
+        return dict(self.inner.info)
+
+    def start(
+        self,
+        *,
+        recorder_id: str | None = None,
+        recorder_name: str | None = None,
+        resume: bool = False,
+    ) -> BridgeRecorder:
+        """Make a recorder of it active."""
+        R.start_exp(
+            experiment_id=self.inner.id,
+            recorder_id=recorder_id,
+            recorder_name=recorder_name,
+            resume=resume,
+        )
+        return BridgeRecorder(R.get_recorder())
+
+    def end(self, recorder_status: str = Recorder.STATUS_S) -> None:
+        """End the active recorder."""
+        R.end_exp(recorder_status)
+
+    def create_recorder(self, recorder_name: str | None = None) -> BridgeRecorder:
+        """A new recorder."""
+        return BridgeRecorder(self.inner.create_recorder(recorder_name))
+
+    def get_recorder(
+        self,
+        recorder_id: str | None = None,
+        recorder_name: str | None = None,
+        create: bool = True,
+        start: bool = False,
+    ) -> BridgeRecorder:
+        """A recorder by id or name, else the active one."""
+        found = self.inner.get_recorder(recorder_id, recorder_name, create=create, start=start)
+        return BridgeRecorder(found)
+
+    def list_recorders(self, rtype: str = Experiment.RT_D, **kwargs: Any) -> Any:
+        """Its recorders, by id or as a list."""
+        kwargs = {name: value for name, value in kwargs.items() if value is not None}
+        listed = self.inner.list_recorders(**kwargs)
+        bridges = {key: BridgeRecorder(recorder) for key, recorder in listed.items()}
+        return bridges if rtype == self.RT_D else list(bridges.values())
+
+    def delete_recorder(
+        self, recorder_id: str | None = None, recorder_name: str | None = None
+    ) -> None:
+        """Delete a recorder."""
+        self.inner.delete_recorder(recorder_id, recorder_name)
+
+    def search_records(self, **kwargs: Any) -> Any:
+        """Its recorders as a frame."""
+        return self.inner.search_records(**kwargs)
+
+
+class BridgeExpManager(ExpManager):  # type: ignore[misc]
+    """Experiments as the settings of this project place them."""
+
+    def __init__(self) -> None:
+        pass  # the active experiment is ours to know, thread by thread
+
+    def __repr__(self) -> str:
+        return f"BridgeExpManager(uri={self.uri!r})"
+
+    @property
+    def active_experiment(self) -> BridgeExperiment | None:
+        """The experiment of the recorder that is active here."""
+        from wf_dagster.tracking.active import current
+
+        now = current()
+        return None if now is None else BridgeExperiment(now.experiment)
+
+    @property
+    def default_uri(self) -> str:
+        """The tracking address in use."""
+        return R.get_uri()
+
+    @default_uri.setter
+    def default_uri(self, value: str) -> None:
+        R.set_uri(value)
+
+    @property
+    def uri(self) -> str:
+        """The tracking address in use."""
+        return R.get_uri()
+
+    def start_exp(self, **kwargs: Any) -> BridgeExperiment:
+        """Make a recorder active."""
+        return BridgeExperiment(R.start_exp(**kwargs))
+
+    def end_exp(self, recorder_status: str = Recorder.STATUS_S, **kwargs: Any) -> None:
+        """End the active recorder."""
+        R.end_exp(recorder_status)
+
+    def create_exp(self, experiment_name: str | None = None) -> BridgeExperiment:
+        """An experiment, made when it is not there."""
+        return self.get_exp(experiment_name=experiment_name)
+
+    def get_exp(
+        self,
+        *,
+        experiment_id: str | None = None,
+        experiment_name: str | None = None,
+        create: bool = True,
+        start: bool = False,
+    ) -> BridgeExperiment:
+        """An experiment by id or name, else the active one, else the default one."""
+        found = R.get_exp(
+            experiment_id=experiment_id, experiment_name=experiment_name, create=create, start=start
+        )
+        return BridgeExperiment(found)
+
+    def list_experiments(self) -> dict[str, BridgeExperiment]:
+        """All experiments by name."""
+        return {name: BridgeExperiment(one) for name, one in R.list_experiments().items()}
+
+    def delete_exp(
+        self, experiment_id: str | None = None, experiment_name: str | None = None
+    ) -> None:
+        """Delete an experiment."""
+        R.delete_exp(experiment_id, experiment_name)
+
+    def search_records(self, experiment_ids: Any = None, **kwargs: Any) -> Any:
+        """Recorders as a frame."""
+        return R.search_records(experiment_ids, **kwargs)

@@ -1,0 +1,55 @@
+"""Qlib's calendar as a trading calendar."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from wf_dagster.calendars import TradingCalendar, to_day
+from wf_dagster.errors import CalendarError
+from wf_dagster.interop.provider import DEFAULT, folders_of, frequencies
+from wf_dagster.interop.session import ensure
+from wf_dagster.settings import get_settings
+
+_FREQ = "day"
+
+
+def read_calendar() -> TradingCalendar:
+    """The daily calendar; it is read again when its files have changed."""
+    from qlib.config import C
+
+    ensure()
+    folders = folders_of(C["provider_uri"])
+    folder = folders.get(_FREQ) or folders.get(DEFAULT)
+    if folder is not None and _FREQ not in frequencies(folder):
+        there = ", ".join(frequencies(folder)) or "none"
+        raise CalendarError(
+            f"the data in {str(folder)!r} have no daily calendar (there are: {there}): set another "
+            "qlib_provider_uri (WF_QLIB_PROVIDER_URI), or calendar (WF_CALENDAR) to an exchange"
+        )
+    sessions, last = _sessions(folder, _stamps(folder))
+    if date := get_settings().replay_date():
+        last = min(last, to_day(date))
+    return TradingCalendar(sessions, last)
+
+
+@lru_cache(maxsize=4)
+def _sessions(folder: Path | None, _stamps: Any) -> tuple[pd.DatetimeIndex, pd.Timestamp]:
+    from qlib.data import D
+    from qlib.data.cache import H
+
+    H["c"].clear()
+    known = pd.DatetimeIndex(D.calendar(freq=_FREQ))
+    ahead = folder is None or (folder / "calendars" / f"{_FREQ}_future.txt").exists()
+    sessions = pd.DatetimeIndex(D.calendar(freq=_FREQ, future=True)) if ahead else known
+    return sessions.union(known), known[-1]
+
+
+def _stamps(folder: Path | None) -> tuple[Any, ...]:
+    if folder is None:
+        return ()
+    files = sorted((folder / "calendars").glob(f"{_FREQ}*.txt"))
+    return tuple((f.name, f.stat().st_mtime_ns, f.stat().st_size) for f in files)

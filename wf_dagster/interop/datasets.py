@@ -1,0 +1,194 @@
+"""Datasets of Qlib's: made from their configuration, and filled again after they were loaded."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+import time
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any, cast
+
+import pandas as pd
+from qlib.data.dataset import Dataset, DatasetH
+from qlib.data.dataset.handler import DataHandler, DataHandlerLP
+from qlib.utils import class_casting
+
+from wf_dagster.calendars import pair
+from wf_dagster.errors import DataError
+from wf_dagster.interop.processed import fill_processed, keep_processed
+from wf_dagster.interop.raw import from_cache, is_plain
+from wf_dagster.tasks import canonical_json, init_instance
+from wf_dagster.tasks.config import find_class
+
+_HANDLER = "dataset.kwargs.handler"
+_OWN_TO_A_ROLL = ("end_time", "fit_start_time", "fit_end_time")
+_PICKLE_TROUBLE = (AttributeError, EOFError, ImportError, KeyError, TypeError, ValueError)
+
+
+def make_dataset(config: Any) -> Any:
+    """The dataset that a configuration describes, as Qlib makes it.
+
+    Raises:
+        TaskError: A class cannot be found or does not take the arguments.
+        DataError: The handler's data end before a segment starts, or there are none.
+    """
+    handler = _handler_config(config)
+    if handler is None:
+        with _told(config):
+            made = init_instance(config, where="dataset")
+    else:
+        segments = config["kwargs"].get("segments") or {}
+        _check_times(handler, segments)
+        ready = make_handler(handler)
+        made = init_instance(
+            {**config, "kwargs": {**config["kwargs"], "handler": ready}}, where="dataset"
+        )
+    if isinstance(made, Dataset):
+        made.config(dump_all=False, recursive=True)  # a recorder keeps what was learnt, no data
+    return made
+
+
+def make_handler(config: Mapping[str, Any]) -> Any:
+    """The handler that a configuration describes, its raw data from the cache where possible."""
+    empty = _without_data(config)
+    if empty is None:
+        return init_instance(config, where=_HANDLER)
+    if not fill_processed(empty):
+        with from_cache(empty):
+            empty.setup_data()
+    return empty
+
+
+def reload(dataset: Any) -> None:
+    """Read a loaded dataset's data, with its processors as they were fitted."""
+    handler = getattr(dataset, "handler", None)
+    if not isinstance(handler, DataHandler):
+        dataset.setup_data()
+        return
+    fitted = isinstance(handler, DataHandlerLP)
+    with from_cache(handler):
+        dataset.setup_data(handler_kwargs={"init_type": DataHandlerLP.IT_LS} if fitted else {})
+
+
+def casting(dataset: Any) -> AbstractContextManager[Any]:
+    """A context in which a dataset that is derived from Qlib's ``DatasetH`` is one."""
+    if not isinstance(dataset, DatasetH):
+        return nullcontext()
+    return cast(AbstractContextManager[Any], class_casting(dataset, DatasetH))
+
+
+def warm(configs: Iterable[Any]) -> float:
+    """Make sure that what datasets share is in the cache; returns the seconds it took.
+
+    Handlers that differ only in where they end share one computation of raw data, up to the latest
+    end; those that do not differ at all are processed once as well.
+    """
+    started = time.perf_counter()
+    groups: dict[str, list[Mapping[str, Any]]] = {}
+    for config in configs:
+        handler = _handler_config(config)
+        if handler is not None:
+            groups.setdefault(_family(handler), []).append(handler)
+    for handlers in groups.values():
+        _warm(handlers)
+        counts = Counter(canonical_json(one) for one in handlers)
+        for one in {canonical_json(one): one for one in handlers}.values():
+            if counts[canonical_json(one)] > 1:
+                _process(one)
+    return time.perf_counter() - started
+
+
+def _process(handler: Mapping[str, Any]) -> None:
+    empty = _without_data(handler)
+    if empty is not None:
+        keep_processed(empty)
+
+
+def _warm(handlers: Sequence[Mapping[str, Any]]) -> None:
+    ends = [handler["kwargs"].get("end_time") for handler in handlers]
+    until = None if None in ends else max(map(pd.Timestamp, ends))
+    last = handlers[
+        max(range(len(ends)), key=lambda n: (ends[n] is None, pd.Timestamp(ends[n] or 0)))
+    ]
+    empty = _without_data(last)
+    if empty is not None:
+        with from_cache(empty, until):
+            empty.data_loader.load(empty.instruments, empty.start_time, empty.end_time)
+
+
+def _family(handler: Mapping[str, Any]) -> str:
+    kwargs = {k: v for k, v in handler["kwargs"].items() if k not in _OWN_TO_A_ROLL}
+    return canonical_json({**handler, "kwargs": kwargs})
+
+
+def _handler_config(config: Any) -> dict[str, Any] | None:
+    """The configuration of the handler, if the dataset is Qlib's and has one."""
+    if not isinstance(config, Mapping):
+        return None
+    kind = find_class(config, where="dataset")
+    handler = (config.get("kwargs") or {}).get("handler")
+    if not (isinstance(kind, type) and issubclass(kind, DatasetH)):
+        return None
+    if not isinstance(handler, Mapping):
+        return None
+    return {**handler, "kwargs": dict(handler.get("kwargs") or {})}
+
+
+def _without_data(config: Mapping[str, Any]) -> Any:
+    """The handler before it loads data; ``None`` where it has to be left to Qlib."""
+    kind = find_class(config, where=_HANDLER)
+    if not (isinstance(kind, type) and issubclass(kind, DataHandler)):
+        return None
+    if "init_data" in config["kwargs"]:
+        return None
+    try:
+        # a copy: Alpha158 writes into the configurations of its processors
+        handler = kind(**copy.deepcopy(config["kwargs"]), init_data=False)
+    except Exception:  # it takes no init_data, or works with its data as it is made
+        return None
+    return handler if is_plain(handler.data_loader) else None
+
+
+def _check_times(handler: Mapping[str, Any], segments: Mapping[str, Any]) -> None:
+    start, end = (handler["kwargs"].get(name) for name in ("start_time", "end_time"))
+    for name, segment in segments.items():
+        first, last = pair(segment)
+        if end is not None and first is not None and pd.Timestamp(first) > pd.Timestamp(end):
+            raise DataError(
+                f"{_HANDLER}.kwargs.end_time is {_day(end)}, before the {name} segment, which "
+                f"starts {_day(first)}: the handler would have no data for it"
+            )
+        if start is not None and last is not None and pd.Timestamp(last) < pd.Timestamp(start):
+            raise DataError(
+                f"{_HANDLER}.kwargs.start_time is {_day(start)}, after the {name} segment, which "
+                f"ends {_day(last)}: the handler would have no data for it"
+            )
+
+
+def _day(date: Any) -> str:
+    return f"{pd.Timestamp(date):%Y-%m-%d}"
+
+
+class _told:  # noqa: N801  # reads as a word
+    """Says what is wrong with a handler that is a pickle."""
+
+    def __init__(self, config: Any) -> None:
+        handler = (config.get("kwargs") or {}).get("handler") if isinstance(config, Mapping) else ""
+        text = handler if isinstance(handler, (str, Path)) else ""
+        self.file = str(text).removeprefix("file://")
+
+    def __enter__(self) -> None:
+        if self.file and self.file.endswith((".pkl", ".pickle")) and not Path(self.file).exists():
+            raise DataError(f"{_HANDLER} is {self.file!r}, which is not there")
+
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
+        known = isinstance(error, (*_PICKLE_TROUBLE, pickle.UnpicklingError))
+        if self.file.endswith((".pkl", ".pickle")) and known:
+            raise DataError(
+                f"{_HANDLER} {self.file!r} cannot be loaded ({type(error).__name__}: {error}): "
+                f"pickles fit the versions they were made with, here pandas {pd.__version__}; "
+                "make it anew, or write the handler's configuration in its place"
+            ) from error

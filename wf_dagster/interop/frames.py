@@ -1,0 +1,50 @@
+"""Frames of Qlib's as tables of the cache, and back."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import numpy as np
+import pandas as pd
+
+from wf_dagster.data import cache
+
+_ROWS = ["datetime", "instrument"]
+
+
+class UnsuitableError(Exception):
+    """A frame that a table cannot hold as it is."""
+
+    def __init__(self, frame: pd.DataFrame) -> None:
+        super().__init__()
+        self.frame = frame
+
+
+def to_table(frame: pd.DataFrame, note: bytes = b"") -> cache.Table:
+    """A frame as a table.
+
+    Raises:
+        UnsuitableError: Its rows or columns are no pairs, or its values of several types.
+    """
+    kinds = set(frame.dtypes)
+    named = list(frame.index.names) == _ROWS and frame.columns.nlevels == 2
+    if len(kinds) != 1 or not named or next(iter(kinds)).kind != "f":
+        raise UnsuitableError(frame)
+    columns = [(str(pair[0]), str(pair[1])) for pair in frame.columns]
+    # column by column, as Qlib holds them: sums of floats depend on the order
+    values = np.asfortranarray(frame.to_numpy())
+    return cache.Table(cast(pd.MultiIndex, frame.index), columns, values, note)
+
+
+def to_frame(table: cache.Table, end: pd.Timestamp | None = None) -> pd.DataFrame:
+    """The rows up to ``end`` as a frame; a change in place is this frame's alone."""
+    rows = len(table.index)
+    if end is not None:
+        days, places = table.index.levels[0], table.index.codes[0]
+        rows = int(np.searchsorted(places, days.searchsorted(end, side="right")))
+    return pd.DataFrame(
+        cache.private(table)[:rows].view(np.ndarray),
+        index=table.index[:rows],
+        columns=pd.MultiIndex.from_tuples(table.columns),
+        copy=False,
+    )

@@ -1,0 +1,79 @@
+"""Processed data of handlers that several rolls share: fitted and processed once.
+
+Qlib's rolling leaves ``fit_start_time`` and ``fit_end_time`` where they are, so that the rolls of
+a template usually have one and the same handler.
+"""
+
+from __future__ import annotations
+
+import pickle
+from typing import Any
+
+from qlib.data.dataset.handler import DataHandler, DataHandlerLP
+
+from wf_dagster.data import cache
+from wf_dagster.data.panel import digest
+from wf_dagster.interop.definition import NotPlainError, environment, of_object
+from wf_dagster.interop.frames import UnsuitableError, to_frame, to_table
+from wf_dagster.interop.raw import current_version, from_cache, raw_key
+from wf_dagster.safe_pickle import loads
+
+_AS_QLIB = ("setup_data", "fit_process_data", "process_data", "_run_proc_l", "get_all_processors")
+_PARTS = ("shared_processors", "infer_processors", "learn_processors")
+
+
+def processed_key(empty: Any) -> str | None:
+    """A name for the processed data of a handler that has none yet; ``None`` if it has no name."""
+    kind = type(empty)
+    if not isinstance(empty, DataHandlerLP) or any(
+        getattr(kind, name) is not getattr(DataHandlerLP, name) for name in _AS_QLIB
+    ):
+        return None
+    try:
+        raw = raw_key(empty.data_loader, kind, empty.instruments, empty.start_time, empty.end_time)
+        processors = {part: [of_object(p) for p in getattr(empty, part)] for part in _PARTS}
+        options = [str(empty.end_time), empty.process_type, empty.drop_raw]
+        return "qlib-processed-" + digest([raw, environment(), processors, options])
+    except NotPlainError:
+        return None
+
+
+def keep_processed(empty: Any) -> None:
+    """Fit and process a handler's data and keep them, if they have a name and are not kept yet."""
+    version = current_version()
+    key = processed_key(empty)
+    if key is None:
+        return
+    if cache.find(f"{key}.learn") is not None and cache.find(f"{key}.infer") is not None:
+        return
+    with from_cache(empty):
+        empty.setup_data()
+    states = [vars(processor) for processor in empty.get_all_processors()]
+    try:
+        infer = to_table(empty._infer, pickle.dumps(states))
+        learn = to_table(empty._learn)
+    except UnsuitableError:
+        return
+    if current_version() != version:  # the data have changed since they got that name
+        return
+    cache.get(f"{key}.infer", lambda: infer)
+    cache.get(f"{key}.learn", lambda: learn)
+
+
+def fill_processed(empty: Any) -> bool:
+    """Give a handler the processed data that were kept, if they were."""
+    key = processed_key(empty)
+    if key is None:
+        return False
+    infer, learn = cache.find(f"{key}.infer"), cache.find(f"{key}.learn")
+    if infer is None or learn is None:
+        return False
+    processors = empty.get_all_processors()
+    modules = [type(processor).__module__ for processor in processors]
+    for processor, state in zip(processors, loads(infer.note, key, modules), strict=True):
+        vars(processor).update(state)
+    if not empty.drop_raw:
+        with from_cache(empty):
+            DataHandler.setup_data(empty)
+    empty._infer, empty._learn = to_frame(infer), to_frame(learn)
+    return True

@@ -1,0 +1,109 @@
+"""Qlib's data on disk: whether they are there, for which frequencies, and their version."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from wf_dagster.errors import DataError, SettingsError
+
+DEFAULT = "__DEFAULT_FREQ"  # Qlib's key for the folder of all frequencies
+_REMOTE = re.compile(r"^[^/\\]{2,}:.+")  # host:/folder, but not C:\folder
+_PARTS = ("calendars", "instruments", "features", "financial")
+
+
+def folders_of(provider_uri: Any) -> dict[str, Path]:
+    """The folders of a ``provider_uri`` by frequency; those of other machines are left out."""
+    given = provider_uri if isinstance(provider_uri, Mapping) else {DEFAULT: provider_uri}
+    return {
+        str(freq): Path(uri).expanduser().resolve()
+        for freq, uri in given.items()
+        if not _REMOTE.match(str(uri))
+    }
+
+
+def check_folders(provider_uri: Any) -> None:
+    """Make sure that there are data.
+
+    Raises:
+        SettingsError: A folder is missing, or holds no calendar, instruments or features.
+    """
+    for folder in folders_of(provider_uri).values():
+        where = f"qlib_provider_uri (WF_QLIB_PROVIDER_URI) = {str(folder)!r}"
+        if not folder.is_dir():
+            raise SettingsError(
+                f"{where} is no folder: give the one that holds Qlib's calendars, instruments and "
+                "features"
+            )
+        for part in _PARTS[:3]:
+            if not (folder / part).is_dir() or not any((folder / part).iterdir()):
+                raise SettingsError(
+                    f"{where} has no {part}: Qlib's data are folders calendars, instruments and "
+                    "features, as its scripts write them"
+                )
+
+
+def frequencies(folder: Path) -> list[str]:
+    """The frequencies that a folder has calendars of."""
+    names = [path.stem for path in (folder / "calendars").glob("*.txt")]
+    return sorted(name for name in names if not name.endswith("_future"))
+
+
+def check_frequency(provider_uri: Any, freq: str) -> None:
+    """Make sure that there are data of a frequency, or of one that Qlib resamples to it.
+
+    Raises:
+        DataError: There are none.
+    """
+    for folder in folders_of(provider_uri).values():
+        there = frequencies(folder)
+        if there and not any(_serves(name, freq) for name in there):
+            raise DataError(
+                f"the data in {str(folder)!r} are of the frequency {', '.join(there)}, and the "
+                f"handler asks for {freq!r}: change the handler's freq, or qlib_provider_uri "
+                "(WF_QLIB_PROVIDER_URI)"
+            )
+
+
+def data_version(provider_uri: Any) -> str:
+    """A digest of what the data look like now: names, sizes and times of all files."""
+    digest = hashlib.sha256()
+    for freq, folder in sorted(folders_of(provider_uri).items()):
+        digest.update(f"{freq} {folder}\n".encode())
+        for part in _PARTS:
+            for line in _files(folder / part):
+                digest.update(line.encode())
+    return digest.hexdigest()
+
+
+def _files(folder: Path) -> list[str]:
+    lines, waiting = [], [str(folder)]
+    while waiting:
+        try:
+            entries = list(os.scandir(waiting.pop()))
+        except FileNotFoundError:
+            continue
+        for entry in entries:
+            if entry.is_dir():
+                waiting.append(entry.path)
+            else:
+                stat = entry.stat()
+                lines.append(f"{entry.path} {stat.st_size} {stat.st_mtime_ns}\n")
+    return sorted(lines)
+
+
+def _serves(there: str, asked: str) -> bool:
+    return _minutes(there) <= _minutes(asked)
+
+
+def _minutes(freq: str) -> float:
+    found = re.fullmatch(r"(\d*)\s*([a-z]+)", freq.lower())
+    if not found:
+        return 0.0
+    units = {"min": 1, "minute": 1, "d": 1440, "day": 1440, "w": 10080, "week": 10080}
+    units |= {"m": 43200, "mon": 43200, "month": 43200}
+    return int(found[1] or 1) * units.get(found[2], 0)

@@ -1,0 +1,69 @@
+"""A code location, loaded into this process."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import tomli
+import yaml  # type: ignore[import-untyped]
+
+from wf_dagster.errors import SettingsError
+
+_HOW = "name the module that holds your Definitions with -m, for example -m assets.definitions"
+
+
+def load_definitions(module: str | None = None) -> dg.Definitions:
+    """The definitions of a module.
+
+    Args:
+        module: Its name; default what ``workspace.yaml`` or ``pyproject.toml`` of this folder name.
+
+    Raises:
+        SettingsError: No module is named, it is not there, or it holds no ``Definitions``.
+    """
+    name = module or _named_here()
+    here = str(Path.cwd())
+    if here not in sys.path:  # as `dagster dev` does it
+        sys.path.insert(0, here)
+    try:
+        loaded = importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{name}.".startswith(f"{error.name}."):
+            raise  # one that the module itself needs
+        raise SettingsError(f"there is no module {name!r} here ({here}): {_HOW}") from None
+    found = [value for value in vars(loaded).values() if isinstance(value, dg.Definitions)]
+    if len(found) != 1:
+        raise SettingsError(f"module {name!r} holds {len(found)} Definitions, not one: {_HOW}")
+    return found[0]
+
+
+def _named_here() -> str:
+    for file, modules in (("workspace.yaml", _of_workspace), ("pyproject.toml", _of_pyproject)):
+        if Path(file).is_file() and (name := next(modules(Path(file).read_text()), None)):
+            return name
+    raise SettingsError(
+        f"neither workspace.yaml nor pyproject.toml of {Path.cwd()} names a code location: {_HOW}"
+    )
+
+
+def _of_workspace(text: str) -> Iterator[str]:
+    for target in (yaml.safe_load(text) or {}).get("load_from", ()):
+        module = target.get("python_module") if isinstance(target, dict) else None
+        if module:
+            yield module if isinstance(module, str) else module["module_name"]
+
+
+def _of_pyproject(text: str) -> Iterator[str]:
+    tools: dict[str, Any] = tomli.loads(text).get("tool", {})
+    project = tools.get("dg", {}).get("project", {})
+    for name in (
+        tools.get("dagster", {}).get("module_name"),
+        project.get("code_location_target_module"),
+    ):
+        if name:
+            yield name

@@ -1,0 +1,54 @@
+"""Datasets, whoever's class they are of: made, filled again, computed ahead."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from wf_dagster.interop import is_qlib, prepare
+from wf_dagster.tasks import init_instance
+from wf_dagster.tasks.config import find_class
+
+
+def make_dataset(task: Mapping[str, Any]) -> Any:
+    """The dataset of a task."""
+    if _is_qlib(task["dataset"]):
+        from wf_dagster.interop import datasets
+
+        return datasets.make_dataset(task["dataset"])
+    return init_instance(task["dataset"], where="dataset")
+
+
+def reload_dataset(dataset: Any) -> None:
+    """Read the data of a dataset that was loaded from a recorder, as they are now."""
+    if is_qlib(type(dataset)):
+        from wf_dagster.interop import datasets
+
+        datasets.reload(dataset)
+    else:
+        dataset.setup_data()
+
+
+def warm(tasks: Sequence[Mapping[str, Any]]) -> float | None:
+    """Compute what the datasets of tasks share; the seconds it took, ``None`` if nothing is shared.
+
+    Tasks are taken to be rolls of one template.
+    """
+    prepare(tasks[0])
+    if _is_qlib(tasks[0]["dataset"]):
+        from wf_dagster.interop import datasets
+
+        return datasets.warm([task["dataset"] for task in tasks])
+    started = time.perf_counter()
+    dataset = init_instance(tasks[0]["dataset"], where="dataset")
+    if not hasattr(dataset, "warm"):
+        return None
+    dataset.warm()
+    return time.perf_counter() - started
+
+
+def _is_qlib(config: Any) -> bool:
+    if not isinstance(config, (str, Mapping)):
+        return is_qlib(type(config))
+    return is_qlib(find_class(config, where="dataset"))
