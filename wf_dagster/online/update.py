@@ -6,6 +6,7 @@ import logging
 from contextlib import suppress
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from wf_dagster.calendars import TradingCalendar, default_calendar, pair, to_day
@@ -122,9 +123,8 @@ class DSBasedUpdater(RecordUpdater):
         """The session before the first one to update."""
         if from_date is not None:
             return _before(from_date, self.calendar)
-        complete = self.old_data.dropna().index.get_level_values("datetime")
-        if len(complete):
-            return pd.Timestamp(complete.max())
+        if (complete := _last_complete(self.old_data)) is not None:
+            return complete
         if len(self.old_data):  # labels, none of which is known yet
             return _before(self.old_data.index.get_level_values("datetime").min(), self.calendar)
         return _before(self._test_start(), self.calendar)  # trained before its first session
@@ -220,6 +220,13 @@ class LabelUpdater(DSBasedUpdater):
         return _replaced(self.old_data, SignalRecord.generate_label(dataset))
 
 
+def _last_complete(frame: pd.DataFrame) -> pd.Timestamp | None:
+    """The last day with a row that has no value missing."""
+    known = np.asarray(frame.notna().to_numpy().all(axis=1), dtype=bool)
+    days = frame.index.get_level_values("datetime")[known]
+    return pd.Timestamp(days.max()) if len(days) else None
+
+
 def _replaced(old: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
     """Rows of the new frame's days come from it, all others from the old one."""
     if new.empty:
@@ -305,4 +312,5 @@ def complete_labels(recorder: Recorder) -> tuple[bool, bool]:
     last = pred.index.get_level_values("datetime").max()
     updater = LabelUpdater(recorder, to_date=last)
     updated = updater.update(ret_new=True)
-    return updated is not None, LabelUpdater(recorder, to_date=last).is_latest
+    complete = _last_complete(updater.old_data if updated is None else updated)
+    return updated is not None, complete is not None and complete >= updater.to_date
