@@ -25,8 +25,6 @@ _GOING = [
     dg.DagsterRunStatus.STARTED,
     dg.DagsterRunStatus.CANCELING,
 ]
-_AT_WORK = {dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING}
-_ENDED_BADLY = {dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED}
 _PARTS = ("predictions", "labels", "collected", "online_models")
 
 
@@ -96,13 +94,14 @@ def partition_of(strategy: RollingAssets, session: pd.Timestamp) -> str:
 def run_going(instance: dg.DagsterInstance, strategy: RollingAssets) -> str | None:
     """The id of a run that is bringing the strategy up to date now.
 
-    One whose process was killed with all that watched it is "started" for ever: it does not count.
+    One whose process was killed with all that watched it never ends for Dagster: it does not count.
     """
     tags = {ONLINE_RUN_TAG: strategy.name}
     for record in instance.get_run_records(dg.RunsFilter(tags=tags, statuses=_GOING)):
         run = record.dagster_run
         young = datetime.now(timezone.utc) - record.update_timestamp < _STARTING
-        if run.status not in _AT_WORK or young or _ledger(strategy).held_by():
+        waits = run.status == dg.DagsterRunStatus.QUEUED
+        if waits or young or _ledger(strategy).held_by():
             return run.run_id
     return None
 
@@ -118,7 +117,7 @@ def request_key(instance: dg.DagsterInstance, strategy: RollingAssets, day: str)
     worked = state_of(strategy).session
     if worked is not None and worked >= day:
         # a run that died after its rolls has left what follows them undone
-        wrong = tried and tried[0].status in {*_ENDED_BADLY, *_AT_WORK}
+        wrong = tried and tried[0].status != dg.DagsterRunStatus.SUCCESS
         if worked > day or not wrong:
             return None
     return f"{strategy.name}:{day}" + (f":{len(tried)}" if tried else "")

@@ -66,6 +66,14 @@ class Life:
         self._all: pd.DataFrame | None = None
         self._seen: Counter[tuple[str, str | None]] = Counter()
 
+    @classmethod
+    def resumed(cls, folder: Path, instance: dg.DagsterInstance) -> Life:
+        """The same life in another process."""
+        clock = (folder / "clock").read_text()
+        made = cls(folder, pd.read_parquet(folder / "prices.parquet"), instance)
+        made.clock.write_text(clock)
+        return made
+
     def define(self, strategies: Sequence[RollingAssets]) -> None:
         """The definitions as a code location that was loaded now would have them."""
         self.strategies = list(strategies)
