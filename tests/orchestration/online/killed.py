@@ -18,10 +18,12 @@ def evening(folder: Path, after: float | None, misbehave: str = "") -> None:
     """Tick the schedule and execute what it requests; die after some seconds.
 
     Args:
-        folder: That of the clock and the prices; the settings come from the environment.
+        folder: That of the test: prices, clock, and the homes of this package and of Dagster.
         after: Seconds; ``None`` lets it finish.
         misbehave: How the model misbehaves (:class:`tests.support.Misbehaving`).
     """
+    # the environment of the fork server is that of the test which started it
+    os.environ.update(WF_HOME=str(folder / "home"), DAGSTER_HOME=str(folder / "dagster"))
     if after is not None:
         threading.Thread(target=_die, args=(after,), daemon=True).start()
     with dg.DagsterInstance.get() as instance:
