@@ -114,18 +114,17 @@ class TrainerRM(Trainer):
         ids = pool.create_task(tasks)
         _try_again(pool, ids, before_status)
         offer_lost(pool, {"_id": {"$in": ids}})
-        if not self.skip_run_task:
-            self._run(
-                pool,
-                ids,
-                train_func or self.train_func,
-                before_status,
-                after_status,
-                experiment_name=experiment,
-                recorder_name=default_rec_name or self.default_rec_name,
-                **kwargs,
-            )
-        pool.wait({"_id": {"$in": ids}}, until=(after_status, DONE, FAILED))
+        self._finish(
+            pool,
+            ids,
+            train_func or self.train_func,
+            before_status,
+            after_status,
+            self.skip_run_task,
+            experiment_name=experiment,
+            recorder_name=default_rec_name or self.default_rec_name,
+            **kwargs,
+        )
         recorders = _results(pool, ids)
         for task_id, recorder in zip(ids, recorders, strict=True):
             tags = recorder.list_tags()
@@ -180,6 +179,28 @@ class TrainerRM(Trainer):
                 f"{type(self).__name__} has no pool: give experiment_name or task_pool"
             )
         return TaskManager(name, self.url)
+
+    def _finish(
+        self,
+        pool: TaskManager,
+        ids: Sequence[str],
+        function: Callable[..., Recorder],
+        before_status: str,
+        after_status: str,
+        by_others: bool,
+        **kwargs: Any,
+    ) -> None:
+        """Do the tasks that nobody holds, and those that come back from a worker that died."""
+        query = {"_id": {"$in": list(ids)}}
+        ends = (after_status, DONE, FAILED)
+        if by_others:
+            pool.wait(query, until=ends)
+            return
+        while True:
+            self._run(pool, ids, function, before_status, after_status, **kwargs)
+            pool.wait(query, until=(*ends, before_status))
+            if not pool.task_stat(query).get(before_status):
+                return
 
     def _run(
         self,
@@ -289,17 +310,16 @@ class DelayTrainerRM(TrainerRM):
         experiment = experiment_name or self.experiment_name
         pool = self._pool(experiment)
         _try_again(pool, ids, PART_DONE)
-        if not self.skip_end:
-            self._run(
-                pool,
-                ids,
-                end_train_func or self.end_train_func,
-                PART_DONE,
-                DONE,
-                experiment_name=experiment,
-                **kwargs,
-            )
-        pool.wait({"_id": {"$in": ids}})
+        self._finish(
+            pool,
+            ids,
+            end_train_func or self.end_train_func,
+            PART_DONE,
+            DONE,
+            self.skip_end,
+            experiment_name=experiment,
+            **kwargs,
+        )
         return super().end_train(_results(pool, ids))
 
     def worker(
