@@ -18,14 +18,18 @@ def test_the_asset_shows_what_serves_and_what_served(life: Life) -> None:
     assert shown["since"].value == day(TEST)
     assert shown["session"].value == day(TEST + STEP - 1)
     models = shown["models"].value
-    assert f"| online | {roll_key(0)} | [{life.state.online[0]}](" in models
-    assert f"| next_online | {roll_key(1)} | [{life.state.next_online[0]}](" in models
+    assert f"| online | {roll_key(0)} | [{life.state.online[0][:8]}](" in models
+    assert f"| next_online | {roll_key(1)} | [{life.state.next_online[0][:8]}](" in models
 
     old = life.state.online[0]
     life.live(TEST + STEP)
     shown = materializations(life.instance, life.strategy.key("online_models"))[0].metadata
     history = shown["history"].value.splitlines()[2:]
-    assert history == [f"| {roll_key(1)} | {life.state.online[0]} |", f"| {day(TEST)} | {old} |"]
+    new = life.state.online[0]
+    assert [line.split("](")[0] for line in history] == [
+        f"| {roll_key(1)} | {roll_key(1)} | [{new[:8]}",
+        f"| {day(TEST)} | {roll_key(0)} | [{old[:8]}",
+    ]
 
 
 def test_before_any_online_life_there_is_nothing(life: Life) -> None:
