@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 
-from tests.online.market import SESSIONS, STEP, TEST, day
+from tests.online.market import REACH, SESSIONS, STEP, TEST, day, strategy
 from tests.orchestration.online.life import Life, failures, materializations, roll_key
+from wf_dagster import OnlineManager
 
 OVER_WRITE = {"ops": {"signals": {"config": {"over_write": True}}}}
 
@@ -52,6 +53,17 @@ def test_signals_stay_as_they_were_sent_until_they_are_made_anew(life: Life) -> 
     assert life.materialize(["signals"], run_config=OVER_WRITE).success
     assert life.signals.index.equals(sent.index)
     assert not life.signals[earlier.index].equals(earlier)
+
+
+def test_signals_that_a_manager_sent_stay(life: Life) -> None:
+    life.at(TEST + 2)
+    manager = OnlineManager(strategy(trunc_days=REACH + 1), begin_time=day(TEST))
+    sent = manager.simulate(day(TEST + 2))
+    life.live(TEST + 3)
+    pd.testing.assert_series_equal(life.signals[sent.index], sent, check_names=False)
+    assert life.signals.index[-1][0] == SESSIONS[TEST + 3]
+    again = OnlineManager.from_store(strategy(trunc_days=REACH + 1))
+    assert again.signals is not None
 
 
 def test_signals_of_strategies_that_are_not_online_are_made_anew(life: Life) -> None:
