@@ -55,7 +55,7 @@ def test_later_prices_change_nothing(
 def test_it_would_be_seen(
     tmp_path: Path, prices: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(managers, "_as_of", lambda _: nullcontext())
+    monkeypatch.setattr(managers, "as_of", lambda _: nullcontext())
     one, other, _ = two_futures(TEST + STEP, tmp_path, prices)
     with pytest.raises(AssertionError):
         assert_same(one, other)
