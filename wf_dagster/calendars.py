@@ -221,6 +221,14 @@ class TradingCalendar:
         )
 
 
+def calendar_name() -> str:
+    """Name of an exchange, ``"prices"`` or ``"qlib"``: the setting, or what it stands for."""
+    from wf_dagster.interop import in_use
+    from wf_dagster.settings import get_settings
+
+    return get_settings().calendar or ("qlib" if in_use() else "XNYS")
+
+
 def default_calendar() -> TradingCalendar:
     """The calendar of the settings, with data up to the price source's last session.
 
@@ -229,10 +237,9 @@ def default_calendar() -> TradingCalendar:
     ``calendar`` says otherwise.
     """
     from wf_dagster.data import price_source
-    from wf_dagster.interop import in_use, qlib_calendar
-    from wf_dagster.settings import get_settings
+    from wf_dagster.interop import qlib_calendar
 
-    name = get_settings().calendar or ("qlib" if in_use() else "XNYS")
+    name = calendar_name()
     if name == "qlib":
         return qlib_calendar()
     source = price_source(None)

@@ -89,18 +89,19 @@ def collect_strategy(
         CollectError: No roll has a finished recorder.
     """
     calendar = calendar or rolls.calendar
-    wanted = {roll.key: fingerprint(roll.task) for roll in rolls}
+    # a fingerprint covers the segments; a trainer outside Dagster gives no tag `roll`
+    wanted = {fingerprint(roll.task): roll.key for roll in rolls}
     found: dict[str, Recorder] = {}
     earlier: dict[str, Recorder] = {}
     other: set[str] = set()
     for recorder in find_recorders(experiment_name):  # newest first
         tags = recorder.list_tags()
-        key = tags.get("roll", "")
-        if key in wanted and wanted[key] == tags.get("fingerprint"):
+        if key := wanted.get(tags.get("fingerprint", "")):
             found.setdefault(key, recorder)
         else:
+            key = tags.get("roll", "")
             other.add(key)
-            if key in wanted and recorder.id in serving:
+            if recorder.id in serving:
                 earlier.setdefault(key, recorder)
     found = {**earlier, **found}
     if not found:

@@ -23,6 +23,7 @@ from typing import Protocol
 import dagster as dg
 import pandas as pd
 
+from wf_dagster.calendars import calendar_name
 from wf_dagster.online.freshness import Due, due_now, fresh
 from wf_dagster.online.inspection import Inspection, kept
 from wf_dagster.online.quality import Finding
@@ -30,7 +31,6 @@ from wf_dagster.online.signals import days_of
 from wf_dagster.orchestration.failures import shown_plainly
 from wf_dagster.orchestration.metadata import number_metadata
 from wf_dagster.orchestration.partitions import RollingPartitions
-from wf_dagster.settings import get_settings
 
 FRESH = "fresh"
 GRACE = pd.Timedelta(hours=6)
@@ -209,6 +209,6 @@ def _newest_signal(key: str) -> pd.Timestamp | None:
 
 
 def _due(step: Step, grace: pd.Timedelta, now: pd.Timestamp | None) -> Due:
-    exchange = get_settings().calendar if step.partitions.of_settings else "prices"
+    exchange = calendar_name() if step.partitions.of_settings else "prices"
     calendar = step.partitions.calendar()
-    return due_now(calendar, None if exchange == "prices" else exchange, grace, now)
+    return due_now(calendar, None if exchange in ("prices", "qlib") else exchange, grace, now)

@@ -152,17 +152,16 @@ class RollStep:
         root = context.run.root_run_id or context.run.run_id
         is_retry = context.run.parent_run_id is not None or context.retry_number > 0
         kind: WorkKind = "report" if "recorders" in selected else "refresh"
-        known: dict[tuple[str | None, str | None], str] = {}
+        known: dict[str | None, str] = {}
         if kind == "refresh" or config.reuse_finished or is_retry:
             # a retry takes over what its own lineage finished; it is no excuse for older ones
             lineage = {} if kind == "refresh" or config.reuse_finished else {ROOT_RUN_TAG: root}
             for recorder in find_recorders(self.experiment, tags=lineage):  # newest first
-                held = recorder.list_tags()
-                known.setdefault((held.get("roll"), held.get("fingerprint")), recorder.id)
+                known.setdefault(recorder.list_tags().get("fingerprint"), recorder.id)
         works = []
         for roll in rolls:
             work = self.training(context, roll.key, roll.task, parent_id)
-            recorder_id = known.get((roll.key, work.fingerprint))
+            recorder_id = known.get(work.fingerprint)
             if recorder_id is not None:
                 work = replace(work, kind=kind, recorder_id=recorder_id)
             works.append(work)

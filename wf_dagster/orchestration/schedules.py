@@ -8,7 +8,7 @@ from datetime import datetime
 import dagster as dg
 import pandas as pd
 
-from wf_dagster.calendars import default_calendar, to_day
+from wf_dagster.calendars import calendar_name, default_calendar, to_day
 from wf_dagster.orchestration.failures import shown_plainly
 from wf_dagster.orchestration.online_runs import (
     online_job,
@@ -92,9 +92,10 @@ def _session_of(tick: datetime, timezone: str) -> tuple[pd.Timestamp | None, str
     today = to_day(moment.tz_convert(timezone).tz_localize(None) if moment.tzinfo else moment)
     if today in calendar.sessions and today <= last:
         return today, ""
-    known = get_settings().calendar != "prices" and today <= calendar.sessions[-1]
+    name = calendar_name()
+    known = name != "prices" and today <= calendar.sessions[-1]
     if known and today not in calendar.sessions:
-        return None, f"{today:%Y-%m-%d} is no session of {get_settings().calendar}"
+        return None, f"{today:%Y-%m-%d} is no session of {name}"
     return None, (
         f"prices of {today:%Y-%m-%d} are not there yet, the last are of {last:%Y-%m-%d}: a "
         "later tick, or the new data sensor, takes them in"

@@ -76,7 +76,7 @@ def build_signals_asset(
             frame = average_signals(names, only_exist=begun)
             if not config.over_write and any(OnlineToolR(name).state().sessions for name in names):
                 frame = _after_those_sent(key, frame, context.run.tags.get(SESSION_TAG))
-            recorder = keep_signals(key, frame)
+            recorder = keep_signals(key, frame, names)
         days = days_of(frame)
         figures = {"rows": len(frame), "sessions": int(days.nunique())}
         latest = frame.loc[days.max(), "score"].sort_values(ascending=False)
@@ -101,6 +101,8 @@ def _after_those_sent(experiment: str, frame: pd.DataFrame, session: str | None)
     old = kept_signals(experiment)
     if old is None:
         return frame
+    if isinstance(old, pd.Series):  # an OnlineManager has sent them
+        old = old.to_frame("score")
     first = days_of(old).max()
     if session is not None:  # a session that was sent stays, unless it is worked through again
         first = min(first + pd.Timedelta(days=1), pd.Timestamp(session))

@@ -10,7 +10,9 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 
+from tests.online.kept import kept
 from tests.online.market import REACH, SESSIONS, STEP, TEST, day, template, use_prices
+from wf_dagster import RollingStrategy
 from wf_dagster.online.signals import kept_signals
 from wf_dagster.orchestration import (
     RollingAssets,
@@ -214,6 +216,13 @@ class Life:
         """The keys of the rolls that are next_online."""
         online = self.strategy.step.strategy()
         return [online.roll_key(online.task_of(r)) for r in online.tool.next_online_models()]
+
+
+def kept_by(strategy: RollingStrategy) -> dict[str, Any]:
+    """All that is kept of a strategy; signals of the asset and of a manager alike."""
+    found = kept(strategy)
+    signals = found["signals"]
+    return {**found, "signals": pd.DataFrame({"score": signals.squeeze()})}
 
 
 def materializations(instance: dg.DagsterInstance, key: dg.AssetKey) -> list[Any]:

@@ -9,9 +9,9 @@ import dagster as dg
 import pandas as pd
 import pytest
 
-from tests.online.kept import assert_same, kept
+from tests.online.kept import assert_same
 from tests.online.market import REACH, SESSIONS, STEP, TEST, day, strategy, use_prices
-from tests.orchestration.online.life import Life, failures, made_assets, roll_key
+from tests.orchestration.online.life import Life, failures, kept_by, made_assets, roll_key
 from tests.orchestration.online.test_same_signals import home
 from wf_dagster import OnlineManager
 from wf_dagster.errors import OnlineError
@@ -154,12 +154,12 @@ def test_the_same_end_as_a_simulation(automation: Automation, made_store: Any) -
     for position in (TEST, TEST + STEP - 1, TEST + STEP, last):
         automation.evening(position)
     online = strategy(trunc_days=REACH + 1)
-    found = kept(online)
+    found = kept_by(online)
     use_prices(
         life.path, pd.read_parquet(life.path), home=home(life.path.parent, made_store, "other")
     )
     OnlineManager(online, begin_time=day(TEST)).simulate(day(last))
-    assert_same(found, kept(online))
+    assert_same(found, kept_by(online))
 
 
 def test_materialize_still_does_what_it_did(automation: Automation) -> None:

@@ -11,11 +11,11 @@ import dagster as dg
 import pandas as pd
 import pytest
 
-from tests.online.kept import assert_same, kept
+from tests.online.kept import assert_same
 from tests.online.market import REACH, TEST, day, strategy, use_prices
 from tests.orchestration.conftest import instance as instance_of_files
 from tests.orchestration.online import killed
-from tests.orchestration.online.life import Life, made_assets
+from tests.orchestration.online.life import Life, kept_by, made_assets
 from tests.orchestration.online.test_same_signals import home as other_home
 from wf_dagster import OnlineManager
 from wf_dagster.orchestration import failed_recorder_sensor
@@ -70,14 +70,14 @@ def test_killing_the_daily_run_at_any_moment_changes_nothing_in_the_end(
         if isinstance(request, dg.RunRequest):  # it came too late to kill anything
             assert life.run(request).success, deaths
     life.live(position + 1)
-    found = kept(strategy(trunc_days=REACH + 1))
+    found = kept_by(strategy(trunc_days=REACH + 1))
     assert find_recorders("ridge", status="RUNNING") == []
 
     prices = pd.read_parquet(life.path)
     use_prices(life.path, prices, home=other_home(tmp_path, made_store, "undisturbed"))
     online = strategy(trunc_days=REACH + 1)
     OnlineManager(online, begin_time=day(TEST)).simulate(day(position + 1))
-    assert_same(found, kept(online))
+    assert_same(found, kept_by(online))
 
 
 @pytest.mark.integration

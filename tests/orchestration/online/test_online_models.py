@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 
-from tests.online.market import SESSIONS, STEP, TEST, day
+from tests.online.market import REACH, SESSIONS, STEP, TEST, day, strategy
 from tests.orchestration.online.life import Life, failures, materializations, roll_key
+from wf_dagster import OnlineManager
 
 OVER_WRITE = {"ops": {"signals": {"config": {"over_write": True}}}}
 
@@ -17,14 +18,18 @@ def test_the_asset_shows_what_serves_and_what_served(life: Life) -> None:
     assert shown["since"].value == day(TEST)
     assert shown["session"].value == day(TEST + STEP - 1)
     models = shown["models"].value
-    assert f"| online | {roll_key(0)} | [{life.state.online[0]}](" in models
-    assert f"| next_online | {roll_key(1)} | [{life.state.next_online[0]}](" in models
+    assert f"| online | {roll_key(0)} | [{life.state.online[0][:8]}](" in models
+    assert f"| next_online | {roll_key(1)} | [{life.state.next_online[0][:8]}](" in models
 
     old = life.state.online[0]
     life.live(TEST + STEP)
     shown = materializations(life.instance, life.strategy.key("online_models"))[0].metadata
     history = shown["history"].value.splitlines()[2:]
-    assert history == [f"| {roll_key(1)} | {life.state.online[0]} |", f"| {day(TEST)} | {old} |"]
+    new = life.state.online[0]
+    assert [line.split("](")[0] for line in history] == [
+        f"| {roll_key(1)} | {roll_key(1)} | [{new[:8]}",
+        f"| {day(TEST)} | {roll_key(0)} | [{old[:8]}",
+    ]
 
 
 def test_before_any_online_life_there_is_nothing(life: Life) -> None:
@@ -52,6 +57,17 @@ def test_signals_stay_as_they_were_sent_until_they_are_made_anew(life: Life) -> 
     assert life.materialize(["signals"], run_config=OVER_WRITE).success
     assert life.signals.index.equals(sent.index)
     assert not life.signals[earlier.index].equals(earlier)
+
+
+def test_signals_that_a_manager_sent_stay(life: Life) -> None:
+    life.at(TEST + 2)
+    manager = OnlineManager(strategy(trunc_days=REACH + 1), begin_time=day(TEST))
+    sent = manager.simulate(day(TEST + 2))
+    life.live(TEST + 3)
+    pd.testing.assert_series_equal(life.signals[sent.index], sent, check_names=False)
+    assert life.signals.index[-1][0] == SESSIONS[TEST + 3]
+    again = OnlineManager.from_store(strategy(trunc_days=REACH + 1))
+    assert again.signals is not None
 
 
 def test_signals_of_strategies_that_are_not_online_are_made_anew(life: Life) -> None:

@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 
 from tests.data.made_prices import with_other_future
-from tests.online.kept import assert_same, kept
+from tests.online.kept import assert_same
 from tests.online.market import REACH, SESSIONS, STEP, TEST, day, template
-from tests.orchestration.online.life import Life, failures, made_assets, roll_key
+from tests.orchestration.online.life import Life, failures, kept_by, made_assets, roll_key
 from wf_dagster.online.ledger import OnlineLedger
 from wf_dagster.orchestration.online_runs import online_request
 from wf_dagster.tracking import find_recorders
@@ -228,7 +228,7 @@ def test_nothing_depends_on_later_prices(
     last = TEST + STEP + 1
     for position in range(TEST, last + 1):
         life.live(position)
-    seen = kept(life.strategy.step.strategy())
+    seen = kept_by(life.strategy.step.strategy())
     other = tmp_path / "other"
     other.mkdir()
     shutil.copy(made_store, other / "mlflow.db")
@@ -237,4 +237,4 @@ def test_nothing_depends_on_later_prices(
         again = Life(other, changed, instance, home=other)
         for position in range(TEST, last + 1):
             again.live(position)
-        assert_same(kept(again.strategy.step.strategy()), seen)
+        assert_same(kept_by(again.strategy.step.strategy()), seen)

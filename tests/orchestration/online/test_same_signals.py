@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from tests.online.kept import assert_same, kept
+from tests.online.kept import assert_same
 from tests.online.market import REACH, SESSIONS, TEST, day, made_prices, strategy, use_prices
-from tests.orchestration.online.life import Life
+from tests.orchestration.online.life import Life, kept_by
 from wf_dagster import OnlineManager
 from wf_dagster.collect import AverageEnsemble, collect_strategy
 from wf_dagster.tasks import Rolls
@@ -22,12 +22,12 @@ def test_sixty_ticks_one_simulation_and_a_backfill_agree(
 ) -> None:
     life.live(*range(BEGIN, END + 1))
     online = strategy(trunc_days=REACH + 1)
-    ticked = kept(online)
+    ticked = kept_by(online)
     assert len(life.state.sessions) == 60
 
     use_prices(tmp_path / "prices.parquet", made_prices(), home=home(tmp_path, made_store, "one"))
     OnlineManager(online, begin_time=day(BEGIN)).simulate(day(END))
-    assert_same(ticked, kept(online))
+    assert_same(ticked, kept_by(online))
 
     use_prices(tmp_path / "prices.parquet", made_prices(), home=home(tmp_path, made_store, "two"))
     rolls = life.strategy.step.partitions.rolls
