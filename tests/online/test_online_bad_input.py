@@ -146,15 +146,28 @@ def test_a_session_whose_prices_are_all_empty(
 
 
 def test_signals_of_others_are_not_overwritten(market: Path) -> None:
-    OnlineManager(strategy("mine"), begin_time=day(BEGIN)).simulate(day(BEGIN + 1))
-    other = OnlineManager(strategy("yours"), begin_time=day(BEGIN))
-    message = "experiment 'signals' keeps the signals of mine: give this manager another name"
+    OnlineManager(strategy("mine"), begin_time=day(BEGIN), name="s").simulate(day(BEGIN + 1))
+    other = OnlineManager(strategy("yours"), begin_time=day(BEGIN), name="s")
+    message = "experiment 's' keeps the signals of mine: give this manager another name"
     for call in (other.first_train, other.routine, other.simulate):
         with pytest.raises(OnlineError, match=message):
             call()
     assert find_recorders("yours") == []
     OnlineManager(strategy("yours"), begin_time=day(BEGIN), name="y").simulate(day(BEGIN + 1))
     OnlineManager(strategy("quiet"), begin_time=day(BEGIN), name=None).simulate(day(BEGIN + 1))
+
+
+def test_signals_find_a_place_beside_those_of_others(market: Path) -> None:
+    made = {}
+    for name in ("mine", "yours"):
+        made[name] = OnlineManager(strategy(name), begin_time=day(BEGIN)).simulate(day(BEGIN + 1))
+    assert len(find_recorders("signals")) == len(find_recorders("signals of yours")) == 1
+    for name, signals in made.items():
+        again = OnlineManager.from_store([strategy(name)])
+        assert again.signals.equals(signals)
+        again.routine(day(BEGIN + 2))
+        assert again.signals.iloc[: len(signals)].equals(signals)
+    assert len(find_recorders("signals")) == len(find_recorders("signals of yours")) == 1
 
 
 def test_a_file_that_is_no_manager(market: Path, tmp_path: Path) -> None:
