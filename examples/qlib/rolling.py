@@ -1,8 +1,8 @@
 """Train the rolls of two models, one by one or through a task pool, and collect what one predicts.
 
-    python rolling.py --provider-uri ~/.qlib/qlib_data/cn_data
-    python rolling.py --provider-uri ... --task-pool rolls
-    python rolling.py --provider-uri ... --task-pool rolls worker    # in other terminals, meanwhile
+python rolling.py --provider-uri ~/.qlib/qlib_data/cn_data
+python rolling.py --provider-uri ... --task-pool rolls
+python rolling.py --provider-uri ... --task-pool rolls worker    # in other terminals, meanwhile
 """
 
 from __future__ import annotations

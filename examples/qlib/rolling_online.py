@@ -1,9 +1,9 @@
 """Keep one rolling strategy a model online: begin once, then come back after each session.
 
-    python rolling_online.py --provider-uri ~/.qlib/qlib_data/cn_data first_run
-    python rolling_online.py --provider-uri ... routine              # every day, after the close
-    python rolling_online.py --provider-uri ... add_strategy         # one more model
-    python rolling_online.py --provider-uri ... --trainer TrainerRM worker
+python rolling_online.py --provider-uri ~/.qlib/qlib_data/cn_data first_run
+python rolling_online.py --provider-uri ... routine              # every day, after the close
+python rolling_online.py --provider-uri ... add_strategy         # one more model
+python rolling_online.py --provider-uri ... --trainer TrainerRM worker
 """
 
 from __future__ import annotations

@@ -12,7 +12,16 @@ from wf_dagster.settings import get_settings
 if TYPE_CHECKING:
     from wf_dagster.calendars import TradingCalendar
 
-__all__ = ["as_frames", "in_use", "is_qlib", "modules", "names_qlib", "prepare", "qlib_calendar"]
+__all__ = [
+    "as_frames",
+    "follow_user",
+    "in_use",
+    "is_qlib",
+    "modules",
+    "names_qlib",
+    "prepare",
+    "qlib_calendar",
+]
 
 
 def names_qlib(task: Any) -> bool:
@@ -43,6 +52,18 @@ def in_use() -> bool:
     settings = get_settings()
     if settings.qlib_provider_uri or settings.qlib_options.get("provider_uri"):
         return True
+    return _initialised_by_user()
+
+
+def follow_user() -> None:
+    """Take over into the settings what the user's own ``qlib.init`` said, if it was called."""
+    if _initialised_by_user():
+        from wf_dagster.interop.session import ensure
+
+        ensure()
+
+
+def _initialised_by_user() -> bool:
     if "qlib.config" not in sys.modules:
         return False
     from wf_dagster.interop.session import initialised_by_user

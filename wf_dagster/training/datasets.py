@@ -23,8 +23,9 @@ def make_dataset(task: Mapping[str, Any]) -> Any:
 def reload_dataset(dataset: Any) -> None:
     """Read the data of a dataset that was loaded from a recorder, as they are now."""
     if is_qlib(type(dataset)):
-        from wf_dagster.interop import datasets
+        from wf_dagster.interop import datasets, session
 
+        session.ensure()  # a process that has never trained only knows the class
         datasets.reload(dataset)
     else:
         dataset.setup_data()
