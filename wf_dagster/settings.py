@@ -187,7 +187,7 @@ def _mongo_url(given: Any) -> str:
     login = parts.path.strip("/")
     source = f"authSource={login}" if login and "authSource=" not in parts.query else ""
     query = "&".join(filter(None, (parts.query, source)))
-    return parts._replace(path=f"/{name}", query=query).geturl()
+    return str(parts._replace(path=f"/{name}", query=query).geturl())
 
 
 def _is_date(text: str) -> bool:
