@@ -10,10 +10,14 @@ from typing import TYPE_CHECKING, Any
 from wf_dagster.settings import get_settings
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from wf_dagster.calendars import TradingCalendar
+    from wf_dagster.interop.provider import QlibData
 
 __all__ = [
     "as_frames",
+    "data_of_qlib",
     "follow_user",
     "in_use",
     "is_qlib",
@@ -21,6 +25,7 @@ __all__ = [
     "names_qlib",
     "prepare",
     "qlib_calendar",
+    "qlib_sessions",
 ]
 
 
@@ -101,3 +106,27 @@ def qlib_calendar() -> TradingCalendar:
     from wf_dagster.interop.calendar import read_calendar
 
     return read_calendar()
+
+
+def qlib_sessions() -> pd.DatetimeIndex:
+    """The sessions of which Qlib has data, those that a replay date hides too.
+
+    Raises:
+        CalendarError: The provider has no daily calendar.
+        SettingsError: The settings name data that are not there.
+    """
+    from wf_dagster.interop.calendar import known_sessions
+
+    return known_sessions()
+
+
+def data_of_qlib() -> QlibData:
+    """Qlib's data, which say their version and their content.
+
+    Raises:
+        SettingsError: The settings name data that are not there.
+    """
+    from wf_dagster.interop.provider import QlibData
+    from wf_dagster.interop.session import provider_uri
+
+    return QlibData(provider_uri())

@@ -49,6 +49,11 @@ def warm(tasks: Sequence[Mapping[str, Any]]) -> float | None:
     return time.perf_counter() - started
 
 
+def has_qlibs_dataset(task: Mapping[str, Any]) -> bool:
+    """Whether a task's data are Qlib's: its dataset is a class of Qlib's, or derived from one."""
+    return _is_qlib(task["dataset"])
+
+
 def _is_qlib(config: Any) -> bool:
     if not isinstance(config, (str, Mapping)):
         return is_qlib(type(config))
