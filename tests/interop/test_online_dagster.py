@@ -19,6 +19,7 @@ from wf_dagster.online.freshness import due_now, fresh
 from wf_dagster.online.signals import kept_signals
 from wf_dagster.orchestration import (
     TrackingResource,
+    build_online_checks,
     build_online_schedule,
     build_rolling_assets,
     build_signals_asset,
@@ -53,6 +54,7 @@ class Life:
         self.sensor = new_data_sensor(self.strategy)
         self.defs = dg.Definitions(
             assets=[*self.strategy, build_signals_asset(["ridge"])],
+            asset_checks=build_online_checks(self.strategy),
             schedules=[self.schedule],
             sensors=[self.sensor],
             resources={"tracking": TrackingResource()},
@@ -68,15 +70,17 @@ class Life:
         return list(answer.run_requests or []), ""
 
     def run(self, request: Any) -> bool:
-        """Launch what was asked for."""
+        """Whether what was asked for succeeds; its checks are in ``passed``."""
         job = self.defs.resolve_job_def("ridge_online")
-        return job.execute_in_process(
+        result = job.execute_in_process(
             instance=self.instance,
             partition_key=request.partition_key,
             run_config=request.run_config,
             tags=request.tags,
             raise_on_error=False,
-        ).success
+        )
+        self.passed = {one.check_name: one.passed for one in result.get_asset_check_evaluations()}
+        return result.success
 
     def pred(self) -> pd.DataFrame:
         """What the online models have predicted, the latest roll's last."""
@@ -106,6 +110,9 @@ def test_new_days_of_qlibs_data_are_predicted_and_restated_ones_again(tmp_path, 
     assert life.pred().index[-1][0] == DAYS[TEST + 3]
     why = f"no prices after {day(TEST + 3)}, and those before have not changed"
     assert life.sense() == life.sense() == ([], why)
+
+    assert life.passed["complete"]
+    assert not life.passed["fresh"]  # by Qlib's calendar, which runs on after the data
 
     grow(provider, TEST + 4)
     (request,), _ = life.sense()
@@ -173,6 +180,9 @@ def test_a_replay_clock_shows_qlibs_days_one_by_one(tmp_path, instance):
         assert life.pred().index[-1][0] == DAYS[position]
     (recorder,) = OnlineToolR("ridge").online_models()
     assert recorder.load_object("label.pkl").isna().all(axis=None)  # known two sessions later
+    assert all(life.passed.values()), life.passed
+    assert {"complete", "usable_scores", "score_drift", "fresh"} <= life.passed.keys()
+    assert recorder.load_object("drift/reference.json", raw="bytes")
     assert life.sense()[0] == []
 
 
