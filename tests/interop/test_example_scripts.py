@@ -137,29 +137,30 @@ def test_only_imports_tell_the_scripts_from_qlibs():
 
 
 def test_rolls_are_trained_through_qlibs_pool_and_collected(folder, under_qlib):
-    tasks = written(folder, "rolling", rolling_tasks())
     server = Mongo()
     server.start()
+    arguments = {
+        **ROLLING,
+        "provider_uri": folder / "whole",
+        "tasks": written(folder, "rolling", rolling_tasks()),
+        "task_pool": "rolls",
+        "task_url": f"mongodb://127.0.0.1:{server.port}/",
+        "task_db_name": "named_by_the_script",
+    }
     try:
-        printed = ran(
-            "rolling.py",
-            folder,
-            **ROLLING,
-            provider_uri=folder / "whole",
-            tasks=tasks,
-            task_pool="rolls",
-            task_url=f"mongodb://127.0.0.1:{server.port}/",
-            task_db_name="named_by_the_script",
-        )
+        printed = ran("rolling.py", folder, **arguments)
         pool = TaskManager("rolls", f"mongodb://127.0.0.1:{server.port}/named_by_the_script")
         assert pool.task_stat() == {"done": 8}
+        pool.create_task(online_tasks(day(-1)))
+        ran("rolling.py", folder, "worker", **arguments)
+        assert pool.task_stat() == {"done": 9}
     finally:
         server.remove()
     assert not (folder / "home" / "tasks.db").exists()
     assert "('LGBModel',)" in printed
     at_home(folder, "whole")
     recorders = R.list_recorders(experiment_name=ROLLING["experiment_name"])
-    assert len(recorders) == 8
+    assert len(recorders) == 9
     collector = wf_dagster.RecorderCollector(
         ROLLING["experiment_name"],
         process_list=wf_dagster.RollingGroup(),
@@ -172,16 +173,22 @@ def test_rolls_are_trained_through_qlibs_pool_and_collected(folder, under_qlib):
     assert len(ours["pred"]["LGBModel",]) > 500
 
 
-def test_the_simulated_online_life_is_qlibs(folder, under_qlib):
-    tasks = written(folder, "simulated", online_tasks(day(-1)))
+@pytest.mark.parametrize("trainer", ["TrainerR", "DelayTrainerRM"])
+def test_the_simulated_online_life_is_qlibs(trainer, folder, under_qlib):
+    name = f"simulated_{trainer}"
     printed = ran(
-        "online_simulation.py", folder, **SIMULATION, provider_uri=folder / "whole", tasks=tasks
+        "online_simulation.py",
+        folder,
+        **{**SIMULATION, "experiment_name": name},
+        provider_uri=folder / "whole",
+        tasks=written(folder, "simulated", online_tasks(day(-1))),
+        trainer=trainer,
     )
     assert "excess return with cost" in printed
     theirs = under_qlib()["simulation"]
     at_home(folder, "whole")
     strategy = wf_dagster.RollingStrategy(
-        SIMULATION["experiment_name"],
+        name,
         online_tasks(day(-1)),
         wf_dagster.RollingGen(STEP, "sliding", None, trunc_days=2),
     )
@@ -197,8 +204,11 @@ def test_the_simulated_online_life_is_qlibs(folder, under_qlib):
     ]
     assert_same(manager.get_signals(), each_once(theirs["signals"]), until=last)
     (ours,), (their,) = (
-        made["simulated", "pred"].values()
-        for made in (manager.get_collector()(), theirs["collected"])
+        made[key, "pred"].values()
+        for key, made in (
+            (name, manager.get_collector()()),
+            (SIMULATION["experiment_name"], theirs["collected"]),
+        )
     )
     assert_same(ours[ours.index.get_level_values("datetime") <= last], their, until=last)
 
