@@ -14,7 +14,6 @@ from tests.interop.provider import write_provider
 from tests.interop.scripts import DAYS, PANEL, STEP, TEST, added_tasks, day, grow, online_tasks
 from tests.orchestration.online.life import Ticked
 from wf_dagster import OnlineToolR, RollingGen
-from wf_dagster.interop import data_of_qlib
 from wf_dagster.online.freshness import due_now, fresh
 from wf_dagster.online.signals import kept_signals
 from wf_dagster.orchestration import (
@@ -198,7 +197,7 @@ def test_prices_are_those_of_the_dataset(tmp_path):
 
 def test_the_content_of_qlibs_data_is_that_of_its_days(tmp_path):
     wf_dagster.init(qlib_provider_uri=str(grow(tmp_path / "q", TEST)))
-    data, day_before = data_of_qlib(), DAYS[TEST - 1]
+    data, day_before = prices_named("qlib"), DAYS[TEST - 1]
     version, content, shorter = data.version(), data.content(DAYS[TEST]), data.content(day_before)
     assert content != shorter
     grow(tmp_path / "q", TEST + 1)

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 import wf_dagster
+from tests.interop.provider import seeded_panel
 from tests.interop.qlib_tasks import (
     RECORDS,
     SEEDED,
@@ -20,7 +21,7 @@ from tests.interop.qlib_tasks import (
     seeded_template,
     task,
 )
-from wf_dagster import R, task_train
+from wf_dagster import DataError, R, price_source, task_train
 from wf_dagster.training.refresh import refresh_recorder
 
 OURS = [
@@ -136,6 +137,41 @@ def test_our_records_work_on_qlibs_dataset(seeded):
         )
     for metric in ("IC", "ICIR", "Rank IC", "Rank ICIR"):
         assert ours.list_metrics()[metric] == pytest.approx(theirs.list_metrics()[metric], abs=1e-6)
+
+
+def test_our_portfolio_of_qlibs_predictions_is_held_at_qlibs_prices(seeded):
+    portfolio = {
+        "class": "PortAnaRecord",
+        "module_path": "wf_dagster.records",
+        "kwargs": {"topk": 2, "n_drop": 1, "benchmark": "SH600000"},
+    }
+    given = {**seeded_template(ridge()), "record": [*OURS, portfolio]}
+    recorder = task_train(given, "portfolio")
+    report = recorder.load_object("portfolio_analysis/report_normal_1day.pkl")
+    from qlib.data import D
+
+    closes = D.features(["SH600000"], ["$close"])["$close"].droplevel("instrument")
+    returns = closes.pct_change().reindex(report.index)
+    np.testing.assert_allclose(report["bench"].iloc[1:], returns.iloc[1:], rtol=0, atol=1e-6)
+    assert report["return"].abs().sum() > 0
+
+
+def test_qlibs_data_are_a_price_source(seeded):
+    source = price_source("qlib")
+    sessions = source.sessions()
+    frame = source.load(["close"], ["SH600001", "SH600004"], end=sessions[200])
+    assert list(frame.index.names) == ["datetime", "instrument"]
+    assert frame.index.is_monotonic_increasing
+    assert frame.index[-1] == (sessions[200], "SH600004")
+    panel = seeded_panel()["close"].astype("float32")
+    pd.testing.assert_series_equal(
+        frame["close"].dropna(), panel[frame.dropna().index].astype("float64"), check_names=False
+    )
+    assert price_source(source.spec()).version() == source.version()
+    early = price_source(source, as_of="2019-12-31")
+    assert early.load().index[-1][0] == early.last_session() == pd.Timestamp("2019-12-31")
+    with pytest.raises(DataError, match=r"NOBODY.*select nothing of QlibPrices"):
+        source.load(instruments=["NOBODY"])
 
 
 def test_qlibs_backtest_runs_and_keeps_its_report(seeded):

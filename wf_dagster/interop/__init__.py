@@ -13,18 +13,19 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from wf_dagster.calendars import TradingCalendar
-    from wf_dagster.interop.provider import QlibData
+    from wf_dagster.interop.prices import QlibPrices
 
 __all__ = [
     "as_frames",
-    "data_of_qlib",
     "follow_user",
+    "has_qlibs_dataset",
     "in_use",
     "is_qlib",
     "modules",
     "names_qlib",
     "prepare",
     "qlib_calendar",
+    "qlib_prices",
     "qlib_sessions",
 ]
 
@@ -41,6 +42,20 @@ def is_qlib(kind: Any) -> bool:
     return isinstance(kind, type) and any(
         base.__module__.partition(".")[0] == "qlib" for base in kind.__mro__
     )
+
+
+def has_qlibs_dataset(task: Mapping[str, Any]) -> bool:
+    """Whether a task's data are Qlib's: its dataset is a class of Qlib's, or derived from one.
+
+    Raises:
+        TaskError: The class cannot be found.
+    """
+    from wf_dagster.tasks.config import find_class
+
+    dataset = task["dataset"]
+    if not isinstance(dataset, (str, Mapping)):
+        return is_qlib(type(dataset))
+    return is_qlib(find_class(dataset, where="dataset"))
 
 
 def as_frames(dataset: Any) -> AbstractContextManager[Any]:
@@ -120,13 +135,16 @@ def qlib_sessions() -> pd.DatetimeIndex:
     return known_sessions()
 
 
-def data_of_qlib() -> QlibData:
-    """Qlib's data, which say their version and their content.
+def qlib_prices(as_of: Any = None) -> QlibPrices:
+    """Qlib's data as a price source.
+
+    Args:
+        as_of: Replay date: later rows are hidden.
 
     Raises:
+        TaskError: pyqlib is not installed.
         SettingsError: The settings name data that are not there.
     """
-    from wf_dagster.interop.provider import QlibData
-    from wf_dagster.interop.session import provider_uri
+    from wf_dagster.interop.prices import QlibPrices
 
-    return QlibData(provider_uri())
+    return QlibPrices(as_of)

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import pandas as pd
 
-from wf_dagster.data import price_source
-from wf_dagster.interop import data_of_qlib
-from wf_dagster.training.datasets import has_qlibs_dataset
-
-QLIB = "qlib"
+from wf_dagster.data import PriceSource, price_source
+from wf_dagster.interop import has_qlibs_dataset
 
 
+@runtime_checkable
 class Prices(Protocol):
     """What is asked of prices."""
 
@@ -29,22 +27,23 @@ class Prices(Protocol):
 def prices_of(template: Mapping[str, Any]) -> Prices:
     """The prices that the tasks of a template are trained on."""
     if has_qlibs_dataset(template):
-        return data_of_qlib()
+        return prices_named("qlib")
     dataset = template["dataset"]
     kwargs = dataset.get("kwargs") if isinstance(dataset, Mapping) else None
     return prices_named((kwargs or {}).get("prices"))
 
 
 def prices_named(name: Any) -> Prices:
-    """The prices of a price source's description; of ``"qlib"`` Qlib's data."""
-    return data_of_qlib() if name == QLIB else _OfSource(name)
+    """The prices of a price source's description."""
+    source = price_source(name)
+    return source if isinstance(source, Prices) else _OfSource(source)
 
 
 class _OfSource:
     """Prices of a source."""
 
-    def __init__(self, name: Any) -> None:
-        self._source = price_source(name)
+    def __init__(self, source: PriceSource) -> None:
+        self._source = source
 
     def version(self) -> str:
         return self._source.version()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import pandas as pd
 
 from wf_dagster.errors import ObjectNotFoundError, RecordError
+from wf_dagster.interop import has_qlibs_dataset, names_qlib
 from wf_dagster.records.analysis import check_whole
 from wf_dagster.records.base import DependentRecord, RecordTemplate, log_figures
 from wf_dagster.records.plots import cumulative_plot_png
@@ -70,7 +71,7 @@ class PortAnaRecord(DependentRecord):
         benchmark: Name of an instrument of the prices, or a list of them (their mean); or a series
             of daily returns. Default: the names with a score, in equal weights.
         prices: Price source (see ``wf_dagster.data.price_source``); default that of the recorder's
-            task, else of the settings. Adjusted closes.
+            task (of Qlib's datasets Qlib's data), else of the settings. Adjusted closes.
         start_time: First session whose predictions are used; default all.
         end_time: Last session whose predictions are used; default all.
         ann_scaler: Sessions a year.
@@ -211,6 +212,8 @@ class PortAnaRecord(DependentRecord):
             task = self.recorder.load_object("task")
         except ObjectNotFoundError:  # not trained from a task
             return None
+        if names_qlib(task) and has_qlibs_dataset(task):
+            return "qlib"
         dataset = task.get("dataset")
         kwargs = dataset.get("kwargs") if isinstance(dataset, Mapping) else None
         return (kwargs or {}).get("prices")

@@ -6,14 +6,13 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from wf_dagster.interop import is_qlib, prepare
+from wf_dagster.interop import has_qlibs_dataset, is_qlib, prepare
 from wf_dagster.tasks import init_instance
-from wf_dagster.tasks.config import find_class
 
 
 def make_dataset(task: Mapping[str, Any]) -> Any:
     """The dataset of a task."""
-    if _is_qlib(task["dataset"]):
+    if has_qlibs_dataset(task):
         from wf_dagster.interop import datasets
 
         return datasets.make_dataset(task["dataset"])
@@ -37,7 +36,7 @@ def warm(tasks: Sequence[Mapping[str, Any]]) -> float | None:
     Tasks are taken to be rolls of one template.
     """
     prepare(tasks[0])
-    if _is_qlib(tasks[0]["dataset"]):
+    if has_qlibs_dataset(tasks[0]):
         from wf_dagster.interop import datasets
 
         return datasets.warm([task["dataset"] for task in tasks])
@@ -47,14 +46,3 @@ def warm(tasks: Sequence[Mapping[str, Any]]) -> float | None:
         return None
     dataset.warm()
     return time.perf_counter() - started
-
-
-def has_qlibs_dataset(task: Mapping[str, Any]) -> bool:
-    """Whether a task's data are Qlib's: its dataset is a class of Qlib's, or derived from one."""
-    return _is_qlib(task["dataset"])
-
-
-def _is_qlib(config: Any) -> bool:
-    if not isinstance(config, (str, Mapping)):
-        return is_qlib(type(config))
-    return is_qlib(find_class(config, where="dataset"))

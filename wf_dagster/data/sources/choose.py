@@ -20,8 +20,9 @@ def price_source(spec: Any = None, as_of: Any = None) -> PriceSource:
     """The price source of a description.
 
     Args:
-        spec: ``"sample"``; the path of a Parquet or CSV file, or of a folder of them; what
-            ``source.spec()`` gave; a ready source; ``None`` for that of the settings.
+        spec: ``"sample"``; ``"qlib"`` for Qlib's data; the path of a Parquet or CSV file, or of a
+            folder of them; what ``source.spec()`` gave; a ready source; ``None`` for that of the
+            settings.
         as_of: Replay date. Of this one, that of the description and that of the settings the
             earliest holds: a later date shows nothing that an earlier one hides.
 
@@ -45,6 +46,10 @@ def price_source(spec: Any = None, as_of: Any = None) -> PriceSource:
     as_of = _earliest(as_of, settings.replay_date())
     if spec == "sample":
         return SamplePrices(as_of)
+    if spec == "qlib":
+        from wf_dagster.interop import qlib_prices
+
+        return qlib_prices(as_of)
     path = Path(spec).expanduser()
     for kind in (ParquetPrices, CsvPrices):
         if path.suffix.lower() == kind.suffix or (
@@ -66,6 +71,8 @@ def _replayed(source: PriceSource, as_of: pd.Timestamp | None) -> PriceSource:
         return source
     if isinstance(source, FrameSource):
         return source.at(as_of)
+    if source.spec().get("path") == "qlib":
+        return price_source("qlib", as_of)
     raise DataError(
         f"the replay date is {as_of:%Y-%m-%d}, but {source!r} has as_of={source.as_of}: make it "
         "with the same as_of"
