@@ -19,6 +19,7 @@ from tests.interop.provider import seeded_panel, write_provider
 from tests.interop.qlib_tasks import alpha, few_expressions
 from wf_dagster import interop
 from wf_dagster.settings import restore, snapshot
+from wf_dagster.training.processes import Spread
 
 
 @pytest.fixture
@@ -75,6 +76,31 @@ def assert_equal(ours, theirs):
                 np.testing.assert_array_equal(np.asarray(vars(left)[name]), np.asarray(value))
             else:
                 assert vars(left)[name] == value
+
+
+@pytest.mark.parametrize(
+    "instruments", ["all", "few", ["SH600003", "SH600000"], {"market": "few", "filter_pipe": []}]
+)
+def test_several_processes_compute_what_one_computes(qlib_data, monkeypatch, instruments):
+    from wf_dagster.interop import computed as module
+    from wf_dagster.interop.datasets import _without_data
+
+    monkeypatch.setattr(module, "_WORTH_IT", 1)
+    monkeypatch.setattr(module, "_A_PART", 1)  # each instrument is a part
+    spread = Spread({"model": "qlib.contrib.model.linear.LinearModel"}, 2)
+    loader = _without_data(config()).data_loader
+    parts = []
+
+    def noted(function, items):
+        parts.extend(items)
+        return spread(function, items)
+
+    dates = ("2019-02-01", "2019-09-30")
+    ours = module.computed(loader, instruments, *dates, noted)
+    assert len(parts) == {"all": 5}.get(str(instruments), 2)
+    theirs = module.computed(loader, instruments, *dates)
+    pd.testing.assert_frame_equal(ours, theirs, check_exact=True)
+    assert ours.index.equals(theirs.index)
 
 
 HANDLERS = {
