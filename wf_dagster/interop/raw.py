@@ -95,7 +95,7 @@ class _CachedLoader(DataLoader):  # type: ignore[misc]
                 table = cache.get(f"{key}.{_name(until)}", compute)
             except UnsuitableError as given:
                 return given.frame if end is None else given.frame.loc[:end]
-        return to_frame(table, end)
+        return to_frame(table, end=end)
 
 
 def raw_key(loader: Any, handler: type, instruments: Any, start: Any, end: Any) -> str:
