@@ -32,7 +32,7 @@ test: .venv/.test    ## lint, type check and run every test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 constraints:     ## pin the newest allowed versions of everything, for every supported Python
 	$(BIN)/python -m pip install --quiet uv

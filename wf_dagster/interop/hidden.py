@@ -39,7 +39,15 @@ class HidingLoader(DataLoader):  # type: ignore[misc]
         self, instruments: Any = None, start_time: Any = None, end_time: Any = None
     ) -> pd.DataFrame:
         """What the loader gives, without what a replay date hides."""
-        return hide(self._inner.load(instruments, start_time, end_time), self._inner)
+        return hide(self._inner.load(instruments, start_time, no_later(end_time)), self._inner)
+
+
+def no_later(end_time: Any) -> Any:
+    """An end of data that is not after the replay date."""
+    date = replay_date()
+    if date is None:
+        return end_time
+    return date if end_time is None else min(pd.Timestamp(end_time), date)
 
 
 def hide(frame: pd.DataFrame, loader: Any) -> pd.DataFrame:

@@ -10,21 +10,21 @@ import pandas as pd
 from qlib.config import C
 from qlib.data.cache import H
 from qlib.data.dataset.loader import DataLoader, DLWParser, QlibDataLoader
-from qlib.utils import lazy_sort_index
 
 from wf_dagster.data import cache
 from wf_dagster.data.panel import digest
 from wf_dagster.errors import DataError
+from wf_dagster.interop.computed import Spread, computed
 from wf_dagster.interop.definition import NotPlainError, environment, loaded_by, plain
 from wf_dagster.interop.frames import UnsuitableError, to_frame, to_table
-from wf_dagster.interop.hidden import HidingLoader, hide, replay_date
+from wf_dagster.interop.hidden import HidingLoader, hide, no_later, replay_date
 from wf_dagster.interop.provider import check_folders, check_frequency, data_version, folders_of
 
 _seen: dict[str, str] = {}
 
 
 @contextmanager
-def from_cache(handler: Any, until: Any = None) -> Iterator[None]:
+def from_cache(handler: Any, until: Any = None, spread: Spread | None = None) -> Iterator[None]:
     """Inside the block a handler's loader takes raw data from the cache, if it is a plain one.
 
     What a replay date hides is not there.
@@ -32,6 +32,7 @@ def from_cache(handler: Any, until: Any = None) -> Iterator[None]:
     Args:
         handler: A data handler of Qlib's.
         until: Where data have to be computed, compute them up to this date at least.
+        spread: Calls a function for each of many items, in several processes.
     """
     loader = handler.data_loader
     plain = is_plain(loader)
@@ -39,7 +40,7 @@ def from_cache(handler: Any, until: Any = None) -> Iterator[None]:
         yield
         return
     if plain:
-        handler.data_loader = _CachedLoader(loader, type(handler), until)
+        handler.data_loader = _CachedLoader(loader, type(handler), until, spread)
     else:
         handler.data_loader = HidingLoader(loader)
     try:
@@ -64,10 +65,11 @@ def is_plain(loader: Any) -> bool:
 class _CachedLoader(DataLoader):  # type: ignore[misc]
     """Stands for a plain loader while a handler is set up."""
 
-    def __init__(self, inner: Any, handler: type, until: Any) -> None:
+    def __init__(self, inner: Any, handler: type, until: Any, spread: Spread | None) -> None:
         self._inner = inner
         self._handler = handler
         self._until = until
+        self._spread = spread
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
@@ -76,6 +78,8 @@ class _CachedLoader(DataLoader):  # type: ignore[misc]
         self, instruments: Any = None, start_time: Any = None, end_time: Any = None
     ) -> pd.DataFrame:
         """The raw data, as the plain loader gives them, without what a replay date hides."""
+        if _depends_on_end(self._inner, instruments):
+            end_time = no_later(end_time)
         return hide(self._known(instruments, start_time, end_time), self._inner)
 
     def _known(self, instruments: Any, start_time: Any, end_time: Any) -> pd.DataFrame:
@@ -84,7 +88,7 @@ class _CachedLoader(DataLoader):  # type: ignore[misc]
         try:
             key = raw_key(self._inner, self._handler, instruments, start_time, end_time)
         except NotPlainError:
-            return _loaded(self._inner, instruments, start_time, end_time)
+            return computed(self._inner, instruments, start_time, end_time)
         end = _time(end_time)
         table = _covering(key, end)
         if table is None:
@@ -92,7 +96,7 @@ class _CachedLoader(DataLoader):  # type: ignore[misc]
             until = end if exact else _later(end, self._until)
 
             def compute() -> cache.Table:
-                made = to_table(_loaded(self._inner, instruments, start_time, until))
+                made = to_table(computed(self._inner, instruments, start_time, until, self._spread))
                 if current_version() != version:  # or it would be kept as of other data
                     raise DataError(
                         "Qlib's data changed while features were computed: run it again"
@@ -103,7 +107,7 @@ class _CachedLoader(DataLoader):  # type: ignore[misc]
                 table = cache.get(f"{key}.{_name(until)}", compute)
             except UnsuitableError as given:
                 return given.frame if end is None else given.frame.loc[:end]
-        return to_frame(table, min(filter(None, (end, replay_date())), default=None))
+        return to_frame(table, end=no_later(end))
 
 
 def raw_key(loader: Any, handler: type, instruments: Any, start: Any, end: Any) -> str:
@@ -152,16 +156,6 @@ def current_version() -> str:
         H.clear()
     _seen[place] = version
     return version
-
-
-def _loaded(loader: Any, instruments: Any, start: Any, end: Any) -> pd.DataFrame:
-    frame: pd.DataFrame = lazy_sort_index(loader.load(instruments, start, end))
-    if frame.empty:
-        raise DataError(
-            f"the handler's instruments {instruments!r} select nothing: Qlib's data have no row of "
-            "them between its start_time and end_time"
-        )
-    return frame
 
 
 def _depends_on_end(loader: Any, instruments: Any) -> bool:
