@@ -47,7 +47,9 @@ class OnlineManager:
         trainer: Trains their tasks; default :class:`TrainerR`.
         begin_time: The session to begin with; default the last one with prices.
         freq: ``"day"``.
-        name: Experiment that keeps the signals; ``None`` when they are made elsewhere.
+        name: Experiment that keeps the signals; ``None`` when they are made elsewhere. Where
+            ``"signals"`` keeps those of others, the default is ``"signals of "`` and the name of
+            the first strategy.
 
     Attributes:
         cur_time: The last session that was worked through; before the first, ``begin_time``.
@@ -71,7 +73,7 @@ class OnlineManager:
         begin_time: Any = None,
         freq: str = "day",
         *,
-        name: str | None = "signals",
+        name: str | None = sent.SIGNALS,
     ) -> None:
         if freq != "day":
             raise OnlineError(f"freq {freq!r} is not known: sessions are days, use 'day'")
@@ -326,6 +328,7 @@ class OnlineManager:
         """Go on from the signals that were sent, whichever manager has sent them."""
         if self.name is None or self.status == self.STATUS_SIMULATING:
             return
+        self.name = sent.place_of(self.name, self._names())
         kept = sent.kept_signals(self.name, self._names())
         if kept is not None and any(self._worked(s) is not None for s in self.strategies):
             self.signals = kept
@@ -365,6 +368,7 @@ class OnlineManager:
 
     def _keep(self) -> None:
         if self.name is not None and self.status == self.STATUS_ONLINE:
+            self.name = sent.place_of(self.name, self._names())
             sent.keep_signals(self.name, self.signals, self._names())
 
     def _served(self, since: pd.Timestamp | None) -> MergeCollector:
@@ -469,7 +473,7 @@ class OnlineManager:
         strategies: OnlineStrategy | Sequence[OnlineStrategy],
         trainer: Trainer | None = None,
         *,
-        name: str = "signals",
+        name: str = sent.SIGNALS,
     ) -> Self:
         """A manager as the experiments of its strategies say: history, session and signals.
 
