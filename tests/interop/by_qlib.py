@@ -16,6 +16,7 @@ from pathlib import Path
 from tests.interop.provider import grow
 from tests.interop.qlib_tasks import ROLLINGS, UPDATED, UPDATED_FROM
 
+GROWN = "grown"  # the provider that grows; it is made here
 GRID = [
     (step, rtype, trunc)
     for step in (1, 7, 20, 60)
@@ -35,15 +36,16 @@ def main(folder: Path, panel: str) -> None:
     }
     options = {"region": "us", "kernels": 1, "logging_level": 40, "exp_manager": manager}
     with contextlib.redirect_stdout(io.StringIO()):
+        if panel == GROWN:
+            grow(folder / panel, UPDATED_FROM)
         qlib.init(provider_uri=str(folder / panel), **options)
         answers = {name: rolling(*rest) for name, (of, *rest) in ROLLINGS.items() if of == panel}
         if panel == "seeded":
             answers["trained_by_qlib"] = trained()
             answers["segments"] = [segments(*case) for case in GRID]
             answers["ensembles"] = ensembles(answers)
-            grow(folder / "grown", UPDATED_FROM)
-            qlib.init(provider_uri=str(folder / "grown"), **options)
-            answers |= {name: updated(name, folder / "grown") for name in UPDATED}
+        if panel == GROWN:
+            answers = {name: updated(name, folder / panel) for name in UPDATED}
     (folder / f"{panel}.pkl").write_bytes(pickle.dumps(answers))
 
 

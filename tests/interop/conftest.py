@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 import wf_dagster
+from tests.interop.by_qlib import GROWN
 from tests.interop.provider import sample_panel, seeded_panel, write_provider
 
 ROOT = Path(__file__).parents[2]
@@ -41,8 +42,18 @@ def qlib_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def answers(qlib_folder: Path) -> dict[str, Any]:
-    """What Qlib makes of the tasks in ``qlib_tasks.py``."""
-    panels = ("seeded", "sample")
+    """What Qlib makes of the rolls in ``qlib_tasks.py``."""
+    return made_by_qlib(qlib_folder, "seeded", "sample")
+
+
+@pytest.fixture(scope="session")
+def updates(qlib_folder: Path) -> dict[str, Any]:
+    """What Qlib makes of the online models in ``qlib_tasks.py`` when a month has come."""
+    return made_by_qlib(qlib_folder, GROWN)
+
+
+def made_by_qlib(qlib_folder: Path, *panels: str) -> dict[str, Any]:
+    """The answers of ``by_qlib.py``."""
     runs = [
         subprocess.Popen(
             [sys.executable, "-m", "tests.interop.by_qlib", str(qlib_folder), panel],

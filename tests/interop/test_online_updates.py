@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 import wf_dagster
+from tests.interop.by_qlib import GROWN
 from tests.interop.provider import grow
 from tests.interop.qlib_tasks import UPDATED, UPDATED_FROM
 from wf_dagster import OnlineToolR, RecorderCollector, TrainerR
@@ -44,18 +45,18 @@ def last_day(frame):
 
 
 @pytest.mark.parametrize("name", UPDATED)
-def test_an_update_gives_what_qlibs_gives(name, answers, tmp_path):
+def test_an_update_gives_what_qlibs_gives(name, updates, tmp_path):
     folder = grow(tmp_path / "grows", UPDATED_FROM)
     wf_dagster.init(qlib_provider_uri=str(folder), qlib_region="us", max_workers=1)
     (recorder,) = TrainerR(name)([UPDATED[name]])
-    assert_same(held(recorder), answers[name]["before"])
+    assert_same(held(recorder), updates[name]["before"])
     grow(folder)
     tool = OnlineToolR(name, trusted=["tests.interop.window_model"])
     tool.reset_online_tag(recorder)
     assert tool.update_online_pred() == [recorder]
     assert tool.update_online_label() == [recorder]
-    assert_same(held(recorder), answers[name]["after"])
-    for before, after in zip(answers[name]["before"], held(recorder), strict=True):
+    assert_same(held(recorder), updates[name]["after"])
+    for before, after in zip(updates[name]["before"], held(recorder), strict=True):
         assert len(pd.bdate_range(last_day(before), last_day(after))) == 31
     assert tool.update_online_pred() == []
 
@@ -81,11 +82,11 @@ if __name__ == "__main__":
 
 @pytest.mark.parametrize("name", UPDATED)
 def test_what_qlib_wrote_is_put_online_by_a_process_that_has_never_trained(
-    name, answers, qlib_folder, tmp_path
+    name, updates, qlib_folder, tmp_path
 ):
     settings = {
-        "tracking_uri": f"sqlite:///{qlib_folder}/seeded.db",
-        "qlib_provider_uri": str(qlib_folder / "grown"),
+        "tracking_uri": f"sqlite:///{qlib_folder}/{GROWN}.db",
+        "qlib_provider_uri": str(qlib_folder / GROWN),
         "qlib_region": "us",
     }
     variables = {f"WF_{key.upper()}": value for key, value in settings.items()}
@@ -99,18 +100,18 @@ def test_what_qlib_wrote_is_put_online_by_a_process_that_has_never_trained(
     assert done.returncode == 0, done.stderr[-3000:]
     wf_dagster.init(**settings)
     recorder = online(f"{name}_left")
-    ic, _ = ic_series(*(frame.iloc[:, 0] for frame in answers[name]["after"]))
-    old, _ = ic_series(*(frame.iloc[:, 0] for frame in answers[name]["before"]))
+    ic, _ = ic_series(*(frame.iloc[:, 0] for frame in updates[name]["after"]))
+    old, _ = ic_series(*(frame.iloc[:, 0] for frame in updates[name]["before"]))
     assert recorder.list_metrics()["IC"] == pytest.approx(ic.mean(), abs=1e-6)
     assert abs(ic.mean() - old.mean()) > 1e-4
     pd.testing.assert_series_equal(
         recorder.load_object("sig_analysis/ic.pkl"), ic, check_names=False, check_freq=False
     )
-    assert_same(held(recorder), answers[name]["after"])
+    assert_same(held(recorder), updates[name]["after"])
     assert recorder.list_tags()["online_status"] == "online"
     collected = RecorderCollector(
         f"{name}_left",
         rec_key_func=lambda rec: rec.id,
         artifacts_path=dict(zip(("pred", "label"), FILES, strict=True)),
     )()
-    assert_same([collected[key][recorder.id] for key in ("pred", "label")], answers[name]["after"])
+    assert_same([collected[key][recorder.id] for key in ("pred", "label")], updates[name]["after"])

@@ -35,13 +35,9 @@ def from_cache(handler: Any, until: Any = None, spread: Spread | None = None) ->
         spread: Calls a function for each of many items, in several processes.
     """
     loader = handler.data_loader
-    plain = is_plain(loader)
-    if not plain and replay_date() is None:
-        yield
-        return
-    if plain:
+    if is_plain(loader):
         handler.data_loader = _CachedLoader(loader, type(handler), until, spread)
-    else:
+    elif replay_date() is not None:
         handler.data_loader = HidingLoader(loader)
     try:
         yield
