@@ -1,0 +1,72 @@
+"""What a row works with: prices, homes, processes; and what it gives."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from benchmarks import sides
+from benchmarks.market import write_market
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much a row has to do; a row has its own fields."""
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What a row measured, in its unit.
+
+    Attributes:
+        qlib: Qlib's figure; of a row that Qlib has no part in, the other way here.
+        here: This project's.
+        note: What has to be known to read them.
+    """
+
+    qlib: float
+    here: float
+    note: str = ""
+
+
+class Bench:
+    """A folder for the measurements of one run.
+
+    Args:
+        folder: Where prices and homes go.
+    """
+
+    def __init__(self, folder: str) -> None:
+        self.folder = Path(folder)
+
+    def market(self, instruments: int, sessions: int) -> str:
+        """A folder with ``prices.parquet`` and ``provider``, written once a run."""
+        place = self.folder / f"market-{instruments}-{sessions}"
+        if not place.exists():
+            write_market(place, instruments, sessions)
+        return str(place)
+
+    def own_market(self, instruments: int, sessions: int) -> str:
+        """One that a row may change."""
+        return str(write_market(Path(self.home(), "market"), instruments, sessions))
+
+    def home(self) -> str:
+        """An empty folder."""
+        return tempfile.mkdtemp(prefix="home-", dir=self.folder)
+
+    def run(self, job: Callable[..., sides.Answer], *args: Any, watch: bool = False) -> Any:
+        """What a job answers in a new process, see :func:`benchmarks.sides.run`."""
+        return sides.run(job, *args, watch=watch)
+
+    def check_same(self, theirs: str, ours: str) -> None:
+        """Make sure that two files of scores agree, as far as the first one goes."""
+        first, second = (pd.read_parquet(file).sort_index() for file in (theirs, ours))
+        second = second.loc[: first.index[-1][0]]
+        if not first.index.equals(second.index) or not np.allclose(first, second, atol=1e-6):
+            raise SystemExit("the two sides give different numbers: the times mean nothing")

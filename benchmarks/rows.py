@@ -1,0 +1,89 @@
+"""The rows of the comparison: what is measured, how much of it, and what is to be reached."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from benchmarks import rolls
+from benchmarks.bench import Bench, Figures, Size
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of the table.
+
+    Attributes:
+        title: What is done; it may name fields of the size.
+        measure: Measures it.
+        size: How much.
+        quick: How much in a test.
+        faster: How many times faster than Qlib this project is to be.
+        most: What this project is to stay below, where that is the aim instead.
+        unit: Of the figures.
+    """
+
+    title: str
+    measure: Callable[[Bench, Any], Figures]
+    size: Size
+    quick: Size
+    faster: float = 0.0
+    most: float = 0.0
+    unit: str = "s"
+
+    def job(self) -> str:
+        """The title with its figures."""
+        return self.title.format(**vars(self.size))
+
+
+_LARGE = {"instruments": 300, "days": 2000, "rolls": 40}
+_TINY = rolls.Rolls(3, 220, 2)
+
+ROWS = {
+    "ridge": Row(
+        "{rolls} rolls, {instruments} instruments × {days:,} days, Alpha158 + ridge, `TrainerR`",
+        rolls.fresh,
+        rolls.Rolls(50, 1200, 20),
+        _TINY,
+        faster=12,
+    ),
+    "lightgbm": Row(
+        "the same with LightGBM, 60 rounds",
+        rolls.fresh,
+        rolls.Rolls(50, 1200, 20, "lightgbm"),
+        rolls.Rolls(3, 220, 2, "lightgbm"),
+        faster=5,
+    ),
+    "cached": Row(
+        "{rolls} rolls, {instruments} instruments × {days:,} days, ridge; "
+        "Qlib with its handler cached to a file, both warm",
+        rolls.warm,
+        rolls.Rolls(**_LARGE),
+        _TINY,
+        faster=2.5,
+    ),
+    "uncached": Row(
+        "the same, nothing cached",
+        rolls.fresh,
+        rolls.Rolls(**_LARGE, by_qlib=2),
+        rolls.Rolls(3, 220, 2, by_qlib=1),
+        faster=15,
+    ),
+    "overhead": Row(
+        "a roll beyond dataset, fit and predict: {instruments} instruments, ridge, SQLite",
+        rolls.overhead,
+        rolls.Rolls(30, 800, 20),
+        _TINY,
+        most=0.060,
+    ),
+    "memory": Row(
+        "peak memory of the process tree (PSS), {rolls} rolls, {instruments} instruments × "
+        "{days:,} days, ridge, both warm",
+        rolls.memory,
+        rolls.Rolls(**_LARGE),
+        _TINY,
+        most=2,
+        unit="copies",
+    ),
+}
