@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,9 +12,8 @@ from typing import Any
 import pandas as pd
 
 from benchmarks.bench import Bench, Figures, Size
-from benchmarks.market import day
 from benchmarks.sides import HERE, QLIB, Answer
-from benchmarks.templates import MODELS, REACH, alpha158, template
+from benchmarks.templates import MODELS, REACH, template
 from benchmarks.workflow import EXPERIMENT, workflow
 
 FLOAT32 = 4  # bytes of a value, as Qlib holds its raw features
@@ -42,9 +40,9 @@ class Rolls(Size):
     step: int = 20
 
     def template(self) -> dict[str, Any]:
-        """The first task."""
+        """A task over all rolls."""
         test_from = self.days - self.rolls * self.step
-        return template(MODELS[self.model](), self.days, test_from, self.step)
+        return template(MODELS[self.model](), self.days, (test_from, self.days - 1))
 
 
 # rows
@@ -152,8 +150,7 @@ def _tasks(at: Any, size: Rolls, handler: Any = None) -> list[Any]:
     if handler is not None:
         task["dataset"]["kwargs"]["handler"] = handler
     generator = at.RollingGen(step=size.step, rtype=at.RollingGen.ROLL_SD, trunc_days=REACH)
-    # the calendar goes on beyond the prices, and so do rolls
-    return list(at.task_generator(task, generator))[: size.rolls]
+    return list(at.task_generator(task, generator))
 
 
 @contextmanager

@@ -11,12 +11,13 @@ VALID = 60
 REACH = 2  # sessions that the label looks ahead
 
 
-def template(model: dict[str, Any], sessions: int, test_from: int, step: int) -> dict[str, Any]:
-    """A task on so many sessions, whose first test segment starts at one of them."""
+def template(model: dict[str, Any], sessions: int, test: tuple[int, int]) -> dict[str, Any]:
+    """A task on the first so many sessions, with a test segment between two of them."""
+    test_from, test_to = test
     segments = {
         "train": (day(LOOKBACK), day(test_from - VALID - 1)),
         "valid": (day(test_from - VALID), day(test_from - 1)),
-        "test": (day(test_from), day(test_from + step - 1)),
+        "test": (day(test_from), day(test_to)),
     }
     return {
         "model": model,

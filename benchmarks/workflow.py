@@ -24,13 +24,13 @@ def workflow(side: str, provider: str, home: str) -> Any:
 
 
 def _here(provider: str, home: str) -> Any:
-    import qlib.workflow  # imports are no part of a measurement, on either side
-
     import wf_dagster
     from wf_dagster import collect, online, tasks, tracking, training
+    from wf_dagster.interop import session
 
     wf_dagster.init(home=home, qlib_provider_uri=provider, qlib_region="us")
-    tracking.R.list_experiments()
+    session.ensure()  # Qlib's import and qlib.init are no part of a measurement, on either side
+    tracking.R.get_exp(experiment_name=EXPERIMENT)
     return SimpleNamespace(
         OnlineManager=online.OnlineManager,
         OnlineToolR=online.OnlineToolR,
