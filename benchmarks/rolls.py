@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from benchmarks.bench import Bench, Figures, Size
+from benchmarks.bench import Bench, Figures, Size, check_same
 from benchmarks.sides import HERE, QLIB, Answer
 from benchmarks.templates import MODELS, REACH, template
 from benchmarks.workflow import EXPERIMENT, workflow
@@ -57,7 +57,7 @@ def fresh(bench: Bench, size: Rolls) -> Figures:
         note = f"Qlib: {by_qlib} rolls, scaled to {size.rolls}"
     qlib = bench.run(train, QLIB, market, bench.home(), vars(size), by_qlib)
     here = bench.run(train, HERE, market, bench.home(), vars(size), size.rolls)
-    bench.check_same(qlib["scores"], here["scores"])
+    check_same(qlib["scores"], here["scores"])
     return Figures(qlib["seconds"] * size.rolls / by_qlib, here["seconds"], note)
 
 
@@ -72,7 +72,7 @@ def warm(bench: Bench, size: Rolls, watch: bool = False) -> Figures:
             train, side, market, home, vars(size), size.rolls, ready["handler"], watch=watch
         )
     qlib, here = answers[QLIB], answers[HERE]
-    bench.check_same(qlib["scores"], here["scores"])
+    check_same(qlib["scores"], here["scores"])
     if not watch:
         return Figures(qlib["seconds"], here["seconds"])
     raw = size.instruments * size.days * FLOAT32 * (158 + 1)
@@ -102,7 +102,7 @@ def train(
     side: str, market: str, home: str, size: dict[str, Any], rolls: int, handler: Any = None
 ) -> Answer:
     """Train rolls and keep what they predicted."""
-    at = workflow(side, f"{market}/provider", home)
+    at = workflow(side, home, f"{market}/provider")
     tasks = _tasks(at, Rolls(**size), handler)[:rolls]
     started = time.perf_counter()
     recorders = at.TrainerR(EXPERIMENT)(tasks)
@@ -115,7 +115,7 @@ def train(
 
 def prepare(side: str, market: str, home: str, size: dict[str, Any]) -> Answer:
     """Have features computed, each side in its own way."""
-    at = workflow(side, f"{market}/provider", home)
+    at = workflow(side, home, f"{market}/provider")
     if side == HERE:
         at.TrainerR("warm")(_tasks(at, Rolls(**size))[:2])
         return {"handler": None}
@@ -131,7 +131,7 @@ def one_by_one(
     side: str, market: str, home: str, size: dict[str, Any], handler: Any = None
 ) -> Answer:
     """Train rolls in this process, with a watch on what is not overhead."""
-    at = workflow(side, f"{market}/provider", home)
+    at = workflow(side, home, f"{market}/provider")
     if side == HERE:
         import wf_dagster
 

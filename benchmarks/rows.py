@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks import rolls
+from benchmarks import backfill, collect, online, rolls
 from benchmarks.bench import Bench, Figures, Size
 
 
@@ -85,5 +85,61 @@ ROWS = {
         _TINY,
         most=2,
         unit="copies",
+    ),
+    "collect": Row(
+        "collect {recorders} recorders on SQLite, {rows:,} rows each",
+        collect.beside,
+        collect.Collection(60, 1000),
+        collect.Collection(4, 500),
+        faster=6,
+    ),
+    "collect-many": Row(
+        "collect {recorders} recorders, {rows:,} rows each, into one frame",
+        collect.beside,
+        collect.Collection(500, 5000),
+        collect.Collection(4, 500),
+        faster=6,
+    ),
+    "find": Row(
+        "find the {online} online ones of {recorders:,} recorders on SQLite",
+        online.find,
+        online.Recorders(2000),
+        online.Recorders(40),
+        faster=20,
+    ),
+    "switch": Row(
+        "let {online} others of {recorders:,} recorders be online",
+        online.switch,
+        online.Recorders(2000),
+        online.Recorders(40),
+        faster=20,
+    ),
+    "update": Row(
+        "update {models} online models, {instruments} instruments",
+        online.update,
+        online.Models(20, 30),
+        online.Models(2, 3, 260),
+        faster=10,
+    ),
+    "update-large": Row(
+        "update {models} online models, {instruments} instruments",
+        online.update,
+        online.Models(6, 300),
+        online.Models(2, 3, 260),
+        faster=4.5,
+    ),
+    "simulate": Row(
+        "simulate {sessions} sessions, step {step}, {instruments} instruments",
+        online.simulate,
+        online.Simulation(120),
+        online.Simulation(6, 3, 3, 220),
+        faster=5,
+    ),
+    "backfill": Row(
+        "backfill of {partitions} partitions through Dagster, in one run",
+        backfill.one_run,
+        backfill.Backfill(48, 4),
+        backfill.Backfill(2, 1),
+        faster=8,
     ),
 }

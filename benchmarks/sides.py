@@ -29,10 +29,14 @@ def run(job: Callable[..., Answer], *args: Any, watch: bool = False) -> Answer:
         job: Takes and answers what JSON can hold.
         *args: Its arguments.
         watch: Add ``peak``: the most memory in bytes that the process and its children had.
+
+    Returns:
+        The job's answer, and as ``whole`` the seconds that the process took.
     """
     with tempfile.TemporaryDirectory(prefix="wf-bench-") as folder:
         answer, log = Path(folder, "answer.json"), Path(folder, "log")
         name = f"{job.__module__}:{job.__name__}"
+        started = time.perf_counter()
         with log.open("wb") as out:
             process = subprocess.Popen(
                 [sys.executable, "-m", "benchmarks.sides", name, json.dumps(args), str(answer)],
@@ -43,10 +47,11 @@ def run(job: Callable[..., Answer], *args: Any, watch: bool = False) -> Answer:
             )
             peak = _peak_of(process) if watch else 0
             process.wait()
+        whole = time.perf_counter() - started
         if process.returncode:
             raise SystemExit(f"{name} failed:\n{log.read_text(errors='replace')[-3000:]}")
         made: Answer = json.loads(answer.read_text())
-    return {**made, "peak": peak} if watch else made
+    return {**made, "whole": whole, **({"peak": peak} if watch else {})}
 
 
 def _peak_of(process: subprocess.Popen[bytes]) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from types import SimpleNamespace
 from typing import Any
@@ -11,25 +12,29 @@ from benchmarks.sides import HERE
 EXPERIMENT = "bench"
 
 
-def workflow(side: str, provider: str, home: str) -> Any:
-    """The workflow of a side, ready to work.
+def workflow(side: str, home: str, provider: str = "") -> Any:
+    """The workflow of a side, ready to work; imports are no part of a measurement.
 
     Args:
         side: ``"here"`` or ``"qlib"``.
-        provider: Folder of Qlib-format prices.
         home: Folder of its state, with a SQLite store.
+        provider: Folder of Qlib-format prices, if there are any.
     """
     warnings.simplefilter("ignore")
-    return (_here if side == HERE else _qlib)(provider, home)
+    os.chdir(home)  # Qlib puts artifacts where it stands
+    return (_here if side == HERE else _qlib)(home, provider)
 
 
-def _here(provider: str, home: str) -> Any:
+def _here(home: str, provider: str) -> Any:
     import wf_dagster
     from wf_dagster import collect, online, tasks, tracking, training
-    from wf_dagster.interop import session
 
-    wf_dagster.init(home=home, qlib_provider_uri=provider, qlib_region="us")
-    session.ensure()  # Qlib's import and qlib.init are no part of a measurement, on either side
+    wf_dagster.init(home=home)
+    if provider:
+        from wf_dagster.interop import session
+
+        wf_dagster.init(home=home, qlib_provider_uri=provider, qlib_region="us")
+        session.ensure()
     tracking.R.get_exp(experiment_name=EXPERIMENT)
     return SimpleNamespace(
         OnlineManager=online.OnlineManager,
@@ -44,7 +49,7 @@ def _here(provider: str, home: str) -> Any:
     )
 
 
-def _qlib(provider: str, home: str) -> Any:
+def _qlib(home: str, provider: str) -> Any:
     import qlib
     from qlib.model.ens import group
     from qlib.model.trainer import TrainerR
@@ -57,7 +62,7 @@ def _qlib(provider: str, home: str) -> Any:
         "module_path": "qlib.workflow.expm",
         "kwargs": {"uri": f"sqlite:///{home}/qlib.db", "default_exp_name": EXPERIMENT},
     }
-    qlib.init(provider_uri=provider, region="us", exp_manager=store)
+    qlib.init(provider_uri=provider or home, region="us", exp_manager=store)
     R.get_exp(experiment_name=EXPERIMENT)
     return SimpleNamespace(
         OnlineManager=manager.OnlineManager,
