@@ -35,9 +35,10 @@ def main() -> None:
     print(machine(), f"\nload before: {os.getloadavg()[0]:.1f}\n")
     print(row(*HEAD), row(*["---"] * len(HEAD)), sep="\n", flush=True)
     with tempfile.TemporaryDirectory(prefix="wf-bench-") as folder:
+        bench = Bench(folder, given.quick)
         for name in given.rows or ROWS:
             what = ROWS[name]
-            figures = what.measure(Bench(folder), what.quick if given.quick else what.size)
+            figures = what.measure(bench, what.quick if given.quick else what.size)
             print(row(*cells(name, Measured.now(figures))), flush=True)
             if given.write:
                 write_page(given.write, {name: Measured.now(figures)})

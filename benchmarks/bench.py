@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ import pandas as pd
 
 from benchmarks import sides
 from benchmarks.market import write_market
+from benchmarks.workflow import make_store, preload, store_of
 
 
 @dataclass(frozen=True)
@@ -40,10 +42,15 @@ class Bench:
 
     Args:
         folder: Where prices and homes go.
+        quick: For a test: processes are forked from this one, which spares them the imports.
     """
 
-    def __init__(self, folder: str) -> None:
+    def __init__(self, folder: str, quick: bool = False) -> None:
         self.folder = Path(folder)
+        self.quick = quick
+        self._made: dict[Any, Any] = {}
+        if quick:
+            preload()
 
     def market(self, instruments: int, sessions: int) -> str:
         """A folder with ``prices.parquet`` and ``provider``, written once a run."""
@@ -54,15 +61,29 @@ class Bench:
 
     def own_market(self, instruments: int, sessions: int) -> str:
         """One that a row may change."""
-        return str(write_market(Path(self.home(), "market"), instruments, sessions))
+        place = tempfile.mkdtemp(prefix="market-", dir=self.folder)
+        return str(write_market(Path(place), instruments, sessions))
 
     def home(self) -> str:
-        """An empty folder."""
-        return tempfile.mkdtemp(prefix="home-", dir=self.folder)
+        """A folder for the state of one side, with a store that has its tables."""
+        empty = self.folder / "empty.db"
+        if not empty.exists():
+            self.run(make_store, str(empty))
+        home = tempfile.mkdtemp(prefix="home-", dir=self.folder)
+        for side in (sides.HERE, sides.QLIB):
+            shutil.copy(empty, store_of(side, home))
+        return home
+
+    def once(self, work: Callable[..., Any], *args: Any) -> Any:
+        """What a function gives; in this run it is called once for the same arguments."""
+        key = (work, *args)
+        if key not in self._made:
+            self._made[key] = work(self, *args)
+        return self._made[key]
 
     def run(self, job: Callable[..., sides.Answer], *args: Any, watch: bool = False) -> Any:
         """What a job answers in a new process, see :func:`benchmarks.sides.run`."""
-        return sides.run(job, *args, watch=watch)
+        return sides.run(job, *args, watch=watch, forked=self.quick)
 
 
 def check_same(theirs: str, ours: str) -> None:

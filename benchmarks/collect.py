@@ -25,7 +25,7 @@ import pandas as pd
 from benchmarks.bench import Bench, Figures, Size, check_close
 from benchmarks.sides import HERE, QLIB, Answer, run
 from benchmarks.support import measured, row
-from benchmarks.workflow import EXPERIMENT, workflow
+from benchmarks.workflow import EXPERIMENT, store_of, workflow
 
 INSTRUMENTS = 250
 
@@ -116,7 +116,7 @@ def make_for_qlib(home: str, recorders: int, rows: int) -> Answer:
     from mlflow.tracking import MlflowClient
 
     logging.disable(logging.WARNING)
-    client = MlflowClient(f"sqlite:///{home}/qlib.db")
+    client = MlflowClient(f"sqlite:///{store_of(QLIB, home)}")
     artifacts = Path(home, "qlib-artifacts")
     experiment = client.create_experiment(EXPERIMENT, artifacts.as_uri())
     for key, pred in predictions(recorders, rows):

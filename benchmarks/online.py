@@ -1,8 +1,8 @@
 """The daily life of online models, here and by Qlib.
 
-``python -m benchmarks.online [--models 10] [--sessions 60 125 250]`` prints what the daily routine of
-some models takes as a process of its own, imports included, and what a session costs in shorter and
-longer simulations: the cost is to stay the same.
+``python -m benchmarks.online [--models 10] [--sessions 60 125 250]`` prints what the daily routine
+of some models takes as a process of its own, imports included, and what a session costs in shorter
+and longer simulations: the cost is to stay the same.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from benchmarks.sides import HERE, QLIB, Answer
 from benchmarks.support import row
 from benchmarks.templates import REACH, ridge, template
 from benchmarks.tracking import fill
-from benchmarks.workflow import EXPERIMENT, workflow
+from benchmarks.workflow import EXPERIMENT, store_of, workflow
 
 SERVED = 12  # sessions that the online models have predicted before an update
 
@@ -98,12 +98,14 @@ def simulate(bench: Bench, size: Simulation) -> Figures:
 
 def find(bench: Bench, size: Recorders) -> Figures:
     """Find the online recorders among many."""
-    return Figures(*(_found_and_switched(bench, size, side)["find"] for side in (QLIB, HERE)))
+    both = [bench.once(_found_and_switched, side, size) for side in (QLIB, HERE)]
+    return Figures(*(answer["find"] for answer in both))
 
 
 def switch(bench: Bench, size: Recorders) -> Figures:
     """Let other recorders be online."""
-    return Figures(*(_found_and_switched(bench, size, side)["switch"] for side in (QLIB, HERE)))
+    both = [bench.once(_found_and_switched, side, size) for side in (QLIB, HERE)]
+    return Figures(*(answer["switch"] for answer in both))
 
 
 def _served(bench: Bench, side: str, size: Models) -> tuple[str, str]:
@@ -116,7 +118,7 @@ def _served(bench: Bench, side: str, size: Models) -> tuple[str, str]:
     return home, provider
 
 
-def _found_and_switched(bench: Bench, size: Recorders, side: str) -> Answer:
+def _found_and_switched(bench: Bench, side: str, size: Recorders) -> Answer:
     answer: Answer = bench.run(find_and_switch, side, bench.home(), size.recorders, size.online)
     return answer
 
@@ -182,7 +184,7 @@ def find_and_switch(side: str, home: str, recorders: int, online: int) -> Answer
     """Seconds to find the online recorders, and to switch to others."""
     at = workflow(side, home)
     experiment = at.R.get_exp(experiment_name=EXPERIMENT)
-    fill(Path(home, "mlflow.db" if side == HERE else "qlib.db"), experiment.id, recorders)
+    fill(store_of(side, home), experiment.id, recorders)
     listed = list(experiment.list_recorders().values())
     tool = at.OnlineToolR(EXPERIMENT)
     tool.reset_online_tag(listed[:online])

@@ -66,10 +66,9 @@ def warm(bench: Bench, size: Rolls, watch: bool = False) -> Figures:
     market = bench.market(size.instruments, size.days)
     answers = {}
     for side in (QLIB, HERE):
-        home = bench.home()
-        ready = bench.run(prepare, side, market, home, vars(size))
+        home, handler = bench.once(_ready, side, size)
         answers[side] = bench.run(
-            train, side, market, home, vars(size), size.rolls, ready["handler"], watch=watch
+            train, side, market, home, vars(size), size.rolls, handler, watch=watch
         )
     qlib, here = answers[QLIB], answers[HERE]
     check_same(qlib["scores"], here["scores"])
@@ -89,10 +88,16 @@ def overhead(bench: Bench, size: Rolls) -> Figures:
     market = bench.market(size.instruments, size.days)
     answers = {}
     for side in (QLIB, HERE):
-        home = bench.home()
-        ready = bench.run(prepare, side, market, home, vars(size))
-        answers[side] = bench.run(one_by_one, side, market, home, vars(size), ready["handler"])
+        home, handler = bench.once(_ready, side, size)
+        answers[side] = bench.run(one_by_one, side, market, home, vars(size), handler)
     return Figures(answers[QLIB]["beyond"], answers[HERE]["beyond"])
+
+
+def _ready(bench: Bench, side: str, size: Rolls) -> tuple[str, str | None]:
+    """A home where features are computed already, and the file in which Qlib has its handler."""
+    home = bench.home()
+    market = bench.market(size.instruments, size.days)
+    return home, bench.run(prepare, side, market, home, vars(size))["handler"]
 
 
 # jobs

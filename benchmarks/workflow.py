@@ -2,14 +2,38 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import warnings
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from benchmarks.sides import HERE
+from benchmarks.sides import HERE, QLIB, Answer
 
 EXPERIMENT = "bench"
+_HERE = {
+    "OnlineManager": "wf_dagster.online",
+    "OnlineToolR": "wf_dagster.online",
+    "R": "wf_dagster.tracking",
+    "RecorderCollector": "wf_dagster.collect",
+    "RollingGen": "wf_dagster.tasks",
+    "RollingGroup": "wf_dagster.collect",
+    "RollingStrategy": "wf_dagster.online",
+    "TrainerR": "wf_dagster.training",
+    "task_generator": "wf_dagster.tasks",
+}
+_QLIB = {
+    "OnlineManager": "qlib.workflow.online.manager",
+    "OnlineToolR": "qlib.workflow.online.utils",
+    "R": "qlib.workflow",
+    "RecorderCollector": "qlib.workflow.task.collect",
+    "RollingGen": "qlib.workflow.task.gen",
+    "RollingGroup": "qlib.model.ens.group",
+    "RollingStrategy": "qlib.workflow.online.strategy",
+    "TrainerR": "qlib.model.trainer",
+    "task_generator": "qlib.workflow.task.gen",
+}
 
 
 def workflow(side: str, home: str, provider: str = "") -> Any:
@@ -22,12 +46,39 @@ def workflow(side: str, home: str, provider: str = "") -> Any:
     """
     warnings.simplefilter("ignore")
     os.chdir(home)  # Qlib puts artifacts where it stands
-    return (_here if side == HERE else _qlib)(home, provider)
+    at = _names(_HERE if side == HERE else _QLIB)
+    (_start_here if side == HERE else _start_qlib)(home, provider)
+    at.R.get_exp(experiment_name=EXPERIMENT)  # the store is open
+    return at
 
 
-def _here(home: str, provider: str) -> Any:
+def store_of(side: str, home: str) -> Path:
+    """The SQLite file with the recorders of a side."""
+    return Path(home, "mlflow.db" if side == HERE else "qlib.db")
+
+
+def make_store(file: str) -> Answer:
+    """Make the tables of an MLflow store."""
+    from mlflow.tracking import MlflowClient
+
+    MlflowClient(f"sqlite:///{file}").search_experiments()
+    return {}
+
+
+def preload() -> None:
+    """Import what both sides need."""
+    for where in (_HERE, _QLIB):
+        _names(where)
+
+
+def _names(where: dict[str, str]) -> Any:
+    return SimpleNamespace(
+        **{name: getattr(importlib.import_module(module), name) for name, module in where.items()}
+    )
+
+
+def _start_here(home: str, provider: str) -> None:
     import wf_dagster
-    from wf_dagster import collect, online, tasks, tracking, training
 
     wf_dagster.init(home=home)
     if provider:
@@ -35,43 +86,14 @@ def _here(home: str, provider: str) -> Any:
 
         wf_dagster.init(home=home, qlib_provider_uri=provider, qlib_region="us")
         session.ensure()
-    tracking.R.get_exp(experiment_name=EXPERIMENT)
-    return SimpleNamespace(
-        OnlineManager=online.OnlineManager,
-        OnlineToolR=online.OnlineToolR,
-        R=tracking.R,
-        RecorderCollector=collect.RecorderCollector,
-        RollingGen=tasks.RollingGen,
-        RollingGroup=collect.RollingGroup,
-        RollingStrategy=online.RollingStrategy,
-        TrainerR=training.TrainerR,
-        task_generator=tasks.task_generator,
-    )
 
 
-def _qlib(home: str, provider: str) -> Any:
+def _start_qlib(home: str, provider: str) -> None:
     import qlib
-    from qlib.model.ens import group
-    from qlib.model.trainer import TrainerR
-    from qlib.workflow import R
-    from qlib.workflow.online import manager, strategy, utils
-    from qlib.workflow.task import collect, gen
 
     store = {
         "class": "MLflowExpManager",
         "module_path": "qlib.workflow.expm",
-        "kwargs": {"uri": f"sqlite:///{home}/qlib.db", "default_exp_name": EXPERIMENT},
+        "kwargs": {"uri": f"sqlite:///{store_of(QLIB, home)}", "default_exp_name": EXPERIMENT},
     }
     qlib.init(provider_uri=provider or home, region="us", exp_manager=store)
-    R.get_exp(experiment_name=EXPERIMENT)
-    return SimpleNamespace(
-        OnlineManager=manager.OnlineManager,
-        OnlineToolR=utils.OnlineToolR,
-        R=R,
-        RecorderCollector=collect.RecorderCollector,
-        RollingGen=gen.RollingGen,
-        RollingGroup=group.RollingGroup,
-        RollingStrategy=strategy.RollingStrategy,
-        TrainerR=TrainerR,
-        task_generator=gen.task_generator,
-    )
