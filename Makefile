@@ -32,7 +32,7 @@ test: .venv/.test    ## lint, type check and run every test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 bench: .venv/.test   ## measure this project beside Qlib, an hour or so, and write docs/benchmarks.md
 	$(BIN)/python -m benchmarks --write docs/benchmarks.md

@@ -10,6 +10,12 @@ import wf_dagster
 from wf_dagster import settings
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with real servers take minutes: they come first, so that no worker ends with one."""
+    slow = {item.path for item in items if item.get_closest_marker("integration")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Settings as on a new machine, with everything kept under the test's own folder."""

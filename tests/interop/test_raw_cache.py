@@ -19,6 +19,7 @@ from tests.interop.provider import seeded_panel, write_provider
 from tests.interop.qlib_tasks import alpha, few_expressions
 from wf_dagster import interop
 from wf_dagster.settings import restore, snapshot
+from wf_dagster.training.processes import Spread
 
 
 @pytest.fixture
@@ -67,6 +68,7 @@ def made(given):
 def assert_equal(ours, theirs):
     for part in ("_data", "_infer", "_learn"):
         left, right = getattr(ours, part), getattr(theirs, part)
+        left = getattr(left, "df", left)
         pd.testing.assert_frame_equal(left, right, check_exact=True)
         assert left.index.equals(right.index)
     for left, right in zip(ours.get_all_processors(), theirs.get_all_processors(), strict=True):
@@ -75,6 +77,31 @@ def assert_equal(ours, theirs):
                 np.testing.assert_array_equal(np.asarray(vars(left)[name]), np.asarray(value))
             else:
                 assert vars(left)[name] == value
+
+
+@pytest.mark.parametrize(
+    "instruments", ["all", "few", ["SH600003", "SH600000"], {"market": "few", "filter_pipe": []}]
+)
+def test_several_processes_compute_what_one_computes(qlib_data, monkeypatch, instruments):
+    from wf_dagster.interop import computed as module
+    from wf_dagster.interop.datasets import _without_data
+
+    monkeypatch.setattr(module, "_WORTH_IT", 1)
+    monkeypatch.setattr(module, "_A_PART", 1)  # each instrument is a part
+    spread = Spread({"model": "qlib.contrib.model.linear.LinearModel"}, 2)
+    loader = _without_data(config()).data_loader
+    parts = []
+
+    def noted(function, items):
+        parts.extend(items)
+        return spread(function, items)
+
+    dates = ("2019-02-01", "2019-09-30")
+    ours = module.computed(loader, instruments, *dates, noted)
+    assert len(parts) == {"all": 5}.get(str(instruments), 2)
+    theirs = module.computed(loader, instruments, *dates)
+    pd.testing.assert_frame_equal(ours, theirs, check_exact=True)
+    assert ours.index.equals(theirs.index)
 
 
 HANDLERS = {
@@ -105,6 +132,12 @@ HANDLERS = {
             ],
         }
     ),
+    "ranked": config(  # labels of another type than features
+        learn_processors=[
+            {"class": "DropnaLabel"},
+            {"class": "CSRankNorm", "kwargs": {"fields_group": "label"}},
+        ]
+    ),
     "alpha158": alpha("Alpha158", "2019-03-01", "2019-08-30", ("2019-03-01", "2019-06-28")),
     "alpha360": alpha("Alpha360", "2019-05-01", "2019-08-30", ("2019-05-01", "2019-06-28")),
 }
@@ -121,18 +154,23 @@ def test_a_handler_from_the_cache_is_to_the_bit_what_qlib_makes(name, qlib_data,
     assert_equal(again, theirs)
 
 
-@pytest.mark.parametrize("name", HANDLERS)
-def test_a_handler_that_rolls_share_is_to_the_bit_what_qlib_makes(name, qlib_data, monkeypatch):
-    from qlib.data.dataset.handler import DataHandlerLP
-
+def shared(given):
+    """Have a handler's processed data kept, as those of several rolls."""
     from wf_dagster.interop.datasets import warm
 
     dataset = {
         "class": "DatasetH",
         "module_path": "qlib.data.dataset",
-        "kwargs": {"handler": HANDLERS[name], "segments": {}},
+        "kwargs": {"handler": given, "segments": {}},
     }
     warm([dataset, copy.deepcopy(dataset)])
+
+
+@pytest.mark.parametrize("name", HANDLERS)
+def test_a_handler_that_rolls_share_is_to_the_bit_what_qlib_makes(name, qlib_data, monkeypatch):
+    from qlib.data.dataset.handler import DataHandlerLP
+
+    shared(HANDLERS[name])
     theirs = by_qlib(HANDLERS[name])
     processed = []
     original = DataHandlerLP.process_data
@@ -145,6 +183,36 @@ def test_a_handler_that_rolls_share_is_to_the_bit_what_qlib_makes(name, qlib_dat
     monkeypatch.setattr(DataHandlerLP, "process_data", counted)
     assert_equal(made(HANDLERS[name]), theirs)
     assert processed == []
+
+
+SELECTORS = {
+    "segment": slice("2019-03-04", "2019-05-31"),
+    "timestamps": slice(pd.Timestamp("2019-03-04"), pd.Timestamp("2019-05-31")),
+    "no sessions at the ends": slice("2019-03-02", "2019-06-02"),
+    "months": slice("2019-03", "2019-05"),
+    "open start": slice(None, "2019-05-31"),
+    "open end": slice("2019-03-04", None),
+    "pair": ("2019-03-04", "2019-05-31"),
+    "after all": slice("2021-01-01", "2021-02-01"),
+    "everything": slice(None),
+    "a day": pd.Timestamp("2019-03-04"),
+}
+
+
+@pytest.mark.parametrize("columns", [["feature", "label"], ["label"], "feature", "__all", "__raw"])
+@pytest.mark.parametrize("selector", SELECTORS)
+@pytest.mark.parametrize("name", ["few", "ranked"])
+def test_segments_of_a_handler_that_rolls_share(name, selector, columns, qlib_data):
+    shared(HANDLERS[name])
+    ours, theirs = made(HANDLERS[name]), by_qlib(HANDLERS[name])
+    for key in ("infer", "learn"):
+        given = {"selector": SELECTORS[selector], "col_set": columns, "data_key": key}
+        left, right = ours.fetch(**given), theirs.fetch(**given)
+        pd.testing.assert_frame_equal(left, right, check_exact=True)
+        assert ours.get_cols(columns, key) == theirs.get_cols(columns, key)
+    if selector != "everything" and len(left):  # Qlib gives that itself, not a copy
+        left.iloc[:, :] = 7.0
+        pd.testing.assert_frame_equal(ours.fetch(**given), right, check_exact=True)
 
 
 def test_rolls_that_end_at_different_days_share_one_computation(qlib_data, computed):

@@ -104,6 +104,25 @@ def test_a_worker_takes_its_share_and_its_recorders_are_children_of_the_same_run
 
 
 @pytest.mark.integration
+def test_a_worker_elsewhere_sees_no_later_prices_than_the_step(instance):
+    as_of = "2019-06-10"
+    init(as_of=as_of)  # of this process: the worker shares its folder and no more
+    worker = _worker("--follow")
+    try:
+        assert "no task" in worker.stdout.readline()
+        assert _run(instance, "slow").success
+    finally:
+        worker.terminate()
+        said = worker.communicate(timeout=60)[0]
+    done = Counter(task["worker"] for task in TaskManager("demo").query({"status": "done"}))
+    assert len(done) == 2, said
+    recorders = find_recorders("demo")
+    assert {recorder.list_tags()["data_until"] for recorder in recorders} == {as_of}
+    last = max(r.load_object("pred.pkl").index.get_level_values(0).max() for r in recorders)
+    assert f"{last:%Y-%m-%d}" == as_of
+
+
+@pytest.mark.integration
 def test_what_a_killed_worker_held_is_trained_by_the_step(instance):
     worker = _worker("--follow", "--lease", "3")
     try:

@@ -18,6 +18,7 @@ from qlib.utils import class_casting
 
 from wf_dagster.calendars import pair
 from wf_dagster.errors import DataError
+from wf_dagster.interop.computed import Spread
 from wf_dagster.interop.processed import fill_processed, keep_processed
 from wf_dagster.interop.raw import from_cache, is_plain
 from wf_dagster.tasks import canonical_json, init_instance
@@ -80,11 +81,15 @@ def casting(dataset: Any) -> AbstractContextManager[Any]:
     return cast(AbstractContextManager[Any], class_casting(dataset, DatasetH))
 
 
-def warm(configs: Iterable[Any]) -> float:
+def warm(configs: Iterable[Any], spread: Spread | None = None) -> float:
     """Make sure that what datasets share is in the cache; returns the seconds it took.
 
     Handlers that differ only in where they end share one computation of raw data, up to the latest
     end; those that do not differ at all are processed once as well.
+
+    Args:
+        configs: Of the datasets.
+        spread: Calls a function for each of many items, in several processes.
     """
     started = time.perf_counter()
     groups: dict[str, list[Mapping[str, Any]]] = {}
@@ -93,7 +98,7 @@ def warm(configs: Iterable[Any]) -> float:
         if handler is not None:
             groups.setdefault(_family(handler), []).append(handler)
     for handlers in groups.values():
-        _warm(handlers)
+        _warm(handlers, spread)
         counts = Counter(canonical_json(one) for one in handlers)
         for one in {canonical_json(one): one for one in handlers}.values():
             if counts[canonical_json(one)] > 1:
@@ -107,7 +112,7 @@ def _process(handler: Mapping[str, Any]) -> None:
         keep_processed(empty)
 
 
-def _warm(handlers: Sequence[Mapping[str, Any]]) -> None:
+def _warm(handlers: Sequence[Mapping[str, Any]], spread: Spread | None) -> None:
     ends = [handler["kwargs"].get("end_time") for handler in handlers]
     until = None if None in ends else max(map(pd.Timestamp, ends))
     last = handlers[
@@ -115,7 +120,7 @@ def _warm(handlers: Sequence[Mapping[str, Any]]) -> None:
     ]
     empty = _without_data(last)
     if empty is not None:
-        with from_cache(empty, until):
+        with from_cache(empty, until, spread):
             empty.data_loader.load(empty.instruments, empty.start_time, empty.end_time)
 
 

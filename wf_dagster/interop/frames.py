@@ -36,15 +36,33 @@ def to_table(frame: pd.DataFrame, note: bytes = b"") -> cache.Table:
     return cache.Table(cast(pd.MultiIndex, frame.index), columns, values, note)
 
 
-def to_frame(table: cache.Table, end: pd.Timestamp | None = None) -> pd.DataFrame:
+def to_tables(frame: pd.DataFrame, note: bytes = b"") -> list[cache.Table]:
+    """A frame as tables of one type each, the columns in their order; all have the note.
+
+    Raises:
+        UnsuitableError: Its rows or columns are no pairs, or its values no floats.
+    """
+    kinds = frame.dtypes.to_numpy()
+    starts = [n for n in range(len(kinds)) if n == 0 or kinds[n] != kinds[n - 1]]
+    parts = zip(starts, [*starts[1:], len(kinds)], strict=True)
+    return [to_table(frame.iloc[:, first:last], note) for first, last in parts]
+
+
+def to_frame(*tables: cache.Table, end: pd.Timestamp | None = None) -> pd.DataFrame:
     """The rows up to ``end`` as a frame; a change in place is this frame's alone."""
-    rows = len(table.index)
+    index = tables[0].index
+    rows = len(index)
     if end is not None:
-        days, places = table.index.levels[0], table.index.codes[0]
+        days, places = index.levels[0], index.codes[0]
         rows = int(np.searchsorted(places, days.searchsorted(end, side="right")))
-    return pd.DataFrame(
-        cache.private(table)[:rows].view(np.ndarray),
-        index=table.index[:rows],
-        columns=pd.MultiIndex.from_tuples(table.columns),
-        copy=False,
-    )
+    index = index[:rows]
+    parts = [
+        pd.DataFrame(
+            cache.private(table)[:rows].view(np.ndarray),
+            index=index,
+            columns=pd.MultiIndex.from_tuples(table.columns),
+            copy=False,
+        )
+        for table in tables
+    ]
+    return parts[0] if len(parts) == 1 else pd.concat(parts, axis=1, copy=False)

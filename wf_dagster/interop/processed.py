@@ -14,8 +14,9 @@ from qlib.data.dataset.handler import DataHandler, DataHandlerLP
 from wf_dagster.data import cache
 from wf_dagster.data.panel import digest
 from wf_dagster.interop.definition import NotPlainError, environment, of_object
-from wf_dagster.interop.frames import UnsuitableError, to_frame, to_table
+from wf_dagster.interop.frames import UnsuitableError, to_frame, to_tables
 from wf_dagster.interop.raw import current_version, from_cache, raw_key
+from wf_dagster.interop.storage import RowsFirst
 from wf_dagster.safe_pickle import loads
 
 _AS_QLIB = ("setup_data", "fit_process_data", "process_data", "_run_proc_l", "get_all_processors")
@@ -44,20 +45,27 @@ def keep_processed(empty: Any) -> None:
     key = processed_key(empty)
     if key is None:
         return
-    if cache.find(f"{key}.learn") is not None and cache.find(f"{key}.infer") is not None:
+    if _found(f"{key}.learn") and _found(f"{key}.infer"):
         return
     with from_cache(empty):
         empty.setup_data()
     states = [vars(processor) for processor in empty.get_all_processors()]
     try:
-        infer = to_table(empty._infer, pickle.dumps(states))
-        learn = to_table(empty._learn)
+        tables = {
+            f"{key}.infer": to_tables(empty._infer, pickle.dumps(states)),
+            f"{key}.learn": to_tables(empty._learn),
+        }
     except UnsuitableError:
         return
     if current_version() != version:  # the data have changed since they got that name
         return
-    cache.get(f"{key}.infer", lambda: infer)
-    cache.get(f"{key}.learn", lambda: learn)
+    for name, parts in tables.items():
+        for number, part in enumerate(parts, 1):
+            _keep(f"{name}.{number}-{len(parts)}", part)
+
+
+def _keep(name: str, table: cache.Table) -> None:
+    cache.get(name, lambda: table)
 
 
 def fill_processed(empty: Any) -> bool:
@@ -65,15 +73,23 @@ def fill_processed(empty: Any) -> bool:
     key = processed_key(empty)
     if key is None:
         return False
-    infer, learn = cache.find(f"{key}.infer"), cache.find(f"{key}.learn")
-    if infer is None or learn is None:
+    infer, learn = _found(f"{key}.infer"), _found(f"{key}.learn")
+    if not infer or not learn:
         return False
     processors = empty.get_all_processors()
     modules = [type(processor).__module__ for processor in processors]
-    for processor, state in zip(processors, loads(infer.note, key, modules), strict=True):
+    for processor, state in zip(processors, loads(infer[0].note, key, modules), strict=True):
         vars(processor).update(state)
     if not empty.drop_raw:
         with from_cache(empty):
             DataHandler.setup_data(empty)
-    empty._infer, empty._learn = to_frame(infer), to_frame(learn)
+    empty._infer, empty._learn = RowsFirst(to_frame(*infer)), RowsFirst(to_frame(*learn))
     return True
+
+
+def _found(name: str) -> list[cache.Table]:
+    """The tables of a frame, if all of them are there."""
+    names = cache.keys(f"{name}.")
+    tables = [table for table in map(cache.find, names) if table is not None]
+    whole = bool(names) and len(tables) == int(names[0].rpartition("-")[2])
+    return tables if whole else []

@@ -10,11 +10,11 @@ import pandas as pd
 from qlib.config import C
 from qlib.data.cache import H
 from qlib.data.dataset.loader import DataLoader, DLWParser, QlibDataLoader
-from qlib.utils import lazy_sort_index
 
 from wf_dagster.data import cache
 from wf_dagster.data.panel import digest
 from wf_dagster.errors import DataError
+from wf_dagster.interop.computed import Spread, computed
 from wf_dagster.interop.definition import NotPlainError, environment, loaded_by, plain
 from wf_dagster.interop.frames import UnsuitableError, to_frame, to_table
 from wf_dagster.interop.provider import check_folders, check_frequency, data_version, folders_of
@@ -23,18 +23,19 @@ _seen: dict[str, str] = {}
 
 
 @contextmanager
-def from_cache(handler: Any, until: Any = None) -> Iterator[None]:
+def from_cache(handler: Any, until: Any = None, spread: Spread | None = None) -> Iterator[None]:
     """Inside the block a handler's loader takes raw data from the cache, if it is a plain one.
 
     Args:
         handler: A data handler of Qlib's.
         until: Where data have to be computed, compute them up to this date at least.
+        spread: Calls a function for each of many items, in several processes.
     """
     loader = handler.data_loader
     if not is_plain(loader):
         yield
         return
-    handler.data_loader = _CachedLoader(loader, type(handler), until)
+    handler.data_loader = _CachedLoader(loader, type(handler), until, spread)
     try:
         yield
     finally:
@@ -57,10 +58,11 @@ def is_plain(loader: Any) -> bool:
 class _CachedLoader(DataLoader):  # type: ignore[misc]
     """Stands for a plain loader while a handler is set up."""
 
-    def __init__(self, inner: Any, handler: type, until: Any) -> None:
+    def __init__(self, inner: Any, handler: type, until: Any, spread: Spread | None) -> None:
         self._inner = inner
         self._handler = handler
         self._until = until
+        self._spread = spread
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
@@ -74,7 +76,7 @@ class _CachedLoader(DataLoader):  # type: ignore[misc]
         try:
             key = raw_key(self._inner, self._handler, instruments, start_time, end_time)
         except NotPlainError:
-            return _loaded(self._inner, instruments, start_time, end_time)
+            return computed(self._inner, instruments, start_time, end_time)
         end = _time(end_time)
         table = _covering(key, end)
         if table is None:
@@ -82,7 +84,7 @@ class _CachedLoader(DataLoader):  # type: ignore[misc]
             until = end if exact else _later(end, self._until)
 
             def compute() -> cache.Table:
-                made = to_table(_loaded(self._inner, instruments, start_time, until))
+                made = to_table(computed(self._inner, instruments, start_time, until, self._spread))
                 if current_version() != version:  # or it would be kept as of other data
                     raise DataError(
                         "Qlib's data changed while features were computed: run it again"
@@ -93,7 +95,7 @@ class _CachedLoader(DataLoader):  # type: ignore[misc]
                 table = cache.get(f"{key}.{_name(until)}", compute)
             except UnsuitableError as given:
                 return given.frame if end is None else given.frame.loc[:end]
-        return to_frame(table, end)
+        return to_frame(table, end=end)
 
 
 def raw_key(loader: Any, handler: type, instruments: Any, start: Any, end: Any) -> str:
@@ -142,16 +144,6 @@ def current_version() -> str:
         H.clear()
     _seen[place] = version
     return version
-
-
-def _loaded(loader: Any, instruments: Any, start: Any, end: Any) -> pd.DataFrame:
-    frame: pd.DataFrame = lazy_sort_index(loader.load(instruments, start, end))
-    if frame.empty:
-        raise DataError(
-            f"the handler's instruments {instruments!r} select nothing: Qlib's data have no row of "
-            "them between its start_time and end_time"
-        )
-    return frame
 
 
 def _depends_on_end(loader: Any, instruments: Any) -> bool:

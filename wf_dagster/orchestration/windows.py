@@ -2,8 +2,9 @@
 
 A window of Dagster's is there once it has ended: a day or a period too late for a roll. Periods
 without a gap have ``end_offset=1``, which counts the running one. With exclusions that shows the
-next key that is not excluded, however far ahead (dagster issue 33551), so that keys with gaps have
-short windows instead: one hour, that ends at midnight UTC, seen from a time zone one hour ahead.
+next key that is not excluded, however far ahead (dagster issue 33551), and after the last key its
+pages of keys never come to an end. Keys with gaps, and keys that may soon be over, have short
+windows instead: one hour, that ends at midnight UTC, seen from a time zone one hour ahead.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import pandas as pd
 
 _FORMAT = "%Y-%m-%d"
 _HOUR_AHEAD = "Etc/GMT-1"  # POSIX signs: this is UTC+1
+_LOADED_FOR = pd.DateOffset(months=6)  # a definition may be used for so long before it is remade
 _PERIODS = {  # days as cron has them, and the way to the next
     "week": ("* * 1", pd.DateOffset(weeks=1)),
     "month": ("1 * *", pd.DateOffset(months=1)),
@@ -40,7 +42,7 @@ def windows_of(
     gaps = _starts(first, end, step).difference(pd.DatetimeIndex(list(keys)))
     ended = end + pd.DateOffset(days=1) <= today  # in every time zone
     # of periods to come `end_offset` would show the first too early
-    running = isinstance(step, str) and gaps.empty and first <= today
+    running = isinstance(step, str) and gaps.empty and first <= today < end - _LOADED_FOR
     short = not (ended or running)
     if short and isinstance(step, int):  # fewer windows are listed faster
         weekdays = {pd.Timestamp(key).dayofweek for key in keys}

@@ -30,16 +30,19 @@ def reload_dataset(dataset: Any) -> None:
         dataset.setup_data()
 
 
-def warm(tasks: Sequence[Mapping[str, Any]]) -> float | None:
+def warm(tasks: Sequence[Mapping[str, Any]], spread: Any = None) -> float | None:
     """Compute what the datasets of tasks share; the seconds it took, ``None`` if nothing is shared.
 
-    Tasks are taken to be rolls of one template.
+    Args:
+        tasks: Taken to be rolls of one template.
+        spread: ``spread(function, items)`` calls a function for each of many items, in several
+            processes; default this one does it all.
     """
     prepare(tasks[0])
     if _is_qlib(tasks[0]["dataset"]):
         from wf_dagster.interop import datasets
 
-        return datasets.warm([task["dataset"] for task in tasks])
+        return datasets.warm([task["dataset"] for task in tasks], spread)
     started = time.perf_counter()
     dataset = init_instance(tasks[0]["dataset"], where="dataset")
     if not hasattr(dataset, "warm"):

@@ -11,7 +11,7 @@ from concurrent.futures.process import BrokenProcessPool
 from wf_dagster.settings import get_settings
 from wf_dagster.tasks import WARM_START, Roll, fingerprint
 from wf_dagster.training.outcome import RollOutcome, Work
-from wf_dagster.training.processes import Workers, prepare_workers
+from wf_dagster.training.processes import Spread, Workers, prepare_workers
 
 _log = logging.getLogger(__name__)
 
@@ -103,7 +103,7 @@ def share_features(works: Sequence[Work]) -> None:
     if not tasks:
         return
     try:
-        seconds = warm(tasks)
+        seconds = warm(tasks, Spread(tasks[0], get_settings().max_workers))
     except Exception as error:  # each roll meets it again and reports it as its own
         _log.warning("features could not be computed ahead: %s", error)
         return

@@ -9,7 +9,8 @@ from dataclasses import replace
 from typing import Any
 
 from wf_dagster.errors import PoolError
-from wf_dagster.tasks import WARM_START
+from wf_dagster.settings import get_settings
+from wf_dagster.tasks import AS_OF, WARM_START
 from wf_dagster.tasks.pool import TaskManager
 from wf_dagster.tracking import R, Recorder
 from wf_dagster.training.outcome import RollOutcome, Work
@@ -48,7 +49,8 @@ def work_through_shared(
     yield from work_through([w for w in works if w.key not in shared], max_workers=max_workers)
     if not to_train:
         return
-    ids = pool.create_task([_definition(work) for work in to_train])
+    as_of = get_settings().replay_date()
+    ids = pool.create_task([_definition(work, as_of) for work in to_train])
     by_id = dict(zip(ids, to_train, strict=True))
     query = {"_id": {"$in": ids}}
     _offer_again(pool, query)
@@ -78,9 +80,10 @@ def _is_followed(work: Work, works: Sequence[Work]) -> bool:
     return work.fingerprint in starts
 
 
-def _definition(work: Work) -> dict[str, Any]:
+def _definition(work: Work, as_of: str | None) -> dict[str, Any]:
     return {
-        "task": work.task,
+        # workers elsewhere do not know of a replay date
+        "task": {**(work.task or {}), AS_OF: as_of} if as_of else work.task,
         "experiment_name": work.experiment_name,
         "recorder_name": work.recorder_name,
         "tags": work.tags,

@@ -6,8 +6,10 @@ import multiprocessing
 import os
 import pickle
 import sys
+import threading
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, nullcontext
 from types import ModuleType
@@ -19,8 +21,10 @@ from wf_dagster.settings import get_settings, snapshot
 from wf_dagster.tasks import modules_named
 from wf_dagster.training.outcome import RollOutcome, Work
 
+S = TypeVar("S")
 T = TypeVar("T")
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+_MAIN_LOCK = threading.Lock()
 _ALWAYS = ("wf_dagster.training.worker", "matplotlib.backends.backend_agg")
 
 
@@ -57,10 +61,6 @@ class Workers:
     def __init__(self, workers: int, works: Sequence[Work], of: int | None = None) -> None:
         self.workers = workers
         self._sharing = of or workers
-        # A forked copy of a process with threads (Dagster's, MLflow's) can hang; the fork
-        # server has none, and imports the heavy libraries once for all workers.
-        forks = "forkserver" in multiprocessing.get_all_start_methods()
-        self._context = multiprocessing.get_context("forkserver" if forks else "spawn")
         self._needs_main = b"__main__" in pickle.dumps(list(works))
         self._pool = self._start()
 
@@ -96,10 +96,7 @@ class Workers:
             return self._pool.submit(function, *arguments)
 
     def _start(self) -> ProcessPoolExecutor:
-        from wf_dagster.training.worker import start
-
-        arguments = (snapshot(), _threads(self._sharing), _thread_variables(self._sharing))
-        return ProcessPoolExecutor(self.workers, self._context, start, arguments)
+        return _pool(self.workers, self._sharing)
 
     def close(self) -> None:
         """Let the workers go when they have done what they are at."""
@@ -108,14 +105,99 @@ class Workers:
 
     def stop(self) -> None:
         """End the workers now; a roll in work is lost, a finished one is committed."""
-        processes: dict[Any, Any] = dict(self._pool._processes or {})
-        self._pool.shutdown(wait=False, cancel_futures=True)
-        for process in processes.values():
-            process.terminate()
-        for process in processes.values():
-            process.join(10)
-            if process.is_alive():
-                process.kill()
+        _end(self._pool)
+
+
+class Spread:
+    """Calls a function for each of many items, in worker processes and in this one.
+
+    The workers take the first items and this process the last, so that nobody waits for workers
+    that are still starting.
+
+    Args:
+        task: A task definition; workers import what it names.
+        processes: How many may work, this one among them.
+    """
+
+    def __init__(self, task: Mapping[str, Any], processes: int) -> None:
+        self._task = task
+        self._processes = processes
+
+    def __call__(self, function: Callable[[S], T], items: Sequence[S]) -> list[T]:
+        """What the function gives for each item, in their order.
+
+        Args:
+            function: One that can be pickled, as the items and what it gives.
+            items: What it is called with.
+        """
+        left = deque(enumerate(items))
+        made: dict[int, T] = {}
+
+        def work_through(call: Callable[[S], T], take: Callable[[], tuple[int, S]]) -> None:
+            while left:
+                try:
+                    position, item = take()
+                except IndexError:  # another one took the last
+                    return
+                try:
+                    made[position] = call(item)
+                except BrokenProcessPool:
+                    left.appendleft((position, item))  # for this process
+                    return
+
+        others = min(self._processes, len(items)) - 1
+        if others < 1:
+            return [function(item) for item in items]
+        prepare_workers(self._task, self._processes)
+        pool = _pool(others, self._processes)
+
+        def call_elsewhere(item: S) -> T:
+            with _without_main():
+                future = pool.submit(function, item)
+            return future.result()
+
+        try:
+            with ThreadPoolExecutor(others) as threads:
+                waiting = [
+                    threads.submit(work_through, call_elsewhere, left.popleft)
+                    for _ in range(others)
+                ]
+                try:
+                    work_through(function, left.pop)
+                except BaseException:
+                    left.clear()
+                    raise
+            for done in waiting:
+                done.result()
+            work_through(function, left.pop)  # what a worker that died has left
+        except BaseException:
+            _end(pool)
+            raise
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+        return [made[position] for position in range(len(items))]
+
+
+def _pool(workers: int, sharing: int) -> ProcessPoolExecutor:
+    from wf_dagster.training.worker import start
+
+    # A forked copy of a process with threads (Dagster's, MLflow's) can hang; the fork server
+    # has none, and imports the heavy libraries once for all workers.
+    forks = "forkserver" in multiprocessing.get_all_start_methods()
+    context = multiprocessing.get_context("forkserver" if forks else "spawn")
+    arguments = (snapshot(), _threads(sharing), _thread_variables(sharing))
+    return ProcessPoolExecutor(workers, context, start, arguments)
+
+
+def _end(pool: ProcessPoolExecutor) -> None:
+    processes: dict[Any, Any] = dict(pool._processes or {})
+    pool.shutdown(wait=False, cancel_futures=True)
+    for process in processes.values():
+        process.terminate()
+    for process in processes.values():
+        process.join(10)
+        if process.is_alive():
+            process.kill()
 
 
 def _threads(workers: int) -> int:
@@ -139,9 +221,10 @@ def _environment(variables: Mapping[str, str]) -> Iterator[None]:
 
 @contextmanager
 def _without_main() -> Iterator[None]:
-    main = sys.modules["__main__"]
-    sys.modules["__main__"] = ModuleType("__main__")
-    try:
-        yield
-    finally:
-        sys.modules["__main__"] = main
+    with _MAIN_LOCK:  # or one thread would put back what another one has put there
+        main = sys.modules["__main__"]
+        sys.modules["__main__"] = ModuleType("__main__")
+        try:
+            yield
+        finally:
+            sys.modules["__main__"] = main

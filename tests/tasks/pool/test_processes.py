@@ -37,7 +37,7 @@ def test_eight_workers_two_of_them_killed_do_every_task_once(url, name, tmp_path
     pool = TaskManager(name, url)
     ids = pool.create_task(workers.definitions(TASKS))
     logs = [tmp_path / f"{number}.log" for number in range(8)]
-    processes = [workers.spawn("work", url, name, str(log), 3.0, 0.01) for log in logs]
+    processes = [workers.spawn("work", url, name, str(log), 8.0, 0.01) for log in logs]
     try:
         while pool.task_stat().get("done", 0) < TASKS // 2:
             assert all(process.poll() is None for process in processes), "a worker died by itself"
