@@ -39,9 +39,10 @@ def main() -> None:
         for name in given.rows or ROWS:
             what = ROWS[name]
             figures = what.measure(bench, what.quick if given.quick else what.size)
-            print(row(*cells(name, Measured.now(figures))), flush=True)
+            made = Measured.now(figures)
+            print(row(*cells(name, made)), flush=True)
             if given.write:
-                write_page(given.write, {name: Measured.now(figures)})
+                write_page(given.write, {name: made})
 
 
 if __name__ == "__main__":

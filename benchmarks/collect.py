@@ -107,7 +107,8 @@ def make(home: str, recorders: int, rows: int) -> Answer:
     for key, pred in predictions(recorders, rows):
         with R.start(experiment_name=EXPERIMENT, recorder_name=key):
             label = pred.rename(columns={"score": "label"})
-            R.save_objects(**{"pred.pkl": pred, "label.pkl": label})
+            objects: dict[str, Any] = {"pred.pkl": pred, "label.pkl": label}
+            R.save_objects(**objects)
     return {}
 
 
@@ -133,7 +134,7 @@ def with_collector(side: str, home: str) -> Answer:
     os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"
     at = workflow(side, home)
 
-    def collected() -> pd.DataFrame:
+    def collected() -> Any:
         collector = at.RecorderCollector(
             EXPERIMENT, at.RollingGroup(), rec_key_func=lambda r: ("model", r.name)
         )

@@ -144,7 +144,7 @@ def update_models(side: str, home: str, provider: str) -> Answer:
     started = time.perf_counter()
     tool.update_online_pred()
     seconds = time.perf_counter() - started
-    scores = {}
+    scores: dict[str, pd.Series[float]] = {}
     for recorder in tool.online_models():
         alpha = recorder.load_object("task")["model"]["kwargs"]["alpha"]
         scores[f"{alpha:.6f}"] = recorder.load_object("pred.pkl")["score"]

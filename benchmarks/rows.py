@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from benchmarks import backfill, collect, online, rolls
@@ -37,7 +37,7 @@ class Row:
         return self.title.format(**vars(self.size))
 
 
-_LARGE = {"instruments": 300, "days": 2000, "rolls": 40}
+_LARGE = rolls.Rolls(300, 2000, 40)
 _TINY = rolls.Rolls(3, 220, 2)
 
 ROWS = {
@@ -52,22 +52,22 @@ ROWS = {
         "the same with LightGBM, 60 rounds",
         rolls.fresh,
         rolls.Rolls(50, 1200, 20, "lightgbm"),
-        rolls.Rolls(3, 220, 2, "lightgbm"),
+        replace(_TINY, model="lightgbm"),
         faster=5,
     ),
     "cached": Row(
         "{rolls} rolls, {instruments} instruments × {days:,} days, ridge; "
         "Qlib with its handler cached to a file, both warm",
         rolls.warm,
-        rolls.Rolls(**_LARGE),
+        _LARGE,
         _TINY,
         faster=2.5,
     ),
     "uncached": Row(
         "the same, nothing cached",
         rolls.fresh,
-        rolls.Rolls(**_LARGE, by_qlib=2),
-        rolls.Rolls(3, 220, 2, by_qlib=1),
+        replace(_LARGE, by_qlib=2),
+        replace(_TINY, by_qlib=1),
         faster=15,
     ),
     "overhead": Row(
@@ -81,7 +81,7 @@ ROWS = {
         "peak memory of the process tree (PSS), {rolls} rolls, {instruments} instruments × "
         "{days:,} days, ridge, both warm",
         rolls.memory,
-        rolls.Rolls(**_LARGE),
+        _LARGE,
         _TINY,
         most=2,
         unit="copies",
