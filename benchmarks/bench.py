@@ -96,6 +96,9 @@ def check_same(theirs: str, ours: str) -> None:
 
 
 def check_close(theirs: Any, ours: Any) -> None:
-    """Make sure that the numbers of the two sides agree."""
-    if not np.allclose(theirs, ours, atol=1e-6, equal_nan=True):
+    """Make sure that the numbers of the two sides agree.
+
+    A ridge of 32-bit floats depends in its last digits on the threads that solve it.
+    """
+    if not np.allclose(theirs, ours, atol=1e-5, equal_nan=True):
         raise SystemExit("the two sides give other numbers: the times mean nothing")
