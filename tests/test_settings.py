@@ -80,3 +80,29 @@ def test_a_relative_home_is_fixed_when_it_is_set(monkeypatch, tmp_path):
     settings = wf_dagster.init(home="here")
     monkeypatch.chdir("/")
     assert settings.home == Path(tmp_path, "here")
+
+
+@pytest.mark.parametrize(
+    ("task_url", "expected"),
+    [
+        ("mongodb://db:27017/", "mongodb://db:27017/rolling_db"),
+        ("mongodb://db", "mongodb://db/rolling_db"),
+        # without its database in the address, a login is looked up in the one that was there
+        ("mongodb://me:pw@db/users", "mongodb://me:pw@db/rolling_db?authSource=users"),
+        ("mongodb://db/?replicaSet=r", "mongodb://db/rolling_db?replicaSet=r"),
+        ("mongodb://db/a?authSource=b", "mongodb://db/rolling_db?authSource=b"),
+    ],
+)
+def test_qlibs_mongo_is_the_task_store_unless_there_is_another(task_url, expected):
+    mongo = {"task_url": task_url, "task_db_name": "rolling_db"}
+    settings = wf_dagster.init(qlib_options={"mongo": mongo})
+    assert settings.resolved_task_store() == expected
+    settings = wf_dagster.init(qlib_options={"mongo": mongo}, task_store="postgresql://db/tasks")
+    assert settings.resolved_task_store() == "postgresql://db/tasks"
+
+
+@pytest.mark.parametrize("mongo", [{"task_url": "mongodb://db"}, "mongodb://db", {"task_url": 1}])
+def test_half_of_qlibs_mongo_is_refused(mongo):
+    settings = wf_dagster.init(qlib_options={"mongo": mongo})
+    with pytest.raises(SettingsError, match=r"task_url and a task_db_name.*WF_TASK_STORE"):
+        settings.resolved_task_store()

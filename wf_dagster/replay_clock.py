@@ -8,10 +8,11 @@ from typing import Any
 
 import pandas as pd
 
-from wf_dagster.calendars import to_day
+from wf_dagster.calendars import calendar_name, to_day
 from wf_dagster.data import price_source
 from wf_dagster.data.sources import FrameSource
 from wf_dagster.errors import DataError, OnlineError
+from wf_dagster.interop import qlib_sessions
 from wf_dagster.settings import get_settings
 
 _DAY = "%Y-%m-%d"
@@ -59,7 +60,7 @@ class ReplayClock:
             OnlineError: Neither a first day nor a clock, or there are no prices then.
             CalendarError: ``first`` is no date.
         """
-        days = _all_sessions()
+        days = all_sessions()
         shown = self.shown()
         if first is None and shown is None:
             raise OnlineError(
@@ -81,9 +82,17 @@ class ReplayClock:
         return chosen[:count]
 
 
-def _all_sessions() -> pd.DatetimeIndex:
-    """The sessions with prices, those that the clock hides too."""
+def all_sessions() -> pd.DatetimeIndex:
+    """The sessions with prices, those that the clock hides too.
+
+    Raises:
+        DataError: The price source of the settings cannot be replayed.
+    """
+    as_of = get_settings().as_of or None
+    if calendar_name() == "qlib":
+        days = qlib_sessions()
+        return days if as_of is None else days[days <= to_day(as_of)]
     source = price_source(None)
     if not isinstance(source, FrameSource):
         raise DataError(f"{source!r} cannot be replayed: it has not all its prices in one frame")
-    return source.at(get_settings().as_of or None).sessions()
+    return source.at(as_of).sessions()

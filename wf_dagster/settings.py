@@ -9,7 +9,7 @@ from contextvars import ContextVar
 from datetime import date
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -40,7 +40,8 @@ class Settings(BaseSettings):
         tracking_uri: MLflow tracking URI; default a SQLite file in ``home``.
         artifact_location: Where new experiments put their artifacts; default ``home/artifacts``
             for a database URI, the server's own place for an HTTP URI.
-        task_store: URL of the task pool; default a SQLite file in ``home``.
+        task_store: URL of the task pool; default what ``qlib.init(mongo=...)`` was given, else a
+            SQLite file in ``home``.
         prices: ``"sample"`` or the path of a Parquet or CSV file, or of a folder of them.
         as_of: Replay date; rows after it are hidden.
         replay_clock: A file that holds a replay date, which may move on while processes run;
@@ -148,8 +149,9 @@ class Settings(BaseSettings):
         return (self.home / "artifacts").as_uri()
 
     def resolved_task_store(self) -> str:
-        """The task pool's URL in use: the setting, or the SQLite file in ``home``."""
-        return self.task_store or f"sqlite:///{self.home / 'tasks.db'}"
+        """The task pool's URL in use: the setting, Qlib's ``mongo``, or the file in ``home``."""
+        mongo = _mongo_url(self.qlib_options.get("mongo"))
+        return self.task_store or mongo or f"sqlite:///{self.home / 'tasks.db'}"
 
     def make_home(self) -> Path:
         """Create ``home`` and prove that it can be written.
@@ -167,6 +169,25 @@ class Settings(BaseSettings):
                 "folder you may write with wf_dagster.init(home=...) or WF_HOME"
             ) from error
         return self.home
+
+
+def _mongo_url(given: Any) -> str:
+    """The address of a task pool that ``qlib.init`` takes in two parts."""
+    if not given:
+        return ""
+    try:
+        parts = urlsplit(given["task_url"])
+        name = quote(given["task_db_name"], safe="")
+    except (AttributeError, KeyError, TypeError) as error:
+        raise SettingsError(
+            "qlib.init(mongo=...) needs a task_url and a task_db_name: give both, or set the task "
+            "pool with wf_dagster.init(task_store=...) or WF_TASK_STORE"
+        ) from error
+    # without its database in the address, a login is looked up there
+    login = parts.path.strip("/")
+    source = f"authSource={login}" if login and "authSource=" not in parts.query else ""
+    query = "&".join(filter(None, (parts.query, source)))
+    return str(parts._replace(path=f"/{name}", query=query).geturl())
 
 
 def _is_date(text: str) -> bool:

@@ -13,7 +13,8 @@ import pickle
 import sys
 from pathlib import Path
 
-from tests.interop.qlib_tasks import ROLLINGS
+from tests.interop.provider import grow
+from tests.interop.qlib_tasks import ROLLINGS, UPDATED, UPDATED_FROM
 
 GRID = [
     (step, rtype, trunc)
@@ -32,14 +33,17 @@ def main(folder: Path, panel: str) -> None:
         "module_path": "qlib.workflow.expm",
         "kwargs": {"uri": f"sqlite:///{folder}/{panel}.db", "default_exp_name": "Experiment"},
     }
-    uri = str(folder / panel)
+    options = {"region": "us", "kernels": 1, "logging_level": 40, "exp_manager": manager}
     with contextlib.redirect_stdout(io.StringIO()):
-        qlib.init(provider_uri=uri, region="us", kernels=1, logging_level=40, exp_manager=manager)
+        qlib.init(provider_uri=str(folder / panel), **options)
         answers = {name: rolling(*rest) for name, (of, *rest) in ROLLINGS.items() if of == panel}
         if panel == "seeded":
             answers["trained_by_qlib"] = trained()
             answers["segments"] = [segments(*case) for case in GRID]
             answers["ensembles"] = ensembles(answers)
+            grow(folder / "grown", UPDATED_FROM)
+            qlib.init(provider_uri=str(folder / "grown"), **options)
+            answers |= {name: updated(name, folder / "grown") for name in UPDATED}
     (folder / f"{panel}.pkl").write_bytes(pickle.dumps(answers))
 
 
@@ -77,6 +81,28 @@ def trained() -> list[dict]:
         {"pred": recorder.load_object("pred.pkl"), "metrics": recorder.list_metrics()}
         for recorder in recorders
     ]
+
+
+def updated(name: str, provider: Path) -> dict:
+    """A model that was put online and updated; one that was trained likewise is left alone."""
+    from qlib.data.cache import H
+    from qlib.model.trainer import TrainerR
+    from qlib.workflow.online.update import LabelUpdater
+    from qlib.workflow.online.utils import OnlineToolR
+
+    grow(provider, UPDATED_FROM)
+    H.clear()
+    TrainerR(f"{name}_left")([UPDATED[name]])
+    (recorder,) = TrainerR(name)([UPDATED[name]])
+    before = [recorder.load_object(file) for file in ("pred.pkl", "label.pkl")]
+    grow(provider)
+    H.clear()
+    tool = OnlineToolR(name)
+    tool.reset_online_tag(recorder)
+    tool.update_online_pred()
+    LabelUpdater(recorder).update()
+    after = [recorder.load_object(file) for file in ("pred.pkl", "label.pkl")]
+    return {"before": before, "after": after}
 
 
 def segments(step: int, rtype: str, trunc: int | None) -> list[dict]:

@@ -69,6 +69,14 @@ def seeded_panel(instruments: int = 8, days: int = 420, seed: int = 11) -> pd.Da
     return _stacked(frames)
 
 
+def grow(folder: Path, last: str | None = None) -> Path:
+    """Write the seeded panel up to a session, or all of it."""
+    panel = seeded_panel()
+    if last is not None:
+        panel = panel[panel.index.get_level_values("datetime") <= last]
+    return write_provider(folder, panel)
+
+
 def sample_panel(instruments: int = 8, start: str = "2018-01-02", end: str = "2020-06-30"):
     """The sample prices, with bars made around their closes."""
     from wf_dagster.data import SamplePrices

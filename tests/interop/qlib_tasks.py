@@ -161,6 +161,21 @@ def alpha158_template() -> dict[str, Any]:
     return task(ridge(), alpha("Alpha158", "2019-02-01", "2020-08-11", fit), SEEDED)
 
 
+def window() -> dict[str, Any]:
+    return {"class": "Window", "module_path": "tests.interop.window_model", "kwargs": {}}
+
+
+def growing_template(model: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
+    """One whose handler takes all there is."""
+    return task(model, few_expressions("2019-02-01", None, SEEDED["train"]), SEEDED, **kwargs)
+
+
+UPDATED_FROM = "2020-06-30"  # the last session when they are trained
+UPDATED = {
+    "updated_ridge": growing_template(ridge()),
+    "updated_window": growing_template(window(), dataset="TSDatasetH", step_len=5),
+}
+
 # name: (panel, template, step, rtype)
 ROLLINGS = {
     "seeded_ridge_sliding": ("seeded", seeded_template(ridge()), 10, "sliding"),

@@ -103,6 +103,29 @@ if __name__ == "__main__":
     assert not (tmp_path / "mlruns").exists()
 
 
+@pytest.mark.parametrize(
+    ("named", "expected"),
+    [
+        ({}, "mongodb://db:27017/rolling_db"),
+        ({"WF_TASK_STORE": "sqlite:////t.db"}, "sqlite:////t.db"),
+    ],
+)
+def test_the_users_own_mongo_is_the_task_store_unless_the_settings_name_one(
+    named, expected, seeded, tmp_path
+):
+    code = (
+        "import qlib\n"
+        "from wf_dagster import get_settings\n"
+        "from wf_dagster.interop import follow_user\n"
+        "follow_user()\n"  # which does nothing before
+        "mongo = {'task_url': 'mongodb://db:27017/', 'task_db_name': 'rolling_db'}\n"
+        f"qlib.init(provider_uri={str(seeded)!r}, region='us', mongo=mongo)\n"
+        "follow_user()\n"
+        "print(get_settings().resolved_task_store())"
+    )
+    assert run(code, tmp_path, **named).split()[-1] == expected
+
+
 def test_nothing_of_qlibs_is_imported_before_a_task_needs_it(tmp_path):
     code = (
         "import sys, wf_dagster\nfrom wf_dagster import *\n"

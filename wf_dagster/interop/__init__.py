@@ -10,9 +10,23 @@ from typing import TYPE_CHECKING, Any
 from wf_dagster.settings import get_settings
 
 if TYPE_CHECKING:
-    from wf_dagster.calendars import TradingCalendar
+    import pandas as pd
 
-__all__ = ["as_frames", "in_use", "is_qlib", "modules", "names_qlib", "prepare", "qlib_calendar"]
+    from wf_dagster.calendars import TradingCalendar
+    from wf_dagster.interop.provider import QlibData
+
+__all__ = [
+    "as_frames",
+    "data_of_qlib",
+    "follow_user",
+    "in_use",
+    "is_qlib",
+    "modules",
+    "names_qlib",
+    "prepare",
+    "qlib_calendar",
+    "qlib_sessions",
+]
 
 
 def names_qlib(task: Any) -> bool:
@@ -43,6 +57,18 @@ def in_use() -> bool:
     settings = get_settings()
     if settings.qlib_provider_uri or settings.qlib_options.get("provider_uri"):
         return True
+    return _initialised_by_user()
+
+
+def follow_user() -> None:
+    """Take over into the settings what the user's own ``qlib.init`` said, if it was called."""
+    if _initialised_by_user():
+        from wf_dagster.interop.session import ensure
+
+        ensure()
+
+
+def _initialised_by_user() -> bool:
     if "qlib.config" not in sys.modules:
         return False
     from wf_dagster.interop.session import initialised_by_user
@@ -80,3 +106,27 @@ def qlib_calendar() -> TradingCalendar:
     from wf_dagster.interop.calendar import read_calendar
 
     return read_calendar()
+
+
+def qlib_sessions() -> pd.DatetimeIndex:
+    """The sessions of which Qlib has data, those that a replay date hides too.
+
+    Raises:
+        CalendarError: The provider has no daily calendar.
+        SettingsError: The settings name data that are not there.
+    """
+    from wf_dagster.interop.calendar import known_sessions
+
+    return known_sessions()
+
+
+def data_of_qlib() -> QlibData:
+    """Qlib's data, which say their version and their content.
+
+    Raises:
+        SettingsError: The settings name data that are not there.
+    """
+    from wf_dagster.interop.provider import QlibData
+    from wf_dagster.interop.session import provider_uri
+
+    return QlibData(provider_uri())

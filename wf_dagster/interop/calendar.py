@@ -11,7 +11,7 @@ import pandas as pd
 from wf_dagster.calendars import TradingCalendar, to_day
 from wf_dagster.errors import CalendarError
 from wf_dagster.interop.provider import DEFAULT, folders_of, frequencies
-from wf_dagster.interop.session import ensure
+from wf_dagster.interop.session import provider_uri
 from wf_dagster.settings import get_settings
 
 _FREQ = "day"
@@ -19,10 +19,20 @@ _FREQ = "day"
 
 def read_calendar() -> TradingCalendar:
     """The daily calendar; it is read again when its files have changed."""
-    from qlib.config import C
+    sessions, known = _read()
+    last = known[-1]
+    if date := get_settings().replay_date():
+        last = min(last, to_day(date))
+    return TradingCalendar(sessions, last)
 
-    ensure()
-    folders = folders_of(C["provider_uri"])
+
+def known_sessions() -> pd.DatetimeIndex:
+    """The sessions of which there are data, whatever the replay date."""
+    return _read()[1]
+
+
+def _read() -> tuple[pd.DatetimeIndex, pd.DatetimeIndex]:
+    folders = folders_of(provider_uri())
     folder = folders.get(_FREQ) or folders.get(DEFAULT)
     if folder is not None and _FREQ not in frequencies(folder):
         there = ", ".join(frequencies(folder)) or "none"
@@ -30,14 +40,11 @@ def read_calendar() -> TradingCalendar:
             f"the data in {str(folder)!r} have no daily calendar (there are: {there}): set another "
             "qlib_provider_uri (WF_QLIB_PROVIDER_URI), or calendar (WF_CALENDAR) to an exchange"
         )
-    sessions, last = _sessions(folder, _stamps(folder))
-    if date := get_settings().replay_date():
-        last = min(last, to_day(date))
-    return TradingCalendar(sessions, last)
+    return _sessions(folder, _stamps(folder))
 
 
 @lru_cache(maxsize=4)
-def _sessions(folder: Path | None, _stamps: Any) -> tuple[pd.DatetimeIndex, pd.Timestamp]:
+def _sessions(folder: Path | None, _stamps: Any) -> tuple[pd.DatetimeIndex, pd.DatetimeIndex]:
     from qlib.data import D
     from qlib.data.cache import H
 
@@ -45,7 +52,7 @@ def _sessions(folder: Path | None, _stamps: Any) -> tuple[pd.DatetimeIndex, pd.T
     known = pd.DatetimeIndex(D.calendar(freq=_FREQ))
     ahead = folder is None or (folder / "calendars" / f"{_FREQ}_future.txt").exists()
     sessions = pd.DatetimeIndex(D.calendar(freq=_FREQ, future=True)) if ahead else known
-    return sessions.union(known), known[-1]
+    return sessions.union(known), known
 
 
 def _stamps(folder: Path | None) -> tuple[Any, ...]:

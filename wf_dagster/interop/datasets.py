@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import logging
 import pickle
 import time
 from collections import Counter
@@ -19,11 +20,13 @@ from qlib.utils import class_casting
 from wf_dagster.calendars import pair
 from wf_dagster.errors import DataError
 from wf_dagster.interop.computed import Spread
+from wf_dagster.interop.hidden import replay_date
 from wf_dagster.interop.processed import fill_processed, keep_processed
 from wf_dagster.interop.raw import from_cache, is_plain
 from wf_dagster.tasks import canonical_json, init_instance
 from wf_dagster.tasks.config import find_class
 
+_log = logging.getLogger(__name__)
 _HANDLER = "dataset.kwargs.handler"
 _OWN_TO_A_ROLL = ("end_time", "fit_start_time", "fit_end_time")
 _PICKLE_TROUBLE = (AttributeError, EOFError, ImportError, KeyError, TypeError, ValueError)
@@ -38,6 +41,7 @@ def make_dataset(config: Any) -> Any:
     """
     handler = _handler_config(config)
     if handler is None:
+        _warn_of_later_rows(config)
         with _told(config):
             made = init_instance(config, where="dataset")
     else:
@@ -56,7 +60,12 @@ def make_handler(config: Mapping[str, Any]) -> Any:
     """The handler that a configuration describes, its raw data from the cache where possible."""
     empty = _without_data(config)
     if empty is None:
-        return init_instance(config, where=_HANDLER)
+        if replay_date() is None:
+            return init_instance(config, where=_HANDLER)
+        empty = _without_data(config, any_loader=True)
+        if empty is None:
+            _warn_of_later_rows(config)
+            return init_instance(config, where=_HANDLER)
     if not fill_processed(empty):
         with from_cache(empty):
             empty.setup_data()
@@ -67,6 +76,7 @@ def reload(dataset: Any) -> None:
     """Read a loaded dataset's data, with its processors as they were fitted."""
     handler = getattr(dataset, "handler", None)
     if not isinstance(handler, DataHandler):
+        _warn_of_later_rows(type(dataset).__name__)
         dataset.setup_data()
         return
     fitted = isinstance(handler, DataHandlerLP)
@@ -142,7 +152,16 @@ def _handler_config(config: Any) -> dict[str, Any] | None:
     return {**handler, "kwargs": dict(handler.get("kwargs") or {})}
 
 
-def _without_data(config: Mapping[str, Any]) -> Any:
+def _warn_of_later_rows(config: Any) -> None:
+    """Say that a replay date has no power over what loads its data by itself."""
+    if date := replay_date():
+        named = config.get("class", config) if isinstance(config, Mapping) else config
+        _log.warning(
+            "%s loads its data by itself: the replay date %s hides none of them", named, date.date()
+        )
+
+
+def _without_data(config: Mapping[str, Any], *, any_loader: bool = False) -> Any:
     """The handler before it loads data; ``None`` where it has to be left to Qlib."""
     kind = find_class(config, where=_HANDLER)
     if not (isinstance(kind, type) and issubclass(kind, DataHandler)):
@@ -154,7 +173,7 @@ def _without_data(config: Mapping[str, Any]) -> Any:
         handler = kind(**copy.deepcopy(config["kwargs"]), init_data=False)
     except Exception:  # it takes no init_data, or works with its data as it is made
         return None
-    return handler if is_plain(handler.data_loader) else None
+    return handler if any_loader or is_plain(handler.data_loader) else None
 
 
 def _check_times(handler: Mapping[str, Any], segments: Mapping[str, Any]) -> None:

@@ -15,7 +15,8 @@ from wf_dagster.data import cache
 from wf_dagster.data.panel import digest
 from wf_dagster.interop.definition import NotPlainError, environment, of_object
 from wf_dagster.interop.frames import UnsuitableError, to_frame, to_tables
-from wf_dagster.interop.raw import current_version, from_cache, raw_key
+from wf_dagster.interop.hidden import replay_date
+from wf_dagster.interop.raw import current_version, from_cache, is_plain, raw_key
 from wf_dagster.interop.storage import RowsFirst
 from wf_dagster.safe_pickle import loads
 
@@ -26,6 +27,8 @@ _PARTS = ("shared_processors", "infer_processors", "learn_processors")
 def processed_key(empty: Any) -> str | None:
     """A name for the processed data of a handler that has none yet; ``None`` if it has no name."""
     kind = type(empty)
+    if not is_plain(empty.data_loader):
+        return None
     if not isinstance(empty, DataHandlerLP) or any(
         getattr(kind, name) is not getattr(DataHandlerLP, name) for name in _AS_QLIB
     ):
@@ -33,7 +36,7 @@ def processed_key(empty: Any) -> str | None:
     try:
         raw = raw_key(empty.data_loader, kind, empty.instruments, empty.start_time, empty.end_time)
         processors = {part: [of_object(p) for p in getattr(empty, part)] for part in _PARTS}
-        options = [str(empty.end_time), empty.process_type, empty.drop_raw]
+        options = [str(empty.end_time), empty.process_type, empty.drop_raw, str(replay_date())]
         return "qlib-processed-" + digest([raw, environment(), processors, options])
     except NotPlainError:
         return None

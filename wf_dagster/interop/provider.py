@@ -9,9 +9,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
+
 from wf_dagster.errors import DataError, SettingsError
+from wf_dagster.settings import get_settings
 
 DEFAULT = "__DEFAULT_FREQ"  # Qlib's key for the folder of all frequencies
+_DAY = "day"
 _REMOTE = re.compile(r"^[^/\\]{2,}:.+")  # host:/folder, but not C:\folder
 _PARTS = ("calendars", "instruments", "features", "financial")
 
@@ -78,6 +83,41 @@ def data_version(provider_uri: Any) -> str:
             for line in _files(folder / part):
                 digest.update(line.encode())
     return digest.hexdigest()
+
+
+class QlibData:
+    """Qlib's data on disk, as something that moves on.
+
+    Args:
+        provider_uri: Where they are.
+    """
+
+    def __init__(self, provider_uri: Any) -> None:
+        self.provider_uri = provider_uri
+
+    def version(self) -> str:
+        """Changes when any file changes, and with the replay date."""
+        return f"{data_version(self.provider_uri)}@{get_settings().replay_date()}"
+
+    def content(self, until: pd.Timestamp) -> str:
+        """Identifies the daily values up to a session; the same when later ones come."""
+        digest = hashlib.sha256()
+        for folder in folders_of(self.provider_uri).values():
+            calendar = folder / "calendars" / f"{_DAY}.txt"
+            if not calendar.exists():
+                continue
+            days = np.array(calendar.read_text().split(), dtype="datetime64[D]")
+            there = int(np.searchsorted(days, np.datetime64(until, "D"), side="right"))
+            for file in sorted((folder / "features").glob(f"*/*.{_DAY}.bin")):
+                values = np.fromfile(file, dtype="<f4")
+                if not len(values):
+                    continue
+                start, rest = values[:1], values[1:][: max(there - int(values[0]), 0)]
+                known = np.flatnonzero(~np.isnan(rest))
+                if len(known):  # what is empty at the end is written when a later day comes
+                    name = f"{file.parent.name}/{file.name}"
+                    digest.update(name.encode() + start.tobytes() + rest[: known[-1] + 1].tobytes())
+        return digest.hexdigest()[:16]
 
 
 def _files(folder: Path) -> list[str]:

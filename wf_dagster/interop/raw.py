@@ -17,6 +17,7 @@ from wf_dagster.errors import DataError
 from wf_dagster.interop.computed import Spread, computed
 from wf_dagster.interop.definition import NotPlainError, environment, loaded_by, plain
 from wf_dagster.interop.frames import UnsuitableError, to_frame, to_table
+from wf_dagster.interop.hidden import HidingLoader, hide, replay_date
 from wf_dagster.interop.provider import check_folders, check_frequency, data_version, folders_of
 
 _seen: dict[str, str] = {}
@@ -26,16 +27,18 @@ _seen: dict[str, str] = {}
 def from_cache(handler: Any, until: Any = None, spread: Spread | None = None) -> Iterator[None]:
     """Inside the block a handler's loader takes raw data from the cache, if it is a plain one.
 
+    What a replay date hides is not there.
+
     Args:
         handler: A data handler of Qlib's.
         until: Where data have to be computed, compute them up to this date at least.
         spread: Calls a function for each of many items, in several processes.
     """
     loader = handler.data_loader
-    if not is_plain(loader):
-        yield
-        return
-    handler.data_loader = _CachedLoader(loader, type(handler), until, spread)
+    if is_plain(loader):
+        handler.data_loader = _CachedLoader(loader, type(handler), until, spread)
+    elif replay_date() is not None:
+        handler.data_loader = HidingLoader(loader)
     try:
         yield
     finally:
@@ -70,7 +73,10 @@ class _CachedLoader(DataLoader):  # type: ignore[misc]
     def load(
         self, instruments: Any = None, start_time: Any = None, end_time: Any = None
     ) -> pd.DataFrame:
-        """The raw data, as the plain loader gives them."""
+        """The raw data, as the plain loader gives them, without what a replay date hides."""
+        return hide(self._known(instruments, start_time, end_time), self._inner)
+
+    def _known(self, instruments: Any, start_time: Any, end_time: Any) -> pd.DataFrame:
         check_request(self._inner, instruments)
         version = current_version()
         try:
@@ -95,7 +101,7 @@ class _CachedLoader(DataLoader):  # type: ignore[misc]
                 table = cache.get(f"{key}.{_name(until)}", compute)
             except UnsuitableError as given:
                 return given.frame if end is None else given.frame.loc[:end]
-        return to_frame(table, end=end)
+        return to_frame(table, end=min(filter(None, (end, replay_date())), default=None))
 
 
 def raw_key(loader: Any, handler: type, instruments: Any, start: Any, end: Any) -> str:

@@ -58,6 +58,12 @@ def ensure() -> None:
         install()
 
 
+def provider_uri() -> Any:
+    """Where Qlib's data are, once it is initialised."""
+    ensure()
+    return _config()["provider_uri"]
+
+
 def initialised_by_user() -> bool:
     """Whether the user's own ``qlib.init`` is in force."""
     config = sys.modules["qlib.config"].C if "qlib.config" in sys.modules else None

@@ -10,7 +10,7 @@ from functools import lru_cache
 
 import pandas as pd
 
-from wf_dagster.calendars import TradingCalendar
+from wf_dagster.calendars import TradingCalendar, calendar_name
 from wf_dagster.errors import CalendarError
 from wf_dagster.online.quality import Finding
 from wf_dagster.settings import get_settings
@@ -129,4 +129,6 @@ def exchange_closes(name: str, year: int) -> pd.Series:
 def _stands_still() -> bool:
     """Whether time is what the prices show: they are replayed, or the sample, which has an end."""
     settings = get_settings()
-    return bool(settings.replay_date()) or settings.prices == "sample"
+    return bool(settings.replay_date()) or (
+        settings.prices == "sample" and calendar_name() != "qlib"
+    )

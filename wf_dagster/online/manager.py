@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -13,24 +12,22 @@ import pandas as pd
 from typing_extensions import Self
 
 from wf_dagster.calendars import default_calendar
-from wf_dagster.collect import AverageEnsemble, MergeCollector
 from wf_dagster.errors import CollectError, OnlineError, TrainingError
 from wf_dagster.online import signals as sent
 from wf_dagster.online.ledger import OnlineLedger
 from wf_dagster.online.pickled import pickled, unpickled
 from wf_dagster.online.routine import Routine
+from wf_dagster.online.sender import SignalSender
 from wf_dagster.online.sessions import as_of, every, session_at
 from wf_dagster.online.strategy import OnlineStrategy, RollingStrategy
 from wf_dagster.progress import progress_bar
 from wf_dagster.training import Trainer, TrainerR
 
-_log = logging.getLogger(__name__)
-
 _DAY = "%Y-%m-%d"
 Kwargs = Mapping[str, Any] | None
 
 
-class OnlineManager:
+class OnlineManager(SignalSender):
     """Keeps the online models of one strategy or several current, session by session.
 
     At each session, after its close: tasks that are due are trained, models switched, predictions
@@ -47,7 +44,9 @@ class OnlineManager:
         trainer: Trains their tasks; default :class:`TrainerR`.
         begin_time: The session to begin with; default the last one with prices.
         freq: ``"day"``.
-        name: Experiment that keeps the signals; ``None`` when they are made elsewhere.
+        name: Experiment that keeps the signals; ``None`` when they are made elsewhere. Where
+            ``"signals"`` keeps those of others, the default is ``"signals of "`` and the name of
+            the first strategy.
 
     Attributes:
         cur_time: The last session that was worked through; before the first, ``begin_time``.
@@ -61,9 +60,6 @@ class OnlineManager:
         >>> signals = manager.simulate("2022-12-01")  # doctest: +SKIP
     """
 
-    STATUS_SIMULATING = "simulating"
-    STATUS_ONLINE = "online"
-
     def __init__(
         self,
         strategies: OnlineStrategy | Sequence[OnlineStrategy],
@@ -71,7 +67,7 @@ class OnlineManager:
         begin_time: Any = None,
         freq: str = "day",
         *,
-        name: str | None = "signals",
+        name: str | None = sent.SIGNALS,
     ) -> None:
         if freq != "day":
             raise OnlineError(f"freq {freq!r} is not known: sessions are days, use 'day'")
@@ -282,105 +278,6 @@ class OnlineManager:
         sessions = default_calendar().between(min(worked), now)
         return [session for session in sessions if session > min(worked)] or [now]
 
-    # signals
-
-    def get_collector(self, **kwargs: Any) -> MergeCollector:
-        """Collects the predictions of all strategies.
-
-        Args:
-            **kwargs: Arguments of the strategies' ``get_collector``.
-        """
-        collectors = {s.name_id: s.get_collector(**kwargs) for s in self.strategies}
-        return MergeCollector(collectors)
-
-    def prepare_signals(
-        self, prepare_func: Callable[[Any], Any] | None = None, over_write: bool = False
-    ) -> Any:
-        """Make the signals up to the current session.
-
-        Args:
-            prepare_func: Makes them of what :meth:`get_collector` collects; default
-                :class:`AverageEnsemble`. One with a true attribute ``by_day`` is given only the
-                days that are new.
-            over_write: Make all of them anew. Otherwise those of earlier sessions stay as they
-                were sent, and only the last one is made again.
-
-        Returns:
-            The new signals.
-
-        Raises:
-            CollectError: No model has predictions.
-        """
-        first = None
-        if self.signals is not None and not over_write:
-            first = sent.days_of(self.signals).max()
-        made = self._prepare(first, prepare_func)
-        self._keep()
-        return made
-
-    def get_signals(self) -> Any:
-        """The signals: rows ``(datetime, instrument)``, sorted, each once; ``None`` before any."""
-        return self.signals
-
-    def _recall(self) -> None:
-        """Go on from the signals that were sent, whichever manager has sent them."""
-        if self.name is None or self.status == self.STATUS_SIMULATING:
-            return
-        kept = sent.kept_signals(self.name, self._names())
-        if kept is not None and any(self._worked(s) is not None for s in self.strategies):
-            self.signals = kept
-
-    def _send(
-        self,
-        first: pd.Timestamp,
-        prepare_func: Callable[[Any], Any] | None = None,
-        over_write: bool = False,
-    ) -> None:
-        if self.name is None:
-            return
-        before = self.signals
-        if before is None or over_write:
-            start = None
-        else:  # a session that was missed before, or whose signals were never sent
-            start = min(first, sent.days_of(before).max() + pd.Timedelta(days=1))
-        try:
-            self._prepare(start, prepare_func)
-        except CollectError as error:
-            _log.warning("no signals at %s: %s", self.cur_time.date(), error)
-            return
-        if before is None or not before.equals(self.signals):
-            self._keep()
-
-    def _prepare(self, first: pd.Timestamp | None, prepare_func: Any) -> Any:
-        function = prepare_func or AverageEnsemble()
-        since = first if getattr(function, "by_day", False) else None
-        collected = sent.since(self._served(since)(), since)
-        if not collected:
-            if self.signals is None:
-                raise CollectError("no model has predictions: train the first tasks")
-            return self.signals.iloc[:0]
-        new = function(collected)
-        self.signals = sent.appended(self.signals, new, first)
-        return new if first is None else new[sent.days_of(new) >= first]
-
-    def _keep(self) -> None:
-        if self.name is not None and self.status == self.STATUS_ONLINE:
-            sent.keep_signals(self.name, self.signals, self._names())
-
-    def _served(self, since: pd.Timestamp | None) -> MergeCollector:
-        """Collects what models have predicted while they were online."""
-        return MergeCollector(
-            {
-                strategy.name_id: strategy.get_served(self.cur_time, since)
-                if isinstance(strategy, RollingStrategy)
-                else strategy.get_collector()
-                for strategy in self.strategies
-            }
-        )
-
-    def _names(self) -> list[str]:
-        return [strategy.name_id for strategy in self.strategies]
-
     # simulation
 
     def simulate(
@@ -469,7 +366,7 @@ class OnlineManager:
         strategies: OnlineStrategy | Sequence[OnlineStrategy],
         trainer: Trainer | None = None,
         *,
-        name: str = "signals",
+        name: str = sent.SIGNALS,
     ) -> Self:
         """A manager as the experiments of its strategies say: history, session and signals.
 
@@ -540,6 +437,9 @@ class OnlineManager:
             session = ledger.read().session
             return None if session is None else pd.Timestamp(session)
         return max((day for day, by in self.history.items() if strategy in by), default=None)
+
+    def _has_begun(self) -> bool:
+        return any(self._worked(strategy) is not None for strategy in self.strategies)
 
     def _check_past(self, strategy: OnlineStrategy, session: pd.Timestamp) -> None:
         worked = self._worked(strategy)

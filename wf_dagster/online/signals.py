@@ -13,6 +13,7 @@ from wf_dagster.errors import ObjectNotFoundError, OnlineError
 from wf_dagster.tracking import Recorder, find_recorders
 from wf_dagster.tracking.recorder import KIND_TAG
 
+SIGNALS = "signals"  # the experiment, unless another one is named
 KIND = "signals"
 FILE = "signals.pkl"
 STRATEGIES_TAG = "wf_strategies"  # whose signals they are
@@ -50,6 +51,23 @@ def appended(old: Any, new: Any, first: pd.Timestamp | None) -> Any:
     return merge([old[days_of(old) < days_of(fresh).min()], fresh])
 
 
+def place_of(experiment_name: str, strategies: Sequence[str]) -> str:
+    """The experiment of a manager's signals: the named one, or one of its own beside the default.
+
+    Args:
+        experiment_name: As the manager names it.
+        strategies: Names of its strategies.
+    """
+    if experiment_name != SIGNALS:
+        return experiment_name
+    own = f"{SIGNALS} of {strategies[0]}"
+    if _recorder(own) is None:
+        common = _recorder(SIGNALS)
+        if common is None or set(strategies) & set(_made_of(common).split(_SEPARATOR)):
+            return SIGNALS
+    return own
+
+
 def kept_signals(experiment_name: str, strategies: Sequence[str] | None = None) -> Any:
     """The signals that an experiment holds, as they were given to :func:`keep_signals`.
 
@@ -63,7 +81,7 @@ def kept_signals(experiment_name: str, strategies: Sequence[str] | None = None) 
     recorder = _recorder(experiment_name)
     if recorder is None:
         return None
-    made_of = recorder.list_tags().get(STRATEGIES_TAG, "")
+    made_of = _made_of(recorder)
     if strategies is not None and not set(strategies) & set(made_of.split(_SEPARATOR)):
         raise OnlineError(
             f"experiment {experiment_name!r} keeps the signals of "
@@ -92,6 +110,10 @@ def keep_signals(experiment_name: str, signals: Any, strategies: Sequence[str] =
     figures = {"rows": len(frame), "sessions": int(days_of(frame).nunique())}
     tags = {STRATEGIES_TAG: _SEPARATOR.join(strategies)} if strategies else {}
     return keep(experiment_name, KIND, {FILE: frame}, figures, tags)
+
+
+def _made_of(recorder: Recorder) -> str:
+    return str(recorder.list_tags().get(STRATEGIES_TAG, ""))
 
 
 def _recorder(experiment_name: str) -> Recorder | None:

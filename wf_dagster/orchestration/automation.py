@@ -13,9 +13,9 @@ from typing import Any, Literal
 
 import dagster as dg
 
-from wf_dagster.data import price_source
 from wf_dagster.errors import OnlineError
 from wf_dagster.orchestration.failures import shown_plainly
+from wf_dagster.orchestration.prices import prices_named
 
 Automation = Literal["manual", "declarative"]
 _LAUNCHED = (
@@ -35,7 +35,8 @@ def build_prices_asset(
 
     Args:
         key: Asset key, that of ``prices_key`` of :func:`build_rolling_assets`.
-        prices: The price source as a task names it; default that of the settings.
+        prices: The price source as a task names it, or ``"qlib"`` for Qlib's data; default that of
+            the settings.
         cron: When the automation looks at the prices (UTC).
         group_name: Dagster group.
         description: Shown on the asset.
@@ -51,7 +52,7 @@ def build_prices_asset(
     )
     def observed() -> dg.DataVersion:
         with shown_plainly():
-            version = price_source(prices).version()
+            version = prices_named(prices).version()
         return dg.DataVersion(version)
 
     return observed

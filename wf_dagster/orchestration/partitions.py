@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,10 +11,9 @@ import dagster as dg
 import pandas as pd
 
 from wf_dagster.calendars import TradingCalendar, default_calendar
-from wf_dagster.data import price_source
-from wf_dagster.data.sources import FrameSource
-from wf_dagster.errors import CalendarError
+from wf_dagster.errors import CalendarError, DataError
 from wf_dagster.orchestration.windows import windows_of
+from wf_dagster.replay_clock import all_sessions
 from wf_dagster.settings import get_settings
 from wf_dagster.tasks import Roll, RollingGen, Rolls
 
@@ -125,8 +125,7 @@ def _horizon(calendar: TradingCalendar) -> pd.Timestamp:
     age = pd.Timestamp.now("UTC").tz_localize(None) - calendar.last_session
     if age.days <= _FRESH:
         return calendar.sessions[-1]
-    source = price_source(None)
-    if get_settings().is_replaying() and isinstance(source, FrameSource):
-        # a replay ends where the prices do that it hides
-        return source.at(get_settings().as_of or None).last_session()
+    if get_settings().is_replaying():
+        with suppress(DataError):  # a replay ends where the prices do that it hides
+            return all_sessions()[-1]
     return calendar.last_session

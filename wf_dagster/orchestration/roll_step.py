@@ -191,13 +191,6 @@ class RollStep:
         """The online strategy of the same task."""
         return RollingStrategy(self.experiment, self.template, self.generator)
 
-    @property
-    def prices(self) -> Any:
-        """The price source that the task names; ``None`` for that of the settings."""
-        dataset = self.template["dataset"]
-        kwargs = dataset.get("kwargs") if isinstance(dataset, Mapping) else None
-        return (kwargs or {}).get("prices")
-
     def work(
         self,
         context: dg.AssetExecutionContext,

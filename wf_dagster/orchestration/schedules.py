@@ -95,7 +95,8 @@ def _session_of(tick: datetime, timezone: str) -> tuple[pd.Timestamp | None, str
     name = calendar_name()
     known = name != "prices" and today <= calendar.sessions[-1]
     if known and today not in calendar.sessions:
-        return None, f"{today:%Y-%m-%d} is no session of {name}"
+        where = "Qlib's calendar" if name == "qlib" else name
+        return None, f"{today:%Y-%m-%d} is no session of {where}"
     return None, (
         f"prices of {today:%Y-%m-%d} are not there yet, the last are of {last:%Y-%m-%d}: a "
         "later tick, or the new data sensor, takes them in"

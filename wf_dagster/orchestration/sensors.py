@@ -9,8 +9,6 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 
-from wf_dagster.data import price_source
-from wf_dagster.data.sources import PriceSource
 from wf_dagster.orchestration.failures import shown_plainly
 from wf_dagster.orchestration.online_runs import (
     ONLINE_RUN_TAG,
@@ -21,6 +19,7 @@ from wf_dagster.orchestration.online_runs import (
     request_key,
     run_going,
 )
+from wf_dagster.orchestration.prices import prices_of
 from wf_dagster.orchestration.rolling import RollingAssets
 from wf_dagster.tasks import why_not_due
 from wf_dagster.tracking import end_runs_of
@@ -65,17 +64,17 @@ def new_data_sensor(
 
 
 def _new_data(context: dg.SensorEvaluationContext, strategy: RollingAssets) -> Answer:
-    source = price_source(strategy.step.prices)
-    session, version = last_session(), source.version()
+    prices = prices_of(strategy.step.template)
+    session, version = last_session(), prices.version()
     day = f"{session:%Y-%m-%d}"
     seen: dict[str, str] = json.loads(context.cursor or "{}")
     if seen.get("version") == version and seen.get("session") == day:
         return dg.SkipReason(f"no prices after {day}, and those before have not changed")
     if run := run_going(context.instance, strategy):
         return dg.SkipReason(f"run {run} is bringing {strategy.name} up to date")
-    content = _content(source, session)
+    content = prices.content(session)
     now = {"session": day, "version": version, "content": content}
-    restated = bool(seen) and _content(source, pd.Timestamp(seen["session"])) != seen["content"]
+    restated = bool(seen) and prices.content(pd.Timestamp(seen["session"])) != seen["content"]
     if restated or _is_owed(context.instance, strategy, seen.get("restated")):
         now["restated"] = content
         key: str | None = f"{strategy.name}:{day}:restated:{content}"
@@ -97,12 +96,6 @@ def _is_owed(instance: dg.DagsterInstance, strategy: RollingAssets, restated: st
     tags = {ONLINE_RUN_TAG: strategy.name, RESTATED_TAG: restated}
     success = dg.RunsFilter(tags=tags, statuses=[dg.DagsterRunStatus.SUCCESS])
     return not instance.get_runs(success, limit=1)
-
-
-def _content(source: PriceSource, until: pd.Timestamp) -> str:
-    """Identifies the prices up to a session; the same when later ones come."""
-    prices = source.load(end=until)
-    return f"{int(pd.util.hash_pandas_object(prices).sum()) & 0xFFFFFFFFFFFFFFFF:016x}"
 
 
 def roll_due_sensor(

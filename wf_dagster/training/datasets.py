@@ -23,8 +23,9 @@ def make_dataset(task: Mapping[str, Any]) -> Any:
 def reload_dataset(dataset: Any) -> None:
     """Read the data of a dataset that was loaded from a recorder, as they are now."""
     if is_qlib(type(dataset)):
-        from wf_dagster.interop import datasets
+        from wf_dagster.interop import datasets, session
 
+        session.ensure()  # a process that has never trained only knows the class
         datasets.reload(dataset)
     else:
         dataset.setup_data()
@@ -49,6 +50,11 @@ def warm(tasks: Sequence[Mapping[str, Any]], spread: Any = None) -> float | None
         return None
     dataset.warm()
     return time.perf_counter() - started
+
+
+def has_qlibs_dataset(task: Mapping[str, Any]) -> bool:
+    """Whether a task's data are Qlib's: its dataset is a class of Qlib's, or derived from one."""
+    return _is_qlib(task["dataset"])
 
 
 def _is_qlib(config: Any) -> bool:

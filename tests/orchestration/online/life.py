@@ -121,7 +121,7 @@ class Life:
         """What the schedule answers at half past five of a day; default that of the clock."""
         date = date or self.clock.read_text()
         moment = pd.Timestamp(date if " " in date else f"{date} 17:30", tz=ZONE)
-        return (schedule or self.schedule)(_Context(self.instance, moment.tz_convert("UTC")))
+        return (schedule or self.schedule)(Ticked(self.instance, moment.tz_convert("UTC")))
 
     def sense(self, sensor: Any, cursor: str | None = None) -> tuple[list[Any], str | None, str]:
         """Requests, cursor and reason of one look of a sensor."""
@@ -240,7 +240,7 @@ def failures(result: Any) -> dict[str, str]:
     return found
 
 
-class _Context(dg.ScheduleEvaluationContext):
+class Ticked(dg.ScheduleEvaluationContext):
     """``build_schedule_context`` has no place for an instance in memory."""
 
     def __init__(self, instance: dg.DagsterInstance, moment: pd.Timestamp) -> None:

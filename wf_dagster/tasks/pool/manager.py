@@ -17,6 +17,7 @@ from wf_dagster.errors import (
     PoolStoreError,
     TaskNotFoundError,
 )
+from wf_dagster.interop import follow_user
 from wf_dagster.settings import get_settings
 from wf_dagster.tasks.pool import leases
 from wf_dagster.tasks.pool.identity import describe, new_id
@@ -78,7 +79,8 @@ class TaskManager:
     Args:
         task_pool: Name of the pool.
         url: ``mongodb://host:port/name``, ``sqlite:////path/to/file`` or ``postgresql://...``;
-            default the setting ``task_store``, and without it an SQLite file in ``home``.
+            default the setting ``task_store``, without it what ``qlib.init(mongo=...)`` was given,
+            and without both an SQLite file in ``home``.
         lease: Seconds without a sign of life after which a worker counts as dead.
         max_attempts: Attempts after which a task is ``failed``.
         patience: Seconds to wait for a store that goes away.
@@ -122,7 +124,7 @@ class TaskManager:
         self.lease = lease
         self.max_attempts = max_attempts
         self._allow = allow
-        self._url = url or get_settings().resolved_task_store()
+        self._url = url or _default_url()
         self._patience = patience
         self._next_look = 0.0
         assert self._store  # connects, so that a wrong address is found here
@@ -581,7 +583,12 @@ class TaskManager:
 
 
 def _store(url: str | None, patience: float) -> Store:
-    return open_store(url or get_settings().resolved_task_store(), patience)
+    return open_store(url or _default_url(), patience)
+
+
+def _default_url() -> str:
+    follow_user()
+    return get_settings().resolved_task_store()
 
 
 def _id_of(task: Any) -> str:
