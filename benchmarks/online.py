@@ -20,11 +20,12 @@ from benchmarks.bench import Bench, Figures, Size, check_same
 from benchmarks.market import day, end_calendar
 from benchmarks.sides import HERE, QLIB, Answer
 from benchmarks.support import row
-from benchmarks.templates import REACH, ridge, template
+from benchmarks.templates import REACH, handler_file, on_handler, ridge, template
 from benchmarks.tracking import fill
 from benchmarks.workflow import EXPERIMENT, store_of, workflow
 
 SERVED = 12  # sessions that the online models have predicted before an update
+WINDOW = 48  # sessions of their test segment
 
 
 @dataclass(frozen=True)
@@ -129,7 +130,11 @@ def _found_and_switched(bench: Bench, side: str, size: Recorders) -> Answer:
 def begin_models(side: str, home: str, provider: str, size: dict[str, Any]) -> Answer:
     """Train models on all sessions but the last ones, and let them predict up to the present."""
     at = workflow(side, home, provider)
-    manager = at.OnlineManager(_strategy(at, side, home, Models(**size)))
+    templates = _templates(Models(**size))
+    if side == QLIB:  # training is no part of the measurement
+        file = handler_file(templates[0], home)
+        templates = [on_handler(task, file) for task in templates]
+    manager = at.OnlineManager(_strategy(at, templates))
     manager.first_train()
     manager.routine()
     if side == QLIB:
@@ -157,7 +162,7 @@ def work_through_session(side: str, home: str, provider: str, size: dict[str, An
     at = workflow(side, home, provider)
     started = time.perf_counter()
     if side == HERE:
-        manager = at.OnlineManager.from_store(_strategy(at, side, home, Models(**size)))
+        manager = at.OnlineManager.from_store(_strategy(at, _templates(Models(**size))))
     else:
         manager = at.OnlineManager.load(f"{home}/manager.pkl")
     manager.routine()
@@ -197,13 +202,16 @@ def find_and_switch(side: str, home: str, recorders: int, online: int) -> Answer
     return {"find": middle - started, "switch": ended - middle}
 
 
-def _strategy(at: Any, side: str, home: str, size: Models) -> Any:
+def _templates(size: Models) -> list[dict[str, Any]]:
     test_from = size.days - 1 - SERVED
-    templates = [
-        template(ridge(0.1 * (number + 1)), size.days, (test_from, test_from + 4 * SERVED))
+    return [
+        template(ridge(0.1 * (number + 1)), size.days, (test_from, test_from + WINDOW - 1))
         for number in range(size.models)
     ]
-    generator = at.RollingGen(4 * SERVED, at.RollingGen.ROLL_SD, trunc_days=REACH)
+
+
+def _strategy(at: Any, templates: list[dict[str, Any]]) -> Any:
+    generator = at.RollingGen(WINDOW, at.RollingGen.ROLL_SD, trunc_days=REACH)
     return at.RollingStrategy(EXPERIMENT, templates, generator)
 
 

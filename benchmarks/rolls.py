@@ -13,7 +13,7 @@ import pandas as pd
 
 from benchmarks.bench import Bench, Figures, Size, check_same
 from benchmarks.sides import HERE, QLIB, Answer
-from benchmarks.templates import MODELS, REACH, template
+from benchmarks.templates import MODELS, REACH, handler_file, on_handler, template
 from benchmarks.workflow import EXPERIMENT, workflow
 
 FLOAT32 = 4  # bytes of a value, as Qlib holds its raw features
@@ -124,12 +124,7 @@ def prepare(side: str, market: str, home: str, size: dict[str, Any]) -> Answer:
     if side == HERE:
         at.TrainerR("warm")(_tasks(at, Rolls(**size))[:2])
         return {"handler": None}
-    from qlib.utils import init_instance_by_config
-
-    handler = init_instance_by_config(Rolls(**size).template()["dataset"]["kwargs"]["handler"])
-    file = Path(home, "handler.pkl")
-    handler.to_pickle(file, dump_all=True)
-    return {"handler": f"file://{file}"}
+    return {"handler": handler_file(Rolls(**size).template(), home)}
 
 
 def one_by_one(
@@ -151,9 +146,7 @@ def one_by_one(
 
 
 def _tasks(at: Any, size: Rolls, handler: Any = None) -> list[Any]:
-    task = size.template()
-    if handler is not None:
-        task["dataset"]["kwargs"]["handler"] = handler
+    task = on_handler(size.template(), handler)
     generator = at.RollingGen(step=size.step, rtype=at.RollingGen.ROLL_SD, trunc_days=REACH)
     return list(at.task_generator(task, generator))
 

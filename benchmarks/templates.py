@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from benchmarks.market import day
@@ -85,3 +86,19 @@ def lightgbm() -> dict[str, Any]:
 
 
 MODELS = {"ridge": ridge, "lightgbm": lightgbm}
+
+
+def handler_file(task: dict[str, Any], home: str) -> str:
+    """Qlib's own way to compute features once: a task's handler, kept in a file with its data."""
+    from qlib.utils import init_instance_by_config
+
+    file = Path(home, "handler.pkl")
+    init_instance_by_config(task["dataset"]["kwargs"]["handler"]).to_pickle(file, dump_all=True)
+    return f"file://{file}"
+
+
+def on_handler(task: dict[str, Any], handler: str | None) -> dict[str, Any]:
+    """A task, its handler read from a file if there is one."""
+    if handler is not None:
+        task["dataset"]["kwargs"]["handler"] = handler
+    return task
