@@ -34,7 +34,7 @@ test: .venv/.test    ## lint, type check and run every test
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
-bench: .venv/.test   ## measure this project beside Qlib, an hour or so, and write docs/benchmarks.md
+bench: .venv/.test   ## measure this project beside Qlib, half an hour, and write docs/benchmarks.md
 	$(BIN)/python -m benchmarks --write docs/benchmarks.md
 
 constraints:     ## pin the newest allowed versions of everything, for every supported Python

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
-import os
 import tempfile
+from functools import partial
 from pathlib import Path
 
 from benchmarks.bench import Bench
@@ -32,14 +32,14 @@ def main() -> None:
         parser.error("Qlib is not installed here: pip install 'wf-dagster[qlib]'")
     if given.quick and given.write:
         parser.error("--quick measures nothing that is worth a page")
-    print(machine(), f"\nload before: {os.getloadavg()[0]:.1f}\n")
+    print(machine(), "\n")
     print(row(*HEAD), row(*["---"] * len(HEAD)), sep="\n", flush=True)
     with tempfile.TemporaryDirectory(prefix="wf-bench-") as folder:
         bench = Bench(folder, given.quick)
         for name in given.rows or ROWS:
             what = ROWS[name]
-            figures = what.measure(bench, what.quick if given.quick else what.size)
-            made = Measured.now(figures)
+            size = what.quick if given.quick else what.size
+            made = Measured.of(partial(what.measure, bench, size))
             print(row(*cells(name, made)), flush=True)
             if given.write:
                 write_page(given.write, {name: made})

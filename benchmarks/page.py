@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from importlib.metadata import version
@@ -17,25 +17,37 @@ from benchmarks.bench import Figures
 from benchmarks.rows import ROWS, Row
 from benchmarks.support import row
 
-HEAD = ("row", "job", "Qlib 0.9.7", "here", "ratio", "to reach", "measured")
+HEAD = ("row", "job", "Qlib 0.9.7", "here", "ratio", "to reach", "load", "measured")
 PACKAGES = ("pyqlib", "dagster", "mlflow", "pandas", "numpy", "lightgbm", "scikit-learn")
 
 
 @dataclass(frozen=True)
 class Measured:
-    """Figures, and when and on what they were measured."""
+    """Figures, and when and on what they were measured.
+
+    Attributes:
+        qlib: See :class:`Figures`.
+        here: See :class:`Figures`.
+        note: See :class:`Figures`.
+        load: The machine's load when the measurement began: processes that wanted to run.
+        date: An ISO date.
+        machine: Its cores and versions.
+    """
 
     qlib: float
     here: float
     note: str
+    load: float
     date: str
     machine: str
 
     @classmethod
-    def now(cls, figures: Figures) -> Measured:
-        """Figures that were measured just now, here."""
+    def of(cls, measure: Callable[[], Figures]) -> Measured:
+        """Measure, here and now."""
+        load = round(os.getloadavg()[0], 1)
+        figures = measure()
         today = f"{datetime.now(timezone.utc):%Y-%m-%d}"
-        return cls(figures.qlib, figures.here, figures.note, today, machine())
+        return cls(figures.qlib, figures.here, figures.note, load, today, machine())
 
 
 def machine() -> str:
@@ -54,7 +66,7 @@ def cells(name: str, made: Measured) -> list[str]:
     ratio = f"{made.qlib / made.here:.1f} ×"
     shown = [_figure(value, what.unit) for value in (made.qlib, made.here)]
     reached = "" if _is_reached(what, made) else ", missed"
-    return [f"`{name}`", job, *shown, ratio, _aim(what) + reached, made.date]
+    return [f"`{name}`", job, *shown, ratio, _aim(what) + reached, f"{made.load:g}", made.date]
 
 
 def write_page(page: Path, measured: Mapping[str, Measured]) -> None:
@@ -99,7 +111,8 @@ row. Tasks are Qlib's own (`DatasetH`, `Alpha158`), the same here and there.
 
 {table}
 
-Qlib runs in its usual settings. PSS counts memory that processes share once; a copy of the raw
+Qlib runs in its usual settings. A load of 1 or more before a measurement means that the machine
+had other work, which takes cores from both sides, more so from the one that uses all. PSS counts memory that processes share once; a copy of the raw
 features is rows × 159 columns × 4 bytes. Measured on {machines}.
 
 `make bench` measures all rows and writes this page; `python -m benchmarks ROW` measures one.

@@ -35,6 +35,18 @@ _QLIB = {
     "task_generator": "qlib.workflow.task.gen",
 }
 
+_LATER = (  # what they import once they work
+    "alembic.command",
+    "mlflow.store.tracking.sqlalchemy_store",
+    "qlib.contrib.data.handler",
+    "qlib.contrib.model.gbdt",
+    "qlib.contrib.model.linear",
+    "qlib.workflow.record_temp",
+    "wf_dagster.interop.bridge",
+    "wf_dagster.interop.datasets",
+    "wf_dagster.training.worker",
+)
+
 
 def workflow(side: str, home: str, provider: str = "") -> Any:
     """The workflow of a side, ready to work; imports are no part of a measurement.
@@ -66,9 +78,11 @@ def make_store(file: str) -> Answer:
 
 
 def preload() -> None:
-    """Import what both sides need."""
+    """Import what both sides need, for processes that are forked from this one."""
     for where in (_HERE, _QLIB):
         _names(where)
+    for module in _LATER:
+        importlib.import_module(module)
 
 
 def _names(where: dict[str, str]) -> Any:
