@@ -112,8 +112,9 @@ row. Tasks are Qlib's own (`DatasetH`, `Alpha158`), the same here and there.
 {table}
 
 Qlib runs in its usual settings. A load of 1 or more before a measurement means that the machine
-had other work, which takes cores from both sides, more so from the one that uses all. PSS counts memory that processes share once; a copy of the raw
-features is rows × 159 columns × 4 bytes. Measured on {machines}.
+had other work, which takes time from both sides, more so from the one that uses all cores. PSS
+counts memory that processes share once; a copy of the raw features is rows × 159 columns × 4
+bytes. Measured on {machines}.
 
 `make bench` measures all rows and writes this page; `python -m benchmarks ROW` measures one.
 """
