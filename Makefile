@@ -5,7 +5,7 @@ export WF_HOME ?= $(CURDIR)/.wf
 export DAGSTER_HOME ?= $(WF_HOME)/dagster
 export DAGSTER_DISABLE_TELEMETRY ?= yes
 
-.PHONY: help demo ui test constraints clean
+.PHONY: help demo ui test bench constraints clean
 
 help:            ## list the targets
 	@grep -E '^[a-z]+: .*##|^[a-z]+:  +##' $(MAKEFILE_LIST) | sed 's/: *.*##/\t/'
@@ -33,6 +33,9 @@ test: .venv/.test    ## lint, type check and run every test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+
+bench: .venv/.test   ## measure this project beside Qlib, half an hour, and write docs/benchmarks.md
+	$(BIN)/python -m benchmarks --write docs/benchmarks.md
 
 constraints:     ## pin the newest allowed versions of everything, for every supported Python
 	$(BIN)/python -m pip install --quiet uv

@@ -9,15 +9,63 @@ from __future__ import annotations
 
 import argparse
 import os
+import subprocess
+import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import wf_dagster
+from benchmarks.bench import Bench, Figures, Size
+from benchmarks.sides import ROOT
 from wf_dagster.settings import get_settings
 
 STRATEGY = "sp500_ridge"
 PARTS = ("recorders", "predictions", "labels")
+
+
+@dataclass(frozen=True)
+class Backfill(Size):
+    """Partitions to materialize.
+
+    Attributes:
+        partitions: How many, in one run.
+        alone: How many of them, each in a run of its own; the time is scaled to all.
+    """
+
+    partitions: int
+    alone: int
+
+
+def one_run(bench: Bench, size: Backfill) -> Figures:
+    """A backfill as one Dagster run, beside one run a partition."""
+    from assets.demo import rolls_of
+
+    home = bench.home()
+    wf_dagster.init(home=home)
+    keys = rolls_of(STRATEGY).keys[: size.partitions]
+    alone = sum(materialize(home, "--partition", key) for key in keys[: size.alone])
+    whole = materialize(bench.home(), "--partition-range", f"{keys[0]}...{keys[-1]}")
+    note = f"beside one Dagster run a partition: {size.alone} runs, scaled to {size.partitions}"
+    return Figures(alone * size.partitions / size.alone, whole, note)
+
+
+def materialize(home: str, *partitions: str) -> float:
+    """Seconds of ``dagster asset materialize``."""
+    command = [sys.executable, "-m", "dagster", "asset", "materialize", "-m", "assets.definitions"]
+    selection = ",".join(f"{STRATEGY}/{part}" for part in PARTS)
+    started = time.perf_counter()
+    done = subprocess.run(
+        [*command, "--select", selection, *partitions],
+        cwd=ROOT,
+        env={**os.environ, "WF_HOME": home, "DAGSTER_HOME": home},
+        capture_output=True,
+        text=True,
+    )
+    if done.returncode:
+        raise SystemExit(f"dagster asset materialize failed:\n{done.stderr[-3000:]}")
+    return time.perf_counter() - started
 
 
 def main() -> None:

@@ -2,8 +2,8 @@
 
 ``python -m benchmarks.collect [--recorders 500 --rows 5000]`` makes recorders with a prediction
 and a label each on a SQLite store in a temporary folder, collects them in a new process with warm
-imports, and prints a Markdown table. Where pyqlib is installed, Qlib's own collector does the same
-on a store of its own, with recorders as it writes them.
+imports, and prints a Markdown table with the memory that it takes. Where pyqlib is installed,
+Qlib's own collector does the same on a store of its own, with recorders as it writes them.
 """
 
 from __future__ import annotations
@@ -14,18 +14,45 @@ import logging
 import os
 import pickle
 import tempfile
-import warnings
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from benchmarks.support import Measure, apart, measured, row
+from benchmarks.bench import Bench, Figures, Size, check_close
+from benchmarks.sides import HERE, QLIB, Answer, run
+from benchmarks.support import measured, row
+from benchmarks.workflow import EXPERIMENT, store_of, workflow
 
-EXPERIMENT = "bench"
 INSTRUMENTS = 250
-Result = tuple[Measure, int, float]
+
+
+@dataclass(frozen=True)
+class Collection(Size):
+    """What to collect.
+
+    Attributes:
+        recorders: How many.
+        rows: Of the prediction of each.
+    """
+
+    recorders: int
+    rows: int
+
+
+def beside(bench: Bench, size: Collection) -> Figures:
+    """Both collect as many recorders of their own into one frame."""
+    answers = {}
+    for side, made in ((QLIB, make_for_qlib), (HERE, make)):
+        home = bench.home()
+        bench.run(made, home, size.recorders, size.rows)
+        answers[side] = bench.run(with_collector, side, home)
+    qlib, here = answers[QLIB], answers[HERE]
+    check_close([qlib["rows"], qlib["sum"]], [here["rows"], here["sum"]])
+    return Figures(qlib["first"]["seconds"], here["first"]["seconds"])
 
 
 def main() -> None:
@@ -38,35 +65,22 @@ def main() -> None:
     print(row("job", "seconds", "again", "memory before, MB", "at the peak, MB", "rows"))
     print(row(*["---"] * 6), flush=True)
     with tempfile.TemporaryDirectory(prefix="wf-bench-") as folder:
-        apart(make, folder, size.recorders, size.rows)
-        sums = [
-            show("`RecorderCollector` + `RollingGroup`", apart(with_collector, folder)),
-            show("`collect_rolling`, with labels", apart(with_rolling, folder)),
-        ]
+        run(make, folder, size.recorders, size.rows)
+        show("`RecorderCollector` + `RollingGroup`", run(with_collector, HERE, folder))
+        show("`collect_rolling`, with labels", run(with_rolling, folder))
         if importlib.util.find_spec("qlib") is None:
             print("\nQlib is not installed here: `pip install pyqlib==0.9.7` to run it beside")
             return
-        apart(make_for_qlib, folder, size.recorders, size.rows)
-        sums.append(show("Qlib's `RecorderCollector` + `RollingGroup`", apart(with_qlib, folder)))
-    if not np.allclose(sums, sums[0]):
-        raise SystemExit("the collected frames differ")
+        run(make_for_qlib, folder, size.recorders, size.rows)
+        show("Qlib's `RecorderCollector` + `RollingGroup`", run(with_collector, QLIB, folder))
 
 
-def show(job: str, results: list[Result]) -> float:
-    """Print a row of the table; returns the sum of the scores."""
-    (first, rows, total), (again, *_) = results
-    print(
-        row(
-            job,
-            f"{first.seconds:.2f}",
-            f"{again.seconds:.2f}",
-            f"{first.before:.0f}",
-            f"{first.peak:.0f}",
-            f"{rows:,}",
-        ),
-        flush=True,
-    )
-    return total
+def show(job: str, answer: Answer) -> None:
+    """Print a row of the table."""
+    first = answer["first"]
+    figures = [answer["again"]["seconds"], first["before"], first["peak"]]
+    cells = (f"{figures[0]:.2f}", f"{figures[1]:.0f}", f"{figures[2]:.0f}")
+    print(row(job, f"{first['seconds']:.2f}", *cells, f"{answer['rows']:,}"), flush=True)
 
 
 def predictions(recorders: int, rows: int) -> Iterator[tuple[str, pd.DataFrame]]:
@@ -82,72 +96,29 @@ def predictions(recorders: int, rows: int) -> Iterator[tuple[str, pd.DataFrame]]
         yield f"{mine[0]:%Y-%m-%d}", scores.iloc[:rows]
 
 
-# this project
+# jobs
 
 
-def make(folder: str, recorders: int, rows: int) -> None:
-    """The recorders, as a training leaves them."""
-    _settings(folder)
+def make(home: str, recorders: int, rows: int) -> Answer:
+    """The recorders, as a training leaves them here."""
+    _settings(home)
     from wf_dagster.tracking import R
 
     for key, pred in predictions(recorders, rows):
         with R.start(experiment_name=EXPERIMENT, recorder_name=key):
             label = pred.rename(columns={"score": "label"})
-            R.save_objects(**{"pred.pkl": pred, "label.pkl": label})
+            objects: dict[str, Any] = {"pred.pkl": pred, "label.pkl": label}
+            R.save_objects(**objects)
+    return {}
 
 
-def with_collector(folder: str) -> list[Result]:
-    """Into one frame with a collector and a group."""
-    _settings(folder)
-    from wf_dagster.collect import RecorderCollector, RollingGroup
-    from wf_dagster.tracking import R
-
-    R.list_experiments()
-    made = []
-    for _ in range(2):
-        with measured() as measure:
-            collector = RecorderCollector(
-                EXPERIMENT, RollingGroup(), rec_key_func=lambda r: ("model", r.name)
-            )
-            frame = collector()["pred"]["model",]
-        made.append((measure, len(frame), float(frame["score"].sum())))
-        del frame
-    return made
-
-
-def with_rolling(folder: str) -> list[Result]:
-    """Into one frame of predictions and one of labels."""
-    _settings(folder)
-    from wf_dagster.collect import collect_rolling
-    from wf_dagster.tracking import R, find_recorders
-
-    R.list_experiments()
-    made = []
-    for _ in range(2):
-        with measured() as measure:
-            found = collect_rolling([(r.name, r) for r in find_recorders(EXPERIMENT)])
-        made.append((measure, len(found.pred), float(found.pred["score"].sum())))
-        del found
-    return made
-
-
-def _settings(folder: str) -> None:
-    import wf_dagster
-
-    os.environ["WF_HOME"] = folder
-    wf_dagster.init(home=folder)
-
-
-# Qlib
-
-
-def make_for_qlib(folder: str, recorders: int, rows: int) -> None:
+def make_for_qlib(home: str, recorders: int, rows: int) -> Answer:
     """The recorders on a store of Qlib's, their predictions as pickles."""
     from mlflow.tracking import MlflowClient
 
     logging.disable(logging.WARNING)
-    client = MlflowClient(_qlib_store(folder))
-    artifacts = Path(folder, "qlib-artifacts")
+    client = MlflowClient(f"sqlite:///{store_of(QLIB, home)}")
+    artifacts = Path(home, "qlib-artifacts")
     experiment = client.create_experiment(EXPERIMENT, artifacts.as_uri())
     for key, pred in predictions(recorders, rows):
         run = client.create_run(experiment, run_name=key)
@@ -155,39 +126,47 @@ def make_for_qlib(folder: str, recorders: int, rows: int) -> None:
         place.mkdir(parents=True)
         (place / "pred.pkl").write_bytes(pickle.dumps(pred))
         client.set_terminated(run.info.run_id, "FINISHED")
+    return {}
 
 
-def with_qlib(folder: str) -> list[Result]:
-    """Into one frame with Qlib's collector and group."""
-    warnings.simplefilter("ignore")
+def with_collector(side: str, home: str) -> Answer:
+    """Into one frame with a collector and a group."""
     os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"
-    import qlib
-    from qlib.model.ens.group import RollingGroup
-    from qlib.workflow import R
-    from qlib.workflow.task.collect import RecorderCollector
+    at = workflow(side, home)
 
-    manager = {
-        "class": "MLflowExpManager",
-        "module_path": "qlib.workflow.expm",
-        "kwargs": {"uri": _qlib_store(folder), "default_exp_name": EXPERIMENT},
-    }
-    qlib.init(provider_uri=folder, exp_manager=manager, logging_level=logging.ERROR)
-    logging.disable(logging.WARNING)
-    R.get_exp(experiment_name=EXPERIMENT)
-    made = []
-    for _ in range(2):
+    def collected() -> Any:
+        collector = at.RecorderCollector(
+            EXPERIMENT, at.RollingGroup(), rec_key_func=lambda r: ("model", r.name)
+        )
+        return collector()["pred"]["model",]
+
+    return _twice(collected)
+
+
+def with_rolling(home: str) -> Answer:
+    """Into one frame of predictions and one of labels."""
+    _settings(home)
+    from wf_dagster.collect import collect_rolling
+    from wf_dagster.tracking import R, find_recorders
+
+    R.list_experiments()
+    return _twice(lambda: collect_rolling([(r.name, r) for r in find_recorders(EXPERIMENT)]).pred)
+
+
+def _twice(collected: Any) -> Answer:
+    answer: Answer = {}
+    for name in ("first", "again"):
         with measured() as measure:
-            collector = RecorderCollector(
-                EXPERIMENT, RollingGroup(), rec_key_func=lambda r: ("model", r.name)
-            )
-            frame = collector()["pred"]["model",]
-        made.append((measure, len(frame), float(frame["score"].sum())))
+            frame = collected()
+        answer |= {name: vars(measure), "rows": len(frame), "sum": float(frame["score"].sum())}
         del frame
-    return made
+    return answer
 
 
-def _qlib_store(folder: str) -> str:
-    return f"sqlite:///{folder}/qlib.db"
+def _settings(home: str) -> None:
+    import wf_dagster
+
+    wf_dagster.init(home=home)
 
 
 if __name__ == "__main__":

@@ -1,397 +1,248 @@
 """The daily life of online models, here and by Qlib.
 
-``python -m benchmarks.online [--qlib-python PATH]`` measures, each in a new process on a SQLite
-store in a temporary folder:
-
-* the daily update of some online models, imports included, and where the time goes;
-* what a session costs in a simulation of 60, 125 and 250 sessions;
-* finding the online ones among many recorders, and switching them.
-
-It prints a Markdown table. Qlib's side runs in an interpreter that has pyqlib: this one, or the
-one given. There are as many instruments, features, rolls and models on both sides.
+``python -m benchmarks.online [--models 10] [--sessions 60 125 250]`` prints what the daily routine
+of some models takes as a process of its own, imports included, and what a session costs in shorter
+and longer simulations: the cost is to stay the same.
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib.util
-import json
-import logging
-import os
-import subprocess
-import sys
 import tempfile
 import time
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-SESSIONS, TRAIN, TEST, STEP, REACH = 800, 100, 500, 20, 6
-WINDOWS = (5, 10, 20, 60)
-NAME = "bench"
+import pandas as pd
+
+from benchmarks.bench import Bench, Figures, Size, check_same
+from benchmarks.market import day, end_calendar
+from benchmarks.sides import HERE, QLIB, Answer
+from benchmarks.support import row
+from benchmarks.templates import REACH, handler_file, on_handler, ridge, template
+from benchmarks.tracking import fill
+from benchmarks.workflow import EXPERIMENT, store_of, workflow
+
+SERVED = 12  # sessions that the online models have predicted before an update
+WINDOW = 48  # sessions of their test segment
+
+
+@dataclass(frozen=True)
+class Models(Size):
+    """Models that serve.
+
+    Attributes:
+        models: How many; they differ in their regularisation.
+        instruments: Of the prices.
+        days: Of the prices.
+    """
+
+    models: int
+    instruments: int
+    days: int = 800
+
+
+@dataclass(frozen=True)
+class Simulation(Size):
+    """Sessions to work through.
+
+    Attributes:
+        sessions: How many.
+        step: Sessions of a roll.
+        instruments: Of the prices.
+        days: Of the prices.
+    """
+
+    sessions: int
+    step: int = 5
+    instruments: int = 30
+    days: int = 500
+
+
+@dataclass(frozen=True)
+class Recorders(Size):
+    """Recorders in one experiment.
+
+    Attributes:
+        recorders: How many.
+        online: How many of them are online.
+    """
+
+    recorders: int
+    online: int = 10
+
+
+# rows
+
+
+def update(bench: Bench, size: Models) -> Figures:
+    """Bring online models up to date when there is one session more."""
+    answers = {}
+    for side in (QLIB, HERE):
+        home, provider = _served(bench, side, size)
+        answers[side] = bench.run(update_models, side, home, provider)
+    check_same(answers[QLIB]["scores"], answers[HERE]["scores"])
+    return Figures(answers[QLIB]["seconds"], answers[HERE]["seconds"])
+
+
+def simulate(bench: Bench, size: Simulation) -> Figures:
+    """Work through past sessions."""
+    provider = f"{bench.market(size.instruments, size.days)}/provider"
+    answers = {
+        side: bench.run(simulate_sessions, side, bench.home(), provider, vars(size))
+        for side in (QLIB, HERE)
+    }
+    check_same(answers[QLIB]["scores"], answers[HERE]["scores"])
+    return Figures(answers[QLIB]["seconds"], answers[HERE]["seconds"])
+
+
+def find(bench: Bench, size: Recorders) -> Figures:
+    """Find the online recorders among many."""
+    both = [bench.once(_found_and_switched, side, size) for side in (QLIB, HERE)]
+    return Figures(*(answer["find"] for answer in both))
+
+
+def switch(bench: Bench, size: Recorders) -> Figures:
+    """Let other recorders be online."""
+    both = [bench.once(_found_and_switched, side, size) for side in (QLIB, HERE)]
+    return Figures(*(answer["switch"] for answer in both))
+
+
+def _served(bench: Bench, side: str, size: Models) -> tuple[str, str]:
+    """A home with online models, and prices with a session that they have not predicted."""
+    home = bench.home()
+    provider = f"{bench.own_market(size.instruments, size.days)}/provider"
+    end_calendar(provider, size.days - 1)
+    bench.run(begin_models, side, home, provider, vars(size))
+    end_calendar(provider, size.days)
+    return home, provider
+
+
+def _found_and_switched(bench: Bench, side: str, size: Recorders) -> Answer:
+    answer: Answer = bench.run(find_and_switch, side, bench.home(), size.recorders, size.online)
+    return answer
+
+
+# jobs
+
+
+def begin_models(side: str, home: str, provider: str, size: dict[str, Any]) -> Answer:
+    """Train models on all sessions but the last ones, and let them predict up to the present."""
+    at = workflow(side, home, provider)
+    templates = _templates(Models(**size))
+    if side == QLIB:  # training is no part of the measurement
+        file = handler_file(templates[0], home)
+        templates = [on_handler(task, file) for task in templates]
+    manager = at.OnlineManager(_strategy(at, templates))
+    manager.first_train()
+    manager.routine()
+    if side == QLIB:
+        manager.to_pickle(f"{home}/manager.pkl")
+    return {}
+
+
+def update_models(side: str, home: str, provider: str) -> Answer:
+    """Seconds to bring the predictions of the online models up to date."""
+    at = workflow(side, home, provider)
+    tool = at.OnlineToolR(EXPERIMENT)
+    started = time.perf_counter()
+    tool.update_online_pred()
+    seconds = time.perf_counter() - started
+    scores: dict[str, pd.Series[float]] = {}
+    for recorder in tool.online_models():
+        alpha = recorder.load_object("task")["model"]["kwargs"]["alpha"]
+        scores[f"{alpha:.6f}"] = recorder.load_object("pred.pkl")["score"]
+    frame = pd.concat(dict(sorted(scores.items())), axis=1)
+    return {"seconds": seconds, "scores": _kept(frame, home)}
+
+
+def work_through_session(side: str, home: str, provider: str, size: dict[str, Any]) -> Answer:
+    """Seconds of the daily routine."""
+    at = workflow(side, home, provider)
+    started = time.perf_counter()
+    if side == HERE:
+        manager = at.OnlineManager.from_store(_strategy(at, _templates(Models(**size))))
+    else:
+        manager = at.OnlineManager.load(f"{home}/manager.pkl")
+    manager.routine()
+    return {"seconds": time.perf_counter() - started}
+
+
+def simulate_sessions(side: str, home: str, provider: str, size: dict[str, Any]) -> Answer:
+    """Seconds of a simulation, and the signals that it makes."""
+    at = workflow(side, home, provider)
+    chosen = Simulation(**size)
+    first = chosen.days - chosen.sessions - chosen.step
+    task = template(ridge(), chosen.days, (first, first + chosen.step - 1))
+    generator = at.RollingGen(chosen.step, at.RollingGen.ROLL_SD, trunc_days=REACH)
+    strategy = at.RollingStrategy(EXPERIMENT, task, generator)
+    manager = at.OnlineManager(strategy, begin_time=day(first))
+    started = time.perf_counter()
+    signals = manager.simulate(day(first + chosen.sessions - 1))
+    seconds = time.perf_counter() - started
+    signals = signals[~signals.index.duplicated(keep="last")]  # Qlib has some sessions twice
+    return {"seconds": seconds, "scores": _kept(signals.to_frame("score"), home)}
+
+
+def find_and_switch(side: str, home: str, recorders: int, online: int) -> Answer:
+    """Seconds to find the online recorders, and to switch to others."""
+    at = workflow(side, home)
+    experiment = at.R.get_exp(experiment_name=EXPERIMENT)
+    fill(store_of(side, home), experiment.id, recorders)
+    listed = list(experiment.list_recorders().values())
+    tool = at.OnlineToolR(EXPERIMENT)
+    tool.reset_online_tag(listed[:online])
+    started = time.perf_counter()
+    found = tool.online_models()
+    middle = time.perf_counter()
+    tool.reset_online_tag(listed[online : 2 * online])
+    ended = time.perf_counter()
+    assert len(found) == len(tool.online_models()) == online
+    return {"find": middle - started, "switch": ended - middle}
+
+
+def _templates(size: Models) -> list[dict[str, Any]]:
+    test_from = size.days - 1 - SERVED
+    return [
+        template(ridge(0.1 * (number + 1)), size.days, (test_from, test_from + WINDOW - 1))
+        for number in range(size.models)
+    ]
+
+
+def _strategy(at: Any, templates: list[dict[str, Any]]) -> Any:
+    generator = at.RollingGen(WINDOW, at.RollingGen.ROLL_SD, trunc_days=REACH)
+    return at.RollingStrategy(EXPERIMENT, templates, generator)
+
+
+def _kept(scores: pd.DataFrame, home: str) -> str:
+    file = Path(home, "scores.parquet")
+    scores.to_parquet(file)
+    return str(file)
 
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--instruments", type=int, default=30)
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--models", type=int, default=10)
     parser.add_argument("--sessions", type=int, nargs="*", default=[60, 125, 250])
-    parser.add_argument("--recorders", type=int, default=2000)
-    parser.add_argument("--qlib-python", default=_own_interpreter())
-    parser.add_argument("--job", help=argparse.SUPPRESS)
-    parser.add_argument("--side", help=argparse.SUPPRESS)
-    parser.add_argument("--folder", help=argparse.SUPPRESS)
-    parser.add_argument("--count", type=int, default=0, help=argparse.SUPPRESS)
     given = parser.parse_args()
-    if given.job:
-        print(json.dumps(globals()[f"{given.job}_{given.side}"](given.folder, given.count)))
-        return
     with tempfile.TemporaryDirectory(prefix="wf-bench-") as folder:
-        write_prices(Path(folder), given.instruments)
-        print("| what | wf_dagster | Qlib |\n|---|---|---|", flush=True)
-        table(given, folder)
-    if given.qlib_python is None:
-        print("\nQlib is not installed here: name an interpreter that has it with --qlib-python")
-
-
-def table(given: argparse.Namespace, folder: str) -> None:
-    """Print the rows of the table as they are measured."""
-    for count in given.sessions:
-        cells = _both(given, folder, "simulate", count)
-        _row(f"a session in a simulation of {count}, ms", cells, "ms")
-    _both(given, folder, "begin", given.models)
-    cells = _both(given, folder, "daily", 0)
-    for part in ("whole", "imports", "manager", "routine"):
-        _row(f"daily update of {given.models} models: {part}, s", cells, part)
-    cells = _both(given, folder, "switch", given.recorders)
-    _row(f"find 10 online ones among {given.recorders:,} recorders, s", cells, "find")
-    _row("let 10 others be online, s", cells, "switch")
-
-
-def write_prices(folder: Path, instruments: int) -> None:
-    """The same random walks as a Parquet file and in Qlib's format."""
-    import numpy as np
-    import pandas as pd
-
-    random = np.random.default_rng(0)
-    days = pd.bdate_range("2018-01-01", periods=SESSIONS, name="datetime")
-    names = [f"S{number:03d}" for number in range(instruments)]
-    steps = random.normal(0.0, 0.02, (SESSIONS, instruments)).cumsum(axis=0)
-    close = pd.DataFrame(100 * np.exp(steps), index=days, columns=names).astype("float32")
-    close.columns.name = "instrument"
-    close.stack().rename("close").reset_index().to_parquet(folder / "prices.parquet")
-    provider = folder / "provider"
-    for name in ("calendars", "instruments"):
-        (provider / name).mkdir(parents=True)
-    write_calendar(folder, SESSIONS)
-    spans = "".join(f"{name}\t{days[0]:%Y-%m-%d}\t{days[-1]:%Y-%m-%d}\n" for name in names)
-    (provider / "instruments" / "all.txt").write_text(spans)
-    for name in names:
-        home = provider / "features" / name.lower()
-        home.mkdir(parents=True)
-        np.hstack([[0], close[name]]).astype("<f4").tofile(home / "close.day.bin")
-
-
-def write_calendar(folder: Path, sessions: int) -> None:
-    """Let Qlib know of so many sessions."""
-    lines = "".join(f"{day(n)}\n" for n in range(sessions))
-    (folder / "provider" / "calendars" / "day.txt").write_text(lines)
-
-
-def day(position: int) -> str:
-    """A session as an ISO date."""
-    import pandas as pd
-
-    days = pd.bdate_range("2018-01-01", periods=SESSIONS + STEP)
-    return f"{days[position]:%Y-%m-%d}"
-
-
-# here
-
-
-def _start(folder: str, experiment: str) -> None:
-    import wf_dagster
-
-    home = Path(folder, experiment)
-    wf_dagster.init(
-        home=home, prices=str(Path(folder, "prices.parquet")), calendar="prices", max_workers=1
-    )
-
-
-def _strategy(models: int, test: int = TEST) -> Any:
-    from wf_dagster import RollingGen, RollingStrategy
-
-    func = "wf_dagster.data"
-    templates = [
-        {
-            "model": {
-                "class": "SklearnModel",
-                "module_path": "wf_dagster.models",
-                "kwargs": {"estimator": "sklearn.linear_model.Ridge", "alpha": 1e-4 * (n + 1)},
-            },
-            "dataset": {
-                "class": "PanelDataset",
-                "module_path": "wf_dagster.data",
-                "kwargs": {
-                    "features": {
-                        "func": f"{func}.features.momentum",
-                        "kwargs": {"windows": list(WINDOWS)},
-                    },
-                    "label": {"func": f"{func}.labels.forward_return"},
-                    "segments": {
-                        "train": (day(TRAIN), day(test - 1)),
-                        "test": (day(test), day(test + STEP - 1)),
-                    },
-                    "learn_processors": [{"class": "DropnaLabel"}],
-                },
-            },
-            "record": [{"class": "SignalRecord", "module_path": "wf_dagster.records"}],
-        }
-        for n in range(models)
-    ]
-    return RollingStrategy(NAME, templates, RollingGen(STEP, trunc_days=REACH))
-
-
-def simulate_here(folder: str, sessions: int) -> dict[str, float]:
-    """Milliseconds a session of a simulation, the first training aside."""
-    from wf_dagster import OnlineManager
-
-    _start(folder, f"simulate-{sessions}")
-    manager = OnlineManager(_strategy(1), begin_time=day(TEST))
-    manager.first_train()
-    return _per_session(lambda: manager.simulate(day(TEST + sessions - 1)), sessions)
-
-
-def begin_here(folder: str, models: int) -> dict[str, float]:
-    """Put models online at the last session but one."""
-    from wf_dagster import OnlineManager
-
-    _start(folder, "daily")
-    manager = OnlineManager(_strategy(models, SESSIONS - 12), begin_time=day(SESSIONS - 2))
-    manager.first_train()
-    manager.routine(day(SESSIONS - 2))
-    Path(folder, "models").write_text(str(models))
-    return {}
-
-
-def daily_here(folder: str, _: int) -> dict[str, float]:
-    """Seconds of the update of the last session."""
-    clock = _Clock()
-    from wf_dagster import OnlineManager
-
-    _start(folder, "daily")
-    clock.lap("imports")
-    models = int(Path(folder, "models").read_text())
-    manager = OnlineManager.from_store(_strategy(models, SESSIONS - 12))
-    clock.lap("manager")
-    done = manager.routine()
-    clock.lap("routine")
-    assert len(done.predicted) == models
-    return clock.laps
-
-
-def switch_here(folder: str, recorders: int) -> dict[str, float]:
-    """Seconds to find the online ones among many, and to switch."""
-    from benchmarks.tracking import fill
-    from wf_dagster import OnlineToolR, R
-
-    _start(folder, "switch")
-    experiment = R.get_exp(experiment_name=NAME)
-    fill(Path(folder, "switch", "mlflow.db"), experiment.id, recorders)
-    return _switched(OnlineToolR(NAME), list(experiment.list_recorders().values()))
-
-
-# by Qlib
-
-
-def _start_qlib(folder: str, name: str) -> None:
-    import qlib
-
-    warnings.filterwarnings("ignore")
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # its and git's messages
-    manager = {
-        "class": "MLflowExpManager",
-        "module_path": "qlib.workflow.expm",
-        "kwargs": {"uri": f"sqlite:///{folder}/qlib-{name}.db", "default_exp_name": NAME},
-    }
-    provider = f"{folder}/provider"
-    qlib.init(provider_uri=provider, exp_manager=manager, logging_level=logging.ERROR)
-    os.chdir(folder)
-
-
-def _manager_of_qlib(models: int, test: int, begin: int) -> Any:
-    from qlib.workflow.online.manager import OnlineManager
-    from qlib.workflow.online.strategy import RollingStrategy
-    from qlib.workflow.task.gen import RollingGen
-
-    expressions = [f"$close/Ref($close, {window})-1" for window in WINDOWS]
-    columns = {
-        "feature": (expressions, [f"momentum_{window}" for window in WINDOWS]),
-        "label": (["Ref($close, -6)/Ref($close, -1)-1"], ["LABEL0"]),
-    }
-    loader = {
-        "class": "QlibDataLoader",
-        "module_path": "qlib.data.dataset.loader",
-        "kwargs": {"config": columns},
-    }
-    templates = [
-        {
-            "model": {
-                "class": "LinearModel",
-                "module_path": "qlib.contrib.model.linear",
-                "kwargs": {"estimator": "ridge", "alpha": 1e-4 * (n + 1), "fit_intercept": True},
-            },
-            "dataset": {
-                "class": "DatasetH",
-                "module_path": "qlib.data.dataset",
-                "kwargs": {
-                    "handler": {
-                        "class": "DataHandlerLP",
-                        "module_path": "qlib.data.dataset.handler",
-                        "kwargs": {
-                            "instruments": "all",
-                            "start_time": day(TRAIN),
-                            "end_time": day(test + STEP - 1),
-                            "data_loader": loader,
-                        },
-                    },
-                    "segments": {
-                        "train": (day(TRAIN), day(test - 1)),
-                        "test": (day(test), day(test + STEP - 1)),
-                    },
-                },
-            },
-            "record": [{"class": "SignalRecord", "module_path": "qlib.workflow.record_temp"}],
-        }
-        for n in range(models)
-    ]
-    strategy = RollingStrategy(NAME, templates, RollingGen(STEP, trunc_days=REACH))
-    return OnlineManager(strategy, begin_time=day(begin))
-
-
-def simulate_qlib(folder: str, sessions: int) -> dict[str, float]:
-    """Milliseconds a session of Qlib's simulation, its first training included."""
-    _start_qlib(folder, f"simulate-{sessions}")
-    manager = _manager_of_qlib(1, TEST, TEST)
-    return _per_session(lambda: manager.simulate(day(TEST + sessions - 1)), sessions)
-
-
-def begin_qlib(folder: str, models: int) -> dict[str, float]:
-    """Put models online at the last session but one."""
-    write_calendar(Path(folder), SESSIONS - 1)
-    _start_qlib(folder, "daily")
-    manager = _manager_of_qlib(models, SESSIONS - 12, SESSIONS - 2)
-    manager.first_train()
-    manager.routine(day(SESSIONS - 2))
-    manager.to_pickle(f"{folder}/manager.pkl")
-    write_calendar(Path(folder), SESSIONS)
-    return {}
-
-
-def daily_qlib(folder: str, _: int) -> dict[str, float]:
-    """Seconds of Qlib's update of the last session."""
-    clock = _Clock()
-    from qlib.workflow.online.manager import OnlineManager
-
-    _start_qlib(folder, "daily")
-    clock.lap("imports")
-    manager = OnlineManager.load(f"{folder}/manager.pkl")
-    clock.lap("manager")
-    manager.routine()
-    clock.lap("routine")
-    return clock.laps
-
-
-def switch_qlib(folder: str, recorders: int) -> dict[str, float]:
-    """Seconds to find the online ones among many, and to switch, by Qlib."""
-    sys.path.insert(0, str(Path(__file__).parent.parent))
-    from benchmarks.tracking import fill
-
-    _start_qlib(folder, "switch")
-    from qlib.workflow import R
-    from qlib.workflow.online.utils import OnlineToolR
-
-    experiment = R.get_exp(experiment_name=NAME)
-    fill(Path(folder, "qlib-switch.db"), experiment.id, recorders)
-    return _switched(OnlineToolR(NAME), list(experiment.list_recorders().values()))
-
-
-# both
-
-
-def _switched(tool: Any, recorders: list[Any]) -> dict[str, float]:
-    tool.reset_online_tag(recorders[:10])
-    clock = _Clock()
-    assert len(tool.online_models()) == 10
-    clock.lap("find")
-    tool.reset_online_tag(recorders[10:20])
-    clock.lap("switch")
-    return clock.laps
-
-
-def _per_session(work: Any, sessions: int) -> dict[str, float]:
-    with _quiet():
-        started = time.perf_counter()
-        work()
-    return {"ms": 1000 * (time.perf_counter() - started) / sessions}
-
-
-class _Clock:
-    """Seconds of the parts of some work; ``whole`` is since the process was started."""
-
-    def __init__(self) -> None:
-        self.laps: dict[str, float] = {}
-        self._last = time.perf_counter()
-        self._born = time.time() - float(os.environ.get("WF_BENCH_BORN") or time.time())
-
-    def lap(self, name: str) -> None:
-        """End a part."""
-        now = time.perf_counter()
-        self.laps[name] = now - self._last
-        self._last = now
-        self.laps["whole"] = self._born + sum(s for n, s in self.laps.items() if n != "whole")
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Progress bars and messages go nowhere."""
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-
-
-def _both(given: argparse.Namespace, folder: str, job: str, count: int) -> list[Any]:
-    answers = []
-    for python, side in ((sys.executable, "here"), (given.qlib_python, "qlib")):
-        if python is None:
-            answers.append({})
-            continue
-        where = ["-m", "benchmarks.online"] if side == "here" else [__file__]
-        what = ["--job", job, "--side", side, "--folder", folder, "--count", str(count)]
-        done = subprocess.run(
-            [python, *where, *what],
-            env={**os.environ, "WF_BENCH_BORN": str(time.time())},
-            stdout=subprocess.PIPE,
-            text=True,
-            check=True,
-        )
-        answers.append(json.loads(done.stdout.splitlines()[-1]))
-    return answers
-
-
-def _row(what: str, cells: list[dict[str, float]], key: str) -> None:
-    shown = [f"{cell[key]:.3g}" if key in cell else "" for cell in cells]
-    print(f"| {what} | {' | '.join(shown)} |", flush=True)
-
-
-def _own_interpreter() -> str | None:
-    return sys.executable if importlib.util.find_spec("qlib") else None
+        bench = Bench(folder)
+        print(row("what", "Qlib", "here"), row(*["---"] * 3), sep="\n", flush=True)
+        whole, routine = [], []
+        size = Models(given.models, 30)
+        for side in (QLIB, HERE):
+            home, provider = _served(bench, side, size)
+            answer = bench.run(work_through_session, side, home, provider, vars(size))
+            whole.append(f"{answer['whole']:.2f}")
+            routine.append(f"{answer['seconds']:.2f}")
+        print(row(f"daily routine of {given.models} models, s", *routine), flush=True)
+        print(row("the process as a whole, s", *whole), flush=True)
+        for sessions in given.sessions:
+            made = simulate(bench, Simulation(sessions, 20))
+            each = [f"{1000 * s / sessions:.0f}" for s in (made.qlib, made.here)]
+            print(row(f"a session in a simulation of {sessions}, ms", *each), flush=True)
 
 
 if __name__ == "__main__":

@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 
 from tests.online.test_ledger import NAME, made
+from tests.tracking.support import count_store_calls
 from wf_dagster import OnlineTool, OnlineToolR, R
 from wf_dagster.errors import OnlineError
 from wf_dagster.tracking import Recorder, find_recorders
+from wf_dagster.tracking.store import get_client
 
 
 @pytest.fixture
@@ -37,6 +39,23 @@ def test_setting_leaves_the_others_and_resetting_does_not(recorders: list[Record
     assert [tool.get_online_tag(r) for r in recorders] == ["online", "offline", "offline"]
     tags = {r.id: r.list_tags().get("online_status") for r in find_recorders(NAME)}
     assert tags == {a.id: "online", b.id: "offline", c.id: "offline"}
+
+
+def test_a_switch_writes_the_tags_that_change_and_reads_recorders_in_one_request(
+    recorders: list[Recorder], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tool = OnlineToolR(NAME)
+    tool.reset_online_tag(recorders[:2])
+    calls = count_store_calls(monkeypatch, get_client())
+    tool.reset_online_tag(recorders[1:])
+    assert calls["set_tag"] == 2  # one more is online, one less
+    assert calls["get_run"] <= 2  # the ledger's own, as another process may have it
+    calls.clear()
+    tool.reset_online_tag(recorders[1:])
+    assert calls["set_tag"] == 0
+    calls.clear()
+    assert len(tool.online_models()) == 2
+    assert calls["get_run"] == 0
 
 
 def test_another_experiment_can_be_named(recorders: list[Recorder]) -> None:

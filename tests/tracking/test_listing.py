@@ -46,6 +46,21 @@ def test_listing_pages_through_sixty_thousand_runs():
     assert {r.list_tags()["state"] for r in online} == {"online"}
 
 
+def test_many_recorders_are_found_by_their_ids():
+    experiment = R.get_exp(experiment_name="a")
+    _fill(experiment.id, 1200)
+    wanted = [f"{i:032x}" for i in range(0, 1200, 2)]
+    elsewhere = R.get_exp(experiment_name="b").create_recorder("other").id
+    experiment.delete_recorder(recorder_id=wanted[0])
+    found = experiment.by_id([*wanted, wanted[1], elsewhere, "not there"])
+    assert sorted(found) == wanted[1:]
+    assert found[wanted[5]].name == "run10"
+    assert experiment.by_id([]) == {}
+    with R.start(experiment_name="a"):
+        running = R.get_recorder()
+        assert experiment.by_id([running.id])[running.id] is running
+
+
 @pytest.fixture
 def three():
     for value in (1.0, 3.0, 2.0):

@@ -9,8 +9,8 @@ follows the file; what a dead process left undone is done at the next call.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,7 +20,6 @@ from wf_dagster.errors import (
     BrokenObjectError,
     ObjectNotFoundError,
     OnlineError,
-    RecorderNotFoundError,
 )
 from wf_dagster.online.state import ONLINE_TAG, OnlineState
 from wf_dagster.settings import get_settings
@@ -96,14 +95,17 @@ class OnlineLedger:
         """Give recorders the tags that a switch promised them."""
         if not state.unmarked:
             return state
-        for recorder_id, tag in state.unmarked.items():
-            with suppress(RecorderNotFoundError):  # it was deleted
-                R.get_recorder(recorder_id=recorder_id).set_tags(**{ONLINE_KEY: tag})
+        for recorder_id, recorder in self.recorders(list(state.unmarked)).items():
+            recorder.set_tags(**{ONLINE_KEY: state.unmarked[recorder_id]})
         done = replace(state, unmarked={})
-        recorder = self._recorder()
-        assert recorder is not None
-        self._put(recorder, done)
+        own = self._recorder()
+        assert own is not None
+        self._put(own, done)
         return done
+
+    def recorders(self, ids: Sequence[str]) -> dict[str, MLflowRecorder]:
+        """Recorders of the experiment by id; those that were deleted are left out."""
+        return self._experiment().by_id(ids) if ids else {}
 
     @contextmanager
     def exclusive(self) -> Iterator[None]:
@@ -158,12 +160,13 @@ class OnlineLedger:
         return self._held
 
     def _made(self) -> MLflowRecorder:
-        experiment = R.get_exp(experiment_name=self.experiment_name)
-        assert isinstance(experiment, MLflowExperiment)
-        experiment.create_recorder(KIND, tags={KIND_TAG: KIND})
+        self._experiment().create_recorder(KIND, tags={KIND_TAG: KIND})
         recorder = self._recorder()
         assert recorder is not None
         return recorder
+
+    def _experiment(self) -> MLflowExperiment:
+        return R.get_exp(experiment_name=self.experiment_name)
 
     def _put(self, recorder: MLflowRecorder, state: OnlineState) -> None:
         with tempfile.TemporaryDirectory() as folder:

@@ -183,10 +183,13 @@ class OnlineToolR(OnlineTool):
         """Recorders by id; those that were deleted are left out with a warning."""
         ledger = self.ledger(exp_name)
         known = ledger.found if ledger.busy else {}  # while nobody else may change them
+        ids = list(ids)
+        fresh = ledger.recorders([i for i in ids if i not in known])
         found: list[Recorder] = []
         for recorder_id in ids:
             try:
-                recorder = known.get(recorder_id) or R.get_recorder(recorder_id=recorder_id)
+                recorder = known.get(recorder_id) or fresh.get(recorder_id)
+                recorder = recorder or R.get_recorder(recorder_id=recorder_id)  # says what is wrong
             except RecorderNotFoundError as error:
                 _log.warning("online model of %s: %s", ledger.experiment_name, error)
                 continue
