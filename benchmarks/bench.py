@@ -98,7 +98,11 @@ def check_same(theirs: str, ours: str) -> None:
 def check_close(theirs: Any, ours: Any) -> None:
     """Make sure that the numbers of the two sides agree.
 
-    A ridge of 32-bit floats depends in its last digits on the threads that solve it.
+    With one thread they are the same to the bit; a ridge of many rows of 32-bit floats depends in
+    its last digits on how many threads add them up.
     """
-    if not np.allclose(theirs, ours, atol=1e-5, equal_nan=True):
-        raise SystemExit("the two sides give other numbers: the times mean nothing")
+    if not np.allclose(theirs, ours, atol=1e-4, equal_nan=True):
+        apart = np.nanmax(np.abs(np.asarray(theirs) - np.asarray(ours)))
+        raise SystemExit(
+            f"the two sides give other numbers (up to {apart:.2g} apart): the times mean nothing"
+        )
