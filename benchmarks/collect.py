@@ -28,6 +28,8 @@ from benchmarks.support import measured, row
 from benchmarks.workflow import EXPERIMENT, store_of, workflow
 
 INSTRUMENTS = 250
+PARAMS = {f"dataset.kwargs.handler.kwargs.name_{number}": number for number in range(30)}
+METRICS = {"IC": 0.01, "ICIR": 0.1, "Rank IC": 0.02, "Rank ICIR": 0.2, "fit_seconds": 1.5}
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,18 @@ def predictions(recorders: int, rows: int) -> Iterator[tuple[str, pd.DataFrame]]
         yield f"{mine[0]:%Y-%m-%d}", scores.iloc[:rows]
 
 
+def _task(key: str) -> dict[str, Any]:
+    """What a training keeps of its definition."""
+    kwargs = {"segments": {"test": (key, None)}, "handler": {"class": "Alpha158", "kwargs": PARAMS}}
+    return {"model": {"class": "LinearModel"}, "dataset": {"class": "DatasetH", "kwargs": kwargs}}
+
+
+def _key(recorder: Any) -> tuple[str, str]:
+    """Model and roll, which Qlib's examples read from the task."""
+    task = recorder.load_object("task")
+    return task["model"]["class"], task["dataset"]["kwargs"]["segments"]["test"][0]
+
+
 # jobs
 
 
@@ -107,13 +121,16 @@ def make(home: str, recorders: int, rows: int) -> Answer:
     for key, pred in predictions(recorders, rows):
         with R.start(experiment_name=EXPERIMENT, recorder_name=key):
             label = pred.rename(columns={"score": "label"})
-            objects: dict[str, Any] = {"pred.pkl": pred, "label.pkl": label}
+            objects: dict[str, Any] = {"pred.pkl": pred, "label.pkl": label, "task": _task(key)}
+            R.log_params(**PARAMS)
+            R.log_metrics(**METRICS)
             R.save_objects(**objects)
     return {}
 
 
 def make_for_qlib(home: str, recorders: int, rows: int) -> Answer:
     """The recorders on a store of Qlib's, their predictions as pickles."""
+    from mlflow.entities import Metric, Param
     from mlflow.tracking import MlflowClient
 
     logging.disable(logging.WARNING)
@@ -125,6 +142,10 @@ def make_for_qlib(home: str, recorders: int, rows: int) -> Answer:
         place = artifacts / run.info.run_id / "artifacts"
         place.mkdir(parents=True)
         (place / "pred.pkl").write_bytes(pickle.dumps(pred))
+        (place / "task").write_bytes(pickle.dumps(_task(key)))
+        metrics = [Metric(name, value, 0, 0) for name, value in METRICS.items()]
+        params = [Param(name, str(value)) for name, value in PARAMS.items()]
+        client.log_batch(run.info.run_id, metrics=metrics, params=params)
         client.set_terminated(run.info.run_id, "FINISHED")
     return {}
 
@@ -135,10 +156,8 @@ def with_collector(side: str, home: str) -> Answer:
     at = workflow(side, home)
 
     def collected() -> Any:
-        collector = at.RecorderCollector(
-            EXPERIMENT, at.RollingGroup(), rec_key_func=lambda r: ("model", r.name)
-        )
-        return collector()["pred"]["model",]
+        collector = at.RecorderCollector(EXPERIMENT, at.RollingGroup(), rec_key_func=_key)
+        return collector()["pred"]["LinearModel",]
 
     return _twice(collected)
 
