@@ -18,7 +18,8 @@ from qlib.data.dataset.handler import DataHandler, DataHandlerLP
 from qlib.utils import class_casting
 
 from wf_dagster.calendars import pair
-from wf_dagster.errors import DataError
+from wf_dagster.errors import CalendarError, DataError
+from wf_dagster.interop.calendar import known_sessions
 from wf_dagster.interop.computed import Spread
 from wf_dagster.interop.hidden import replay_date
 from wf_dagster.interop.processed import fill_processed, keep_processed
@@ -72,16 +73,32 @@ def make_handler(config: Mapping[str, Any]) -> Any:
     return empty
 
 
-def reload(dataset: Any) -> None:
-    """Read a loaded dataset's data, with its processors as they were fitted."""
+def reload(dataset: Any, moving: bool = False) -> None:
+    """Read a loaded dataset's data, with its processors as they were fitted.
+
+    Args:
+        dataset: It was loaded from a recorder.
+        moving: Its dates will move on: raw data are computed from the start of the year to the
+            last session, once for all of them.
+    """
     handler = getattr(dataset, "handler", None)
     if not isinstance(handler, DataHandler):
         _warn_of_later_rows(type(dataset).__name__)
         dataset.setup_data()
         return
     fitted = isinstance(handler, DataHandlerLP)
-    with from_cache(handler):
+    since, until = _year_of(handler.start_time) if moving else (None, None)
+    with from_cache(handler, until, since=since):
         dataset.setup_data(handler_kwargs={"init_type": DataHandlerLP.IT_LS} if fitted else {})
+
+
+def _year_of(start: Any) -> tuple[pd.Timestamp | None, pd.Timestamp | None]:
+    """The first day of a date's year, and the last session of which there are data."""
+    try:
+        last = known_sessions()[-1]
+    except CalendarError:  # they are not daily
+        return None, None
+    return None if start is None else pd.Timestamp(pd.Timestamp(start).year, 1, 1), last
 
 
 def casting(dataset: Any) -> AbstractContextManager[Any]:

@@ -48,17 +48,22 @@ def to_tables(frame: pd.DataFrame, note: bytes = b"") -> list[cache.Table]:
     return [to_table(frame.iloc[:, first:last], note) for first, last in parts]
 
 
-def to_frame(*tables: cache.Table, end: pd.Timestamp | None = None) -> pd.DataFrame:
-    """The rows up to ``end`` as a frame; a change in place is this frame's alone."""
+def to_frame(
+    *tables: cache.Table, start: pd.Timestamp | None = None, end: pd.Timestamp | None = None
+) -> pd.DataFrame:
+    """The rows from ``start`` to ``end`` as a frame; a change in place is this frame's alone."""
     index = tables[0].index
-    rows = len(index)
+    days, places = index.levels[0], index.codes[0]
+    first, last = 0, len(index)
+    if start is not None:
+        first = int(np.searchsorted(places, days.searchsorted(start)))
     if end is not None:
-        days, places = index.levels[0], index.codes[0]
-        rows = int(np.searchsorted(places, days.searchsorted(end, side="right")))
-    index = index[:rows]
+        last = int(np.searchsorted(places, days.searchsorted(end, side="right")))
+    rows = slice(first, max(first, last))
+    index = index[rows]
     parts = [
         pd.DataFrame(
-            cache.private(table)[:rows].view(np.ndarray),
+            cache.private(table)[rows].view(np.ndarray),
             index=index,
             columns=pd.MultiIndex.from_tuples(table.columns),
             copy=False,

@@ -24,7 +24,9 @@ _seen: dict[str, str] = {}
 
 
 @contextmanager
-def from_cache(handler: Any, until: Any = None, spread: Spread | None = None) -> Iterator[None]:
+def from_cache(
+    handler: Any, until: Any = None, spread: Spread | None = None, since: Any = None
+) -> Iterator[None]:
     """Inside the block a handler's loader takes raw data from the cache, if it is a plain one.
 
     What a replay date hides is not there.
@@ -33,10 +35,11 @@ def from_cache(handler: Any, until: Any = None, spread: Spread | None = None) ->
         handler: A data handler of Qlib's.
         until: Where data have to be computed, compute them up to this date at least.
         spread: Calls a function for each of many items, in several processes.
+        since: Compute them from this date on at least, whether or not they are there.
     """
     loader = handler.data_loader
     if is_plain(loader):
-        handler.data_loader = _CachedLoader(loader, type(handler), until, spread)
+        handler.data_loader = _CachedLoader(loader, type(handler), until, spread, since)
     elif replay_date() is not None:
         handler.data_loader = HidingLoader(loader)
     try:
@@ -61,11 +64,14 @@ def is_plain(loader: Any) -> bool:
 class _CachedLoader(DataLoader):  # type: ignore[misc]
     """Stands for a plain loader while a handler is set up."""
 
-    def __init__(self, inner: Any, handler: type, until: Any, spread: Spread | None) -> None:
+    def __init__(
+        self, inner: Any, handler: type, until: Any, spread: Spread | None, since: Any
+    ) -> None:
         self._inner = inner
         self._handler = handler
         self._until = until
         self._spread = spread
+        self._since = since
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
@@ -74,25 +80,26 @@ class _CachedLoader(DataLoader):  # type: ignore[misc]
         self, instruments: Any = None, start_time: Any = None, end_time: Any = None
     ) -> pd.DataFrame:
         """The raw data, as the plain loader gives them, without what a replay date hides."""
-        if _depends_on_end(self._inner, instruments):
+        if _depends_on_dates(self._inner, instruments):
             end_time = no_later(end_time)
         return hide(self._known(instruments, start_time, end_time), self._inner)
 
     def _known(self, instruments: Any, start_time: Any, end_time: Any) -> pd.DataFrame:
         check_request(self._inner, instruments)
         version = current_version()
+        start, end = _time(start_time), _time(end_time)
+        first, last = start, end
+        if not _depends_on_dates(self._inner, instruments):
+            first, last = _earlier(start, self._since), _later(end, self._until)
         try:
-            key = raw_key(self._inner, self._handler, instruments, start_time, end_time)
+            key = raw_key(self._inner, self._handler, instruments, first, end)
         except NotPlainError:
             return computed(self._inner, instruments, start_time, end_time)
-        end = _time(end_time)
         table = _covering(key, end)
         if table is None:
-            exact = _depends_on_end(self._inner, instruments)
-            until = end if exact else _later(end, self._until)
 
             def compute() -> cache.Table:
-                made = to_table(computed(self._inner, instruments, start_time, until, self._spread))
+                made = to_table(computed(self._inner, instruments, first, last, self._spread))
                 if current_version() != version:  # or it would be kept as of other data
                     raise DataError(
                         "Qlib's data changed while features were computed: run it again"
@@ -100,10 +107,10 @@ class _CachedLoader(DataLoader):  # type: ignore[misc]
                 return made
 
             try:
-                table = cache.get(f"{key}.{_name(until)}", compute)
+                table = cache.get(f"{key}.{_name(last)}", compute)
             except UnsuitableError as given:
-                return given.frame if end is None else given.frame.loc[:end]
-        return to_frame(table, end=no_later(end))
+                return given.frame.loc[start:end]
+        return to_frame(table, start=start, end=no_later(end))
 
 
 def raw_key(loader: Any, handler: type, instruments: Any, start: Any, end: Any) -> str:
@@ -116,7 +123,7 @@ def raw_key(loader: Any, handler: type, instruments: Any, start: Any, end: Any) 
     """
     version = current_version()
     definition = [environment(), loaded_by(loader, handler), plain(instruments)]
-    ends = [_shown(end)] if _depends_on_end(loader, instruments) else []
+    ends = [_shown(end)] if _depends_on_dates(loader, instruments) else []
     return "qlib-" + digest([version, definition, _shown(start), ends])
 
 
@@ -154,8 +161,8 @@ def current_version() -> str:
     return version
 
 
-def _depends_on_end(loader: Any, instruments: Any) -> bool:
-    """Whether a row may be another one when fewer days after it are loaded."""
+def _depends_on_dates(loader: Any, instruments: Any) -> bool:
+    """Whether a row may be another one when fewer days around it are loaded."""
     filters = isinstance(instruments, Mapping) and instruments.get("filter_pipe")
     return bool(loader.filter_pipe or loader.inst_processors or filters or C["custom_ops"])
 
@@ -183,3 +190,7 @@ def _shown(value: Any) -> str | None:
 
 def _later(end: pd.Timestamp | None, until: Any) -> pd.Timestamp | None:
     return end if end is None or until is None else max(end, pd.Timestamp(until))
+
+
+def _earlier(start: pd.Timestamp | None, since: Any) -> pd.Timestamp | None:
+    return start if start is None or since is None else min(start, pd.Timestamp(since))

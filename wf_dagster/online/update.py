@@ -53,7 +53,7 @@ class RMDLoader:
         else:
             reach = {"start_time": start_time, "end_time": end_time}
             dataset.config(handler_kwargs=reach, segments=segments)
-        reload_dataset(dataset)
+        reload_dataset(dataset, moving=True)
         return dataset
 
     def get_model(self) -> Any:

@@ -19,13 +19,18 @@ def make_dataset(task: Mapping[str, Any]) -> Any:
     return init_instance(task["dataset"], where="dataset")
 
 
-def reload_dataset(dataset: Any) -> None:
-    """Read the data of a dataset that was loaded from a recorder, as they are now."""
+def reload_dataset(dataset: Any, moving: bool = False) -> None:
+    """Read the data of a dataset that was loaded from a recorder, as they are now.
+
+    Args:
+        dataset: The dataset.
+        moving: Its dates were set, and will be again as sessions pass.
+    """
     if is_qlib(type(dataset)):
         from wf_dagster.interop import datasets, session
 
         session.ensure()  # a process that has never trained only knows the class
-        datasets.reload(dataset)
+        datasets.reload(dataset, moving)
     else:
         dataset.setup_data()
 
