@@ -34,6 +34,10 @@ class QlibPrices:
     def __repr__(self) -> str:
         return "QlibPrices()"
 
+    def at(self, as_of: Any) -> QlibPrices:
+        """The same source with another replay date; ``None`` hides nothing."""
+        return QlibPrices(as_of)
+
     def load(
         self,
         fields: Sequence[str] | None = None,

@@ -51,6 +51,15 @@ class PriceSource(Protocol):
         ...
 
 
+@runtime_checkable
+class Replayable(Protocol):
+    """A source that can be seen as of another date."""
+
+    def at(self, as_of: Any) -> PriceSource:
+        """The same source with another replay date; ``None`` hides nothing."""
+        ...
+
+
 class FrameSource(abc.ABC):
     """A price source that has all its prices in one frame."""
 

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from wf_dagster.calendars import to_day
-from wf_dagster.data.sources.base import FrameSource, PriceSource
+from wf_dagster.data.sources.base import PriceSource, Replayable
 from wf_dagster.data.sources.files import CsvPrices, ParquetPrices
 from wf_dagster.data.sources.sample import SamplePrices
 from wf_dagster.errors import DataError
@@ -69,10 +69,8 @@ def _earliest(*dates: Any) -> pd.Timestamp | None:
 def _replayed(source: PriceSource, as_of: pd.Timestamp | None) -> PriceSource:
     if as_of is None or source.as_of == as_of:
         return source
-    if isinstance(source, FrameSource):
+    if isinstance(source, Replayable):
         return source.at(as_of)
-    if source.spec().get("path") == "qlib":
-        return price_source("qlib", as_of)
     raise DataError(
         f"the replay date is {as_of:%Y-%m-%d}, but {source!r} has as_of={source.as_of}: make it "
         "with the same as_of"
