@@ -79,14 +79,14 @@ def work_through(works: Sequence[Work], *, max_workers: int | None = None) -> It
     if workers == 1:
         from wf_dagster.training.worker import do
 
-        share_features(works)
+        share_features(works, max_workers)
         for work in works:
             yield do(work)
         return
     for task in (work.task for work in works if work.task is not None):
         prepare_workers(task, workers)
         break
-    share_features(works)  # while the fork server imports what the workers need
+    share_features(works, max_workers)  # while the fork server imports what the workers need
     yield from _in_processes(Workers(workers, works), works)
 
 
@@ -95,15 +95,20 @@ def workers_for(works: int, max_workers: int | None = None) -> int:
     return max(1, min(max_workers or get_settings().max_workers, works))
 
 
-def share_features(works: Sequence[Work]) -> None:
-    """Compute the features the rolls share once, here, instead of once in each worker."""
+def share_features(works: Sequence[Work], max_workers: int | None = None) -> None:
+    """Compute the features the rolls share once, ahead, instead of once in each worker.
+
+    Args:
+        works: The rolls.
+        max_workers: Processes that may compute, this one among them; default the setting.
+    """
     from wf_dagster.training.datasets import warm
 
     tasks = [work.task for work in works if work.task is not None]
     if not tasks:
         return
     try:
-        seconds = warm(tasks, Spread(tasks[0], get_settings().max_workers))
+        seconds = warm(tasks, Spread(tasks[0], max_workers or get_settings().max_workers))
     except Exception as error:  # each roll meets it again and reports it as its own
         _log.warning("features could not be computed ahead: %s", error)
         return
