@@ -23,6 +23,7 @@ from wf_dagster.interop.calendar import known_sessions
 from wf_dagster.interop.computed import Spread
 from wf_dagster.interop.hidden import replay_date
 from wf_dagster.interop.processed import fill_processed, keep_processed
+from wf_dagster.interop.processors import at_full_speed
 from wf_dagster.interop.raw import from_cache, is_plain
 from wf_dagster.tasks import canonical_json, init_instance
 from wf_dagster.tasks.config import find_class
@@ -68,7 +69,7 @@ def make_handler(config: Mapping[str, Any]) -> Any:
             _warn_of_later_rows(config)
             return init_instance(config, where=_HANDLER)
     if not fill_processed(empty):
-        with from_cache(empty):
+        with from_cache(empty), at_full_speed(empty):
             empty.setup_data()
     return empty
 
@@ -88,7 +89,7 @@ def reload(dataset: Any, moving: bool = False) -> None:
         return
     fitted = isinstance(handler, DataHandlerLP)
     since, until = _year_of(handler.start_time) if moving else (None, None)
-    with from_cache(handler, until, since=since):
+    with from_cache(handler, until, since=since), at_full_speed(handler, later=True):
         dataset.setup_data(handler_kwargs={"init_type": DataHandlerLP.IT_LS} if fitted else {})
 
 

@@ -16,6 +16,7 @@ from wf_dagster.data.panel import digest
 from wf_dagster.interop.definition import NotPlainError, environment, of_object
 from wf_dagster.interop.frames import UnsuitableError, to_frame, to_tables
 from wf_dagster.interop.hidden import replay_date
+from wf_dagster.interop.processors import at_full_speed
 from wf_dagster.interop.raw import current_version, from_cache, is_plain, raw_key
 from wf_dagster.interop.storage import RowsFirst
 from wf_dagster.safe_pickle import loads
@@ -50,7 +51,7 @@ def keep_processed(empty: Any) -> None:
         return
     if _found(f"{key}.learn") and _found(f"{key}.infer"):
         return
-    with from_cache(empty):
+    with from_cache(empty), at_full_speed(empty):
         empty.setup_data()
     states = [vars(processor) for processor in empty.get_all_processors()]
     try:

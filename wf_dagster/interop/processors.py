@@ -1,0 +1,157 @@
+"""Qlib's processors on whole blocks of columns, and only once somebody asks for their data.
+
+Qlib puts the columns that a processor has changed back one by one, which costs more than the
+processor. Values, types and the order in memory are those that Qlib gives, to the bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from qlib.data.dataset import processor as qlibs
+from qlib.data.dataset.handler import DataHandlerLP
+
+from wf_dagster.interop.storage import Later
+
+Values = np.ndarray[Any, np.dtype[Any]]
+
+
+@contextmanager
+def at_full_speed(handler: Any, later: bool = False) -> Iterator[None]:
+    """Inside the block a handler's processors run on whole blocks of columns.
+
+    Args:
+        handler: A data handler of Qlib's.
+        later: Run processors that are fitted already when their data are first asked for.
+    """
+    if getattr(type(handler), "_run_proc_l", None) is not DataHandlerLP._run_proc_l:
+        yield  # it has a way of its own, or no processors
+        return
+    handler._run_proc_l = partial(_run, later=later)
+    try:
+        yield
+    finally:
+        del handler._run_proc_l
+
+
+def _run(
+    frame: Any, processors: Sequence[Any], with_fit: bool, check_for_infer: bool, later: bool
+) -> Any:
+    """Stands for ``DataHandlerLP._run_proc_l``."""
+    if not processors:
+        return frame
+    if check_for_infer and not all(processor.is_for_infer() for processor in processors):
+        return DataHandlerLP._run_proc_l(frame, processors, with_fit, check_for_infer)  # it raises
+    if later and not with_fit and all(type(one) in _GIVES_A_FRAME for one in processors):
+        return Later(partial(_in_turn, frame, processors))
+    return _in_turn(frame, processors, with_fit)
+
+
+def _in_turn(frame: Any, processors: Sequence[Any], with_fit: bool = False) -> Any:
+    frame = frame.df if isinstance(frame, Later) else frame
+    for processor in processors:
+        if with_fit:
+            processor.fit(frame)
+        frame = processed(frame, processor)
+    return frame
+
+
+def processed(frame: Any, processor: Any) -> Any:
+    """What a processor of Qlib's, fitted if it has to be, makes of a frame.
+
+    Args:
+        frame: Rows ``(datetime, instrument)``; the processor may change it in place.
+        processor: A processor.
+    """
+    quick = _QUICK.get(type(processor))
+    made = None if quick is None or not isinstance(frame, pd.DataFrame) else quick(frame, processor)
+    return processor(frame) if made is None else made
+
+
+def _robust_z_score(frame: pd.DataFrame, processor: Any) -> pd.DataFrame | None:
+    limit = 3.0 if processor.clip_outlier else None
+    return _scaled(frame, processor.cols, processor.mean_train, processor.std_train, limit)
+
+
+def _z_score(frame: pd.DataFrame, processor: Any) -> pd.DataFrame | None:
+    return _scaled(frame, processor.cols, processor.mean_train, processor.std_train)
+
+
+def _min_max(frame: pd.DataFrame, processor: Any) -> pd.DataFrame | None:
+    reach = processor.max_val - processor.min_val
+    return _scaled(frame, processor.cols, processor.min_val, reach)
+
+
+def _scaled(
+    frame: pd.DataFrame, columns: Any, shift: Values, scale: Values, limit: float | None = None
+) -> pd.DataFrame | None:
+    def change(values: Values) -> bool:
+        if np.result_type(values, shift, scale) != values.dtype:
+            return False
+        values -= shift
+        values /= scale
+        if limit is not None:
+            np.clip(values, -limit, limit, out=values)
+        return True
+
+    return _changed(frame, columns, change)
+
+
+def _fillna(frame: pd.DataFrame, processor: Any) -> pd.DataFrame | None:
+    group, filling = processor.fields_group, processor.fill_value
+    if not isinstance(group, str) or group not in frame.columns.get_level_values(0):
+        return None
+
+    def change(values: Values) -> bool:
+        if values.dtype.type(filling) != filling:
+            return False
+        values[np.isnan(values)] = filling
+        return True
+
+    return _changed(frame, frame.columns[frame.columns.get_loc(group)], change)
+
+
+_QUICK: dict[type, Callable[[pd.DataFrame, Any], pd.DataFrame | None]] = {
+    qlibs.RobustZScoreNorm: _robust_z_score,
+    qlibs.ZScoreNorm: _z_score,
+    qlibs.MinMaxNorm: _min_max,
+    qlibs.Fillna: _fillna,
+}
+_GIVES_A_FRAME = {
+    *_QUICK, qlibs.DropnaProcessor, qlibs.DropnaLabel, qlibs.DropCol, qlibs.TanhProcess,
+    qlibs.ProcessInf, qlibs.CSZScoreNorm, qlibs.CSRankNorm, qlibs.CSZFillna,
+}  # fmt: skip
+
+
+def _changed(
+    frame: pd.DataFrame, columns: Any, change: Callable[[Values], bool]
+) -> pd.DataFrame | None:
+    """The frame with columns changed, if they are neighbours of one type.
+
+    Args:
+        frame: Not changed itself.
+        columns: Some of its columns.
+        change: Changes values in place; ``False`` if their type would have to change.
+    """
+    if not frame.columns.is_unique:
+        return None
+    places = frame.columns.get_indexer(columns)
+    first, last = (int(places[0]), int(places[-1]) + 1) if len(places) else (0, 0)
+    if first < 0 or not np.array_equal(places, np.arange(first, last)):
+        return None
+    kinds = set(frame.dtypes.iloc[first:last])
+    if len(kinds) != 1 or next(iter(kinds)).kind != "f":
+        return None
+    values = np.array(frame.iloc[:, first:last].to_numpy(), order="F")
+    if not change(values):
+        return None
+    changed = pd.DataFrame(values, index=frame.index, copy=False)
+    parts = [frame.iloc[:, :first], changed, frame.iloc[:, last:]]
+    whole: pd.DataFrame = pd.concat([p for p in parts if p.shape[1]], axis=1, copy=False)
+    whole.columns = frame.columns
+    return whole
