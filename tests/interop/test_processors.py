@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import importlib.util
 import pickle
 
 import numpy as np
@@ -17,26 +16,19 @@ from tests.interop.provider import seeded_panel, write_provider
 from tests.interop.qlib_tasks import few_expressions
 from wf_dagster import interop
 
-if importlib.util.find_spec("qlib") is not None:
-    from qlib.data.dataset import processor as qlibs
-    from qlib.data.dataset.handler import DataHandlerLP
-
-    from wf_dagster.interop import processors
-    from wf_dagster.interop.processors import at_full_speed, processed
-
 FIT = {"fit_start_time": "2020-01-03", "fit_end_time": "2020-01-20"}
 MAKERS = {
-    "robust": lambda group: qlibs.RobustZScoreNorm(**FIT, fields_group=group),
-    "robust, not clipped": lambda group: qlibs.RobustZScoreNorm(
+    "robust": lambda qlibs, group: qlibs.RobustZScoreNorm(**FIT, fields_group=group),
+    "robust, not clipped": lambda qlibs, group: qlibs.RobustZScoreNorm(
         **FIT, fields_group=group, clip_outlier=False
     ),
-    "z": lambda group: qlibs.ZScoreNorm(**FIT, fields_group=group),
-    "min-max": lambda group: qlibs.MinMaxNorm(**FIT, fields_group=group),
-    "fill": lambda group: qlibs.Fillna(fields_group=group),
-    "fill with 2": lambda group: qlibs.Fillna(fields_group=group, fill_value=2),
-    "fill with what 32 bits cannot hold": lambda group: qlibs.Fillna(group, fill_value=0.1),
-    "rank": lambda group: qlibs.CSRankNorm(fields_group=group),
-    "drop": lambda group: qlibs.DropnaProcessor(fields_group=group),
+    "z": lambda qlibs, group: qlibs.ZScoreNorm(**FIT, fields_group=group),
+    "min-max": lambda qlibs, group: qlibs.MinMaxNorm(**FIT, fields_group=group),
+    "fill": lambda qlibs, group: qlibs.Fillna(fields_group=group),
+    "fill with 2": lambda qlibs, group: qlibs.Fillna(fields_group=group, fill_value=2),
+    "fill with what 32 bits cannot hold": lambda qlibs, group: qlibs.Fillna(group, fill_value=0.1),
+    "rank": lambda qlibs, group: qlibs.CSRankNorm(fields_group=group),
+    "drop": lambda qlibs, group: qlibs.DropnaProcessor(fields_group=group),
 }
 COLUMNS = {
     "as usual": [("feature", "A"), ("feature", "B"), ("feature", "C"), ("label", "L")],
@@ -65,11 +57,21 @@ def frames(draw):
     return frame.astype({column: "float64" for column in columns if column[0] == wide})
 
 
+@pytest.fixture(scope="module")
+def qlibs():
+    """Qlib's processors."""
+    from qlib.data.dataset import processor
+
+    return processor
+
+
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("name", MAKERS)
 @given(frame=frames())
-def test_the_same_as_qlibs_own(name, frame):
-    processor = MAKERS[name]("feature")
+def test_the_same_as_qlibs_own(qlibs, name, frame):
+    from wf_dagster.interop.processors import processed
+
+    processor = MAKERS[name](qlibs, "feature")
     processor.fit(frame)
     theirs = processor(frame.copy())
     ours = processed(frame.copy(), processor)
@@ -81,11 +83,13 @@ def test_the_same_as_qlibs_own(name, frame):
         assert mine.flags.f_contiguous == its.flags.f_contiguous  # sums depend on the order
 
 
-def test_what_is_processed_at_full_speed():
+def test_what_is_processed_at_full_speed(qlibs):
     """The common ones do not fall back to Qlib's way, or nothing above would have tested them."""
+    from wf_dagster.interop import processors
+
     frame = seeded_frame()
     for name in ("robust", "z", "min-max", "fill"):
-        processor = MAKERS[name]("feature")
+        processor = MAKERS[name](qlibs, "feature")
         processor.fit(frame)
         assert processors._QUICK[type(processor)](frame.copy(), processor) is not None
 
@@ -99,7 +103,9 @@ def seeded_frame():
     return pd.DataFrame(values.astype("float32"), index=rows, columns=columns)
 
 
-def test_a_processor_derived_from_one_of_qlibs_keeps_its_own_way():
+def test_a_processor_derived_from_one_of_qlibs_keeps_its_own_way(qlibs):
+    from wf_dagster.interop.processors import processed
+
     class Shifted(qlibs.Fillna):
         def __call__(self, df):
             return super().__call__(df) + 1
@@ -132,6 +138,8 @@ class TestLater:
     @pytest.fixture
     def ran(self, monkeypatch):
         """The processors that have run."""
+        from wf_dagster.interop import processors
+
         names = []
         original = processors.processed
 
@@ -143,6 +151,8 @@ class TestLater:
         return names
 
     def test_processors_run_when_their_data_are_asked_for(self, dataset, ran):
+        from qlib.data.dataset.handler import DataHandlerLP
+
         from wf_dagster.interop.datasets import reload
 
         theirs = copy.deepcopy(dataset)
@@ -178,7 +188,7 @@ class TestLater:
         )
         assert "_run_proc_l" not in vars(kept.handler)
 
-    def test_a_processor_that_is_not_for_inference_is_refused(self, dataset):
+    def test_a_processor_that_is_not_for_inference_is_refused(self, dataset, qlibs):
         from wf_dagster.interop.datasets import reload
 
         dataset.handler.infer_processors.append(qlibs.DropnaLabel())
@@ -186,6 +196,10 @@ class TestLater:
             reload(dataset)
 
     def test_a_handler_with_a_way_of_its_own_keeps_it(self):
+        from qlib.data.dataset.handler import DataHandlerLP
+
+        from wf_dagster.interop.processors import at_full_speed
+
         class Own(DataHandlerLP):
             @staticmethod
             def _run_proc_l(df, proc_l, with_fit, check_for_infer):
