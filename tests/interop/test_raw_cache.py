@@ -36,17 +36,24 @@ def qlib_data(tmp_path):
 
 @pytest.fixture
 def computed(monkeypatch):
-    """The date ranges for which Qlib has computed expressions."""
+    """The date ranges for which expressions were computed, here or by Qlib."""
     from qlib.data.dataset.loader import DLWParser
 
+    from wf_dagster.interop import computed as module
+
     ranges = []
-    original = DLWParser.load
+    by_qlib, here = DLWParser.load, module.features
 
-    def counted(self, instruments=None, start_time=None, end_time=None):
+    def loaded(self, instruments=None, start_time=None, end_time=None):
         ranges.append((start_time, end_time))
-        return original(self, instruments, start_time, end_time)
+        return by_qlib(self, instruments, start_time, end_time)
 
-    monkeypatch.setattr(DLWParser, "load", counted)
+    def features(instruments, fields, start, end, freq):
+        ranges.append((start, end))
+        return here(instruments, fields, start, end, freq)
+
+    monkeypatch.setattr(DLWParser, "load", loaded)
+    monkeypatch.setattr(module, "features", features)
     return ranges
 
 
