@@ -134,9 +134,9 @@ def _changed(
     """The frame with columns changed, if they are neighbours of one type.
 
     Args:
-        frame: Not changed itself.
+        frame: Changed in place where its columns lie together in memory.
         columns: Some of its columns.
-        change: Changes values in place; ``False`` if their type would have to change.
+        change: Changes values in place; ``False``, before it does, if their type had to change.
     """
     if not frame.columns.is_unique:
         return None
@@ -147,7 +147,10 @@ def _changed(
     kinds = set(frame.dtypes.iloc[first:last])
     if len(kinds) != 1 or next(iter(kinds)).kind != "f":
         return None
-    values = np.array(frame.iloc[:, first:last].to_numpy(), order="F")
+    values = frame.iloc[:, first:last].to_numpy()
+    if np.may_share_memory(values, frame.iloc[:, first].to_numpy()) and values.flags.writeable:
+        return frame if change(values) else None
+    values = np.array(values, order="F")
     if not change(values):
         return None
     changed = pd.DataFrame(values, index=frame.index, copy=False)
