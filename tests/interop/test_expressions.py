@@ -134,7 +134,9 @@ def test_all_of_alpha158_without_qlibs_own_way(engine, monkeypatch):
     def never(*args):
         raise AssertionError("left to Qlib")
 
-    monkeypatch.setattr(engine, "_one_by_one", never)
+    from wf_dagster.interop import operators
+
+    monkeypatch.setattr(operators, "_one_by_one", never)
     monkeypatch.setattr(engine._Rows, "by_qlib", never)
     fields, _ = Alpha158DL.get_feature_config(
         {"kbar": {}, "price": {"windows": [0], "feature": ["OPEN", "VWAP"]}, "rolling": {}}

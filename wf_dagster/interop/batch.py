@@ -1,0 +1,133 @@
+"""Values of many instruments end to end in one vector, and windows that stay inside one of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from pandas.api.indexers import BaseIndexer
+from qlib.data.base import Expression, Feature
+
+Values = np.ndarray[Any, np.dtype[Any]]
+
+
+class UnlikeError(Exception):
+    """Series that do not lie side by side: Qlib aligns them itself."""
+
+
+class Recorded:
+    """What was recorded of instruments, read once over the widest range."""
+
+    def __init__(
+        self, names: Sequence[str], freq: str, leaves: Sequence[str], widest: tuple[int, int]
+    ) -> None:
+        self.names = names
+        self.freq = freq
+        self._series = {
+            leaf: [Feature(leaf).load(name, *widest, freq) for name in names] for leaf in leaves
+        }
+        each = [max(of_one, key=len) for of_one in zip(*self._series.values(), strict=True)]
+        self.first = np.array([one.index[0] if len(one) else 0 for one in each], dtype=np.int64)
+        self.lengths = np.array([len(one) for one in each], dtype=np.int64)
+
+    def series(self, leaf: Any, begin: int, stop: int) -> list[pd.Series[Any]]:
+        """A series an instrument, its index the place in the calendar."""
+        return [one.loc[begin:stop] for one in self._series[str(leaf)[1:]]]
+
+
+Compute = Callable[["Batch", Any], Values]
+
+
+class Batch:
+    """The values of expressions between two places of the calendar, instruments end to end.
+
+    Args:
+        recorded: The instruments and what was recorded of them.
+        begin: First place in the calendar.
+        stop: Last place.
+        compute: Gives the values of an expression from those of its parts.
+    """
+
+    def __init__(self, recorded: Recorded, begin: int, stop: int, compute: Compute) -> None:
+        self.recorded, self.begin, self.stop = recorded, begin, stop
+        self._compute = compute
+        self.starts: Values = np.maximum(recorded.first, begin)
+        lengths = np.minimum(recorded.first + recorded.lengths, stop + 1) - self.starts
+        self.offsets: Values = np.concatenate([[0], np.cumsum(np.maximum(lengths, 0))])
+        self._known: dict[str, Values] = {}
+        self._windows: dict[int, Window] = {}
+
+    def values(self, node: Any) -> Any:
+        """The values of an expression; a number as it is.
+
+        Raises:
+            UnlikeError: A part of it has other rows than the instruments.
+        """
+        if not isinstance(node, Expression):
+            return node
+        name = str(node)
+        if name not in self._known:
+            with np.errstate(all="ignore"):
+                self._known[name] = self._compute(self, node)
+        return self._known[name]
+
+    def laid(self, series: Sequence[pd.Series[Any]]) -> Values:
+        """Series of the instruments end to end.
+
+        Raises:
+            UnlikeError: They have other rows than the instruments.
+        """
+        lengths = np.array([len(one) for one in series])
+        starts = np.array([one.index[0] if len(one) else 0 for one in series])
+        there = lengths > 0
+        kinds = {one.dtype for one in series if len(one)}
+        if (
+            not np.array_equal(lengths, np.diff(self.offsets))
+            or not np.array_equal(starts[there], self.starts[there])
+            or len(kinds) > 1
+            or any(kind.kind not in "fb" for kind in kinds)
+        ):
+            raise UnlikeError
+        return np.concatenate([one.to_numpy() for one in series if len(one)] or [np.empty(0)])
+
+    def window(self, sessions: int) -> Window:
+        """Windows of so many sessions, none of which reaches into another instrument."""
+        if sessions not in self._windows:
+            self._windows[sessions] = Window.of(self.offsets, sessions)
+        return self._windows[sessions]
+
+    def segments(self) -> list[slice]:
+        """Where the instruments lie."""
+        return [slice(start, stop) for start, stop in pairwise(self.offsets) if stop > start]
+
+
+class Window(BaseIndexer):
+    """Windows for pandas, each up to a value and from ``first`` on."""
+
+    first: Values
+
+    @classmethod
+    def of(cls, offsets: Values, sessions: int) -> Window:
+        """Of so many sessions, or fewer where an instrument begins."""
+        places = np.arange(offsets[-1], dtype=np.int64)
+        own = np.repeat(offsets[:-1], np.diff(offsets))
+        return cls(first=np.maximum(places - sessions + 1, own).astype(np.int64))
+
+    def get_window_bounds(
+        self,
+        num_values: int = 0,
+        min_periods: int | None = None,
+        center: bool | None = None,
+        closed: str | None = None,
+        step: int | None = None,
+    ) -> tuple[Values, Values]:
+        """As pandas asks for them."""
+        return self.first, np.arange(1, len(self.first) + 1, dtype=np.int64)
+
+    @property
+    def lengths(self) -> Values:
+        """How many values each window has."""
+        return np.arange(1, len(self.first) + 1) - self.first
