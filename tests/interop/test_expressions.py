@@ -187,6 +187,27 @@ def test_operators_of_ones_own_are_left_to_qlib(engine, monkeypatch):
     ExpressionD.expression_instance_cache.clear()
 
 
+@pytest.mark.parametrize(
+    "fields",
+    [
+        ["ChangeInstrument('SH600002', $close)"],  # which ends before the others
+        ["ChangeInstrument('SH600000', $close)", "$close"],  # which begins before the others
+        ["If($close > 20, 'a', 'b')", "$close"],
+        ["$nothing"],
+    ],
+)
+def test_other_rows_than_the_instruments_and_other_values_than_numbers(engine, fields):
+    assert engine.features(ORDERLY, fields, *DATES, "day") is None
+
+
+def test_a_field_of_another_instrument_beside_one_of_its_own(engine):
+    fields = ["ChangeInstrument('SH600002', $close)", "$close"]
+    names = ["SH600000", "SH600003"]
+    ours = engine.features(names, fields, *DATES, "day")
+    assert ours is not None
+    assert_same(ours, by_qlib(names, fields, DATES))
+
+
 @pytest.mark.parametrize("dates", [("2030-01-01", "2030-12-31"), ("2018-01-01", "2018-12-31")])
 def test_no_rows(engine, dates):
     assert engine.features(["SH600000"], ["$close"], *dates, "day") is None

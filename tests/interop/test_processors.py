@@ -1,4 +1,4 @@
-"""Processors at full speed: to the bit what Qlib's own make, and only when asked for."""
+"""Processors at full speed: to the bit what Qlib's own make."""
 
 from __future__ import annotations
 
@@ -114,7 +114,24 @@ def test_a_processor_derived_from_one_of_qlibs_keeps_its_own_way(qlibs):
     pd.testing.assert_frame_equal(made, seeded_frame() + 1)
 
 
-class TestLater:
+def test_what_qlib_fills_in_its_own_way(qlibs):
+    from wf_dagster.interop.processors import processed
+
+    frame = seeded_frame()
+    frame.iloc[3:5, 0] = np.nan
+    flat = frame.droplevel(0, axis=1)
+    for filled, processor in (
+        (flat, qlibs.Fillna("A")),
+        (frame, qlibs.Fillna("feature", True)),
+        (frame, qlibs.Fillna("feature", "x")),
+        (frame, qlibs.Fillna("feature", {"A": 3.0})),
+        (frame, qlibs.Fillna()),
+    ):
+        theirs = processor(filled.copy())
+        pd.testing.assert_frame_equal(processed(filled.copy(), processor), theirs)
+
+
+class TestReload:
     @pytest.fixture
     def dataset(self, tmp_path):
         """A dataset as a recorder gives it back: fitted, without data."""
@@ -135,22 +152,7 @@ class TestLater:
         made.config(dump_all=False, recursive=True)
         return pickle.loads(pickle.dumps(made))
 
-    @pytest.fixture
-    def ran(self, monkeypatch):
-        """The processors that have run."""
-        from wf_dagster.interop import processors
-
-        names = []
-        original = processors.processed
-
-        def noted(frame, processor):
-            names.append(type(processor).__name__)
-            return original(frame, processor)
-
-        monkeypatch.setattr(processors, "processed", noted)
-        return names
-
-    def test_processors_run_when_their_data_are_asked_for(self, dataset, ran):
+    def test_the_data_are_those_of_qlibs_own(self, dataset, tmp_path):
         from qlib.data.dataset.handler import DataHandlerLP
 
         from wf_dagster.interop.datasets import reload
@@ -158,35 +160,11 @@ class TestLater:
         theirs = copy.deepcopy(dataset)
         theirs.setup_data(handler_kwargs={"init_type": DataHandlerLP.IT_LS})
         reload(dataset)
-        labels = dataset.prepare("test", col_set="label", data_key="raw")
-        assert len(labels)
-        assert ran == []
-        for key, after in (
-            ("infer", ["RobustZScoreNorm", "Fillna"]),
-            ("learn", ["RobustZScoreNorm", "Fillna", "DropnaLabel", "CSZScoreNorm"]),
-        ):
-            for columns in ("feature", ["feature", "label"]):
-                pd.testing.assert_frame_equal(
-                    dataset.prepare("test", col_set=columns, data_key=key),
-                    theirs.prepare("test", col_set=columns, data_key=key),
-                    check_exact=True,
-                )
-            assert ran == after
-        assert dataset.handler.get_cols("feature", "learn") == theirs.handler.get_cols(
-            "feature", "learn"
-        )
-
-    def test_a_dataset_that_is_kept_with_its_data_holds_frames(self, dataset, tmp_path):
-        from wf_dagster.interop.datasets import reload
-
-        reload(dataset)
-        dataset.to_pickle(tmp_path / "dataset.pkl", dump_all=True, recursive=True)
-        kept = pickle.loads((tmp_path / "dataset.pkl").read_bytes())
-        pd.testing.assert_frame_equal(
-            kept.prepare("test", col_set="feature", data_key="infer"),
-            dataset.prepare("test", col_set="feature", data_key="infer"),
-        )
-        assert "_run_proc_l" not in vars(kept.handler)
+        for part in ("_data", "_infer", "_learn"):
+            pd.testing.assert_frame_equal(
+                getattr(dataset.handler, part), getattr(theirs.handler, part), check_exact=True
+            )
+        assert "_run_proc_l" not in vars(dataset.handler)
 
     def test_a_processor_that_is_not_for_inference_is_refused(self, dataset, qlibs):
         from wf_dagster.interop.datasets import reload
@@ -194,6 +172,7 @@ class TestLater:
         dataset.handler.infer_processors.append(qlibs.DropnaLabel())
         with pytest.raises(TypeError, match="usable for inference"):
             reload(dataset)
+        assert "_run_proc_l" not in vars(dataset.handler)
 
     def test_a_handler_with_a_way_of_its_own_keeps_it(self):
         from qlib.data.dataset.handler import DataHandlerLP
@@ -206,5 +185,5 @@ class TestLater:
                 return df
 
         handler = Own.from_df(seeded_frame())
-        with at_full_speed(handler, later=True):
+        with at_full_speed(handler):
             assert "_run_proc_l" not in vars(handler)

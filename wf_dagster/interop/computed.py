@@ -72,7 +72,7 @@ def _parts(loader: Any, instruments: Any, start: Any, end: Any) -> tuple[list[An
     if instruments is None or isinstance(instruments, str):
         instruments = D.instruments(instruments or "all", filter_pipe=loader.filter_pipe)
     spans = DatasetProvider.get_instruments_d(instruments, loader.freq)
-    names = list(spans)
+    names = list(dict.fromkeys(spans))
     series = sum(len(expressions) for expressions, _ in loader.fields.values())
     each = max(1, series * len(D.calendar(start, end, freq=loader.freq)))
     if not is_local() or loader.inst_processors:

@@ -89,7 +89,7 @@ def reload(dataset: Any, moving: bool = False) -> None:
         return
     fitted = isinstance(handler, DataHandlerLP)
     since, until = _year_of(handler.start_time) if moving else (None, None)
-    with from_cache(handler, until, since=since), at_full_speed(handler, later=True):
+    with from_cache(handler, until, since=since), at_full_speed(handler):
         dataset.setup_data(handler_kwargs={"init_type": DataHandlerLP.IT_LS} if fitted else {})
 
 

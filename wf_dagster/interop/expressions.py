@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any, cast
 
 import numpy as np
@@ -73,20 +74,28 @@ def features(
     if not len(rows.index):
         return None
     table = np.empty((len(rows.index), len(roots)), dtype=np.float32, order="F")
+    left = 0
     try:
         for (begin, stop), numbers in groups.items():
             batch = Batch(recorded, begin, stop, computed_from_parts)
             places = rows.places(batch)
             for number in numbers:
                 try:
-                    values = batch.values(roots[number])
+                    table[:, number] = _as_float32(batch.values(roots[number]))[places]
                 except (UnlikeError, TypeError, ValueError):  # what is wrong, Qlib says
                     table[:, number] = rows.by_qlib(fields[number])
-                else:
-                    table[:, number] = values.astype(np.float32)[places]
+                    left += 1
     except UnlikeError:
         return None
+    if left == len(roots):  # whether any of them has all these rows is not known
+        return None
     return pd.DataFrame(table, index=rows.index, columns=[str(one) for one in fields], copy=False)
+
+
+def _as_float32(values: Values) -> Values:
+    if values.dtype.kind not in "fbiu":
+        raise UnlikeError
+    return values.astype(np.float32)
 
 
 class _Asked:
@@ -109,19 +118,19 @@ class _Rows:
     def __init__(self, recorded: Recorded, asked: _Asked, instruments: Any) -> None:
         self._recorded, self._asked = recorded, asked
         calendar = pd.DatetimeIndex(Cal.calendar(freq=asked.freq))
+        self._offsets = np.concatenate([[0], np.cumsum(recorded.lengths)])
         who = np.repeat(np.arange(len(recorded.names)), recorded.lengths)
-        before = np.cumsum(recorded.lengths) - recorded.lengths
-        days = np.arange(len(who)) - (before - recorded.first)[who]
+        days = np.arange(len(who)) + (recorded.first - self._offsets[:-1])[who]
         kept = (days >= asked.first) & (days <= asked.last)
-        for number, name in enumerate(recorded.names):
-            spans = instruments[name] if isinstance(instruments, Mapping) else None
-            if spans is not None:
-                mine = np.flatnonzero(kept & (who == number))
-                kept[mine] = _inside(calendar[days[mine]], spans)
-        self._everyone, self._every_day = who, days
-        who, days = who[kept], days[kept]
-        order = np.lexsort((who, days))
-        self._who, self._days = who[order], days[order]
+        if isinstance(instruments, Mapping):
+            parts = zip(recorded.names, pairwise(self._offsets), strict=True)
+            for name, (start, stop) in parts:
+                if instruments[name] is not None:
+                    dates = calendar[np.minimum(days[start:stop], len(calendar) - 1)]
+                    kept[start:stop] &= _inside(dates, instruments[name])
+        self._places = np.flatnonzero(kept)
+        self._places = self._places[np.lexsort((who[kept], days[kept]))]
+        self._who, self._days = who[self._places], days[self._places]
         known, codes = np.unique(self._days, return_inverse=True)
         there, whose = np.unique(self._who, return_inverse=True)
         levels: list[Any] = [calendar[known], [recorded.names[number] for number in there]]
@@ -136,19 +145,20 @@ class _Rows:
         """The values of an expression, as Qlib aligns them.
 
         Raises:
-            UnlikeError: There are rows beside these.
+            UnlikeError: There are rows beside these, or the values are no numbers.
         """
-        made = np.full(len(self._who), np.nan, dtype=np.float32)
-        for number, name in enumerate(self._recorded.names):
-            series = ExpressionD.expression(
-                name, str(field), self._asked.start, self._asked.end, self._asked.freq
-            )
-            known = self._every_day[self._everyone == number]
-            if not series.index.isin(known).all():
+        made = np.full(self._offsets[-1], np.nan, dtype=np.float32)
+        asked, recorded = self._asked, self._recorded
+        parts = zip(recorded.names, recorded.first, pairwise(self._offsets), strict=True)
+        for name, first, (start, stop) in parts:
+            series = ExpressionD.expression(name, str(field), asked.start, asked.end, asked.freq)
+            if not len(series):
+                continue
+            places = series.index.to_numpy() - first + start
+            if series.dtype != np.float32 or places.min() < start or places.max() >= stop:
                 raise UnlikeError
-            mine = np.flatnonzero(self._who == number)
-            made[mine] = series.reindex(self._days[mine]).to_numpy()
-        return made
+            made[places] = series.to_numpy()
+        return made[self._places]
 
 
 def _inside(dates: pd.DatetimeIndex, spans: Sequence[Any]) -> Values:

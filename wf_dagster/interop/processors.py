@@ -1,4 +1,4 @@
-"""Qlib's processors on whole blocks of columns, and only once somebody asks for their data.
+"""Qlib's processors on whole blocks of columns.
 
 Qlib puts the columns that a processor has changed back one by one, which costs more than the
 processor. Values, types and the order in memory are those that Qlib gives, to the bit.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,45 +15,31 @@ import pandas as pd
 from qlib.data.dataset import processor as qlibs
 from qlib.data.dataset.handler import DataHandlerLP
 
-from wf_dagster.interop.storage import Later
-
 Values = np.ndarray[Any, np.dtype[Any]]
 
 
 @contextmanager
-def at_full_speed(handler: Any, later: bool = False) -> Iterator[None]:
+def at_full_speed(handler: Any) -> Iterator[None]:
     """Inside the block a handler's processors run on whole blocks of columns.
 
     Args:
         handler: A data handler of Qlib's.
-        later: Run processors that are fitted already when their data are first asked for.
     """
     if getattr(type(handler), "_run_proc_l", None) is not DataHandlerLP._run_proc_l:
         yield  # it has a way of its own, or no processors
         return
-    handler._run_proc_l = partial(_run, later=later)
+    handler._run_proc_l = _run
     try:
         yield
     finally:
-        del handler._run_proc_l
+        vars(handler).pop("_run_proc_l", None)
 
 
-def _run(
-    frame: Any, processors: Sequence[Any], with_fit: bool, check_for_infer: bool, later: bool
-) -> Any:
+def _run(frame: Any, processors: Sequence[Any], with_fit: bool, check_for_infer: bool) -> Any:
     """Stands for ``DataHandlerLP._run_proc_l``."""
-    if not processors:
-        return frame
-    if check_for_infer and not all(processor.is_for_infer() for processor in processors):
-        return DataHandlerLP._run_proc_l(frame, processors, with_fit, check_for_infer)  # it raises
-    if later and not with_fit and all(type(one) in _GIVES_A_FRAME for one in processors):
-        return Later(partial(_in_turn, frame, processors))
-    return _in_turn(frame, processors, with_fit)
-
-
-def _in_turn(frame: Any, processors: Sequence[Any], with_fit: bool = False) -> Any:
-    frame = frame.df if isinstance(frame, Later) else frame
     for processor in processors:
+        if check_for_infer and not processor.is_for_infer():
+            return DataHandlerLP._run_proc_l(frame, [processor], with_fit, True)  # it raises
         if with_fit:
             processor.fit(frame)
         frame = processed(frame, processor)
@@ -104,7 +89,9 @@ def _scaled(
 
 def _fillna(frame: pd.DataFrame, processor: Any) -> pd.DataFrame | None:
     group, filling = processor.fields_group, processor.fill_value
-    if not isinstance(group, str) or group not in frame.columns.get_level_values(0):
+    grouped = isinstance(frame.columns, pd.MultiIndex) and isinstance(group, str)
+    number = isinstance(filling, (int, float)) and not isinstance(filling, bool)
+    if not grouped or not number or group not in frame.columns.get_level_values(0):
         return None
 
     def change(values: Values) -> bool:
@@ -122,10 +109,6 @@ _QUICK: dict[type, Callable[[pd.DataFrame, Any], pd.DataFrame | None]] = {
     qlibs.MinMaxNorm: _min_max,
     qlibs.Fillna: _fillna,
 }
-_GIVES_A_FRAME = {
-    *_QUICK, qlibs.DropnaProcessor, qlibs.DropnaLabel, qlibs.DropCol, qlibs.TanhProcess,
-    qlibs.ProcessInf, qlibs.CSZScoreNorm, qlibs.CSRankNorm, qlibs.CSZFillna,
-}  # fmt: skip
 
 
 def _changed(

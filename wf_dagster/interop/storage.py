@@ -1,8 +1,7 @@
-"""Processed data of a handler that are there as what they are made from, or made when needed."""
+"""The processed data of a handler, of which a segment is cut out before columns are chosen."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
@@ -12,24 +11,25 @@ from qlib.data.dataset.utils import fetch_df_by_col
 _EVERYTHING = slice(None)
 
 
-class _LikeFrame(NaiveDFStorage):  # type: ignore[misc]
-    """To what reads a handler's frames directly it looks like the frame."""
+class RowsFirst(NaiveDFStorage):  # type: ignore[misc]
+    """Gives what Qlib's own storage gives, but copies a segment's rows and not all rows for it.
+
+    To what reads a handler's frames directly it looks like the frame.
+
+    Args:
+        frame: Sorted rows ``(datetime, instrument)``.
+    """
 
     def __getattr__(self, name: str) -> Any:
         if name == "df":  # while it is unpickled
             raise AttributeError(name)
         return getattr(self.df, name)
 
+    def __getitem__(self, key: Any) -> Any:
+        return self.df[key]
+
     def __len__(self) -> int:
         return len(self.df)
-
-
-class RowsFirst(_LikeFrame):
-    """Gives what Qlib's own storage gives, but copies a segment's rows and not all rows for it.
-
-    Args:
-        frame: Sorted rows ``(datetime, instrument)``.
-    """
 
     def fetch(
         self,
@@ -51,27 +51,3 @@ class RowsFirst(_LikeFrame):
         places = index.levels[0].slice_indexer(days.start, days.stop, days.step)
         first, last = (index.codes[0].searchsorted(n) for n in (places.start, places.stop))
         return slice(first, last)
-
-
-class Later(_LikeFrame):
-    """Processed data that are made when they are first asked for.
-
-    Args:
-        make: Gives the frame.
-    """
-
-    def __init__(self, make: Callable[[], pd.DataFrame]) -> None:
-        self._make = make
-
-    def __getattr__(self, name: str) -> Any:
-        if name == "df" and "_make" in vars(self):
-            self.df = self._make()
-            return self.df
-        return super().__getattr__(name)
-
-    def __reduce__(self) -> Any:
-        return NaiveDFStorage, (self.df,)
-
-    def copy(self) -> Later:
-        """A copy, to be made later as well."""
-        return Later(lambda: self.df.copy())
