@@ -61,26 +61,35 @@ def fresh(bench: Bench, size: Rolls) -> Figures:
     return Figures(qlib["seconds"] * size.rolls / by_qlib, here["seconds"], note)
 
 
-def warm(bench: Bench, size: Rolls, watch: bool = False) -> Figures:
+def warm(bench: Bench, size: Rolls) -> Figures:
     """Qlib with its handler cached to a file; here with features in the cache."""
-    market = bench.market(size.instruments, size.days)
-    answers = {}
-    for side in (QLIB, HERE):
-        home, handler = bench.once(_ready, side, size)
-        answers[side] = bench.run(
-            train, side, market, home, vars(size), size.rolls, handler, watch=watch
-        )
-    qlib, here = answers[QLIB], answers[HERE]
+    qlib, here = (_warm(bench, size, side) for side in (QLIB, HERE))
     check_same(qlib["scores"], here["scores"])
-    if not watch:
-        return Figures(qlib["seconds"], here["seconds"])
-    raw = size.instruments * size.days * FLOAT32 * (158 + 1)
-    return Figures(qlib["peak"] / raw, here["peak"] / raw, f"one copy is {raw / 2**20:.0f} MB")
+    return Figures(qlib["seconds"], here["seconds"])
 
 
 def memory(bench: Bench, size: Rolls) -> Figures:
     """The most memory of the process tree, in copies of the raw features."""
-    return warm(bench, size, watch=True)
+    qlib, here = (_warm(bench, size, side, watch=True) for side in (QLIB, HERE))
+    check_same(qlib["scores"], here["scores"])
+    alone = _warm(bench, size, HERE, workers=1, watch=True)
+    raw = size.instruments * size.days * FLOAT32 * (158 + 1)
+    note = (
+        f"one copy is {raw / 2**20:.0f} MB; here with `WF_MAX_WORKERS=1` "
+        f"{alone['peak'] / raw:.2g} copies, in {alone['seconds']:.0f} s"
+    )
+    return Figures(qlib["peak"] / raw, here["peak"] / raw, note)
+
+
+def _warm(
+    bench: Bench, size: Rolls, side: str, workers: int | None = None, watch: bool = False
+) -> Answer:
+    market = bench.market(size.instruments, size.days)
+    home, handler = bench.once(_ready, side, size)
+    answer: Answer = bench.run(
+        train, side, market, home, vars(size), size.rolls, handler, workers, watch=watch
+    )
+    return answer
 
 
 def overhead(bench: Bench, size: Rolls) -> Figures:
@@ -104,10 +113,18 @@ def _ready(bench: Bench, side: str, size: Rolls) -> tuple[str, str | None]:
 
 
 def train(
-    side: str, market: str, home: str, size: dict[str, Any], rolls: int, handler: Any = None
+    side: str,
+    market: str,
+    home: str,
+    size: dict[str, Any],
+    rolls: int,
+    handler: Any = None,
+    workers: int | None = None,
 ) -> Answer:
     """Train rolls and keep what they predicted."""
     at = workflow(side, home, f"{market}/provider")
+    if workers:
+        _use_workers(workers)
     tasks = _tasks(at, Rolls(**size), handler)[:rolls]
     started = time.perf_counter()
     recorders = at.TrainerR(EXPERIMENT)(tasks)
@@ -133,9 +150,7 @@ def one_by_one(
     """Train rolls in this process, with a watch on what is not overhead."""
     at = workflow(side, home, f"{market}/provider")
     if side == HERE:
-        import wf_dagster
-
-        wf_dagster.init(**{**wf_dagster.get_settings().model_dump(mode="json"), "max_workers": 1})
+        _use_workers(1)
     tasks = _tasks(at, Rolls(**size), handler)
     at.TrainerR(EXPERIMENT)(tasks[:1])
     with _stopwatch(side) as inside:
@@ -143,6 +158,13 @@ def one_by_one(
         at.TrainerR(EXPERIMENT)(tasks)
         seconds = time.perf_counter() - started
     return {"beyond": (seconds - inside[0]) / len(tasks)}
+
+
+def _use_workers(workers: int) -> None:
+    import wf_dagster
+
+    kept = wf_dagster.get_settings().model_dump(mode="json")
+    wf_dagster.init(**{**kept, "max_workers": workers})
 
 
 def _tasks(at: Any, size: Rolls, handler: Any = None) -> list[Any]:
