@@ -7,7 +7,7 @@ import dagster as dg
 
 from wf_dagster.collect import collect_strategy
 from wf_dagster.online import OnlineToolR
-from wf_dagster.orchestration.automation import on_new_results
+from wf_dagster.orchestration.downstream import downstream_asset
 from wf_dagster.orchestration.failures import shown_plainly
 from wf_dagster.orchestration.metadata import number_metadata
 from wf_dagster.orchestration.roll_step import RollStep
@@ -22,31 +22,7 @@ def build_collected_asset(
     owners: Sequence[str],
 ) -> dg.AssetsDefinition:
     """``NAME/collected``: one out-of-sample frame of predictions over all finished rolls."""
-    all_rolls = dg.AllPartitionMapping()
 
-    @dg.asset(
-        key=[step.name, "collected"],
-        deps=[
-            dg.AssetDep([step.name, "predictions"], partition_mapping=all_rolls),
-            dg.AssetDep([step.name, "labels"], partition_mapping=all_rolls),
-        ],
-        description="\n\n".join(
-            filter(
-                None,
-                [
-                    "The finished rolls' predictions as one out-of-sample frame; where two "
-                    "rolls overlap the later one counts. Rolls without a recorder are reported "
-                    "as gaps.",
-                    description,
-                ],
-            )
-        ),
-        group_name=group_name,
-        owners=list(owners),
-        kinds={"pandas", "parquet"},
-        metadata={"mlflow_experiment": step.experiment},
-        automation_condition=on_new_results() if step.declarative else None,
-    )
     def collected(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
         with shown_plainly():
             made = collect_strategy(
@@ -72,4 +48,13 @@ def build_collected_asset(
             }
         )
 
-    return collected
+    return downstream_asset(
+        step,
+        collected,
+        what="The finished rolls' predictions as one out-of-sample frame; where two rolls overlap "
+        "the later one counts. Rolls without a recorder are reported as gaps.",
+        description=description,
+        kinds={"pandas", "parquet"},
+        group_name=group_name,
+        owners=owners,
+    )

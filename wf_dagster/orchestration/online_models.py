@@ -6,7 +6,7 @@ from typing import Any
 import dagster as dg
 
 from wf_dagster.online import OnlineState, OnlineToolR
-from wf_dagster.orchestration.automation import on_new_results
+from wf_dagster.orchestration.downstream import downstream_asset
 from wf_dagster.orchestration.failures import shown_plainly
 from wf_dagster.orchestration.roll_step import RollStep
 from wf_dagster.tracking import Recorder, run_url
@@ -22,31 +22,7 @@ def build_online_models_asset(
     owners: Sequence[str],
 ) -> dg.AssetsDefinition:
     """``NAME/online_models``: which recorders are online, since when, and what was before."""
-    all_rolls = dg.AllPartitionMapping()
 
-    @dg.asset(
-        key=[step.name, "online_models"],
-        deps=[
-            dg.AssetDep([step.name, "predictions"], partition_mapping=all_rolls),
-            dg.AssetDep([step.name, "labels"], partition_mapping=all_rolls),
-        ],
-        description="\n\n".join(
-            filter(
-                None,
-                [
-                    "The recorders that serve, since when, and what served before. The online "
-                    "schedule or a sensor switches them; a roll that was due and could not be "
-                    "trained fails this asset, while the models before it go on.",
-                    description,
-                ],
-            )
-        ),
-        group_name=group_name,
-        owners=list(owners),
-        kinds={"mlflow"},
-        metadata={"mlflow_experiment": step.experiment},
-        automation_condition=on_new_results() if step.declarative else None,
-    )
     def online_models(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
         tool = OnlineToolR(step.experiment)
         with shown_plainly():
@@ -72,7 +48,17 @@ def build_online_models_asset(
             }
         )
 
-    return online_models
+    return downstream_asset(
+        step,
+        online_models,
+        what="The recorders that serve, since when, and what served before. The online schedule or "
+        "a sensor switches them; a roll that was due and could not be trained fails this asset, "
+        "while the models before it go on.",
+        description=description,
+        kinds={"mlflow"},
+        group_name=group_name,
+        owners=owners,
+    )
 
 
 def _models(online: Sequence[Recorder], waiting: Sequence[Recorder]) -> str:

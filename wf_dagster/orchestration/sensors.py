@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import dagster as dg
@@ -49,16 +49,26 @@ def new_data_sensor(
         default_status: Whether it is switched on from the start.
     """
 
-    @dg.sensor(
+    return _sensor_of(
+        strategy,
+        _new_data,
         name=f"{strategy.name}_new_data_sensor",
         job=online_job(strategy, signals),
         minimum_interval_seconds=minimum_interval_seconds,
         default_status=default_status,
         description=f"Brings {strategy.name} up to date when its prices move on.",
     )
+
+
+def _sensor_of(
+    strategy: RollingAssets,
+    evaluate: Callable[[dg.SensorEvaluationContext, RollingAssets], Answer],
+    **options: Any,
+) -> dg.SensorDefinition:
+    @dg.sensor(**options)
     def sensor(context: dg.SensorEvaluationContext) -> Answer:
         with shown_plainly():
-            return _new_data(context, strategy)
+            return evaluate(context, strategy)
 
     return sensor
 
@@ -117,18 +127,15 @@ def roll_due_sensor(
         default_status: Whether it is switched on from the start.
     """
 
-    @dg.sensor(
+    return _sensor_of(
+        strategy,
+        _roll_due,
         name=f"{strategy.name}_roll_due_sensor",
         job=online_job(strategy, signals),
         minimum_interval_seconds=minimum_interval_seconds,
         default_status=default_status,
         description=f"Trains the next roll of {strategy.name} as soon as it can be.",
     )
-    def sensor(context: dg.SensorEvaluationContext) -> Answer:
-        with shown_plainly():
-            return _roll_due(context, strategy)
-
-    return sensor
 
 
 def _roll_due(context: dg.SensorEvaluationContext, strategy: RollingAssets) -> Answer:
