@@ -53,6 +53,12 @@ def grown(inner):
         calls("Mean", compared, windows),
         calls("If", st.tuples(compared, compared).map(" & ".join).map("({})".format), inner, inner),
         calls("If", calls("Not", compared), inner, inner),
+        compared,
+        calls("If", compared, st.sampled_from(["1", "2", "$open"]), st.sampled_from(["0", "1"])),
+        st.tuples(inner, st.sampled_from("&|"), inner).map(
+            lambda given: f"({given[0]} {given[1]} {given[2]})"
+        ),
+        calls("ChangeInstrument", st.sampled_from(["'SH600000'", "'SH600002'"]), inner),
     )
 
 
@@ -98,6 +104,12 @@ def by_qlib(instruments, fields, dates):
         C["kernels"] = kernels
 
 
+def here_or_by_qlib(engine, *asked):
+    names, fields, dates = asked
+    ours = engine.features(names, fields, *dates, "day")
+    return by_qlib(*asked) if ours is None else ours
+
+
 def assert_same(ours, theirs):
     assert ours.index.equals(theirs.index)
     assert ours.index.names == theirs.index.names
@@ -113,18 +125,20 @@ def assert_same(ours, theirs):
     names=st.sampled_from([LIKE_EACH_OTHER, [*LIKE_EACH_OTHER, SHORT, WITHOUT]]),
     field=expressions,
     dates=st.sampled_from([DATES, ("2019-01-02", "2019-02-11"), (None, None)]),
+    beside=st.sampled_from([[], ["$close"]]),
 )
-def test_the_same_as_qlib(engine, names, field, dates):
+def test_the_same_as_qlib(engine, names, field, dates, beside):
+    fields = [field, *beside]
     try:
-        theirs = by_qlib(names, [field, "$close"], dates)
+        theirs = by_qlib(names, fields, dates)
     except Exception as error:
         with pytest.raises(type(error)):
-            engine.features(names, [field, "$close"], *dates, "day")
+            here_or_by_qlib(engine, names, fields, dates)
         return
-    ours = engine.features(names, [field, "$close"], *dates, "day")
+    ours = engine.features(names, fields, *dates, "day")
     if ours is not None:
         assert_same(ours, theirs)
-    else:  # rows that only one of the fields has
+    elif beside and "ChangeInstrument" not in field:  # rows that only one of the fields has
         assert theirs["$close"].isna().any()
 
 
@@ -193,11 +207,18 @@ def test_operators_of_ones_own_are_left_to_qlib(engine, monkeypatch):
         ["ChangeInstrument('SH600002', $close)"],  # which ends before the others
         ["ChangeInstrument('SH600000', $close)", "$close"],  # which begins before the others
         ["If($close > 20, 'a', 'b')", "$close"],
+        ["Feature('close') + $open"],
         ["$nothing"],
     ],
 )
 def test_other_rows_than_the_instruments_and_other_values_than_numbers(engine, fields):
     assert engine.features(ORDERLY, fields, *DATES, "day") is None
+
+
+def test_windows_wider_than_the_data(engine):
+    fields = [f"{name}($close, 1000)" for name in ("IdxMax", "IdxMin", "Mean", "Slope", "Rank")]
+    ours = engine.features(ORDERLY, fields, *DATES, "day")
+    assert_same(ours, by_qlib(ORDERLY, fields, DATES))
 
 
 def test_a_field_of_another_instrument_beside_one_of_its_own(engine):

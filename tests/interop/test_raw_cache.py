@@ -88,7 +88,14 @@ def assert_equal(ours, theirs):
 
 
 @pytest.mark.parametrize(
-    "instruments", ["all", "few", ["SH600003", "SH600000"], {"market": "few", "filter_pipe": []}]
+    "instruments",
+    [
+        "all",
+        "few",
+        ["SH600003", "SH600000"],
+        ["SH600003", "SH600000", "SH600003"],
+        {"market": "few", "filter_pipe": []},
+    ],
 )
 def test_several_processes_compute_what_one_computes(qlib_data, monkeypatch, instruments):
     from wf_dagster.interop import computed as module
@@ -110,6 +117,7 @@ def test_several_processes_compute_what_one_computes(qlib_data, monkeypatch, ins
     theirs = module.computed(loader, instruments, *dates)
     pd.testing.assert_frame_equal(ours, theirs, check_exact=True)
     assert ours.index.equals(theirs.index)
+    assert ours.index.is_unique
 
 
 HANDLERS = {

@@ -34,8 +34,15 @@ class Recorded:
         self.lengths = np.array([len(one) for one in each], dtype=np.int64)
 
     def series(self, leaf: Any, begin: int, stop: int) -> list[pd.Series[Any]]:
-        """A series an instrument, its index the place in the calendar."""
-        return [one.loc[begin:stop] for one in self._series[str(leaf)[1:]]]
+        """A series an instrument, its index the place in the calendar.
+
+        Raises:
+            UnlikeError: The name was not found in the expressions' text.
+        """
+        known = self._series.get(str(leaf)[1:])
+        if known is None:
+            raise UnlikeError
+        return [one.loc[begin:stop] for one in known]
 
 
 Compute = Callable[["Batch", Any], Values]
@@ -71,7 +78,10 @@ class Batch:
         name = str(node)
         if name not in self._known:
             with np.errstate(all="ignore"):
-                self._known[name] = self._compute(self, node)
+                made = self._compute(self, node)
+            if not isinstance(made, np.ndarray):  # of numbers alone
+                raise UnlikeError
+            self._known[name] = made
         return self._known[name]
 
     def laid(self, series: Sequence[pd.Series[Any]]) -> Values:
@@ -82,11 +92,13 @@ class Batch:
         """
         lengths = np.array([len(one) for one in series])
         starts = np.array([one.index[0] if len(one) else 0 for one in series])
+        stops = np.array([one.index[-1] + 1 if len(one) else 0 for one in series])
         there = lengths > 0
         kinds = {one.dtype for one in series if len(one)}
         if (
             not np.array_equal(lengths, np.diff(self.offsets))
             or not np.array_equal(starts[there], self.starts[there])
+            or not np.array_equal(stops - starts, lengths)
             or len(kinds) > 1
             or any(kind.kind not in "fb" for kind in kinds)
         ):

@@ -21,6 +21,7 @@ from qlib.data.data import (
     LocalDatasetProvider,
     LocalExpressionProvider,
 )
+from qlib.utils import remove_fields_space
 
 from wf_dagster.interop.batch import Batch, Recorded, UnlikeError, Values
 from wf_dagster.interop.operators import computed_from_parts
@@ -60,12 +61,13 @@ def features(
         rows, or rows that only some of the fields have.
     """
     calendar = Cal.calendar(start, end, freq)
-    leaves = sorted({name for one in fields for name in _LEAF.findall(str(one))})
+    texts = [remove_fields_space(str(one)) for one in fields]  # as Qlib reads them
+    leaves = sorted({name for text in texts for name in _LEAF.findall(text)})
     if not len(calendar) or not leaves:
         return None
     asked = _Asked(calendar[0], calendar[-1], freq)
     groups: dict[tuple[int, int], list[int]] = {}
-    roots = [ExpressionD.get_expression_instance(str(one)) for one in fields]
+    roots = [ExpressionD.get_expression_instance(text) for text in texts]
     for number, root in enumerate(roots):
         groups.setdefault(asked.reach(root), []).append(number)
     widest = min(begin for begin, _ in groups), max(stop for _, stop in groups)
@@ -83,7 +85,7 @@ def features(
                 try:
                     table[:, number] = _as_float32(batch.values(roots[number]))[places]
                 except (UnlikeError, TypeError, ValueError):  # what is wrong, Qlib says
-                    table[:, number] = rows.by_qlib(fields[number])
+                    table[:, number] = rows.by_qlib(texts[number])
                     left += 1
     except UnlikeError:
         return None
@@ -141,7 +143,7 @@ class _Rows:
         """Where a batch has these rows."""
         return cast(Values, batch.offsets[self._who] + self._days - batch.starts[self._who])
 
-    def by_qlib(self, field: Any) -> Values:
+    def by_qlib(self, text: str) -> Values:
         """The values of an expression, as Qlib aligns them.
 
         Raises:
@@ -151,7 +153,7 @@ class _Rows:
         asked, recorded = self._asked, self._recorded
         parts = zip(recorded.names, recorded.first, pairwise(self._offsets), strict=True)
         for name, first, (start, stop) in parts:
-            series = ExpressionD.expression(name, str(field), asked.start, asked.end, asked.freq)
+            series = ExpressionD.expression(name, text, asked.start, asked.end, asked.freq)
             if not len(series):
                 continue
             places = series.index.to_numpy() - first + start

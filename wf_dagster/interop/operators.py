@@ -9,9 +9,11 @@ from typing import Any, cast
 import numpy as np
 import pandas as pd
 from qlib.data import ops
-from qlib.data.base import Feature
+from qlib.data.base import Expression, Feature
 
 from wf_dagster.interop.batch import Batch, Compute, Values
+
+_WIDE = 500  # sessions of a window; numpy copies all windows to find the best in each
 
 
 def computed_from_parts(batch: Batch, node: Any) -> Values:
@@ -39,14 +41,24 @@ def _of_one(function: Callable[[Values], Values]) -> Compute:
     return lambda batch, node: function(batch.values(node.feature))
 
 
-def _of_two(function: Callable[[Any, Any], Values]) -> Compute:
+def _of_two(function: Callable[[Any, Any], Values], kind: str = "f") -> Compute:
+    """Of two vectors of a kind, or of one and a number; pandas has rules of its own for others."""
+
     def compute(batch: Batch, node: Any) -> Values:
-        return function(batch.values(node.feature_left), batch.values(node.feature_right))
+        pair = [batch.values(one) for one in (node.feature_left, node.feature_right)]
+        vectors = [one for one in pair if isinstance(one, np.ndarray)]
+        numbers = [one for one in pair if type(one) in (int, float)]
+        known = len(vectors) + len(numbers) == 2 and len(vectors) >= (2 if kind == "b" else 1)
+        if not known or any(vector.dtype.kind != kind for vector in vectors):
+            return _one_by_one(batch, node)
+        return function(*pair)
 
     return compute
 
 
 def _if(batch: Batch, node: Any) -> Values:
+    if not isinstance(node.condition, Expression):
+        return _one_by_one(batch, node)
     given = (node.condition, node.feature_left, node.feature_right)
     return cast(Values, np.where(*(batch.values(one) for one in given)))
 
@@ -77,6 +89,8 @@ def _place_of(best: Any, padding: float) -> Compute:
     """The place in the window, from 1, of what is found best; a missing value is."""
 
     def function(batch: Batch, values: Values, node: Any) -> Values:
+        if node.N > _WIDE:
+            return _one_by_one(batch, node)
         numbers = values.astype(np.float64)
         numbers[np.isinf(numbers)] = np.nan
         window = batch.window(node.N)
@@ -151,7 +165,7 @@ def _pair(name: str) -> Compute:
         if type(node.N) is not int or node.N < 1 or not vectors:
             return _one_by_one(batch, node)
         windows = pd.Series(left).rolling(batch.window(node.N), min_periods=1)
-        found: Values = getattr(windows, name)(pd.Series(right)).to_numpy()
+        found: Values = getattr(windows, name)(pd.Series(right)).to_numpy(copy=True)
         if name == "corr":
             found[_flat(batch, left, node.N) | _flat(batch, right, node.N)] = np.nan
         return found
@@ -178,8 +192,8 @@ _COMPUTED: dict[type, Compute] = {
     ops.Le: _of_two(operator.le),
     ops.Eq: _of_two(operator.eq),
     ops.Ne: _of_two(operator.ne),
-    ops.And: _of_two(operator.and_),
-    ops.Or: _of_two(operator.or_),
+    ops.And: _of_two(operator.and_, "b"),
+    ops.Or: _of_two(operator.or_, "b"),
     ops.If: _if,
     ops.Ref: _ref,
     ops.Delta: _delta,
