@@ -114,10 +114,9 @@ row. Tasks are Qlib's own (`DatasetH`, `Alpha158`), the same here and there.
 Qlib runs in its usual settings. A load of 1 or more before a measurement means that the machine
 had other work, which takes time from both sides, more so from the one that uses all cores. PSS
 counts memory that processes share once; a copy of the raw features is rows × 159 columns × 4
-bytes. Two copies are out of reach with Qlib's `LinearModel`: a fit copies its train segment as
-32-bit floats, and scikit-learn once more as 64-bit ones, since its labels are (together 1.7 copies
-a worker), and programs that have imported MLflow, Qlib and scikit-learn take 1.5 (a main process,
-a fork server, two workers). Fewer workers take less. Measured on
+bytes. In `memory`, one fit of Qlib's `LinearModel`, measured alone, holds 1.1 copies of its own and
+reads one copy of shared data; two workers do so at once. Most of the rest is programs that have
+imported MLflow, Qlib and scikit-learn. Fewer workers take less. Measured on
 {machines}.
 
 `make bench` measures all rows and writes this page; `python -m benchmarks ROW` measures one.

@@ -48,7 +48,6 @@ def new_data_sensor(
         minimum_interval_seconds: Seconds between looks.
         default_status: Whether it is switched on from the start.
     """
-
     return _sensor_of(
         strategy,
         _new_data,
@@ -126,7 +125,6 @@ def roll_due_sensor(
         minimum_interval_seconds: Seconds between looks.
         default_status: Whether it is switched on from the start.
     """
-
     return _sensor_of(
         strategy,
         _roll_due,
