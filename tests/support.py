@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from threading import Thread
 from typing import Any
 
 import pandas as pd
@@ -12,6 +13,7 @@ import pandas as pd
 from wf_dagster.models import SklearnModel
 from wf_dagster.settings import get_settings
 from wf_dagster.tasks import Roll
+from wf_dagster.tracking import R
 
 
 class Misbehaving(SklearnModel):
@@ -30,7 +32,9 @@ class Misbehaving(SklearnModel):
             raise SystemExit(3)
         if self.how == "slow":
             time.sleep(0.7)
-        if self.how == "sleep":
+        if self.how == "open":  # a recorder that no block of this thread ends
+            Thread(target=R.start_exp, kwargs={"experiment_name": "open"}).start()
+        if self.how in ("sleep", "open"):
             time.sleep(120)
         super().fit(dataset)
 

@@ -87,6 +87,16 @@ def test_a_dagster_run_is_one_parent_with_one_child_a_roll(instance):
     assert _status(parent) == "FINISHED"
 
 
+def test_recorders_of_workers_that_were_killed_end_with_the_run(instance):
+    model = {"class": "Misbehaving", "module_path": "tests.support", "kwargs": {"how": "kill"}}
+    result = _run(instance, ["demo/recorders"], _defs(model=model, max_workers=2), tags=RANGE)
+    assert not result.success
+    left = find_recorders("demo", status=None)
+    assert len(left) >= len(KEYS)  # some were begun twice
+    assert {r.status for r in left} == {"FAILED"}
+    assert all("died without ending its run" in r.list_tags()["wf_failure"] for r in left)
+
+
 def test_a_single_partition(instance):
     result = _run(instance, [f"demo/{p}" for p in PARTS], partition_key=KEYS[1])
     assert result.success

@@ -139,7 +139,7 @@ def test_a_run_that_goes_on_while_it_is_looked_at_is_left_alone(monkeypatch):
     from wf_dagster.tracking import dead as room
 
     run_id = _running(pid=_dead_pid())
-    found = list(room._dead(None, R.get_uri(), 900))
+    found = list(room._dead(R.get_uri(), [R.get_exp(experiment_name="a").id], "", 900))
     with R.start(experiment_name="a", recorder_id=run_id):
         monkeypatch.setattr(room, "_dead", lambda *_: found)
         assert room.sweep() == []

@@ -67,19 +67,23 @@ def test_a_roll_that_kills_its_worker_does_not_stop_the_others():
     assert "worker process died" in outcomes["2020-02-01"].error
 
 
-def test_a_worker_that_is_told_to_leave_while_it_trains_dies_and_its_run_has_failed():
-    slow = roll("2020-01-01", fail="sleep")
+@pytest.mark.parametrize(
+    ("how", "begun"), [("sleep", ["strategy"]), ("open", ["open", "strategy"])]
+)
+def test_a_worker_that_is_told_to_leave_while_it_trains_dies_and_its_runs_have_failed(how, begun):
+    slow = roll("2020-01-01", fail=how)
     work = Work(slow.key, "train", "strategy", fingerprint(slow.task), task=slow.task)
     pool = Workers(2, [work])
     pool.check()
     future = pool.submit(work)
-    while not find_recorders("strategy", status="RUNNING"):
+    while not find_recorders(begun[0], status="RUNNING"):
         time.sleep(0.05)
     time.sleep(0.3)
     for pid in list(pool._pool._processes):
         os.kill(pid, signal.SIGTERM)
     assert isinstance(future.exception(30), BrokenProcessPool)  # not what the roll has raised
-    assert [r.info["status"] for r in find_recorders("strategy", status=None)] == ["FAILED"]
+    for experiment in begun:
+        assert [r.status for r in find_recorders(experiment, status=None)] == ["FAILED"]
     pool.stop()
 
 

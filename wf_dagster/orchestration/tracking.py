@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import dagster as dg
 
+from wf_dagster.errors import WfError
 from wf_dagster.settings import get_settings
-from wf_dagster.tracking import check_tracking, parent_run
+from wf_dagster.tracking import check_tracking, parent_run, sweep_children
+
+_log = logging.getLogger(__name__)
 
 
 class TrackingResource(dg.ConfigurableResource):  # type: ignore[type-arg]
@@ -27,6 +31,8 @@ class TrackingResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     @contextmanager
     def parent(self, context: dg.AssetExecutionContext, experiment: str) -> Iterator[str]:
         """Find or make the parent run; it ends FINISHED, FAILED or KILLED with the block.
+
+        A recorder under it whose worker process died meanwhile ends FAILED.
 
         Args:
             context: The context of the running asset.
@@ -47,4 +53,15 @@ class TrackingResource(dg.ConfigurableResource):  # type: ignore[type-arg]
             tags["dagster_backfill"] = backfill
         name = f"dagster {run.run_id[:8]}"
         with parent_run(run.run_id, experiment, name=name, tags=tags) as parent_id:
-            yield parent_id
+            try:
+                yield parent_id
+            finally:
+                _end_what_died(parent_id, experiment)
+
+
+def _end_what_died(parent_id: str, experiment: str) -> None:
+    try:
+        for dead in sweep_children(parent_id, experiment):
+            _log.warning("recorder %s is FAILED: %s", dead.recorder.id, dead.reason)
+    except WfError as error:  # it must not hide why the block was left
+        _log.warning("recorders of dead workers could not be looked for: %s", error)

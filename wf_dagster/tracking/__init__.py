@@ -1,7 +1,8 @@
 """Experiments and recorders, kept in MLflow: the only room that knows it."""
 
 from wf_dagster.tracking.addresses import run_url
-from wf_dagster.tracking.dead import DeadRun, end_runs_of, find_dead, holder, sweep
+from wf_dagster.tracking.dead import DeadRun, end_runs_of, find_dead, holder, sweep, sweep_children
+from wf_dagster.tracking.exits import end_open_recorders
 from wf_dagster.tracking.experiment import Experiment
 from wf_dagster.tracking.facade import QlibRecorder, R
 from wf_dagster.tracking.manager import ExpManager, MLflowExpManager, find_recorders
@@ -23,6 +24,7 @@ __all__ = [
     "Recorder",
     "check_tracking",
     "client_modules",
+    "end_open_recorders",
     "end_runs_of",
     "find_dead",
     "find_recorders",
@@ -31,4 +33,5 @@ __all__ = [
     "parent_run",
     "run_url",
     "sweep",
+    "sweep_children",
 ]

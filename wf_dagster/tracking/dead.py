@@ -58,7 +58,8 @@ def find_dead(
     Raises:
         ExperimentNotFoundError: There is no such experiment.
     """
-    return list(_dead(experiment_name, tracking_uri(uri), stale_seconds))
+    address = tracking_uri(uri)
+    return list(_dead(address, _experiments(experiment_name, address), _RUNNING, stale_seconds))
 
 
 def sweep(
@@ -75,23 +76,47 @@ def sweep(
         The runs that were ended.
     """
     address = tracking_uri(uri)
+    return _swept(address, _experiments(experiment_name, address), _RUNNING, stale_seconds)
+
+
+def sweep_children(parent_run_id: str, experiment_name: str) -> list[DeadRun]:
+    """As :func:`sweep`, for the recorders under one parent run.
+
+    Args:
+        parent_run_id: The MLflow run of the parent.
+        experiment_name: Its experiment.
+    """
+    address = tracking_uri(None)
+    wanted = f"{_children(parent_run_id)} and {_RUNNING}"
+    return _swept(address, _experiments(experiment_name, address), wanted, STALE_SECONDS)
+
+
+def _experiments(name: str | None, uri: str) -> list[str]:
+    """The ids of all experiments, or of the one with this name."""
+    known = MLflowExpManager(uri).list_experiments()
+    if name is None:
+        return [experiment.id for experiment in known.values()]
+    if name not in known:
+        raise ExperimentNotFoundError(f"there is no experiment called {name!r}")
+    return [known[name].id]
+
+
+def _children(parent_run_id: str) -> str:
+    return f"tags.`mlflow.parentRunId` = {literal(parent_run_id)}"
+
+
+def _swept(uri: str, ids: list[str], wanted: str, stale_seconds: float) -> list[DeadRun]:
     ended = []
-    for dead in _dead(experiment_name, address, stale_seconds):
+    for dead in _dead(uri, ids, wanted, stale_seconds):
         dead.recorder.reload()  # somebody may have gone on with it or ended it since
         if _verdict(dead.recorder, stale_seconds) is not None:
-            _end(dead, address)
+            _end(dead, uri)
             ended.append(dead)
     return ended
 
 
-def _dead(experiment_name: str | None, uri: str, stale_seconds: float) -> Iterator[DeadRun]:
-    known = MLflowExpManager(uri).list_experiments()
-    if experiment_name is not None:
-        if experiment_name not in known:
-            raise ExperimentNotFoundError(f"there is no experiment called {experiment_name!r}")
-        known = {experiment_name: known[experiment_name]}
-    ids = [e.id for e in known.values()]
-    for run in search.runs(uri, ids, _RUNNING):
+def _dead(uri: str, ids: list[str], wanted: str, stale_seconds: float) -> Iterator[DeadRun]:
+    for run in search.runs(uri, ids, wanted) if ids else ():
         recorder = MLflowRecorder(run, uri)
         found = _verdict(recorder, stale_seconds)
         if found is not None:
@@ -153,12 +178,12 @@ def end_runs_of(dagster_run_id: str, why: str) -> list[MLflowRecorder]:
         The runs that were ended; they are ``FAILED``.
     """
     uri = tracking_uri(None)
-    ids = [experiment.id for experiment in MLflowExpManager(uri).list_experiments().values()]
+    ids = _experiments(None, uri)
     ended = []
     mine = f"tags.{RUN_TAG} = {literal(dagster_run_id)}"
     for parent in search.runs(uri, ids, mine) if ids else ():
-        children = f"tags.`mlflow.parentRunId` = {literal(parent.info.run_id)}"
-        found = [*search.runs(uri, ids, f"{children} and {_RUNNING}"), parent]
+        wanted = f"{_children(parent.info.run_id)} and {_RUNNING}"
+        found = [*search.runs(uri, ids, wanted), parent]
         for run in found:
             recorder = MLflowRecorder(run, uri)
             if recorder.running and (run is parent or holder(recorder) is None):

@@ -198,6 +198,7 @@ def _end(pool: ProcessPoolExecutor) -> None:
         process.join(10)
         if process.is_alive():
             process.kill()
+            process.join()
 
 
 def _threads(workers: int) -> int:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from wf_dagster.errors import WfError
 from wf_dagster.records import ic_plot_png, markdown_image
 from wf_dagster.settings import restore
-from wf_dagster.tracking import R, run_url
+from wf_dagster.tracking import R, end_open_recorders, run_url
 from wf_dagster.training.outcome import RollOutcome, Segments, Work
 from wf_dagster.training.refresh import refresh_analysis, refresh_recorder
 from wf_dagster.training.task import end_task_train, task_train
@@ -88,6 +88,7 @@ def do(work: Work) -> RollOutcome:
     finally:
         _close_figures()
         if _LEAVING.is_set():  # the pool would take the exit for the roll's own failure and go on
+            end_open_recorders()  # the signal may have come where no block sees the exit
             os._exit(_TERMINATED)
 
 
