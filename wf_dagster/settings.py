@@ -50,7 +50,8 @@ class Settings(BaseSettings):
         calendar: Name of an exchange (``"XNYS"``), ``"prices"`` for the sessions of the prices
             themselves, or ``"qlib"`` for Qlib's calendar; default ``"qlib"`` where Qlib is in use,
             else ``"XNYS"``.
-        max_workers: Worker processes of a backfill; default one a core.
+        max_workers: Worker processes of a backfill; default one a core, fewer where rolls are so
+            large that those in work would hold more than one copy of the features.
         trusted_modules: Further modules (comma separated in the variable) whose classes may
             be loaded from a recorder's pickles.
         tracking_patience: Seconds for which a tracking store that fails is asked again before

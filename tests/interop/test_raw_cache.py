@@ -99,12 +99,12 @@ def assert_equal(ours, theirs):
 )
 def test_several_processes_compute_what_one_computes(qlib_data, monkeypatch, instruments):
     from wf_dagster.interop import computed as module
-    from wf_dagster.interop.datasets import _without_data
+    from wf_dagster.interop.handlers import without_data
 
     monkeypatch.setattr(module, "_WORTH_IT", 1)
     monkeypatch.setattr(module, "_A_PART", 1)  # each instrument is a part
     spread = Spread({"model": "qlib.contrib.model.linear.LinearModel"}, 2)
-    loader = _without_data(config()).data_loader
+    loader = without_data(config()).data_loader
     parts = []
 
     def noted(function, items):

@@ -70,6 +70,30 @@ def private(table: Table) -> np.ndarray[Any, Any]:
     return values
 
 
+def read(table: Table, rows: slice, columns: slice) -> np.ndarray[Any, Any]:
+    """Some rows of neighbouring columns, in memory of the caller's own.
+
+    Of a table that is kept column by column nothing is mapped: the kernel may map far more of a
+    file than is asked for.
+    """
+    values = table.values
+    shape = rows.stop - rows.start, columns.stop - columns.start
+    made: np.ndarray[Any, Any] = np.empty(shape, values.dtype, order="F")
+    if isinstance(values, np.memmap) and values.flags.f_contiguous:
+        try:
+            with Path(str(values.filename)).open("rb", buffering=0) as source:
+                for number, column in enumerate(made.T, columns.start):
+                    place = number * len(values) + rows.start
+                    source.seek(values.offset + place * values.itemsize)
+                    if source.readinto(column) != column.nbytes:
+                        raise OSError(f"{values.filename} is too short")
+            return made
+        except OSError:  # another process made room; what is mapped can still be read
+            pass
+    np.copyto(made, values[rows, columns])
+    return made
+
+
 def folder() -> Path:
     """Where the tables are kept; it is made."""
     made = get_settings().make_home() / "cache" / "features"

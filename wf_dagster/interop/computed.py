@@ -69,12 +69,9 @@ def _part(loader: Any, start: Any, end: Any, instruments: Any) -> pd.DataFrame:
 
 def _parts(loader: Any, instruments: Any, start: Any, end: Any) -> tuple[list[Any], int]:
     """The instruments in parts, and how many values they have; what Qlib computes counts more."""
-    if instruments is None or isinstance(instruments, str):
-        instruments = D.instruments(instruments or "all", filter_pipe=loader.filter_pipe)
-    spans = DatasetProvider.get_instruments_d(instruments, loader.freq)
+    spans = spans_of(loader, instruments)
     names = list(dict.fromkeys(spans))
-    series = sum(len(expressions) for expressions, _ in loader.fields.values())
-    each = max(1, series * len(D.calendar(start, end, freq=loader.freq)))
+    each = max(1, series_of(loader) * len(D.calendar(start, end, freq=loader.freq)))
     if not is_local() or loader.inst_processors:
         each *= _BY_QLIB
     size = max(1, _A_PART // each)
@@ -82,6 +79,18 @@ def _parts(loader: Any, instruments: Any, start: Any, end: Any) -> tuple[list[An
     if isinstance(spans, dict):
         return [{n: spans[n] for n in part} for part in parts], len(names) * each
     return list(parts), len(names) * each
+
+
+def spans_of(loader: Any, instruments: Any) -> Any:
+    """The instruments that a plain loader loads, by name where they have dates."""
+    if instruments is None or isinstance(instruments, str):
+        instruments = D.instruments(instruments or "all", filter_pipe=loader.filter_pipe)
+    return DatasetProvider.get_instruments_d(instruments, loader.freq)
+
+
+def series_of(loader: Any) -> int:
+    """The number of columns that a plain loader gives."""
+    return sum(len(expressions) for expressions, _ in loader.fields.values())
 
 
 def _joined(frames: list[pd.DataFrame]) -> pd.DataFrame:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import logging
 import pickle
 import time
@@ -17,20 +16,17 @@ from qlib.data.dataset import Dataset, DatasetH
 from qlib.data.dataset.handler import DataHandler, DataHandlerLP
 from qlib.utils import class_casting
 
-from wf_dagster.calendars import pair
 from wf_dagster.errors import CalendarError, DataError
 from wf_dagster.interop.calendar import known_sessions
 from wf_dagster.interop.computed import Spread
+from wf_dagster.interop.handlers import HANDLER, check_times, family, handler_config, without_data
 from wf_dagster.interop.hidden import replay_date
 from wf_dagster.interop.processed import fill_processed, keep_processed
 from wf_dagster.interop.processors import at_full_speed
-from wf_dagster.interop.raw import from_cache, is_plain
+from wf_dagster.interop.raw import from_cache
 from wf_dagster.tasks import canonical_json, init_instance
-from wf_dagster.tasks.config import find_class
 
 _log = logging.getLogger(__name__)
-_HANDLER = "dataset.kwargs.handler"
-_OWN_TO_A_ROLL = ("end_time", "fit_start_time", "fit_end_time")
 _PICKLE_TROUBLE = (AttributeError, EOFError, ImportError, KeyError, TypeError, ValueError)
 
 
@@ -41,14 +37,14 @@ def make_dataset(config: Any) -> Any:
         TaskError: A class cannot be found or does not take the arguments.
         DataError: The handler's data end before a segment starts, or there are none.
     """
-    handler = _handler_config(config)
+    handler = handler_config(config)
     if handler is None:
         _warn_of_later_rows(config)
         with _told(config):
             made = init_instance(config, where="dataset")
     else:
         segments = config["kwargs"].get("segments") or {}
-        _check_times(handler, segments)
+        check_times(handler, segments)
         ready = make_handler(handler)
         made = init_instance(
             {**config, "kwargs": {**config["kwargs"], "handler": ready}}, where="dataset"
@@ -60,14 +56,14 @@ def make_dataset(config: Any) -> Any:
 
 def make_handler(config: Mapping[str, Any]) -> Any:
     """The handler that a configuration describes, its raw data from the cache where possible."""
-    empty = _without_data(config)
+    empty = without_data(config)
     if empty is None:
         if replay_date() is None:
-            return init_instance(config, where=_HANDLER)
-        empty = _without_data(config, any_loader=True)
+            return init_instance(config, where=HANDLER)
+        empty = without_data(config, any_loader=True)
         if empty is None:
             _warn_of_later_rows(config)
-            return init_instance(config, where=_HANDLER)
+            return init_instance(config, where=HANDLER)
     if not fill_processed(empty):
         with from_cache(empty), at_full_speed(empty):
             empty.setup_data()
@@ -122,9 +118,9 @@ def warm(configs: Iterable[Any], spread: Spread | None = None) -> float:
     started = time.perf_counter()
     groups: dict[str, list[Mapping[str, Any]]] = {}
     for config in configs:
-        handler = _handler_config(config)
+        handler = handler_config(config)
         if handler is not None:
-            groups.setdefault(_family(handler), []).append(handler)
+            groups.setdefault(family(handler), []).append(handler)
     for handlers in groups.values():
         _warm(handlers, spread)
         counts = Counter(canonical_json(one) for one in handlers)
@@ -135,7 +131,7 @@ def warm(configs: Iterable[Any], spread: Spread | None = None) -> float:
 
 
 def _process(handler: Mapping[str, Any]) -> None:
-    empty = _without_data(handler)
+    empty = without_data(handler)
     if empty is not None:
         keep_processed(empty)
 
@@ -146,28 +142,10 @@ def _warm(handlers: Sequence[Mapping[str, Any]], spread: Spread | None) -> None:
     last = handlers[
         max(range(len(ends)), key=lambda n: (ends[n] is None, pd.Timestamp(ends[n] or 0)))
     ]
-    empty = _without_data(last)
+    empty = without_data(last)
     if empty is not None:
         with from_cache(empty, until, spread):
             empty.data_loader.load(empty.instruments, empty.start_time, empty.end_time)
-
-
-def _family(handler: Mapping[str, Any]) -> str:
-    kwargs = {k: v for k, v in handler["kwargs"].items() if k not in _OWN_TO_A_ROLL}
-    return canonical_json({**handler, "kwargs": kwargs})
-
-
-def _handler_config(config: Any) -> dict[str, Any] | None:
-    """The configuration of the handler, if the dataset is Qlib's and has one."""
-    if not isinstance(config, Mapping):
-        return None
-    kind = find_class(config, where="dataset")
-    handler = (config.get("kwargs") or {}).get("handler")
-    if not (isinstance(kind, type) and issubclass(kind, DatasetH)):
-        return None
-    if not isinstance(handler, Mapping):
-        return None
-    return {**handler, "kwargs": dict(handler.get("kwargs") or {})}
 
 
 def _warn_of_later_rows(config: Any) -> None:
@@ -177,41 +155,6 @@ def _warn_of_later_rows(config: Any) -> None:
         _log.warning(
             "%s loads its data by itself: the replay date %s hides none of them", named, date.date()
         )
-
-
-def _without_data(config: Mapping[str, Any], *, any_loader: bool = False) -> Any:
-    """The handler before it loads data; ``None`` where it has to be left to Qlib."""
-    kind = find_class(config, where=_HANDLER)
-    if not (isinstance(kind, type) and issubclass(kind, DataHandler)):
-        return None
-    if "init_data" in config["kwargs"]:
-        return None
-    try:
-        # a copy: Alpha158 writes into the configurations of its processors
-        handler = kind(**copy.deepcopy(config["kwargs"]), init_data=False)
-    except Exception:  # it takes no init_data, or works with its data as it is made
-        return None
-    return handler if any_loader or is_plain(handler.data_loader) else None
-
-
-def _check_times(handler: Mapping[str, Any], segments: Mapping[str, Any]) -> None:
-    start, end = (handler["kwargs"].get(name) for name in ("start_time", "end_time"))
-    for name, segment in segments.items():
-        first, last = pair(segment)
-        if end is not None and first is not None and pd.Timestamp(first) > pd.Timestamp(end):
-            raise DataError(
-                f"{_HANDLER}.kwargs.end_time is {_day(end)}, before the {name} segment, which "
-                f"starts {_day(first)}: the handler would have no data for it"
-            )
-        if start is not None and last is not None and pd.Timestamp(last) < pd.Timestamp(start):
-            raise DataError(
-                f"{_HANDLER}.kwargs.start_time is {_day(start)}, after the {name} segment, which "
-                f"ends {_day(last)}: the handler would have no data for it"
-            )
-
-
-def _day(date: Any) -> str:
-    return f"{pd.Timestamp(date):%Y-%m-%d}"
 
 
 class _told:  # noqa: N801  # reads as a word
@@ -224,13 +167,13 @@ class _told:  # noqa: N801  # reads as a word
 
     def __enter__(self) -> None:
         if self.file and self.file.endswith((".pkl", ".pickle")) and not Path(self.file).exists():
-            raise DataError(f"{_HANDLER} is {self.file!r}, which is not there")
+            raise DataError(f"{HANDLER} is {self.file!r}, which is not there")
 
     def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
         known = isinstance(error, (*_PICKLE_TROUBLE, pickle.UnpicklingError))
         if self.file.endswith((".pkl", ".pickle")) and known:
             raise DataError(
-                f"{_HANDLER} {self.file!r} cannot be loaded ({type(error).__name__}: {error}): "
+                f"{HANDLER} {self.file!r} cannot be loaded ({type(error).__name__}: {error}): "
                 f"pickles fit the versions they were made with, here pandas {pd.__version__}; "
                 "make it anew, or write the handler's configuration in its place"
             ) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import cast
 
 import numpy as np
@@ -46,6 +47,20 @@ def to_tables(frame: pd.DataFrame, note: bytes = b"") -> list[cache.Table]:
     starts = [n for n in range(len(kinds)) if n == 0 or kinds[n] != kinds[n - 1]]
     parts = zip(starts, [*starts[1:], len(kinds)], strict=True)
     return [to_table(frame.iloc[:, first:last], note) for first, last in parts]
+
+
+def read_frame(tables: Sequence[cache.Table], rows: slice, columns: slice) -> pd.DataFrame:
+    """Some rows of neighbouring columns of the tables as a frame of the caller's own."""
+    index = tables[0].index[rows]
+    parts, first = [], 0
+    for table in tables:
+        wanted = slice(max(columns.start - first, 0), min(columns.stop - first, len(table.columns)))
+        first += len(table.columns)
+        if wanted.start < wanted.stop:
+            names = pd.MultiIndex.from_tuples(table.columns[wanted])
+            values = cache.read(table, rows, wanted)
+            parts.append(pd.DataFrame(values, index=index, columns=names, copy=False))
+    return parts[0] if len(parts) == 1 else pd.concat(parts, axis=1, copy=False)
 
 
 def to_frame(

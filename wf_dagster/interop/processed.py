@@ -14,7 +14,7 @@ from qlib.data.dataset.handler import DataHandler, DataHandlerLP
 from wf_dagster.data import cache
 from wf_dagster.data.panel import digest
 from wf_dagster.interop.definition import NotPlainError, environment, of_object
-from wf_dagster.interop.frames import UnsuitableError, to_frame, to_tables
+from wf_dagster.interop.frames import UnsuitableError, to_tables
 from wf_dagster.interop.hidden import replay_date
 from wf_dagster.interop.processors import at_full_speed
 from wf_dagster.interop.raw import current_version, from_cache, is_plain, raw_key
@@ -25,8 +25,13 @@ _AS_QLIB = ("setup_data", "fit_process_data", "process_data", "_run_proc_l", "ge
 _PARTS = ("shared_processors", "infer_processors", "learn_processors")
 
 
-def processed_key(empty: Any) -> str | None:
-    """A name for the processed data of a handler that has none yet; ``None`` if it has no name."""
+def processed_key(empty: Any, version: str) -> str | None:
+    """A name for the processed data of a handler that has none yet; ``None`` if it has no name.
+
+    Args:
+        empty: The handler.
+        version: Of Qlib's data (:func:`wf_dagster.interop.raw.current_version`).
+    """
     kind = type(empty)
     if not is_plain(empty.data_loader):
         return None
@@ -35,7 +40,8 @@ def processed_key(empty: Any) -> str | None:
     ):
         return None
     try:
-        raw = raw_key(empty.data_loader, kind, empty.instruments, empty.start_time, empty.end_time)
+        asked = empty.instruments, empty.start_time, empty.end_time
+        raw = raw_key(empty.data_loader, kind, *asked, version)
         processors = {part: [of_object(p) for p in getattr(empty, part)] for part in _PARTS}
         options = [str(empty.end_time), empty.process_type, empty.drop_raw, str(replay_date())]
         return "qlib-processed-" + digest([raw, environment(), processors, options])
@@ -46,7 +52,7 @@ def processed_key(empty: Any) -> str | None:
 def keep_processed(empty: Any) -> None:
     """Fit and process a handler's data and keep them, if they have a name and are not kept yet."""
     version = current_version()
-    key = processed_key(empty)
+    key = processed_key(empty, version)
     if key is None:
         return
     if _found(f"{key}.learn") and _found(f"{key}.infer"):
@@ -74,7 +80,7 @@ def _keep(name: str, table: cache.Table) -> None:
 
 def fill_processed(empty: Any) -> bool:
     """Give a handler the processed data that were kept, if they were."""
-    key = processed_key(empty)
+    key = processed_key(empty, current_version())
     if key is None:
         return False
     infer, learn = _found(f"{key}.infer"), _found(f"{key}.learn")
@@ -87,7 +93,7 @@ def fill_processed(empty: Any) -> bool:
     if not empty.drop_raw:
         with from_cache(empty):
             DataHandler.setup_data(empty)
-    empty._infer, empty._learn = RowsFirst(to_frame(*infer)), RowsFirst(to_frame(*learn))
+    empty._infer, empty._learn = RowsFirst(infer), RowsFirst(learn)
     return True
 
 

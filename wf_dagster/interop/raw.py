@@ -92,7 +92,7 @@ class _CachedLoader(DataLoader):  # type: ignore[misc]
         if not _depends_on_dates(self._inner, instruments):
             first, last = _earlier(start, self._since), _later(end, self._until)
         try:
-            key = raw_key(self._inner, self._handler, instruments, first, end)
+            key = raw_key(self._inner, self._handler, instruments, first, end, version)
         except NotPlainError:
             return computed(self._inner, instruments, start_time, end_time)
         table = _covering(key, end)
@@ -113,15 +113,17 @@ class _CachedLoader(DataLoader):  # type: ignore[misc]
         return to_frame(table, start=start, end=no_later(end))
 
 
-def raw_key(loader: Any, handler: type, instruments: Any, start: Any, end: Any) -> str:
+def raw_key(
+    loader: Any, handler: type, instruments: Any, start: Any, end: Any, version: str
+) -> str:
     """A name for raw data: the same for the same definition, code and version of the data.
 
-    It leaves the end open where a longer table holds the same rows.
+    It leaves the end open where a longer table holds the same rows. The version is that of
+    :func:`current_version`.
 
     Raises:
         NotPlainError: They depend on an object that is more than its configuration.
     """
-    version = current_version()
     definition = [environment(), loaded_by(loader, handler), plain(instruments)]
     ends = [_shown(end)] if _depends_on_dates(loader, instruments) else []
     return "qlib-" + digest([version, definition, _shown(start), ends])

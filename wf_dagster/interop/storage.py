@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from qlib.data.dataset.storage import NaiveDFStorage
 from qlib.data.dataset.utils import fetch_df_by_col
+
+from wf_dagster.data import cache
+from wf_dagster.interop.frames import read_frame, to_frame
 
 _EVERYTHING = slice(None)
 
 
 class RowsFirst(NaiveDFStorage):  # type: ignore[misc]
-    """Gives what Qlib's own storage gives, but copies a segment's rows and not all rows for it.
+    """Gives what Qlib's own storage gives, but reads a segment's rows and nothing else.
 
     To what reads a handler's frames directly it looks like the frame.
 
     Args:
-        frame: Sorted rows ``(datetime, instrument)``.
+        tables: What the frame consists of; sorted rows ``(datetime, instrument)``.
     """
+
+    def __init__(self, tables: Sequence[cache.Table]) -> None:
+        super().__init__(to_frame(*tables))
+        self._tables = tables
 
     def __getattr__(self, name: str) -> Any:
         if name == "df":  # while it is unpickled
@@ -40,14 +49,24 @@ class RowsFirst(NaiveDFStorage):  # type: ignore[misc]
     ) -> pd.DataFrame:
         """The rows of a segment, some or all columns; a change in place is the caller's alone."""
         days = slice(*selector) if isinstance(selector, (tuple, list)) else selector
-        if level != "datetime" or not isinstance(days, slice) or days == _EVERYTHING:
+        some = isinstance(days, slice) and days != _EVERYTHING and days.step is None
+        if level != "datetime" or not some:
             found: pd.DataFrame = super().fetch(selector, level, col_set, fetch_orig)
             return found
-        segment: pd.DataFrame = fetch_df_by_col(self.df.iloc[self._rows(days)], col_set)
-        return segment if isinstance(col_set, list) else segment.copy()  # a list has copied them
+        rows = self._rows(days)
+        # which columns Qlib would choose, seen on a row that holds their places
+        places = pd.DataFrame(np.arange(self.df.shape[1])[None], columns=self.df.columns)
+        chosen = fetch_df_by_col(places, col_set)
+        order = chosen.to_numpy()[0]
+        if len(order) and (order == range(order[0], order[0] + len(order))).all():
+            segment = read_frame(self._tables, rows, slice(order[0], order[0] + len(order)))
+            segment.columns = chosen.columns
+            return segment
+        found = fetch_df_by_col(self.df.iloc[rows], col_set)
+        return found if isinstance(col_set, list) else found.copy()  # a list has copied them
 
     def _rows(self, days: slice) -> slice:
         index = self.df.index
-        places = index.levels[0].slice_indexer(days.start, days.stop, days.step)
-        first, last = (index.codes[0].searchsorted(n) for n in (places.start, places.stop))
-        return slice(first, last)
+        places = index.levels[0].slice_indexer(days.start, days.stop)
+        first, last = (int(index.codes[0].searchsorted(n)) for n in (places.start, places.stop))
+        return slice(first, max(first, last))

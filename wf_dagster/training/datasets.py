@@ -54,3 +54,20 @@ def warm(tasks: Sequence[Mapping[str, Any]], spread: Any = None) -> float | None
         return None
     dataset.warm()
     return time.perf_counter() - started
+
+
+def most_together(tasks: Sequence[Mapping[str, Any]]) -> int | None:
+    """How many rolls may be in work at once so that they hold one copy of what they share.
+
+    Args:
+        tasks: Taken to be rolls of one template.
+
+    Returns:
+        ``None`` where it is not known.
+    """
+    prepare(tasks[0])
+    if not has_qlibs_dataset(tasks[0]):
+        return None
+    from wf_dagster.interop import sizes
+
+    return sizes.most_together([task["dataset"] for task in tasks])

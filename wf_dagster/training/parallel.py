@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
+from typing import Any
 
 from wf_dagster.settings import get_settings
 from wf_dagster.tasks import WARM_START, Roll, fingerprint
@@ -75,7 +76,7 @@ def work_through(works: Sequence[Work], *, max_workers: int | None = None) -> It
     from wf_dagster.tracking import check_tracking
 
     check_tracking()
-    workers = workers_for(len(works), max_workers)
+    workers = workers_for([work.task for work in works], max_workers)
     if workers == 1:
         from wf_dagster.training.worker import do
 
@@ -90,9 +91,28 @@ def work_through(works: Sequence[Work], *, max_workers: int | None = None) -> It
     yield from _in_processes(Workers(workers, works), works)
 
 
-def workers_for(works: int, max_workers: int | None = None) -> int:
-    """Number of worker processes for so many works; 1 means this process."""
-    return max(1, min(max_workers or get_settings().max_workers, works))
+def workers_for(tasks: Sequence[Mapping[str, Any] | None], max_workers: int | None = None) -> int:
+    """Number of worker processes for so many rolls; 1 means this process.
+
+    Unless a number is given, here or as a setting, rolls of large data are few at a time: those in
+    work hold no more than one copy of the features together. Each then has more cores.
+
+    Args:
+        tasks: The rolls' tasks, ``None`` for what is done without.
+        max_workers: The most; default the setting ``max_workers``.
+    """
+    settings = get_settings()
+    workers = max(1, min(max_workers or settings.max_workers, len(tasks)))
+    given = max_workers is not None or "max_workers" in settings.model_fields_set
+    known = [task for task in tasks if task is not None]
+    if workers == 1 or given or not known:
+        return workers
+    from wf_dagster.training.datasets import most_together
+
+    try:
+        return min(workers, most_together(known) or workers)
+    except Exception:  # each roll meets it again and reports it as its own
+        return workers
 
 
 def share_features(works: Sequence[Work], max_workers: int | None = None) -> None:

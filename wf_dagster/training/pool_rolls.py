@@ -59,7 +59,7 @@ def work_through_shared(
         seen = set()
         for outcome in work_through_pool(
             PoolJob(pool, query),
-            processes=workers_for(len(ids), max_workers),
+            processes=workers_for([work.task for work in to_train], max_workers),
             make_work=lambda task: by_id[task["_id"]],
             wait_for_others=True,
         ):

@@ -12,7 +12,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from wf_dagster.errors import TaskError, TrainingError
-from wf_dagster.interop import prepare
+from wf_dagster.interop import is_qlib, prepare
 from wf_dagster.settings import get_settings, replayed
 from wf_dagster.tasks import (
     AS_OF,
@@ -182,12 +182,21 @@ def _execute(task: Mapping[str, Any], recorder: Recorder) -> None:
     model = init_instance(task["model"], where="model")
     dataset = make_dataset(task)
     started = perf_counter()
-    model.fit(dataset, **_fit_arguments(model, task, recorder))
+    _fit(model, dataset, _fit_arguments(model, task, recorder))
     recorder.log_metrics(fit_seconds=perf_counter() - started)
     if hasattr(dataset, "last_session"):
         recorder.set_tags(**{DATA_UNTIL: f"{dataset.last_session():%Y-%m-%d}"})
     recorder.save_objects(**{"params.pkl": model, "dataset": dataset})
     generate_records(task, model, dataset, recorder)
+
+
+def _fit(model: Any, dataset: Any, arguments: Mapping[str, Any]) -> None:
+    if is_qlib(type(model)):
+        from wf_dagster.interop import models
+
+        models.fit(model, dataset, **arguments)
+    else:
+        model.fit(dataset, **arguments)
 
 
 def _fit_arguments(model: Any, task: Mapping[str, Any], recorder: Recorder) -> dict[str, Any]:

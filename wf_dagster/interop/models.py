@@ -1,0 +1,63 @@
+"""Qlib's models, fitted without copies of the data that they do not need.
+
+What is learnt is what Qlib learns, to the bit.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from qlib.contrib.model.linear import LinearModel
+from qlib.data.dataset import DatasetH
+from qlib.data.dataset.handler import DataHandlerLP
+
+Values = np.ndarray[Any, np.dtype[Any]]
+
+
+def fit(model: Any, dataset: Any, **arguments: Any) -> None:
+    """Fit a model.
+
+    Args:
+        model: A model.
+        dataset: A dataset.
+        **arguments: Further ones of ``model.fit``.
+    """
+    if type(model) is LinearModel and type(dataset) is DatasetH and not arguments:
+        rows = _complete(dataset) if _takes_rows_as_they_are(model) else None
+        if rows is not None:
+            model._fit(*rows, None)
+            return
+    model.fit(dataset, **arguments)
+
+
+def _takes_rows_as_they_are(model: LinearModel) -> bool:
+    least_squares = model.estimator in (model.OLS, model.RIDGE, model.LASSO)
+    return least_squares and not model.include_valid
+
+
+def _complete(dataset: DatasetH) -> tuple[Values, Values] | None:
+    """Features and labels of the train segment; ``None`` if one has no value.
+
+    Qlib takes both at once and makes a copy without the rows that lack a value, be there any or
+    not.
+    """
+    try:
+        labels, features = (
+            dataset.prepare("train", col_set=columns, data_key=DataHandlerLP.DK_L)
+            for columns in ("label", "feature")
+        )
+    except (KeyError, NotImplementedError):  # as the model's own `fit` will say
+        return None
+    if not (_is_complete(features) and _is_complete(labels)):
+        return None
+    return features.to_numpy(), np.squeeze(labels.to_numpy())
+
+
+def _is_complete(rows: Any) -> bool:
+    """Whether it is a frame of floats of one type, and each has a value."""
+    if not isinstance(rows, pd.DataFrame) or rows.empty or len(set(rows.dtypes)) != 1:
+        return False
+    values = rows.to_numpy()
+    return values.dtype.kind == "f" and not any(np.isnan(column).any() for column in values.T)
