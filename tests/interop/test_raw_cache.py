@@ -19,6 +19,7 @@ import wf_dagster
 from tests.interop.provider import seeded_panel, write_provider
 from tests.interop.qlib_tasks import alpha, few_expressions
 from wf_dagster import interop
+from wf_dagster.data import cache
 from wf_dagster.settings import restore, snapshot
 from wf_dagster.training.processes import Spread
 
@@ -99,25 +100,31 @@ def assert_equal(ours, theirs):
 )
 def test_several_processes_compute_what_one_computes(qlib_data, monkeypatch, instruments):
     from wf_dagster.interop import computed as module
+    from wf_dagster.interop import pieces
+    from wf_dagster.interop.frames import to_frame
     from wf_dagster.interop.handlers import without_data
 
-    monkeypatch.setattr(module, "_WORTH_IT", 1)
+    monkeypatch.setattr(module, "_A_PROCESS", 1)
     monkeypatch.setattr(module, "_A_PART", 1)  # each instrument is a part
+    monkeypatch.setattr(pieces, "_BLOCK", 9_000)  # a few columns at a time
     spread = Spread({"model": "qlib.contrib.model.linear.LinearModel"}, 2)
     loader = without_data(config()).data_loader
     parts = []
 
-    def noted(function, items):
+    def noted(function, items, most):
         parts.extend(items)
-        return spread(function, items)
+        return spread(function, items, most)
 
     dates = ("2019-02-01", "2019-09-30")
-    ours = module.computed(loader, instruments, *dates, noted)
+    table = module.computed_table(loader, instruments, *dates, noted)
     assert len(parts) == {"all": 5}.get(str(instruments), 2)
-    theirs = module.computed(loader, instruments, *dates)
+    ours, theirs = to_frame(table), module.computed(loader, instruments, *dates)
     pd.testing.assert_frame_equal(ours, theirs, check_exact=True)
     assert ours.index.equals(theirs.index)
     assert ours.index.is_unique
+    assert table.values.flags.f_contiguous
+    left = [entry.name for entry in cache.folder().iterdir()]
+    assert left == [table.folder.name]  # the table to be, and nothing of its parts
 
 
 HANDLERS = {

@@ -23,16 +23,22 @@ from wf_dagster.settings import get_settings
 
 LIMIT_BYTES = 4 << 30
 ABANDONED_SECONDS = 24 * 3600
+PART = ".part-"  # how the names of folders that are being written start
+VALUES = "values.npy"
 
 
 @dataclass(frozen=True)
 class Table:
-    """Rows, named columns, values of shape ``(rows, columns)``; a note that belongs to them."""
+    """Rows, named columns, values of shape ``(rows, columns)``; a note that belongs to them.
+
+    The values may be in a file of that name in a folder of their own, which the cache then takes.
+    """
 
     index: pd.MultiIndex
     columns: list[tuple[str, str]]
     values: np.ndarray[Any, Any]
     note: bytes = b""
+    folder: Path | None = None
 
 
 def get(key: str, compute: Callable[[], Table]) -> Table:
@@ -103,14 +109,14 @@ def folder() -> Path:
 
 def write_text(path: Path, text: str) -> None:
     """Write a small file at once: a reader sees the old text or the new one."""
-    with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=".part-", delete=False) as part:
+    with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=PART, delete=False) as part:
         part.write(text)
     Path(part.name).replace(path)
 
 
 def _opened(entry: Path) -> Table | None:
     try:
-        table = _mapped(entry, (entry / "values.npy").stat().st_mtime_ns)
+        table = _mapped(entry, (entry / VALUES).stat().st_mtime_ns)
     except (OSError, EOFError, ValueError):  # not there, or damaged: it is computed again
         return None
     with contextlib.suppress(OSError):
@@ -120,7 +126,7 @@ def _opened(entry: Path) -> Table | None:
 
 @lru_cache(maxsize=8)
 def _mapped(entry: Path, _stamp: int) -> Table:
-    values = np.load(entry / "values.npy", mmap_mode="r")
+    values = np.load(entry / VALUES, mmap_mode="r")
     frame = read_parquet(entry / "index.parquet")
     columns = [(group, name) for group, name in json.loads((entry / "columns.json").read_text())]
     if values.shape != (len(frame), len(columns)):
@@ -135,11 +141,12 @@ def _mapped(entry: Path, _stamp: int) -> Table:
 
 
 def _write(entry: Path, table: Table) -> None:
-    part = Path(tempfile.mkdtemp(dir=entry.parent, prefix=".part-"))
+    part = table.folder or Path(tempfile.mkdtemp(dir=entry.parent, prefix=PART))
     try:
-        values = table.values  # kept column by column where they are so: sums depend on it
-        whole = values.flags.c_contiguous or values.flags.f_contiguous
-        np.save(part / "values.npy", values if whole else np.ascontiguousarray(values))
+        if table.folder is None:
+            values = table.values  # kept column by column where they are so: sums depend on it
+            whole = values.flags.c_contiguous or values.flags.f_contiguous
+            np.save(part / VALUES, values if whole else np.ascontiguousarray(values))
         table.index.to_frame(index=False).to_parquet(part / "index.parquet")
         (part / "columns.json").write_text(json.dumps(table.columns))
         if table.note:
@@ -160,7 +167,7 @@ def _make_room(folder: Path, keep: Path) -> None:
                 entries.append((entry.stat().st_mtime, _size(entry), entry))
     total = 0
     for used, size, entry in sorted(entries, reverse=True):
-        if entry.name.startswith(".part-"):
+        if entry.name.startswith(PART):
             if time.time() - used > ABANDONED_SECONDS:
                 shutil.rmtree(entry, ignore_errors=True)
             continue

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, cast
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Protocol, TypeVar, cast
 
 import numpy as np
 import pandas as pd
@@ -13,40 +15,89 @@ from qlib.data import D
 from qlib.data.data import DatasetProvider
 from qlib.utils import lazy_sort_index
 
+from wf_dagster.data import cache
 from wf_dagster.errors import DataError
 from wf_dagster.interop.expressions import features, is_local
+from wf_dagster.interop.frames import to_table
+from wf_dagster.interop.pieces import Piece, are_alike, together
 from wf_dagster.interop.session import ensure
 
-Spread = Callable[[Callable[[Any], pd.DataFrame], Sequence[Any]], list[pd.DataFrame]]
+S = TypeVar("S")
+T = TypeVar("T")
 _A_PART = 4_000_000  # values that a process computes at a time: a quarter of a second
 _BY_QLIB = 6  # times as long as it takes Qlib for the same
-_WORTH_IT = 8 * _A_PART
+_A_PROCESS = (
+    64_000_000  # values for which another process, with all it imports, is worth its memory
+)
 
 
-def computed(
+class Spread(Protocol):
+    """Calls a function for each of many items, in several processes."""
+
+    def __call__(
+        self, function: Callable[[S], T], items: Sequence[S], most: int | None = None
+    ) -> list[T]:
+        """What it gives, in their order; ``most`` processes work at once."""
+
+
+def computed_table(
     loader: Any, instruments: Any, start: Any, end: Any, spread: Spread | None = None
-) -> pd.DataFrame:
+) -> cache.Table:
     """What a plain loader gives, sorted; no value depends on the parts or the processes.
+
+    What is computed in parts is never in memory as a whole.
+
+    Raises:
+        DataError: The instruments select nothing.
+        UnsuitableError: A table cannot hold it.
+    """
+    if isinstance(loader.freq, Mapping):
+        return to_table(computed(loader, instruments, start, end))
+    parts, values = _parts(loader, instruments, start, end)
+    if len(parts) == 1:
+        return to_table(computed(loader, instruments, start, end))
+    far = C["custom_ops"] or type(loader).__module__ == "__main__"  # others do not know them
+    most = 1 if far else values // _A_PROCESS
+    with TemporaryDirectory(dir=cache.folder(), prefix=cache.PART) as folder:
+        part = partial(_kept, loader, start, end, Path(folder))
+        items = list(enumerate(parts))
+        made = [part(i) for i in items] if spread is None or most < 2 else spread(part, items, most)
+        pieces = [one for one in made if isinstance(one, Piece) and len(one.index)]
+        others = [one for one in made if not isinstance(one, Piece)]
+        if pieces and not others and are_alike(pieces):
+            return together(pieces)
+        frames = [one.frame() if isinstance(one, Piece) else one for one in made]
+    return to_table(_sorted(_joined(frames), instruments))
+
+
+def computed(loader: Any, instruments: Any, start: Any, end: Any) -> pd.DataFrame:
+    """What a plain loader gives, sorted, as a frame.
 
     Raises:
         DataError: The instruments select nothing.
     """
     if isinstance(loader.freq, Mapping):
-        frame = loader.load(instruments, start, end)
-    else:
-        parts, values = _parts(loader, instruments, start, end)
-        part = partial(_part, loader, start, end)
-        far = C["custom_ops"] or type(loader).__module__ == "__main__"  # others do not know them
-        if spread is None or far or values < _WORTH_IT:
-            frame = _joined([part(one) for one in parts])
-        else:
-            frame = _joined(spread(part, parts))
+        return _sorted(loader.load(instruments, start, end), instruments)
+    parts, _ = _parts(loader, instruments, start, end)
+    return _sorted(_joined([_part(loader, start, end, part) for part in parts]), instruments)
+
+
+def _sorted(frame: pd.DataFrame, instruments: Any) -> pd.DataFrame:
     if frame.empty:
         raise DataError(
             f"the handler's instruments {instruments!r} select nothing: Qlib's data have no row of "
             "them between its start_time and end_time"
         )
     return cast(pd.DataFrame, lazy_sort_index(frame))
+
+
+def _kept(
+    loader: Any, start: Any, end: Any, folder: Path, item: tuple[int, Any]
+) -> Piece | pd.DataFrame:
+    """The data of some of the instruments, in a file if they can be."""
+    number, instruments = item
+    frame = _part(loader, start, end, instruments)
+    return Piece.of(frame, folder / str(number)) or frame
 
 
 def _part(loader: Any, start: Any, end: Any, instruments: Any) -> pd.DataFrame:

@@ -27,14 +27,23 @@ def to_table(frame: pd.DataFrame, note: bytes = b"") -> cache.Table:
     Raises:
         UnsuitableError: Its rows or columns are no pairs, or its values of several types.
     """
-    kinds = set(frame.dtypes)
-    named = list(frame.index.names) == _ROWS and frame.columns.nlevels == 2
-    if len(kinds) != 1 or not named or next(iter(kinds)).kind != "f":
+    if not suits(frame):
         raise UnsuitableError(frame)
-    columns = [(str(pair[0]), str(pair[1])) for pair in frame.columns]
     # column by column, as Qlib holds them: sums of floats depend on the order
     values = np.asfortranarray(frame.to_numpy())
-    return cache.Table(cast(pd.MultiIndex, frame.index), columns, values, note)
+    return cache.Table(cast(pd.MultiIndex, frame.index), named(frame.columns), values, note)
+
+
+def suits(frame: pd.DataFrame) -> bool:
+    """Whether a table can hold a frame as it is."""
+    kinds = set(frame.dtypes)
+    pairs = list(frame.index.names) == _ROWS and frame.columns.nlevels == 2
+    return len(kinds) == 1 and pairs and bool(next(iter(kinds)).kind == "f")
+
+
+def named(columns: pd.Index) -> list[tuple[str, str]]:
+    """The columns of a frame as a table names them."""
+    return [(str(pair[0]), str(pair[1])) for pair in columns]
 
 
 def to_tables(frame: pd.DataFrame, note: bytes = b"") -> list[cache.Table]:

@@ -14,9 +14,9 @@ from qlib.data.dataset.loader import DataLoader, DLWParser, QlibDataLoader
 from wf_dagster.data import cache
 from wf_dagster.data.panel import digest
 from wf_dagster.errors import DataError
-from wf_dagster.interop.computed import Spread, computed
+from wf_dagster.interop.computed import Spread, computed, computed_table
 from wf_dagster.interop.definition import NotPlainError, environment, loaded_by, plain
-from wf_dagster.interop.frames import UnsuitableError, to_frame, to_table
+from wf_dagster.interop.frames import UnsuitableError, to_frame
 from wf_dagster.interop.hidden import HidingLoader, hide, no_later, replay_date
 from wf_dagster.interop.provider import check_folders, check_frequency, data_version, folders_of
 
@@ -99,7 +99,7 @@ class _CachedLoader(DataLoader):  # type: ignore[misc]
         if table is None:
 
             def compute() -> cache.Table:
-                made = to_table(computed(self._inner, instruments, first, last, self._spread))
+                made = computed_table(self._inner, instruments, first, last, self._spread)
                 if current_version() != version:  # or it would be kept as of other data
                     raise DataError(
                         "Qlib's data changed while features were computed: run it again"

@@ -123,12 +123,15 @@ class Spread:
         self._task = task
         self._processes = processes
 
-    def __call__(self, function: Callable[[S], T], items: Sequence[S]) -> list[T]:
+    def __call__(
+        self, function: Callable[[S], T], items: Sequence[S], most: int | None = None
+    ) -> list[T]:
         """What the function gives for each item, in their order.
 
         Args:
             function: One that can be pickled, as the items and what it gives.
             items: What it is called with.
+            most: No more processes than this work.
         """
         left = deque(enumerate(items))
         made: dict[int, T] = {}
@@ -145,11 +148,12 @@ class Spread:
                     left.appendleft((position, item))  # for this process
                     return
 
-        others = min(self._processes, len(items)) - 1
+        processes = min(self._processes, most or self._processes)
+        others = min(processes, len(items)) - 1
         if others < 1:
             return [function(item) for item in items]
-        prepare_workers(self._task, self._processes)
-        pool = _pool(others, self._processes)
+        prepare_workers(self._task, processes)
+        pool = _pool(others, processes)
 
         def call_elsewhere(item: S) -> T:
             with _without_main():
