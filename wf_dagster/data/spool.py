@@ -43,7 +43,6 @@ class Spool:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._file.close()
         if error is not None:
             self.discard()
 
@@ -73,4 +72,5 @@ class Spool:
 
     def discard(self) -> None:
         """Remove the file, if the cache has not taken it."""
+        self._file.close()
         shutil.rmtree(self._folder, ignore_errors=True)

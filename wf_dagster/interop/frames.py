@@ -52,10 +52,14 @@ def to_tables(frame: pd.DataFrame, note: bytes = b"") -> list[cache.Table]:
     Raises:
         UnsuitableError: Its rows or columns are no pairs, or its values no floats.
     """
+    return [to_table(frame.iloc[:, first:last], note) for first, last in runs(frame)]
+
+
+def runs(frame: pd.DataFrame) -> list[tuple[int, int]]:
+    """Where neighbouring columns of one type start and end."""
     kinds = frame.dtypes.to_numpy()
     starts = [n for n in range(len(kinds)) if n == 0 or kinds[n] != kinds[n - 1]]
-    parts = zip(starts, [*starts[1:], len(kinds)], strict=True)
-    return [to_table(frame.iloc[:, first:last], note) for first, last in parts]
+    return list(zip(starts, [*starts[1:], len(kinds)], strict=True))
 
 
 def read_frame(tables: Sequence[cache.Table], rows: slice, columns: slice) -> pd.DataFrame:
@@ -76,15 +80,8 @@ def to_frame(
     *tables: cache.Table, start: pd.Timestamp | None = None, end: pd.Timestamp | None = None
 ) -> pd.DataFrame:
     """The rows from ``start`` to ``end`` as a frame; a change in place is this frame's alone."""
-    index = tables[0].index
-    days, places = index.levels[0], index.codes[0]
-    first, last = 0, len(index)
-    if start is not None:
-        first = int(np.searchsorted(places, days.searchsorted(start)))
-    if end is not None:
-        last = int(np.searchsorted(places, days.searchsorted(end, side="right")))
-    rows = slice(first, max(first, last))
-    index = index[rows]
+    rows = rows_between(tables[0].index, start, end)
+    index = tables[0].index[rows]
     parts = [
         pd.DataFrame(
             cache.private(table)[rows].view(np.ndarray),
@@ -95,3 +92,16 @@ def to_frame(
         for table in tables
     ]
     return parts[0] if len(parts) == 1 else pd.concat(parts, axis=1, copy=False)
+
+
+def rows_between(
+    index: pd.MultiIndex, start: pd.Timestamp | None, end: pd.Timestamp | None
+) -> slice:
+    """The rows of a table from ``start`` to ``end``."""
+    days, places = index.levels[0], index.codes[0]
+    first, last = 0, len(index)
+    if start is not None:
+        first = int(np.searchsorted(places, days.searchsorted(start)))
+    if end is not None:
+        last = int(np.searchsorted(places, days.searchsorted(end, side="right")))
+    return slice(first, max(first, last))

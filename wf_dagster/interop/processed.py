@@ -7,12 +7,14 @@ a template usually have one and the same handler.
 from __future__ import annotations
 
 import pickle
+from contextlib import ExitStack
 from typing import Any
 
 from qlib.data.dataset.handler import DataHandler, DataHandlerLP
 
 from wf_dagster.data import cache
 from wf_dagster.data.panel import digest
+from wf_dagster.interop import by_columns
 from wf_dagster.interop.definition import NotPlainError, environment, of_object
 from wf_dagster.interop.frames import UnsuitableError, to_tables
 from wf_dagster.interop.hidden import replay_date
@@ -57,21 +59,31 @@ def keep_processed(empty: Any) -> None:
         return
     if _found(f"{key}.learn") and _found(f"{key}.infer"):
         return
+    try:
+        with ExitStack() as stack:
+            infer, learn = _by_columns(empty, stack) or _as_a_whole(empty)
+            if current_version() != version:  # the data have changed since they got that name
+                return
+            for name, parts in (("infer", infer), ("learn", learn)):
+                for number, part in enumerate(parts, 1):
+                    _keep(f"{key}.{name}.{number}-{len(parts)}", part)
+    except UnsuitableError:
+        return
+
+
+def _by_columns(empty: Any, stack: ExitStack) -> tuple[list[cache.Table], list[cache.Table]] | None:
+    made = by_columns.process(empty, stack)
+    if made is None:
+        return None
+    infer = made.infer.tables(made.infer_index, pickle.dumps(made.states))
+    return infer, made.learn.tables(made.learn_index)
+
+
+def _as_a_whole(empty: Any) -> tuple[list[cache.Table], list[cache.Table]]:
     with from_cache(empty), at_full_speed(empty):
         empty.setup_data()
     states = [vars(processor) for processor in empty.get_all_processors()]
-    try:
-        tables = {
-            f"{key}.infer": to_tables(empty._infer, pickle.dumps(states)),
-            f"{key}.learn": to_tables(empty._learn),
-        }
-    except UnsuitableError:
-        return
-    if current_version() != version:  # the data have changed since they got that name
-        return
-    for name, parts in tables.items():
-        for number, part in enumerate(parts, 1):
-            _keep(f"{name}.{number}-{len(parts)}", part)
+    return to_tables(empty._infer, pickle.dumps(states)), to_tables(empty._learn)
 
 
 def _keep(name: str, table: cache.Table) -> None:

@@ -16,7 +16,7 @@ from wf_dagster.data.panel import digest
 from wf_dagster.errors import DataError
 from wf_dagster.interop.computed import Spread, computed, computed_table
 from wf_dagster.interop.definition import NotPlainError, environment, loaded_by, plain
-from wf_dagster.interop.frames import UnsuitableError, to_frame
+from wf_dagster.interop.frames import UnsuitableError, rows_between, to_frame
 from wf_dagster.interop.hidden import HidingLoader, hide, no_later, replay_date
 from wf_dagster.interop.provider import check_folders, check_frequency, data_version, folders_of
 
@@ -85,32 +85,55 @@ class _CachedLoader(DataLoader):  # type: ignore[misc]
         return hide(self._known(instruments, start_time, end_time), self._inner)
 
     def _known(self, instruments: Any, start_time: Any, end_time: Any) -> pd.DataFrame:
+        try:
+            table = self.table(instruments, start_time, end_time)
+        except NotPlainError:
+            return computed(self._inner, instruments, start_time, end_time)
+        except UnsuitableError as given:
+            return given.frame.loc[_time(start_time) : _time(end_time)]
+        return to_frame(table, start=_time(start_time), end=no_later(_time(end_time)))
+
+    def table(self, instruments: Any, start_time: Any, end_time: Any) -> cache.Table:
+        """The table that holds these raw data, and maybe more.
+
+        Raises:
+            NotPlainError: They have no name.
+            UnsuitableError: A table cannot hold them.
+        """
         check_request(self._inner, instruments)
         version = current_version()
         start, end = _time(start_time), _time(end_time)
         first, last = start, end
         if not _depends_on_dates(self._inner, instruments):
             first, last = _earlier(start, self._since), _later(end, self._until)
-        try:
-            key = raw_key(self._inner, self._handler, instruments, first, end, version)
-        except NotPlainError:
-            return computed(self._inner, instruments, start_time, end_time)
+        key = raw_key(self._inner, self._handler, instruments, first, end, version)
         table = _covering(key, end)
-        if table is None:
+        if table is not None:
+            return table
 
-            def compute() -> cache.Table:
-                made = computed_table(self._inner, instruments, first, last, self._spread)
-                if current_version() != version:  # or it would be kept as of other data
-                    raise DataError(
-                        "Qlib's data changed while features were computed: run it again"
-                    )
-                return made
+        def compute() -> cache.Table:
+            made = computed_table(self._inner, instruments, first, last, self._spread)
+            if current_version() != version:  # or it would be kept as of other data
+                raise DataError("Qlib's data changed while features were computed: run it again")
+            return made
 
-            try:
-                table = cache.get(f"{key}.{_name(last)}", compute)
-            except UnsuitableError as given:
-                return given.frame.loc[start:end]
-        return to_frame(table, start=start, end=no_later(end))
+        return cache.get(f"{key}.{_name(last)}", compute)
+
+
+def stored(handler: Any) -> tuple[cache.Table, slice]:
+    """The table with a handler's raw data, and which of its rows they are.
+
+    Args:
+        handler: One of Qlib's whose loader is plain.
+
+    Raises:
+        NotPlainError: They have no name.
+        UnsuitableError: A table cannot hold them.
+    """
+    start, end = _time(handler.start_time), _time(handler.end_time)
+    loader = _CachedLoader(handler.data_loader, type(handler), None, None, None)
+    table = loader.table(handler.instruments, start, end)
+    return table, rows_between(table.index, start, end)
 
 
 def raw_key(
