@@ -322,10 +322,10 @@ def test_the_entry_unused_for_longest_makes_room(
     oldest_panel = counted.panel(window=1)
     before = np.array(oldest_panel.values)
     oldest = set(entries(home))
-    age(300, oldest)
+    age(2 * cache.IN_USE_SECONDS, oldest)
     counted.panel(window=2)
     used = set(entries(home)) - oldest
-    age(600, used)
+    age(3 * cache.IN_USE_SECONDS, used)
     counted.panel(window=2)  # used again: now it is not the one unused for longest
     size = sum(file.stat().st_size for file in next(iter(used)).iterdir())
     monkeypatch.setattr(cache, "LIMIT_BYTES", int(2.5 * size))
@@ -338,14 +338,17 @@ def test_the_entry_unused_for_longest_makes_room(
     assert counted.times() == 4
 
 
-def test_a_table_larger_than_the_limit_is_kept_until_the_next(
+def test_tables_larger_than_the_limit_stay_while_they_are_in_use(
     counted: Counted, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cache, "LIMIT_BYTES", 1)
-    counted.panel(window=1)
-    counted.panel(window=1)
-    assert counted.times() == 1
-    counted.panel(window=2)
+    for _ in range(2):
+        counted.panel(window=1)
+        counted.panel(window=2)
+    assert counted.times() == 2
+    for entry in entries(home):
+        os.utime(entry, (time.time() - 2 * cache.IN_USE_SECONDS,) * 2)
+    counted.panel(window=4)
     assert len(entries(home)) == 1
 
 

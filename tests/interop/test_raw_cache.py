@@ -189,12 +189,48 @@ def shared(given):
     warm([dataset, copy.deepcopy(dataset)])
 
 
-@pytest.mark.parametrize("name", HANDLERS)
-def test_a_handler_that_rolls_share_is_to_the_bit_what_qlib_makes(name, qlib_data, monkeypatch):
+FIT = {"fit_start_time": "2019-02-01", "fit_end_time": "2019-05-31"}
+SHARED = {
+    "min_max": config(infer_processors=[{"class": "MinMaxNorm", "kwargs": FIT}]),
+    "shared": config(
+        shared_processors=[{"class": "RobustZScoreNorm", "kwargs": {**FIT, "clip_outlier": False}}],
+        infer_processors=[{"class": "Fillna"}],
+        process_type="independent",
+    ),
+    "ranked by day": config(
+        infer_processors=[
+            {"class": "CSRankNorm", "kwargs": {"fields_group": "feature"}},
+            {"class": "CSZFillna", "kwargs": {"fields_group": "feature"}},
+        ],
+        learn_processors=[
+            {"class": "CSZScoreNorm", "kwargs": {"fields_group": "label"}},
+            {"class": "DropnaLabel"},
+            {"class": "Fillna", "kwargs": {"fill_value": -1.5}},
+        ],
+    ),
+    "not processed": config(infer_processors=[], learn_processors=[]),
+    "dropped by features": config(
+        learn_processors=[{"class": "DropnaProcessor", "kwargs": {"fields_group": "feature"}}]
+    ),
+    "infinities": config(infer_processors=[{"class": "ProcessInf"}]),
+    "columns dropped": config(
+        infer_processors=[{"class": "DropCol", "kwargs": {"col_list": ["MA10"]}}]
+    ),
+}
+AS_A_WHOLE = {"dropped by features", "infinities", "columns dropped"}
+
+
+@pytest.mark.parametrize("block", [1, 24 << 20])
+@pytest.mark.parametrize("name", [*HANDLERS, *SHARED])
+def test_a_handler_that_rolls_share_is_to_the_bit_what_qlib_makes(
+    name, block, qlib_data, monkeypatch
+):
     from qlib.data.dataset.handler import DataHandlerLP
 
-    shared(HANDLERS[name])
-    theirs = by_qlib(HANDLERS[name])
+    from wf_dagster.interop import by_columns
+
+    monkeypatch.setattr(by_columns, "_BLOCK", block)  # a column at a time, or all of a group
+    given = {**HANDLERS, **SHARED}[name]
     processed = []
     original = DataHandlerLP.process_data
 
@@ -204,8 +240,12 @@ def test_a_handler_that_rolls_share_is_to_the_bit_what_qlib_makes(name, qlib_dat
 
     monkeypatch.setattr("wf_dagster.interop.processed._AS_QLIB", ())
     monkeypatch.setattr(DataHandlerLP, "process_data", counted)
-    assert_equal(made(HANDLERS[name]), theirs)
-    assert processed == []
+    shared(given)
+    assert len(processed) == (name in AS_A_WHOLE)
+    ours = made(given)
+    assert len(processed) == (name in AS_A_WHOLE)
+    assert not list(cache.folder().glob(".part-*"))
+    assert_equal(ours, by_qlib(given))
 
 
 SELECTORS = {

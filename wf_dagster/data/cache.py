@@ -22,6 +22,7 @@ from wf_dagster.data.parquet import read_parquet
 from wf_dagster.settings import get_settings
 
 LIMIT_BYTES = 4 << 30
+IN_USE_SECONDS = 3600
 ABANDONED_SECONDS = 24 * 3600
 PART = ".part-"  # how the names of folders that are being written start
 VALUES = "values.npy"
@@ -159,20 +160,24 @@ def _write(entry: Path, table: Table) -> None:
 
 
 def _make_room(folder: Path, keep: Path) -> None:
-    """Remove what killed processes left half written, and the entries unused for longest."""
+    """Remove what killed processes left half written, and the entries unused for longest.
+
+    What was used a short while ago stays, even above the limit: a job whose tables are larger
+    would compute them again for each roll.
+    """
     entries = []
     for entry in folder.iterdir():
         with contextlib.suppress(FileNotFoundError):  # another process removed it
             if entry.is_dir():
-                entries.append((entry.stat().st_mtime, _size(entry), entry))
+                entries.append((time.time() - entry.stat().st_mtime, _size(entry), entry))
     total = 0
-    for used, size, entry in sorted(entries, reverse=True):
+    for unused, size, entry in sorted(entries):
         if entry.name.startswith(PART):
-            if time.time() - used > ABANDONED_SECONDS:
+            if unused > ABANDONED_SECONDS:
                 shutil.rmtree(entry, ignore_errors=True)
             continue
         total += size
-        if total > LIMIT_BYTES and entry != keep:
+        if total > LIMIT_BYTES and entry != keep and unused > IN_USE_SECONDS:
             shutil.rmtree(entry, ignore_errors=True)  # a mapped file stays readable until closed
 
 
