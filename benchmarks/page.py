@@ -114,9 +114,10 @@ row. Tasks are Qlib's own (`DatasetH`, `Alpha158`), the same here and there.
 Qlib runs in its usual settings. A load of 1 or more before a measurement means that the machine
 had other work, which takes time from both sides, more so from the one that uses all cores. PSS
 counts memory that processes share once; a copy of the raw features is rows × 159 columns × 4
-bytes. In `memory`, one fit of Qlib's `LinearModel`, measured alone, holds 1.1 copies of its own and
-reads one copy of shared data; two workers do so at once. Most of the rest is programs that have
-imported MLflow, Qlib and scikit-learn. Fewer workers take less. Measured on
+bytes. Of what this project takes in `memory`, most of one copy is a process that has imported
+MLflow, Qlib and scikit-learn; the rest is the train segment of the roll in work and what is read
+beside it. Unless `WF_MAX_WORKERS` says otherwise, rolls of large data are so few at a time that
+those in work hold one copy of the features together. Measured on
 {machines}.
 
 `make bench` measures all rows and writes this page; `python -m benchmarks ROW` measures one.

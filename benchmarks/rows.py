@@ -86,6 +86,14 @@ ROWS = {
         most=2,
         unit="copies",
     ),
+    "memory-fresh": Row(
+        "the same, nothing cached",
+        rolls.memory_fresh,
+        replace(_LARGE, by_qlib=1),
+        replace(_TINY, by_qlib=1),
+        most=2,
+        unit="copies",
+    ),
     "collect": Row(
         "collect {recorders} recorders on SQLite, {rows:,} rows each",
         collect.beside,

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import copy
+import json
+import os
 import pickle
 import tracemalloc
 
 import numpy as np
 import pandas as pd
+import psutil
 import pytest
 from threadpoolctl import threadpool_limits
 
 import wf_dagster
 from tests.interop.provider import seeded_panel, write_provider
 from tests.interop.qlib_tasks import alpha, few_expressions, task
+from wf_dagster import TrainerR
 from wf_dagster.tasks import init_instance
-from wf_dagster.training import workers_for
 from wf_dagster.training.datasets import make_dataset, warm
+from wf_dagster.training.parallel import few_enough
 
 FIT = ("2019-02-01", "2019-06-28")
 SEGMENTS = {
@@ -152,28 +156,38 @@ def test_a_fit_holds_one_copy_of_its_rows(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("sessions", "small", "given", "workers"),
+    ("sessions", "small", "workers"),
     [
-        (100, 256 << 20, None, 4),  # 60 sessions of little data
-        (100, 0, None, 1),  # two rolls hold more than all rolls share
-        (40, 0, None, 2),
-        (10, 0, None, 4),  # more than there are processes
-        (100, 0, 3, 3),
+        (100, 256 << 20, 4),  # little data
+        (100, 0, 1),  # two rolls hold more than all rolls share
+        (40, 0, 2),
+        (10, 0, 4),  # there are no more
     ],
 )
-def test_rolls_of_large_data_are_few_at_a_time(
-    folder, monkeypatch, sessions, small, given, workers
-):
+def test_rolls_of_large_data_are_few_at_a_time(folder, monkeypatch, sessions, small, workers):
     from wf_dagster.interop import sizes
 
-    wf_dagster.init(qlib_provider_uri=str(folder), qlib_region="us")
     monkeypatch.setattr(sizes, "_SMALL", small)
+    wf_dagster.init(qlib_provider_uri=str(folder), qlib_region="us")
     days = pd.bdate_range("2019-01-02", periods=100).strftime("%Y-%m-%d")
     segments = {"train": (days[100 - sessions], days[-1]), "test": (days[0], days[-1])}
     handler = few_expressions(days[0], days[-1], (days[0], days[-1]))
     tasks = [_task(handler, segments)] * 9
-    monkeypatch.setattr("wf_dagster.settings._cores", lambda: 4)
+    assert few_enough(4, tasks) == workers
+    wf_dagster.init(qlib_provider_uri=str(folder), qlib_region="us", max_workers=4)
+    assert few_enough(4, tasks) == 4  # somebody has said so
+
+
+def test_a_roll_in_work_alone_leaves_no_process_behind(folder, monkeypatch):
+    from wf_dagster.interop import sizes
+
+    monkeypatch.setattr(sizes, "_SMALL", 0)
     wf_dagster.init(qlib_provider_uri=str(folder), qlib_region="us")
-    assert workers_for(tasks, given) == workers
-    wf_dagster.init(qlib_provider_uri=str(folder), qlib_region="us", max_workers=2)
-    assert workers_for(tasks) == 2  # somebody has said so
+    given = _task(few_expressions("2019-02-01", "2019-09-30", FIT))
+    before = set(psutil.Process().children(recursive=True))
+    recorders = TrainerR("alone")([given, copy.deepcopy(given)])
+    assert [recorder.status for recorder in recorders] == ["FINISHED", "FINISHED"]
+    beats = [json.loads(recorder.list_tags()["wf_heartbeat"]) for recorder in recorders]
+    assert {beat["pid"] for beat in beats} == {os.getpid()}
+    left = set(psutil.Process().children(recursive=True)) - before
+    assert not [p for p in left if "forkserver" in " ".join(p.cmdline())]

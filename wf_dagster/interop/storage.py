@@ -29,6 +29,9 @@ class RowsFirst(NaiveDFStorage):  # type: ignore[misc]
         super().__init__(to_frame(*tables))
         self._tables = tables
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_tables": ()}  # a pickle holds the frame
+
     def __getattr__(self, name: str) -> Any:
         if name == "df":  # while it is unpickled
             raise AttributeError(name)
@@ -58,7 +61,7 @@ class RowsFirst(NaiveDFStorage):  # type: ignore[misc]
         places = pd.DataFrame(np.arange(self.df.shape[1])[None], columns=self.df.columns)
         chosen = fetch_df_by_col(places, col_set)
         order = chosen.to_numpy()[0]
-        if len(order) and (order == range(order[0], order[0] + len(order))).all():
+        if self._tables and len(order) and (order == range(order[0], order[0] + len(order))).all():
             segment = read_frame(self._tables, rows, slice(order[0], order[0] + len(order)))
             segment.columns = chosen.columns
             return segment

@@ -106,7 +106,7 @@ class RollStep:
         session = config.online_session
         if not session and self.declarative and launched_by_automation(context.run.tags):
             session = LAST
-        workers = workers_for([roll.task for roll in rolls], self.max_workers)
+        workers = workers_for(len(rolls), self.max_workers)
         if workers > 1 and not session:
             prepare_workers(rolls[0].task, workers)
 

@@ -12,7 +12,7 @@ from typing import Any
 from wf_dagster.settings import get_settings
 from wf_dagster.tasks import WARM_START, Roll, fingerprint
 from wf_dagster.training.outcome import RollOutcome, Work
-from wf_dagster.training.processes import Spread, Workers, prepare_workers
+from wf_dagster.training.processes import Spread, Workers, prepare_workers, release_workers
 
 _log = logging.getLogger(__name__)
 
@@ -76,43 +76,51 @@ def work_through(works: Sequence[Work], *, max_workers: int | None = None) -> It
     from wf_dagster.tracking import check_tracking
 
     check_tracking()
-    workers = workers_for([work.task for work in works], max_workers)
+    workers = _workers(works, max_workers)
+    share_features(works, max_workers)  # while the fork server imports what the workers need
     if workers == 1:
         from wf_dagster.training.worker import do
 
-        share_features(works, max_workers)
+        release_workers()
         for work in works:
             yield do(work)
         return
-    for task in (work.task for work in works if work.task is not None):
-        prepare_workers(task, workers)
-        break
-    share_features(works, max_workers)  # while the fork server imports what the workers need
     yield from _in_processes(Workers(workers, works), works)
 
 
-def workers_for(tasks: Sequence[Mapping[str, Any] | None], max_workers: int | None = None) -> int:
-    """Number of worker processes for so many rolls; 1 means this process.
+def workers_for(works: int, max_workers: int | None = None) -> int:
+    """Number of worker processes for so many works; 1 means this process."""
+    return max(1, min(max_workers or get_settings().max_workers, works))
 
-    Unless a number is given, here or as a setting, rolls of large data are few at a time: those in
-    work hold no more than one copy of the features together. Each then has more cores.
+
+def few_enough(workers: int, tasks: Sequence[Mapping[str, Any]]) -> int:
+    """Number of worker processes whose rolls hold no more than one copy of the features together.
 
     Args:
-        tasks: The rolls' tasks, ``None`` for what is done without.
-        max_workers: The most; default the setting ``max_workers``.
+        workers: The most.
+        tasks: The rolls' tasks.
+
+    Returns:
+        ``workers`` for small data, or where somebody has set ``max_workers``.
     """
-    settings = get_settings()
-    workers = max(1, min(max_workers or settings.max_workers, len(tasks)))
-    given = max_workers is not None or "max_workers" in settings.model_fields_set
-    known = [task for task in tasks if task is not None]
-    if workers == 1 or given or not known:
+    if workers == 1 or not tasks or "max_workers" in get_settings().model_fields_set:
         return workers
     from wf_dagster.training.datasets import most_together
 
     try:
-        return min(workers, most_together(known) or workers)
+        return min(workers, most_together(tasks) or workers)
     except Exception:  # each roll meets it again and reports it as its own
         return workers
+
+
+def _workers(works: Sequence[Work], max_workers: int | None) -> int:
+    """Number of worker processes; the fork server imports what they need meanwhile."""
+    workers = workers_for(len(works), max_workers)
+    tasks = [work.task for work in works if work.task is not None]
+    if workers == 1 or not tasks:
+        return workers
+    prepare_workers(tasks[0], workers)
+    return few_enough(workers, tasks) if max_workers is None else workers
 
 
 def share_features(works: Sequence[Work], max_workers: int | None = None) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import multiprocessing
 import os
 import pickle
+import signal
 import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from types import ModuleType
 from typing import Any, TypeVar
 
@@ -25,6 +26,7 @@ S = TypeVar("S")
 T = TypeVar("T")
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 _MAIN_LOCK = threading.Lock()
+_own_server = False
 _ALWAYS = ("wf_dagster.training.worker", "matplotlib.backends.backend_agg")
 
 
@@ -45,8 +47,27 @@ def prepare_workers(task: Mapping[str, Any], workers: int) -> None:
 
     named = [*modules_named(task), *qlib_modules(task)]
     forkserver.set_forkserver_preload([*_ALWAYS, *client_modules(), *named])
+    global _own_server
+    server: Any = forkserver._forkserver
+    had_one = server._forkserver_pid is not None
     with _environment(_thread_variables(workers)):
         forkserver.ensure_running()
+    _own_server = _own_server or not had_one
+
+
+def release_workers() -> None:
+    """End the fork server that :func:`prepare_workers` started: it holds what it has imported."""
+    global _own_server
+    if not _own_server or multiprocessing.active_children():  # they would seem to have died
+        return
+    from multiprocessing import forkserver
+
+    _own_server = False
+    server: Any = forkserver._forkserver
+    if server._forkserver_pid is not None:
+        with suppress(ProcessLookupError):
+            os.kill(server._forkserver_pid, signal.SIGTERM)  # it may be importing for seconds yet
+        server._stop()
 
 
 class Workers:
