@@ -17,7 +17,7 @@ from threadpoolctl import threadpool_limits
 import wf_dagster
 from tests.interop.provider import seeded_panel, write_provider
 from tests.interop.qlib_tasks import alpha, few_expressions, task
-from wf_dagster import TrainerR
+from wf_dagster import TrainerR, interop
 from wf_dagster.tasks import init_instance
 from wf_dagster.training.datasets import make_dataset, warm
 from wf_dagster.training.parallel import few_enough
@@ -73,6 +73,25 @@ def _both(dataset, config, **arguments):
     here = _fitted(models.fit, dataset, config, **arguments)
     by_qlib = _fitted(lambda m, d, **a: m.fit(d, **a), dataset, config, **arguments)
     return here, by_qlib
+
+
+@pytest.mark.parametrize("intercept", [False, True])
+@pytest.mark.parametrize("estimator", ["ols", "ridge", "lasso"])
+def test_a_fit_leaves_the_data_of_the_handler_as_they_are(folder, estimator, intercept):
+    from wf_dagster.interop import models
+
+    wf_dagster.init(qlib_provider_uri=str(folder), qlib_region="us")
+    handler = few_expressions("2019-02-01", "2019-09-30", FIT, learn_processors=[])
+    whole = {"train": (None, None), "test": SEGMENTS["test"]}
+    given = _task(handler, whole)
+    interop.prepare(given)
+    made = make_dataset(given)
+    before = made.handler._learn.copy()
+    alpha = 0.0 if estimator == "ols" else 1e-4
+    config = _config(estimator=estimator, alpha=alpha, fit_intercept=intercept)
+    first, second = (_fitted(models.fit, made, config) for _ in range(2))
+    pd.testing.assert_frame_equal(made.handler._learn, before, check_exact=True)
+    assert np.array_equal(first.coef_, second.coef_)
 
 
 def _check(here, by_qlib, dataset):

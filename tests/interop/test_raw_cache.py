@@ -216,8 +216,14 @@ SHARED = {
     "columns dropped": config(
         infer_processors=[{"class": "DropCol", "kwargs": {"col_list": ["MA10"]}}]
     ),
+    "columns of two types in one processor": config(
+        infer_processors=[
+            {"class": "CSRankNorm", "kwargs": {"fields_group": "label"}},
+            {"class": "ZScoreNorm", "kwargs": FIT},
+        ]
+    ),
 }
-AS_A_WHOLE = {"dropped by features", "infinities", "columns dropped"}
+AS_A_WHOLE = {*list(SHARED)[-4:]}
 
 
 @pytest.mark.parametrize("block", [1, 24 << 20])
@@ -262,7 +268,10 @@ SELECTORS = {
 }
 
 
-COLUMNS = [["feature", "label"], ["label"], "feature", "__all", "__raw"]
+COLUMNS = [
+    ["feature", "label"], ["label", "feature"], ["label"], "feature", "__all", "__raw",
+    ("feature", "MA10"), [("feature", "MA10"), ("feature", "STD10")],
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", ["few", "ranked"])
@@ -275,12 +284,37 @@ def test_segments_of_a_handler_that_rolls_share(name, qlib_data):
     for case, columns, key in itertools.product(SELECTORS, COLUMNS, ("infer", "learn")):
         given = {"selector": SELECTORS[case], "col_set": columns, "data_key": key}
         left, right = ours.fetch(**given), theirs.fetch(**given)
+        if isinstance(columns, tuple):
+            pd.testing.assert_series_equal(left, right, check_exact=True, obj=f"{given}")
+            continue
         pd.testing.assert_frame_equal(left, right, check_exact=True, obj=f"{given}")
         assert ours.get_cols(columns, key) == theirs.get_cols(columns, key)
         if case == "everything" or left.empty:  # Qlib gives everything itself, not a copy
             continue
         left.iloc[:, :] = 7.0
         pd.testing.assert_frame_equal(ours.fetch(**given), right, check_exact=True)
+
+
+@pytest.mark.parametrize("how", ["fetched", "asked for", "as it is"])
+def test_a_segment_shows_what_was_changed_in_place(how, qlib_data):
+    shared(HANDLERS["few"])
+    segment = {"selector": SELECTORS["segment"], "col_set": "label", "data_key": "learn"}
+    for handler in (made(HANDLERS["few"]), by_qlib(HANDLERS["few"])):
+        if how == "fetched":
+            whole = handler.fetch(col_set="__raw", data_key="learn")
+            whole[("label", "LABEL0")] = 0.25
+        elif how == "asked for":
+            handler._learn.loc[:, ("label", "LABEL0")] = 0.25
+        assert (handler.fetch(**segment) == 0.25).all(axis=None) == (how != "as it is")
+
+
+def test_a_pickled_storage_gives_the_same_segments(qlib_data):
+    shared(HANDLERS["few"])
+    storage = made(HANDLERS["few"])._learn
+    again = pickle.loads(pickle.dumps(storage))
+    for columns in COLUMNS[:4]:
+        asked = {"selector": SELECTORS["segment"], "col_set": columns}
+        assert again.fetch(**asked).equals(storage.fetch(**asked))
 
 
 def test_rolls_that_end_at_different_days_share_one_computation(qlib_data, computed):
@@ -355,6 +389,16 @@ def test_another_definition_is_computed_anew(changed, qlib_data, computed):
     ours = made(config(**changed))
     assert len(computed) == 2
     assert_equal(ours, by_qlib(config(**changed)))
+
+
+def test_the_order_of_groups_is_the_order_of_columns(qlib_data):
+    first = config()
+    fields = first["kwargs"]["data_loader"]["kwargs"]["config"]
+    turned = copy.deepcopy(first)
+    turned["kwargs"]["data_loader"]["kwargs"]["config"] = dict(reversed(list(fields.items())))
+    for given in (first, turned):
+        shared(given)
+        assert_equal(made(given), by_qlib(given))
 
 
 def test_another_fit_period_takes_the_raw_data_and_is_fitted_anew(qlib_data, computed):

@@ -101,6 +101,12 @@ def read(table: Table, rows: slice, columns: slice) -> np.ndarray[Any, Any]:
     return made
 
 
+def discard(table: Table) -> None:
+    """Remove the file of a table that the cache is not to take after all."""
+    if table.folder is not None:
+        shutil.rmtree(table.folder, ignore_errors=True)
+
+
 def folder() -> Path:
     """Where the tables are kept; it is made."""
     made = get_settings().make_home() / "cache" / "features"

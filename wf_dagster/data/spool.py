@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import shutil
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -57,7 +58,7 @@ class Spool:
         np.ascontiguousarray(values.T, self.dtype).tofile(self._file)
         self._columns += columns
 
-    def table(self, index: pd.MultiIndex, note: bytes = b"") -> cache.Table:
+    def table(self, index: pd.MultiIndex) -> cache.Table:
         """The table, when all columns are written."""
         head = io.BytesIO()
         shape = (self._rows, len(self._columns))
@@ -68,9 +69,10 @@ class Spool:
         self._file.write(head.getvalue())
         self._file.close()
         values = np.load(self._folder / cache.VALUES, mmap_mode="r")
-        return cache.Table(index, self._columns, values, note, self._folder)
+        return cache.Table(index, self._columns, values, folder=self._folder)
 
     def discard(self) -> None:
         """Remove the file, if the cache has not taken it."""
-        self._file.close()
+        with suppress(OSError):  # the disk may be full
+            self._file.close()
         shutil.rmtree(self._folder, ignore_errors=True)

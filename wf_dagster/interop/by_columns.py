@@ -35,28 +35,41 @@ _ALONE = (
     qlibs.CSRankNorm,
     qlibs.CSZFillna,
 )
+_EACH_IN_ITS_TYPE = (qlibs.Fillna, qlibs.CSRankNorm)  # others compute all in the widest
 _LABEL = "label"
 
 
-@dataclass
+class _MixedError(Exception):
+    """Columns of several types meet in one processor."""
+
+
+@dataclass(eq=False)
 class _Step:
     """A processor, and what it becomes: fitted to one block of columns after the other."""
 
     original: Any
     fitted: dict[int, Any] = field(default_factory=dict)  # by the place of the block
     kept: np.ndarray[Any, Any] | None = None  # the rows that it leaves, once labels have said so
+    kinds: set[Any] = field(default_factory=set)  # the types of the columns that it was given
 
     @property
     def drops(self) -> bool:
         return type(self.original) is qlibs.DropnaLabel
+
+    @property
+    def group(self) -> Any:
+        return self.original.fields_group
 
     def __call__(self, frame: pd.DataFrame, place: int, group: str) -> pd.DataFrame:
         if self.drops:
             if group == _LABEL:
                 self.kept = np.asarray(frame.notna().all(axis=1))
             return frame if self.kept is None or self.kept.all() else frame[self.kept].copy()
-        if self.original.fields_group not in (None, group):
+        if self.group not in (None, group):
             return frame
+        self.kinds |= set(frame.dtypes)
+        if len(self.kinds) > 1 and type(self.original) not in _EACH_IN_ITS_TYPE:
+            raise _MixedError
         processor = self.fitted[place] = copy.deepcopy(self.original)
         processor.fit(frame)
         return cast(pd.DataFrame, processed(frame, processor))
@@ -83,8 +96,10 @@ class _Writer:
     def __init__(self, stack: ExitStack) -> None:
         self._stack = stack
         self._spools: list[Spool] = []
+        self._index: pd.MultiIndex | None = None
 
     def add(self, frame: pd.DataFrame) -> None:
+        self._index = cast(pd.MultiIndex, frame.index)
         for first, last in runs(frame):
             part = frame.iloc[:, first:last]
             kind = part.dtypes.iloc[0]
@@ -95,83 +110,91 @@ class _Writer:
                 self._stack.callback(self._spools[-1].discard)
             self._spools[-1].add(part.to_numpy(), named(part.columns))
 
-    def tables(self, index: pd.MultiIndex, note: bytes = b"") -> list[cache.Table]:
-        return [spool.table(index, note) for spool in self._spools]
+    def tables(self) -> list[cache.Table]:
+        assert self._index is not None
+        return [spool.table(self._index) for spool in self._spools]
 
 
-@dataclass(frozen=True)
-class Processed:
-    """Data for inference and for learning, and what the processors have become."""
+class _Flow:
+    """The processors of a handler in the order in which Qlib runs them."""
 
-    infer: _Writer
-    learn: _Writer
-    infer_index: pd.MultiIndex
-    learn_index: pd.MultiIndex
-    states: list[dict[str, Any]]
+    def __init__(self, handler: Any) -> None:
+        self.shared, self.infer, self.learn = (
+            [_Step(processor) for processor in getattr(handler, f"{part}_processors")]
+            for part in ("shared", "infer", "learn")
+        )
+        self.steps = [*self.shared, *self.infer, *self.learn]
+        self._kind = handler.process_type
+
+    def looks_at_columns_alone(self) -> bool:
+        """Whether a block of columns can be processed without the others."""
+        dropping = [step for step in self.learn if step.drops]
+        others = [step for step in self.steps if step not in dropping]
+        return (
+            self._kind in (DataHandlerLP.PTYPE_I, DataHandlerLP.PTYPE_A)
+            and all(type(step.original) in _ALONE for step in others)
+            and all(isinstance(step.group, (str, type(None))) for step in others)
+            and all(step.group == _LABEL for step in dropping)
+        )
+
+    def groups(self) -> set[str]:
+        """The groups of columns that processors name."""
+        return {step.group for step in self.steps} - {None}
+
+    def __call__(
+        self, frame: pd.DataFrame, place: int, group: str
+    ) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """A block of raw data, which may be changed, as data for inference and for learning."""
+        for step in self.shared:
+            frame = step(frame, place, group)
+        learn = frame.copy() if self._kind == DataHandlerLP.PTYPE_I else None
+        for step in self.infer:
+            frame = step(frame, place, group)
+        learn = frame.copy() if learn is None else learn
+        for step in self.learn:
+            learn = step(learn, place, group)
+        return frame, learn
 
 
-def process(handler: Any, stack: ExitStack) -> Processed | None:
+def process(
+    handler: Any, stack: ExitStack
+) -> tuple[list[cache.Table], list[cache.Table], list[dict[str, Any]]] | None:
     """Fit and process a handler's data; ``None`` where its processors need all columns at once.
 
     Args:
         handler: One whose loader is plain, without data.
         stack: When it is left, what was written is removed, if the cache has not taken it.
 
+    Returns:
+        Data for inference, data for learning, and what the processors have become.
+
     Raises:
         NotPlainError: The raw data have no name.
         UnsuitableError: A table cannot hold the data.
     """
-    shared, infer, learn = (
-        [_Step(processor) for processor in getattr(handler, f"{part}_processors")]
-        for part in ("shared", "infer", "learn")
-    )
-    if replay_date() is not None or not _look_at_columns_alone([*shared, *infer], learn):
+    flow = _Flow(handler)
+    if replay_date() is not None or not flow.looks_at_columns_alone():
         return None
     table, rows = stored(handler)
     blocks = _blocks(table, rows)
-    asked = {step.original.fields_group for step in (*shared, *infer, *learn)} - {None}
-    if blocks is None or not asked <= {group for _, group in blocks}:
+    if blocks is None or not flow.groups() <= {group for _, group in blocks}:
         return None
-    index = table.index[rows]
-    writers, learn_index = (_Writer(stack), _Writer(stack)), index
-    waiting: dict[int, list[pd.DataFrame]] = {}
-    places = sorted(range(len(blocks)), key=lambda place: blocks[place][1] != _LABEL)
-    written = 0
-    for place in places:  # the labels first
+
+    def made(place: int) -> tuple[pd.DataFrame, pd.DataFrame]:
         columns, group = blocks[place]
-        frame = read_frame([table], rows, columns)
-        for step in shared:
-            frame = step(frame, place, group)
-        start = frame.copy() if handler.process_type == DataHandlerLP.PTYPE_I else None
-        for step in infer:
-            frame = step(frame, place, group)
-        if place != written:
-            waiting[place] = [frame.copy()]
-        else:
-            writers[0].add(frame)
-        frame = frame if start is None else start
-        for step in learn:
-            frame = step(frame, place, group)
-        learn_index = cast(pd.MultiIndex, frame.index)
-        if place != written:
-            waiting[place].append(frame)
-            continue
-        writers[1].add(frame)
-        written += 1
-        while written in waiting:
-            for writer, made in zip(writers, waiting.pop(written), strict=True):
-                writer.add(made)
-            written += 1
-    states = [step.state() for step in (*shared, *infer, *learn)]
-    return Processed(*writers, index, learn_index, states)
+        return flow(read_frame([table], rows, columns), place, group)
 
-
-def _look_at_columns_alone(before: Sequence[_Step], learn: Sequence[_Step]) -> bool:
-    alone = all(
-        type(step.original) in _ALONE and isinstance(step.original.fields_group, (str, type(None)))
-        for step in (*before, *(step for step in learn if not step.drops))
-    )
-    return alone and all(s.original.fields_group == _LABEL for s in learn if s.drops)
+    infer, learn = _Writer(stack), _Writer(stack)
+    try:
+        # the labels first: they say which rows the others lose
+        known = {place: made(place) for place, (_, group) in enumerate(blocks) if group == _LABEL}
+        for place in range(len(blocks)):
+            to_infer, to_learn = known.get(place) or made(place)
+            infer.add(to_infer)
+            learn.add(to_learn)
+    except _MixedError:
+        return None
+    return infer.tables(), learn.tables(), [step.state() for step in flow.steps]
 
 
 def _blocks(table: cache.Table, rows: slice) -> list[tuple[slice, str]] | None:

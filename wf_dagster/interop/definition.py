@@ -13,6 +13,7 @@ from qlib.config import C
 
 from wf_dagster.data.code_digest import code_digest
 
+_FORMAT = 2  # of what is kept: another one where the same definition comes to give other tables
 _PROVIDERS = (
     "calendar_provider", "instrument_provider", "feature_provider", "expression_provider",
     "dataset_provider", "provider", "min_data_shift",
@@ -26,6 +27,7 @@ class NotPlainError(Exception):
 def environment() -> Any:
     """What all computations depend on: versions, and what ``qlib.init`` put in place."""
     return [
+        _FORMAT,
         [qlib.__version__, np.__version__, pd.__version__],
         plain([C.get(name) for name in _PROVIDERS]),
         plain(list(C["custom_ops"])),
@@ -34,10 +36,10 @@ def environment() -> Any:
 
 def loaded_by(loader: Any, handler: type) -> Any:
     """What a plain loader loads for a kind of handler."""
-    fields = {
-        group: [[str(expression) for expression in expressions], [str(name) for name in names]]
+    fields = [  # in their order, which is that of the columns
+        [group, [str(expression) for expression in expressions], [str(name) for name in names]]
         for group, (expressions, names) in loader.fields.items()
-    }
+    ]
     options = plain([loader.freq, loader.filter_pipe, loader.inst_processors])
     return [code(type(loader)), code(handler), fields, options]
 

@@ -21,7 +21,7 @@ class UnsuitableError(Exception):
         self.frame = frame
 
 
-def to_table(frame: pd.DataFrame, note: bytes = b"") -> cache.Table:
+def to_table(frame: pd.DataFrame) -> cache.Table:
     """A frame as a table.
 
     Raises:
@@ -31,28 +31,31 @@ def to_table(frame: pd.DataFrame, note: bytes = b"") -> cache.Table:
         raise UnsuitableError(frame)
     # column by column, as Qlib holds them: sums of floats depend on the order
     values = np.asfortranarray(frame.to_numpy())
-    return cache.Table(cast(pd.MultiIndex, frame.index), named(frame.columns), values, note)
+    return cache.Table(cast(pd.MultiIndex, frame.index), named(frame.columns), values)
 
 
 def suits(frame: pd.DataFrame) -> bool:
     """Whether a table can hold a frame as it is."""
     kinds = set(frame.dtypes)
     pairs = list(frame.index.names) == _ROWS and frame.columns.nlevels == 2
-    return len(kinds) == 1 and pairs and bool(next(iter(kinds)).kind == "f")
+    floats = len(kinds) == 1 and next(iter(kinds)).kind == "f"
+    return (
+        pairs and floats and all(isinstance(part, str) for pair in frame.columns for part in pair)
+    )
 
 
 def named(columns: pd.Index) -> list[tuple[str, str]]:
     """The columns of a frame as a table names them."""
-    return [(str(pair[0]), str(pair[1])) for pair in columns]
+    return [(pair[0], pair[1]) for pair in columns]
 
 
-def to_tables(frame: pd.DataFrame, note: bytes = b"") -> list[cache.Table]:
-    """A frame as tables of one type each, the columns in their order; all have the note.
+def to_tables(frame: pd.DataFrame) -> list[cache.Table]:
+    """A frame as tables of one type each, the columns in their order.
 
     Raises:
         UnsuitableError: Its rows or columns are no pairs, or its values no floats.
     """
-    return [to_table(frame.iloc[:, first:last], note) for first, last in runs(frame)]
+    return [to_table(frame.iloc[:, first:last]) for first, last in runs(frame)]
 
 
 def runs(frame: pd.DataFrame) -> list[tuple[int, int]]:

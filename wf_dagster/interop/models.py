@@ -34,7 +34,8 @@ def fit(model: Any, dataset: Any, **arguments: Any) -> None:
 
 def _takes_rows_as_they_are(model: LinearModel) -> bool:
     least_squares = model.estimator in (model.OLS, model.RIDGE, model.LASSO)
-    return least_squares and not model.include_valid
+    # scikit-learn centres the rows in place for an intercept: then they have to be a copy
+    return least_squares and not model.fit_intercept and not model.include_valid
 
 
 def _complete(dataset: DatasetH) -> tuple[Values, Values] | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import pickle
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import Any
 
 from qlib.data.dataset.handler import DataHandler, DataHandlerLP
@@ -61,29 +62,24 @@ def keep_processed(empty: Any) -> None:
         return
     try:
         with ExitStack() as stack:
-            infer, learn = _by_columns(empty, stack) or _as_a_whole(empty)
+            infer, learn, states = by_columns.process(empty, stack) or _as_a_whole(empty)
             if current_version() != version:  # the data have changed since they got that name
                 return
-            for name, parts in (("infer", infer), ("learn", learn)):
-                for number, part in enumerate(parts, 1):
-                    _keep(f"{key}.{name}.{number}-{len(parts)}", part)
+            infer = [replace(table, note=pickle.dumps(states)) for table in infer]
+            for name, tables in (("infer", infer), ("learn", learn)):
+                for number, table in enumerate(tables, 1):
+                    _keep(f"{key}.{name}.{number}-{len(tables)}", table)
     except UnsuitableError:
         return
 
 
-def _by_columns(empty: Any, stack: ExitStack) -> tuple[list[cache.Table], list[cache.Table]] | None:
-    made = by_columns.process(empty, stack)
-    if made is None:
-        return None
-    infer = made.infer.tables(made.infer_index, pickle.dumps(made.states))
-    return infer, made.learn.tables(made.learn_index)
-
-
-def _as_a_whole(empty: Any) -> tuple[list[cache.Table], list[cache.Table]]:
+def _as_a_whole(
+    empty: Any,
+) -> tuple[list[cache.Table], list[cache.Table], list[dict[str, Any]]]:
     with from_cache(empty), at_full_speed(empty):
         empty.setup_data()
     states = [vars(processor) for processor in empty.get_all_processors()]
-    return to_tables(empty._infer, pickle.dumps(states)), to_tables(empty._learn)
+    return to_tables(empty._infer), to_tables(empty._learn), states
 
 
 def _keep(name: str, table: cache.Table) -> None:

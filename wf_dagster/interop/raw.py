@@ -114,6 +114,7 @@ class _CachedLoader(DataLoader):  # type: ignore[misc]
         def compute() -> cache.Table:
             made = computed_table(self._inner, instruments, first, last, self._spread)
             if current_version() != version:  # or it would be kept as of other data
+                cache.discard(made)
                 raise DataError("Qlib's data changed while features were computed: run it again")
             return made
 

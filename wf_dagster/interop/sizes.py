@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
@@ -11,12 +11,13 @@ from qlib.data import D
 from wf_dagster.calendars import pair
 from wf_dagster.interop.computed import series_of, spans_of
 from wf_dagster.interop.handlers import handler_config, without_data
+from wf_dagster.tasks import canonical_json
 
 _SMALL = 256 << 20  # bytes that rolls may hold together whatever they share
 _FLOAT32 = 4
 
 
-def most_together(configs: Iterable[Any]) -> int | None:
+def most_together(configs: Sequence[Any]) -> int | None:
     """How many datasets may be in work at once so that they hold one copy of what they share.
 
     A roll in work holds what it trains on; with small data nothing is limited.
@@ -25,8 +26,11 @@ def most_together(configs: Iterable[Any]) -> int | None:
         configs: Of the datasets, taken to be rolls of one template.
 
     Returns:
-        At least 1; ``None`` where it is not known.
+        At least 1; ``None`` where it is not known, and where rolls do not share one handler: each
+        then holds all data anyway.
     """
+    if len({canonical_json(handler_config(config)) for config in configs}) == len(configs) > 1:
+        return None
     largest = max(configs, key=_days, default=None)
     handler = handler_config(largest)
     empty = None if handler is None else without_data(handler)

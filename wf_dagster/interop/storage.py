@@ -14,6 +14,7 @@ from wf_dagster.data import cache
 from wf_dagster.interop.frames import read_frame, to_frame
 
 _EVERYTHING = slice(None)
+_ONLY_READ = ("columns", "dtypes", "empty", "head", "index", "shape")
 
 
 class RowsFirst(NaiveDFStorage):  # type: ignore[misc]
@@ -25,6 +26,9 @@ class RowsFirst(NaiveDFStorage):  # type: ignore[misc]
         tables: What the frame consists of; sorted rows ``(datetime, instrument)``.
     """
 
+    # The frame's data as long as nobody has had the frame, which may be changed in place.
+    _tables: Sequence[cache.Table] = ()
+
     def __init__(self, tables: Sequence[cache.Table]) -> None:
         super().__init__(to_frame(*tables))
         self._tables = tables
@@ -35,9 +39,12 @@ class RowsFirst(NaiveDFStorage):  # type: ignore[misc]
     def __getattr__(self, name: str) -> Any:
         if name == "df":  # while it is unpickled
             raise AttributeError(name)
+        if name not in _ONLY_READ:
+            self._tables = ()
         return getattr(self.df, name)
 
     def __getitem__(self, key: Any) -> Any:
+        self._tables = ()
         return self.df[key]
 
     def __len__(self) -> int:
@@ -54,15 +61,16 @@ class RowsFirst(NaiveDFStorage):  # type: ignore[misc]
         days = slice(*selector) if isinstance(selector, (tuple, list)) else selector
         some = isinstance(days, slice) and days != _EVERYTHING and days.step is None
         if level != "datetime" or not some:
+            self._tables = ()
             found: pd.DataFrame = super().fetch(selector, level, col_set, fetch_orig)
             return found
         rows = self._rows(days)
         # which columns Qlib would choose, seen on a row that holds their places
         places = pd.DataFrame(np.arange(self.df.shape[1])[None], columns=self.df.columns)
         chosen = fetch_df_by_col(places, col_set)
-        order = chosen.to_numpy()[0]
-        if self._tables and len(order) and (order == range(order[0], order[0] + len(order))).all():
-            segment = read_frame(self._tables, rows, slice(order[0], order[0] + len(order)))
+        order = chosen.to_numpy()[0].tolist() if isinstance(chosen, pd.DataFrame) else []
+        if self._tables and order and order == list(range(order[0], order[0] + len(order))):
+            segment = read_frame(self._tables, rows, slice(order[0], order[-1] + 1))
             segment.columns = chosen.columns
             return segment
         found = fetch_df_by_col(self.df.iloc[rows], col_set)

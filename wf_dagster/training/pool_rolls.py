@@ -14,7 +14,7 @@ from wf_dagster.tasks import AS_OF, WARM_START
 from wf_dagster.tasks.pool import TaskManager
 from wf_dagster.tracking import R, Recorder
 from wf_dagster.training.outcome import RollOutcome, Work
-from wf_dagster.training.parallel import few_enough, work_through, workers_for
+from wf_dagster.training.parallel import work_through, workers_for
 from wf_dagster.training.pool_work import PoolJob, offer_lost, work_through_pool
 
 _log = logging.getLogger(__name__)
@@ -55,14 +55,11 @@ def work_through_shared(
     query = {"_id": {"$in": ids}}
     _offer_again(pool, query)
     _log.info("pool %s at %s: %d tasks", pool.task_pool, pool.address, len(ids))
-    processes = workers_for(len(ids), max_workers)
-    if max_workers is None:
-        processes = few_enough(processes, [work.task for work in to_train if work.task])
     try:
         seen = set()
         for outcome in work_through_pool(
             PoolJob(pool, query),
-            processes=processes,
+            processes=workers_for(len(ids), max_workers),
             make_work=lambda task: by_id[task["_id"]],
             wait_for_others=True,
         ):

@@ -8,6 +8,7 @@ import pickle
 import signal
 import sys
 import threading
+import weakref
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
@@ -26,6 +27,7 @@ S = TypeVar("S")
 T = TypeVar("T")
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 _MAIN_LOCK = threading.Lock()
+_POOLS: weakref.WeakSet[ProcessPoolExecutor] = weakref.WeakSet()  # those not shut down
 _own_server = False
 _ALWAYS = ("wf_dagster.training.worker", "matplotlib.backends.backend_agg")
 
@@ -58,7 +60,7 @@ def prepare_workers(task: Mapping[str, Any], workers: int) -> None:
 def release_workers() -> None:
     """End the fork server that :func:`prepare_workers` started: it holds what it has imported."""
     global _own_server
-    if not _own_server or multiprocessing.active_children():  # they would seem to have died
+    if not _own_server or _POOLS:  # their workers would seem to have died
         return
     from multiprocessing import forkserver
 
@@ -121,8 +123,7 @@ class Workers:
 
     def close(self) -> None:
         """Let the workers go when they have done what they are at."""
-        # waited for: an interpreter that ends meanwhile may print a traceback of its own
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        _close(self._pool)
 
     def stop(self) -> None:
         """End the workers now; a roll in work is lost, a finished one is committed."""
@@ -199,7 +200,7 @@ class Spread:
             _end(pool)
             raise
         finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+            _close(pool)
         return [made[position] for position in range(len(items))]
 
 
@@ -211,7 +212,15 @@ def _pool(workers: int, sharing: int) -> ProcessPoolExecutor:
     forks = "forkserver" in multiprocessing.get_all_start_methods()
     context = multiprocessing.get_context("forkserver" if forks else "spawn")
     arguments = (snapshot(), _threads(sharing), _thread_variables(sharing))
-    return ProcessPoolExecutor(workers, context, start, arguments)
+    pool = ProcessPoolExecutor(workers, context, start, arguments)
+    _POOLS.add(pool)
+    return pool
+
+
+def _close(pool: ProcessPoolExecutor) -> None:
+    # waited for: an interpreter that ends meanwhile may print a traceback of its own
+    pool.shutdown(wait=True, cancel_futures=True)
+    _POOLS.discard(pool)
 
 
 def _end(pool: ProcessPoolExecutor) -> None:
