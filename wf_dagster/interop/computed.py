@@ -26,9 +26,7 @@ S = TypeVar("S")
 T = TypeVar("T")
 _A_PART = 4_000_000  # values that a process computes at a time: a quarter of a second
 _BY_QLIB = 6  # times as long as it takes Qlib for the same
-_A_PROCESS = (
-    64_000_000  # values for which another process, with all it imports, is worth its memory
-)
+_A_PROCESS = 64_000_000  # values that are worth the memory of another process
 
 
 class Spread(Protocol):
