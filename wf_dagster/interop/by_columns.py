@@ -170,12 +170,15 @@ def process(
 
     Raises:
         NotPlainError: The raw data have no name.
-        UnsuitableError: A table cannot hold the data.
+        UnsuitableError: A table cannot hold what they become.
     """
     flow = _Flow(handler)
     if replay_date() is not None or not flow.looks_at_columns_alone():
         return None
-    table, rows = stored(handler)
+    try:
+        table, rows = stored(handler)
+    except UnsuitableError:  # its raw data are of several types; what becomes of them may fit
+        return None
     blocks = _blocks(table, rows)
     if blocks is None or not flow.groups() <= {group for _, group in blocks}:
         return None

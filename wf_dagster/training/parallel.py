@@ -103,7 +103,7 @@ def few_enough(workers: int, tasks: Sequence[Mapping[str, Any]]) -> int:
     Returns:
         ``workers`` for small data, or where somebody has set ``max_workers``.
     """
-    if workers == 1 or not tasks or "max_workers" in get_settings().model_fields_set:
+    if "max_workers" in get_settings().model_fields_set:
         return workers
     from wf_dagster.training.datasets import most_together
 
