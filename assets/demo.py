@@ -17,14 +17,15 @@ from rich.table import Table
 from assets.definitions import defs
 from assets.progress import progress_logger, watching
 from assets.strategies import STRATEGIES
+from wf_dagster.cli.replay_lines import console, print_replay
+from wf_dagster.cli.ui import prepare_dagster_home
 from wf_dagster.errors import WfError
-from wf_dagster.orchestration.replay import Replay
-from wf_dagster.replay_clock import ReplayClock
-from wf_dagster.replay_lines import console, print_replay
+from wf_dagster.online.replay_clock import ReplayClock
+from wf_dagster.orchestration.replayed_sessions import Replay
+from wf_dagster.rolling import Rolls
 from wf_dagster.settings import get_settings
-from wf_dagster.tasks import Rolls, fingerprint
+from wf_dagster.tasks import fingerprint
 from wf_dagster.tracking import find_recorders
-from wf_dagster.ui import prepare_dagster_home
 
 BEGIN = "2022-11-25"
 SESSIONS = 5  # with the first of December among them, when a new model serves

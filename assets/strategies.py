@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from wf_dagster.tasks import RollingGen
+from wf_dagster.rolling import RollingGen
 
 HORIZON = 5  # sessions from the trade to the end of the forecast
 REACH = HORIZON + 1  # a label at t uses prices up to t + 6: it trades one session later

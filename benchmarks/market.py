@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from tests.interop.provider import seeded_panel, write_provider
+from tests.qlib.provider import seeded_panel, write_provider
 
 START = "2019-01-02"
 AHEAD = 60  # sessions that the calendar knows beyond the prices

@@ -59,7 +59,7 @@ def main() -> None:
 @contextmanager
 def stores() -> Iterator[dict[str, str]]:
     """The addresses of the stores that can be had on this machine."""
-    from tests.tasks.pool.servers import Mongo, Postgres
+    from tests.pool.servers import Mongo, Postgres
 
     kinds: dict[str, Any] = {"MongoDB (nx-27017)": Mongo}
     if Postgres.missing():
@@ -121,7 +121,7 @@ def costs(pool: Any, size: int) -> list[float]:
 
 def together(url: str, count: int) -> list[Any]:
     """Many processes claim and commit all tasks; two of them are killed half-way."""
-    from tests.tasks.pool import workers
+    from tests.pool import workers
 
     pool = _manager(url, "together")
     ids = pool.create_task(workers.definitions(count))

@@ -202,7 +202,7 @@ def _stopwatch(side: str) -> Iterator[list[float]]:
         (LinearModel, "predict"),
     ]
     if side == HERE:  # handlers are made before the dataset
-        from wf_dagster.interop import datasets
+        from wf_dagster.qlib_bridge import datasets
 
         watched.append((datasets, "make_handler"))
     inside = [0.0]

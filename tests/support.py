@@ -11,8 +11,8 @@ from typing import Any
 import pandas as pd
 
 from wf_dagster.models import SklearnModel
+from wf_dagster.rolling import Roll
 from wf_dagster.settings import get_settings
-from wf_dagster.tasks import Roll
 from wf_dagster.tracking import R
 
 

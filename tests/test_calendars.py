@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from wf_dagster import init
 from wf_dagster.calendars import TradingCalendar, default_calendar, pair, to_day
-from wf_dagster.data import SamplePrices
 from wf_dagster.errors import CalendarError
+from wf_dagster.prices import SamplePrices
 
 FIRST, LAST = datetime.date(2019, 12, 1), datetime.date(2020, 8, 1)
 dates = st.dates(FIRST, LAST)

@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 
 from tests.data.made_prices import made_prices, with_other_future
 from wf_dagster.calendars import TradingCalendar
-from wf_dagster.data import ParquetPrices, feature_panel
-from wf_dagster.tasks import RollingGen, init_instance
+from wf_dagster.data import feature_panel
+from wf_dagster.prices import ParquetPrices
+from wf_dagster.rolling import RollingGen
+from wf_dagster.tasks import init_instance
 
 SESSIONS, TRAIN = 80, 40
 AHEAD = 3  # lag + horizon of the label

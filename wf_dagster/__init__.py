@@ -14,7 +14,7 @@ _WHERE = {
     "CalendarError": "wf_dagster.errors",
     "CollectError": "wf_dagster.errors",
     "Collector": "wf_dagster.collect",
-    "CsvPrices": "wf_dagster.data",
+    "CsvPrices": "wf_dagster.prices",
     "DSBasedUpdater": "wf_dagster.online",
     "DataError": "wf_dagster.errors",
     "DelayTrainerR": "wf_dagster.training",
@@ -31,9 +31,10 @@ _WHERE = {
     "MLflowExpManager": "wf_dagster.tracking",
     "MLflowExperiment": "wf_dagster.tracking",
     "MLflowRecorder": "wf_dagster.tracking",
+    "Market": "wf_dagster.market",
     "MergeCollector": "wf_dagster.collect",
-    "MultiHorizonGen": "wf_dagster.tasks",
-    "MultiHorizonGenBase": "wf_dagster.tasks",
+    "MultiHorizonGen": "wf_dagster.rolling",
+    "MultiHorizonGenBase": "wf_dagster.rolling",
     "ObjectNotFoundError": "wf_dagster.errors",
     "OnlineError": "wf_dagster.errors",
     "OnlineManager": "wf_dagster.online",
@@ -41,7 +42,7 @@ _WHERE = {
     "OnlineTool": "wf_dagster.online",
     "OnlineToolR": "wf_dagster.online",
     "PanelDataset": "wf_dagster.data",
-    "ParquetPrices": "wf_dagster.data",
+    "ParquetPrices": "wf_dagster.prices",
     "PoolError": "wf_dagster.errors",
     "PoolInputError": "wf_dagster.errors",
     "PoolStoreError": "wf_dagster.errors",
@@ -55,15 +56,15 @@ _WHERE = {
     "Recorder": "wf_dagster.tracking",
     "RecorderCollector": "wf_dagster.collect",
     "RecorderNotFoundError": "wf_dagster.errors",
-    "Roll": "wf_dagster.tasks",
+    "Roll": "wf_dagster.rolling",
     "RollKeyError": "wf_dagster.errors",
     "RollingAssets": "wf_dagster.orchestration",
     "RollingEnsemble": "wf_dagster.collect",
-    "RollingGen": "wf_dagster.tasks",
+    "RollingGen": "wf_dagster.rolling",
     "RollingGroup": "wf_dagster.collect",
     "RollingStrategy": "wf_dagster.online",
-    "Rolls": "wf_dagster.tasks",
-    "SamplePrices": "wf_dagster.data",
+    "Rolls": "wf_dagster.rolling",
+    "SamplePrices": "wf_dagster.prices",
     "Settings": "wf_dagster.settings",
     "SettingsError": "wf_dagster.errors",
     "SigAnaRecord": "wf_dagster.records",
@@ -71,8 +72,8 @@ _WHERE = {
     "SingleKeyEnsemble": "wf_dagster.collect",
     "SklearnModel": "wf_dagster.models",
     "TaskError": "wf_dagster.errors",
-    "TaskGen": "wf_dagster.tasks",
-    "TaskManager": "wf_dagster.tasks.pool",
+    "TaskGen": "wf_dagster.rolling",
+    "TaskManager": "wf_dagster.pool",
     "TaskNotFoundError": "wf_dagster.errors",
     "TaskPoolResource": "wf_dagster.orchestration",
     "TrackingError": "wf_dagster.errors",
@@ -95,13 +96,13 @@ _WHERE = {
     "failed_recorder_sensor": "wf_dagster.orchestration",
     "fingerprint": "wf_dagster.tasks",
     "get_settings": "wf_dagster.settings",
-    "handler_mod": "wf_dagster.tasks",
+    "handler_mod": "wf_dagster.rolling",
     "init": "wf_dagster.settings",
     "new_data_sensor": "wf_dagster.orchestration",
-    "price_source": "wf_dagster.data",
+    "price_source": "wf_dagster.market",
     "roll_due_sensor": "wf_dagster.orchestration",
-    "run_task": "wf_dagster.tasks.pool",
-    "task_generator": "wf_dagster.tasks",
+    "run_task": "wf_dagster.pool",
+    "task_generator": "wf_dagster.rolling",
     "task_train": "wf_dagster.training",
     "train_rolls": "wf_dagster.training",
 }
@@ -119,11 +120,7 @@ if TYPE_CHECKING:
     from wf_dagster.collect import RollingEnsemble as RollingEnsemble
     from wf_dagster.collect import RollingGroup as RollingGroup
     from wf_dagster.collect import SingleKeyEnsemble as SingleKeyEnsemble
-    from wf_dagster.data import CsvPrices as CsvPrices
     from wf_dagster.data import PanelDataset as PanelDataset
-    from wf_dagster.data import ParquetPrices as ParquetPrices
-    from wf_dagster.data import SamplePrices as SamplePrices
-    from wf_dagster.data import price_source as price_source
     from wf_dagster.errors import BrokenObjectError as BrokenObjectError
     from wf_dagster.errors import CalendarError as CalendarError
     from wf_dagster.errors import CollectError as CollectError
@@ -146,6 +143,7 @@ if TYPE_CHECKING:
     from wf_dagster.errors import TrainingError as TrainingError
     from wf_dagster.errors import UnsafeObjectError as UnsafeObjectError
     from wf_dagster.errors import WfError as WfError
+    from wf_dagster.market import price_source as price_source
     from wf_dagster.models import LightGBMModel as LightGBMModel
     from wf_dagster.models import SklearnModel as SklearnModel
     from wf_dagster.online import DSBasedUpdater as DSBasedUpdater
@@ -170,23 +168,26 @@ if TYPE_CHECKING:
     from wf_dagster.orchestration import failed_recorder_sensor as failed_recorder_sensor
     from wf_dagster.orchestration import new_data_sensor as new_data_sensor
     from wf_dagster.orchestration import roll_due_sensor as roll_due_sensor
+    from wf_dagster.pool import TaskManager as TaskManager
+    from wf_dagster.pool import run_task as run_task
+    from wf_dagster.prices import CsvPrices as CsvPrices
+    from wf_dagster.prices import ParquetPrices as ParquetPrices
+    from wf_dagster.prices import SamplePrices as SamplePrices
     from wf_dagster.records import PortAnaRecord as PortAnaRecord
     from wf_dagster.records import SigAnaRecord as SigAnaRecord
     from wf_dagster.records import SignalRecord as SignalRecord
+    from wf_dagster.rolling import MultiHorizonGen as MultiHorizonGen
+    from wf_dagster.rolling import MultiHorizonGenBase as MultiHorizonGenBase
+    from wf_dagster.rolling import Roll as Roll
+    from wf_dagster.rolling import RollingGen as RollingGen
+    from wf_dagster.rolling import Rolls as Rolls
+    from wf_dagster.rolling import TaskGen as TaskGen
+    from wf_dagster.rolling import handler_mod as handler_mod
+    from wf_dagster.rolling import task_generator as task_generator
     from wf_dagster.settings import Settings as Settings
     from wf_dagster.settings import get_settings as get_settings
     from wf_dagster.settings import init as init
-    from wf_dagster.tasks import MultiHorizonGen as MultiHorizonGen
-    from wf_dagster.tasks import MultiHorizonGenBase as MultiHorizonGenBase
-    from wf_dagster.tasks import Roll as Roll
-    from wf_dagster.tasks import RollingGen as RollingGen
-    from wf_dagster.tasks import Rolls as Rolls
-    from wf_dagster.tasks import TaskGen as TaskGen
     from wf_dagster.tasks import fingerprint as fingerprint
-    from wf_dagster.tasks import handler_mod as handler_mod
-    from wf_dagster.tasks import task_generator as task_generator
-    from wf_dagster.tasks.pool import TaskManager as TaskManager
-    from wf_dagster.tasks.pool import run_task as run_task
     from wf_dagster.tracking import Experiment as Experiment
     from wf_dagster.tracking import ExpManager as ExpManager
     from wf_dagster.tracking import MLflowExperiment as MLflowExperiment

@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import lru_cache
 from numbers import Number
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
 from wf_dagster.errors import CalendarError
-
-if TYPE_CHECKING:
-    from wf_dagster.data import PriceSource
 
 Segment = tuple[pd.Timestamp | None, pd.Timestamp | None]  # both ends included, None is open
 Side = Literal["start", "end"]
@@ -78,10 +75,15 @@ class TradingCalendar:
             sessions = _exchange_sessions(name, first, last)
         return cls(sessions[sessions <= last], last_session)
 
-    @classmethod
-    def from_prices(cls, source: PriceSource) -> TradingCalendar:
-        """The sessions on which a price source has rows."""
-        return cls(source.sessions(), source.last_session())
+    def until(self, date: Any) -> TradingCalendar:
+        """The same sessions, with data up to a date; ``None`` changes nothing.
+
+        Raises:
+            CalendarError: The date is before the calendar.
+        """
+        if date is None or self.index(date, "end") >= self.index(self._last, "end"):
+            return self
+        return type(self)(self._sessions, date)
 
     @property
     def sessions(self) -> pd.DatetimeIndex:
@@ -221,45 +223,16 @@ class TradingCalendar:
         )
 
 
-def calendar_name() -> str:
-    """Name of an exchange, ``"prices"`` or ``"qlib"``: the setting, or what it stands for."""
-    from wf_dagster.interop import in_use
-    from wf_dagster.settings import get_settings
+def default_calendar() -> TradingCalendar:  # noqa: D103
+    from wf_dagster.market import Market
 
-    return get_settings().calendar or ("qlib" if in_use() else "XNYS")
+    return Market().calendar
 
 
-def default_calendar() -> TradingCalendar:
-    """The calendar of the settings, with data up to the price source's last session.
+def calendar_name() -> str:  # noqa: D103
+    from wf_dagster.market import Market
 
-    An exchange's sessions run a year past the last one with prices, so that the test window
-    of the current roll is known in full. Where Qlib is in use it is Qlib's, unless the setting
-    ``calendar`` says otherwise.
-    """
-    from wf_dagster.data import price_source
-    from wf_dagster.interop import qlib_calendar
-
-    name = calendar_name()
-    if name == "qlib":
-        return qlib_calendar()
-    source = price_source(None)
-    key = (name, source.version())
-    if key not in _CALENDARS:
-        while len(_CALENDARS) >= _KEPT:
-            _CALENDARS.pop(next(iter(_CALENDARS)), None)
-        _CALENDARS[key] = _calendar_of(key[0], source)
-    return _CALENDARS[key]
-
-
-_KEPT = 8
-_CALENDARS: dict[tuple[str, str], TradingCalendar] = {}
-
-
-def _calendar_of(name: str, source: PriceSource) -> TradingCalendar:
-    if name == "prices":
-        return TradingCalendar.from_prices(source)
-    first, last = source.sessions()[0], source.last_session()
-    return TradingCalendar.from_exchange(name, first, last + pd.DateOffset(years=1), last)
+    return Market().calendar_name
 
 
 def to_day(date: Any) -> pd.Timestamp:

@@ -19,7 +19,8 @@ from wf_dagster.collect import (
     keep,
 )
 from wf_dagster.errors import CollectError
-from wf_dagster.tasks import Roll, Rolls, fingerprint
+from wf_dagster.rolling import Roll, Rolls
+from wf_dagster.tasks import fingerprint
 from wf_dagster.tracking import find_recorders
 
 SESSIONS = pd.bdate_range("2021-01-01", "2021-03-31")

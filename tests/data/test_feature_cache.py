@@ -14,9 +14,11 @@ import pytest
 
 import wf_dagster
 from tests.data.made_prices import made_prices, with_other_future
-from wf_dagster.data import Panel, ParquetPrices, cache, feature_panel
-from wf_dagster.data.code_digest import code_digest
+from wf_dagster.data import Panel, feature_panel
 from wf_dagster.errors import CalendarError, DataError, TaskError
+from wf_dagster.prices import ParquetPrices
+from wf_dagster.tables import cache
+from wf_dagster.tables.code_digest import code_digest
 
 PRICES = made_prices(sessions=30, instruments=4)
 DAYS = pd.DatetimeIndex(PRICES["datetime"].unique())
@@ -188,7 +190,7 @@ def test_an_edit_not_loaded_yet_does_not_pass_old_results_off_as_new(counted: Co
 def test_the_same_code_has_the_same_digest_in_every_process() -> None:
     names = ["wf_dagster.data.features.price_features", "wf_dagster.data.labels.forward_return"]
     program = (
-        "import sys; from wf_dagster.data.code_digest import code_digest\n"
+        "import sys; from wf_dagster.tables.code_digest import code_digest\n"
         "from wf_dagster.tasks import locate\n"
         f"print([code_digest(locate(name)) for name in {names}])"
     )

@@ -9,9 +9,10 @@ import pandas as pd
 import pytest
 
 from tests.data.made_prices import made_prices, with_other_future
-from wf_dagster.data import PanelDataset, ParquetPrices, feature_panel
+from wf_dagster.data import PanelDataset, feature_panel
 from wf_dagster.data.processors import Processor
 from wf_dagster.errors import CalendarError, DataError, TaskError
+from wf_dagster.prices import ParquetPrices
 from wf_dagster.tracking import R
 
 PRICES = made_prices(sessions=60, instruments=5)

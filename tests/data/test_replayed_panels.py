@@ -13,9 +13,11 @@ import pytest
 import wf_dagster
 from tests.data.made_prices import made_prices
 from wf_dagster.calendars import default_calendar
-from wf_dagster.data import Panel, ParquetPrices, cache, feature_panel, price_source
+from wf_dagster.data import Panel, cache, feature_panel
 from wf_dagster.data import panel as panels
 from wf_dagster.errors import SettingsError
+from wf_dagster.market import price_source
+from wf_dagster.prices import ParquetPrices
 from wf_dagster.settings import get_settings, replayed
 
 PRICES = made_prices(sessions=60, instruments=5)

@@ -14,7 +14,7 @@ from wf_dagster.orchestration import (
     failed_recorder_sensor,
     new_data_sensor,
 )
-from wf_dagster.tasks import RollingGen
+from wf_dagster.rolling import RollingGen
 
 wf_dagster.init()
 

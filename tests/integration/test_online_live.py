@@ -11,10 +11,10 @@ import dagster as dg
 import pytest
 
 from tests.integration.dagster_dev import MODULE, DagsterDev, environment, family
+from wf_dagster.cli.ui import prepare_dagster_home
 from wf_dagster.online import OnlineToolR
-from wf_dagster.online.signals import days_of, kept_signals
+from wf_dagster.online.signal_store import days_of, kept_signals
 from wf_dagster.tracking import find_recorders
-from wf_dagster.ui import prepare_dagster_home
 
 pytestmark = pytest.mark.integration
 

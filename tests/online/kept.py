@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from wf_dagster import RollingStrategy
-from wf_dagster.online.signals import kept_signals
+from wf_dagster.online.signal_store import kept_signals
 from wf_dagster.tracking import find_recorders
 from wf_dagster.tracking.recorder import Recorder
 

@@ -12,8 +12,8 @@ from wf_dagster.calendars import default_calendar
 from wf_dagster.errors import RecordError
 from wf_dagster.online.drift import Reference, score_drift
 from wf_dagster.online.inspection import REFERENCE, Inspection
+from wf_dagster.rolling import RollingGen, Rolls
 from wf_dagster.settings import replayed
-from wf_dagster.tasks import RollingGen, Rolls
 from wf_dagster.training import task_train
 
 RNG = np.random.default_rng(7)

@@ -8,7 +8,7 @@ import pytest
 import wf_dagster
 from wf_dagster.calendars import TradingCalendar, default_calendar
 from wf_dagster.errors import CalendarError
-from wf_dagster.online.freshness import due_at, due_now, exchange_closes, fresh
+from wf_dagster.online.expected_sessions import due_at, due_now, exchange_closes, fresh
 from wf_dagster.settings import replayed
 
 GRACE = pd.Timedelta(hours=6)

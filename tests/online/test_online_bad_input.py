@@ -12,7 +12,7 @@ import pytest
 from tests.online.market import SESSIONS, STEP, TEST, day, strategy, template, use_prices
 from wf_dagster import OnlineManager, R, TrainerR
 from wf_dagster.errors import CalendarError, DataError, OnlineError, WfError
-from wf_dagster.online.signals import kept_signals
+from wf_dagster.online.signal_store import kept_signals
 from wf_dagster.tracking import find_recorders
 
 BEGIN = TEST + 3

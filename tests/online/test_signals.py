@@ -11,7 +11,7 @@ import pytest
 from tests.online.market import SESSIONS, TEST, day, strategy, template, use_prices
 from wf_dagster import AverageEnsemble, OnlineManager
 from wf_dagster.errors import CollectError
-from wf_dagster.online.signals import appended, kept_signals, since
+from wf_dagster.online.signal_store import appended, kept_signals, since
 
 BEGIN = TEST + 3
 

@@ -19,8 +19,8 @@ from wf_dagster.orchestration import (
     build_signals_asset,
     online_job,
 )
-from wf_dagster.orchestration.online_runs import online_request
-from wf_dagster.tasks import RollingGen
+from wf_dagster.orchestration.automation.online_requests import online_request
+from wf_dagster.rolling import RollingGen
 from wf_dagster.tracking import R, find_recorders
 
 PARTS = ["recorders", "predictions", "labels"]

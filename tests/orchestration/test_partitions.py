@@ -11,7 +11,7 @@ from tests.support import task_of
 from wf_dagster.calendars import TradingCalendar
 from wf_dagster.errors import CalendarError, RollKeyError
 from wf_dagster.orchestration import rolling_partitions
-from wf_dagster.tasks import RollingGen
+from wf_dagster.rolling import RollingGen
 
 CALENDAR = TradingCalendar.from_exchange("XNYS", "2015-01-02", "2021-12-31")
 

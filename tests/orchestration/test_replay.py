@@ -11,7 +11,9 @@ import pytest
 import wf_dagster
 from tests.online.market import day, made_prices, template, use_prices
 from wf_dagster import RollingGen
+from wf_dagster.cli.ui import prepare_dagster_home
 from wf_dagster.errors import OnlineError, SettingsError
+from wf_dagster.online.replay_clock import ReplayClock
 from wf_dagster.orchestration import (
     TrackingResource,
     build_online_schedule,
@@ -19,10 +21,8 @@ from wf_dagster.orchestration import (
     build_signals_asset,
 )
 from wf_dagster.orchestration.code_location import load_definitions
-from wf_dagster.orchestration.replay import Replay
-from wf_dagster.replay_clock import ReplayClock
+from wf_dagster.orchestration.replayed_sessions import Replay
 from wf_dagster.settings import get_settings
-from wf_dagster.ui import prepare_dagster_home
 
 TEST, STEP = 70, 8  # as in the market
 FIRST = TEST + STEP + 3

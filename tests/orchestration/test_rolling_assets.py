@@ -11,7 +11,7 @@ import pytest
 from tests.support import task_of
 from wf_dagster.errors import TaskError
 from wf_dagster.orchestration import TrackingResource, build_rolling_assets, build_signals_asset
-from wf_dagster.tasks import RollingGen
+from wf_dagster.rolling import RollingGen
 from wf_dagster.tracking import R, find_recorders, parent_of
 
 KEYS = ["2019-01-01", "2019-02-01", "2019-03-01", "2019-04-01"]

@@ -13,7 +13,7 @@ import wf_dagster
 from tests.support import task_of
 from wf_dagster.errors import CalendarError
 from wf_dagster.orchestration import TrackingResource, build_rolling_assets, rolling_partitions
-from wf_dagster.tasks import RollingGen
+from wf_dagster.rolling import RollingGen
 from wf_dagster.tracking import find_recorders
 
 PARTS = ["recorders", "predictions", "labels"]

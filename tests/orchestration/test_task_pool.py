@@ -14,7 +14,7 @@ import pytest
 from tests.support import task_of
 from wf_dagster import TaskManager, init
 from wf_dagster.orchestration import TaskPoolResource, TrackingResource, build_rolling_assets
-from wf_dagster.tasks import RollingGen
+from wf_dagster.rolling import RollingGen
 from wf_dagster.tracking import find_recorders, parent_of
 
 ROOT = Path(__file__).parents[2]

@@ -20,8 +20,8 @@ from hypothesis import strategies as st
 
 from tests.support import task_of
 from wf_dagster.calendars import TradingCalendar
-from wf_dagster.orchestration.windows import windows_of
-from wf_dagster.tasks import RollingGen, Rolls
+from wf_dagster.orchestration.partitions.windows import windows_of
+from wf_dagster.rolling import RollingGen, Rolls
 
 STEPS = [1, 3, 20, 60, "week", "month", "quarter", "year"]
 

@@ -13,8 +13,8 @@ import pytest
 from tests.reference import frames
 from tests.support import task_of
 from wf_dagster import R, task_train
-from wf_dagster.data import price_source
 from wf_dagster.errors import RecordError
+from wf_dagster.market import price_source
 from wf_dagster.records import (
     PortAnaRecord,
     RecordTemplate,

@@ -90,7 +90,7 @@ def test_a_good_task_is_accepted_and_left_as_it_is(task):
 
 
 def test_a_task_of_qlib_is_accepted_without_qlib():
-    validate_task(QLIB_TASK)  # tests/interop/test_without_qlib.py resolves one
+    validate_task(QLIB_TASK)  # tests/qlib/test_without_qlib.py resolves one
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,8 @@ from tests.support import roll, task_of
 from wf_dagster.errors import TaskError
 from wf_dagster.tasks import fingerprint
 from wf_dagster.tracking import find_recorders
-from wf_dagster.training import Work, task_train, train_rolls
-from wf_dagster.training.processes import Workers
+from wf_dagster.training import RollJob, task_train, train_rolls
+from wf_dagster.training.workers import Workers
 
 
 def _train(rolls, **kwargs):
@@ -72,7 +72,7 @@ def test_a_roll_that_kills_its_worker_does_not_stop_the_others():
 )
 def test_a_worker_that_is_told_to_leave_while_it_trains_dies_and_its_runs_have_failed(how, begun):
     slow = roll("2020-01-01", fail=how)
-    work = Work(slow.key, "train", "strategy", fingerprint(slow.task), task=slow.task)
+    work = RollJob(slow.key, "train", "strategy", fingerprint(slow.task), task=slow.task)
     pool = Workers(2, [work])
     pool.check()
     future = pool.submit(work)

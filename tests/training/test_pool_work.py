@@ -8,7 +8,7 @@ import pytest
 
 from tests.support import task_of
 from wf_dagster import TaskManager
-from wf_dagster.training.pool_work import UNREADABLE, PoolJob, work_through_pool
+from wf_dagster.training.pool_tasks import UNREADABLE, PoolJob, run_pool_tasks
 
 
 class NotAllowed:
@@ -31,7 +31,7 @@ def test_a_task_that_is_none_is_failed_and_the_others_are_trained(home, definiti
     if message == "damaged":
         with sqlite3.connect(home / "tasks.db") as connection:
             connection.execute("update wf_tasks set def = ? where _id = ?", (b"{", wrong))
-    outcomes = list(work_through_pool(PoolJob(pool, experiment_name="e"), processes=1))
+    outcomes = list(run_pool_tasks(PoolJob(pool, experiment_name="e"), processes=1))
     assert outcomes[-1].ok
     assert outcomes[-1].key == right
     assert {outcome.key for outcome in outcomes[:-1]} == {key or wrong}

@@ -16,7 +16,8 @@ from wf_dagster.collect.rolling import collect_rolling
 from wf_dagster.errors import CollectError
 from wf_dagster.records import signal_summary
 from wf_dagster.records.base import log_figures
-from wf_dagster.tasks import Rolls, fingerprint, label_horizon
+from wf_dagster.rolling import Rolls
+from wf_dagster.tasks import fingerprint, label_horizon
 from wf_dagster.tracking import R, Recorder, find_recorders
 from wf_dagster.tracking.recorder import KIND_TAG
 

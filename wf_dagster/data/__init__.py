@@ -2,13 +2,8 @@
 
 from wf_dagster.data.dataset import PanelDataset
 from wf_dagster.data.panel import Panel, feature_panel
-from wf_dagster.data.sources import (
-    CsvPrices,
-    ParquetPrices,
-    PriceSource,
-    SamplePrices,
-    price_source,
-)
+from wf_dagster.market import price_source
+from wf_dagster.prices import CsvPrices, ParquetPrices, PriceSource, SamplePrices
 
 __all__ = [
     "CsvPrices",

@@ -12,8 +12,8 @@ import pandas as pd
 from wf_dagster.calendars import pair, to_day
 from wf_dagster.data.panel import Panel, feature_panel
 from wf_dagster.data.processors import Processor, make_processors
-from wf_dagster.data.sources import price_source
 from wf_dagster.errors import DataError
+from wf_dagster.market import price_source
 
 _KEYS = ("raw", "infer", "learn")
 _GROUPS = ("feature", "label")

@@ -11,11 +11,11 @@ import numpy as np
 import pandas as pd
 
 from wf_dagster.calendars import to_day
-from wf_dagster.data import cache
-from wf_dagster.data.code_digest import code_digest
-from wf_dagster.data.replay import replayed_panel
-from wf_dagster.data.sources import FrameSource, PriceSource
+from wf_dagster.data.replayed_panels import replayed_panel
 from wf_dagster.errors import DataError, TaskError
+from wf_dagster.prices import FrameSource, PriceSource
+from wf_dagster.tables import cache
+from wf_dagster.tables.code_digest import code_digest
 from wf_dagster.tasks import canonical_json, locate
 
 
@@ -71,7 +71,7 @@ def feature_panel(
     """Features and labels of a price source, from the cache if they were computed before.
 
     The cache is missed when a definition, the code that it runs, the universe or any price
-    changes. A replay date shows what was known then (see :mod:`wf_dagster.data.replay`).
+    changes. A replay date shows what was known then (see :mod:`wf_dagster.data.replayed_panels`).
 
     Args:
         source: Prices.

@@ -1,7 +1,7 @@
 """Online serving: which models serve, kept current session by session."""
 
 from wf_dagster.online.manager import OnlineManager
-from wf_dagster.online.routine import Routine
+from wf_dagster.online.routine_report import RoutineReport
 from wf_dagster.online.state import Change, OnlineState
 from wf_dagster.online.strategy import OnlineStrategy, RollingStrategy
 from wf_dagster.online.tool import OnlineTool, OnlineToolR
@@ -26,5 +26,5 @@ __all__ = [
     "RMDLoader",
     "RecordUpdater",
     "RollingStrategy",
-    "Routine",
+    "RoutineReport",
 ]

@@ -13,15 +13,17 @@ from typing import Any
 import pandas as pd
 
 from wf_dagster.calendars import Segment, TradingCalendar
-from wf_dagster.data import PanelDataset, price_source
+from wf_dagster.data import PanelDataset
 from wf_dagster.errors import ObjectNotFoundError, RecorderNotFoundError
+from wf_dagster.market import price_source
 from wf_dagster.online.drift import Reference
 from wf_dagster.online.ledger import ONLINE_KEY, OnlineLedger
 from wf_dagster.online.quality import Serving
-from wf_dagster.online.signals import days_of
+from wf_dagster.online.signal_store import days_of
 from wf_dagster.online.state import NEXT_ONLINE_TAG, ONLINE_TAG, OnlineState
 from wf_dagster.online.update import RMDLoader
-from wf_dagster.tasks import Rolls, fingerprint, label_reach, modules_named, template_fingerprint
+from wf_dagster.rolling import Rolls, template_fingerprint
+from wf_dagster.tasks import fingerprint, label_reach, modules_named
 from wf_dagster.tasks.config import find_class
 from wf_dagster.tasks.segments import segment_of
 from wf_dagster.tracking import R, Recorder, find_recorders

@@ -13,12 +13,12 @@ from typing_extensions import Self
 
 from wf_dagster.calendars import default_calendar
 from wf_dagster.errors import CollectError, OnlineError, TrainingError
-from wf_dagster.online import signals as sent
+from wf_dagster.online import signal_store as sent
 from wf_dagster.online.ledger import OnlineLedger
-from wf_dagster.online.pickled import pickled, unpickled
-from wf_dagster.online.routine import Routine
-from wf_dagster.online.sender import SignalSender
+from wf_dagster.online.manager_pickle import pickled, unpickled
+from wf_dagster.online.routine_report import RoutineReport
 from wf_dagster.online.sessions import as_of, every, session_at
+from wf_dagster.online.signal_publisher import SignalSender
 from wf_dagster.online.strategy import OnlineStrategy, RollingStrategy
 from wf_dagster.progress import progress_bar
 from wf_dagster.training import Trainer, TrainerR
@@ -98,7 +98,7 @@ class OnlineManager(SignalSender):
             TrainingError: Some tasks failed; the others are online.
         """
         chosen = self.strategies if strategies is None else list(strategies)
-        done = Routine()
+        done = RoutineReport()
         with self._exclusive(chosen), as_of(self.cur_time):
             self._recall()
             for strategy in chosen:
@@ -107,7 +107,7 @@ class OnlineManager(SignalSender):
             self._serve(tasks, self.cur_time, done, model_kwargs)
         done.raise_failures()
 
-    def adopt(self) -> Routine:
+    def adopt(self) -> RoutineReport:
         """Begin with what a backfill has trained, instead of :meth:`first_train`.
 
         The latest finished rolls, as their strategies define them now, go online; where the latest
@@ -122,7 +122,7 @@ class OnlineManager(SignalSender):
         """
         # one whose first training failed has worked through a session, and nothing serves
         new = [strategy for strategy in self.strategies if not strategy.tool.online_models()]
-        done = Routine()
+        done = RoutineReport()
         if not new:
             return done
         with self._exclusive(new), as_of(self.cur_time):
@@ -165,7 +165,7 @@ class OnlineManager(SignalSender):
         task_kwargs: Kwargs = None,
         model_kwargs: Kwargs = None,
         signal_kwargs: Kwargs = None,
-    ) -> Routine:
+    ) -> RoutineReport:
         """Work through a session, and before it those that were missed since the last one.
 
         Doing it twice changes nothing. Tasks that fail leave the models that served before online.
@@ -184,22 +184,22 @@ class OnlineManager(SignalSender):
                 one of the strategies.
             TrainingError: Tasks failed; everything else was done.
         """
-        done = self.work_through(cur_time, task_kwargs, model_kwargs, signal_kwargs)
+        done = self.catch_up_to(cur_time, task_kwargs, model_kwargs, signal_kwargs)
         done.raise_failures()
         return done
 
-    def work_through(
+    def catch_up_to(
         self,
         cur_time: Any = None,
         task_kwargs: Kwargs = None,
         model_kwargs: Kwargs = None,
         signal_kwargs: Kwargs = None,
-    ) -> Routine:
+    ) -> RoutineReport:
         """As :meth:`routine`, but tasks that failed are only noted in what it returns."""
         now = session_at(cur_time, default_calendar())
         with self._exclusive(self.strategies):
             self._recall()
-            done = Routine(self._missed(now))
+            done = RoutineReport(self._missed(now))
             for session in done.sessions:
                 with as_of(session):
                     tasks = {
@@ -216,7 +216,7 @@ class OnlineManager(SignalSender):
         self,
         tasks: Mapping[OnlineStrategy, Sequence[Any]],
         session: pd.Timestamp,
-        done: Routine,
+        done: RoutineReport,
         model_kwargs: Kwargs,
     ) -> None:
         """Train tasks, switch, and bring predictions and labels up to the session."""
@@ -239,7 +239,11 @@ class OnlineManager(SignalSender):
         self.cur_time = session
 
     def _trained(
-        self, strategy: OnlineStrategy, tasks: Sequence[Any], session: pd.Timestamp, done: Routine
+        self,
+        strategy: OnlineStrategy,
+        tasks: Sequence[Any],
+        session: pd.Timestamp,
+        done: RoutineReport,
     ) -> list[Any]:
         """Models of tasks: those that a routine which died has trained, the others anew."""
         known: list[Any] = [None] * len(tasks)
@@ -259,7 +263,11 @@ class OnlineManager(SignalSender):
         return [model for model in trained if model is not None]
 
     def _attempt(
-        self, step: Callable[..., list[Any]], given: Any, strategy: OnlineStrategy, done: Routine
+        self,
+        step: Callable[..., list[Any]],
+        given: Any,
+        strategy: OnlineStrategy,
+        done: RoutineReport,
     ) -> list[Any]:
         """Models of a step of the trainer; ``None`` for one that failed, which is noted."""
         try:
@@ -335,7 +343,7 @@ class OnlineManager(SignalSender):
         Raises:
             TrainingError: Models could not be trained; everything else was done.
         """
-        done = Routine()
+        done = RoutineReport()
         with self._exclusive(self.strategies), as_of(self.cur_time):
             for strategy in self.strategies:
                 end_train = partial(self.trainer.end_train, **(model_kwargs or {}))

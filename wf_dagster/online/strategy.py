@@ -13,17 +13,11 @@ import pandas as pd
 from wf_dagster.calendars import TradingCalendar, default_calendar, to_day
 from wf_dagster.collect import Collector, RecorderCollector, RollingGroup
 from wf_dagster.errors import ObjectNotFoundError, OnlineError
-from wf_dagster.online.served import WhileServing
+from wf_dagster.online.online_only_filter import OnlineOnlyFilter
 from wf_dagster.online.tool import OnlineTool, OnlineToolR
 from wf_dagster.online.update import complete_labels, update_recorder
-from wf_dagster.tasks import (
-    RollingGen,
-    due_session,
-    fingerprint,
-    modules_named,
-    task_generator,
-    template_fingerprint,
-)
+from wf_dagster.rolling import RollingGen, due_session, task_generator, template_fingerprint
+from wf_dagster.tasks import fingerprint, modules_named
 from wf_dagster.tasks.segments import segment_of
 from wf_dagster.tracking import Recorder, find_recorders
 from wf_dagster.training import DATA_UNTIL
@@ -365,7 +359,7 @@ class RollingStrategy(OnlineStrategy):
                 the first of them what was trained by then.
         """
         state = self.tool.state()
-        served = WhileServing(state, to_day(until))
+        served = OnlineOnlyFilter(state, to_day(until))
 
         def listed() -> list[Recorder]:
             if since is None:

@@ -1,21 +1,24 @@
 """Rolls, collectors and signals as Dagster assets: the only room that knows Dagster."""
 
-from wf_dagster.orchestration.automation import build_prices_asset
-from wf_dagster.orchestration.checks import build_online_checks
-from wf_dagster.orchestration.freshness import build_freshness_sensor
-from wf_dagster.orchestration.online_runs import online_job
-from wf_dagster.orchestration.partitions import RollingPartitions, rolling_partitions
-from wf_dagster.orchestration.rolling import RollingAssets
-from wf_dagster.orchestration.rolling_assets import build_rolling_assets
-from wf_dagster.orchestration.schedules import build_online_schedule
-from wf_dagster.orchestration.sensors import (
+from wf_dagster.orchestration.assets.rolling_assets import build_rolling_assets
+from wf_dagster.orchestration.assets.rolling_list import RollingAssets
+from wf_dagster.orchestration.assets.signals_asset import build_signals_asset
+from wf_dagster.orchestration.automation.conditions import build_prices_asset
+from wf_dagster.orchestration.automation.online_requests import online_job
+from wf_dagster.orchestration.automation.schedules import build_online_schedule
+from wf_dagster.orchestration.automation.sensors import (
     failed_recorder_sensor,
     new_data_sensor,
     roll_due_sensor,
 )
-from wf_dagster.orchestration.signals import build_signals_asset
-from wf_dagster.orchestration.task_pool import TaskPoolResource
-from wf_dagster.orchestration.tracking import TrackingResource
+from wf_dagster.orchestration.checks.freshness import build_freshness_sensor
+from wf_dagster.orchestration.checks.online_checks import build_online_checks
+from wf_dagster.orchestration.partitions.rolling_partitions import (
+    RollingPartitions,
+    rolling_partitions,
+)
+from wf_dagster.orchestration.resources.task_pool_resource import TaskPoolResource
+from wf_dagster.orchestration.resources.tracking_resource import TrackingResource
 
 __all__ = [
     "RollingAssets",

@@ -11,7 +11,7 @@ from wf_dagster.errors import WfError
 
 
 @contextmanager
-def shown_plainly() -> Iterator[None]:
+def wf_errors_as_failures() -> Iterator[None]:
     """Turn an error that already says what to do into a ``Failure`` that says just that."""
     try:
         yield

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import pandas as pd
 
 from wf_dagster.errors import ObjectNotFoundError, RecordError
-from wf_dagster.interop import has_qlibs_dataset, names_qlib
+from wf_dagster.qlib_bridge import has_qlibs_dataset, names_qlib
 from wf_dagster.records.analysis import check_whole
 from wf_dagster.records.base import DependentRecord, RecordTemplate, log_figures
 from wf_dagster.records.plots import cumulative_plot_png
@@ -166,7 +166,7 @@ class PortAnaRecord(DependentRecord):
         }
 
     def _simulate(self, pred: pd.Series) -> Simulation:
-        from wf_dagster.data import price_source
+        from wf_dagster.market import price_source
 
         arguments = dict(self.arguments)
         start, end = arguments.pop("start_time"), arguments.pop("end_time")

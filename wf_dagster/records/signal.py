@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from wf_dagster.errors import RecordError
-from wf_dagster.interop import as_frames
+from wf_dagster.qlib_bridge import as_frames
 from wf_dagster.records.base import RecordTemplate
 
 if TYPE_CHECKING:

@@ -17,6 +17,9 @@ from wf_dagster.tasks.modules import modules_named
 if TYPE_CHECKING:
     from wf_dagster.calendars import TradingCalendar
 
+AS_OF = "as_of"  # key of a task: the date as of which it is trained, of which it is no part
+WARM_START = "warm_start"  # key of a task: fingerprint of the one whose model it starts from
+Task = dict[str, Any]
 _PARTS = {"model", "dataset", "record"}
 _ORDER = ("train", "valid", "test")
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from wf_dagster.calendars import Segment, TradingCalendar, pair, to_day
 from wf_dagster.errors import CalendarError, TaskError
-from wf_dagster.tasks.generators import Task
+from wf_dagster.tasks.schema import Task
 
 SEGMENTS = "dataset.kwargs.segments"
 

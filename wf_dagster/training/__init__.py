@@ -1,35 +1,35 @@
 """Train tasks: one at a time, or the rolls of a strategy in parallel worker processes."""
 
-from wf_dagster.training.outcome import RollOutcome, Work, WorkKind
-from wf_dagster.training.parallel import train_rolls, work_through, workers_for
-from wf_dagster.training.pool_rolls import work_through_shared
+from wf_dagster.training.parallel import run_rolls, train_rolls, workers_for
+from wf_dagster.training.pool_rolls import run_rolls_in_pool
+from wf_dagster.training.pool_tasks import PoolJob, run_pool_tasks
 from wf_dagster.training.pool_trainers import DelayTrainerRM, TrainerRM
-from wf_dagster.training.pool_work import PoolJob, work_through_pool
-from wf_dagster.training.processes import prepare_workers
 from wf_dagster.training.refresh import refresh_analysis, refresh_recorder
+from wf_dagster.training.roll_jobs import JobKind, RollJob, RollOutcome
 from wf_dagster.training.task import DATA_UNTIL, begin_task_train, end_task_train, task_train
 from wf_dagster.training.trainers import DelayTrainerR, Trainer, TrainerR
+from wf_dagster.training.workers import prepare_workers
 
 __all__ = [
     "DATA_UNTIL",
     "DelayTrainerR",
     "DelayTrainerRM",
+    "JobKind",
     "PoolJob",
+    "RollJob",
     "RollOutcome",
     "Trainer",
     "TrainerR",
     "TrainerRM",
-    "Work",
-    "WorkKind",
     "begin_task_train",
     "end_task_train",
     "prepare_workers",
     "refresh_analysis",
     "refresh_recorder",
+    "run_pool_tasks",
+    "run_rolls",
+    "run_rolls_in_pool",
     "task_train",
     "train_rolls",
-    "work_through",
-    "work_through_pool",
-    "work_through_shared",
     "workers_for",
 ]

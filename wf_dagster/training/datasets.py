@@ -6,14 +6,14 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from wf_dagster.interop import has_qlibs_dataset, is_qlib, prepare
+from wf_dagster.qlib_bridge import has_qlibs_dataset, is_qlib, prepare
 from wf_dagster.tasks import init_instance
 
 
 def make_dataset(task: Mapping[str, Any]) -> Any:
     """The dataset of a task."""
     if has_qlibs_dataset(task):
-        from wf_dagster.interop import datasets
+        from wf_dagster.qlib_bridge import datasets
 
         return datasets.make_dataset(task["dataset"])
     return init_instance(task["dataset"], where="dataset")
@@ -27,7 +27,7 @@ def reload_dataset(dataset: Any, moving: bool = False) -> None:
         moving: Its dates were set, and will be again as sessions pass.
     """
     if is_qlib(type(dataset)):
-        from wf_dagster.interop import datasets, session
+        from wf_dagster.qlib_bridge import datasets, session
 
         session.ensure()  # a process that has never trained only knows the class
         datasets.reload(dataset, moving)
@@ -45,7 +45,7 @@ def warm(tasks: Sequence[Mapping[str, Any]], spread: Any = None) -> float | None
     """
     prepare(tasks[0])
     if has_qlibs_dataset(tasks[0]):
-        from wf_dagster.interop import datasets
+        from wf_dagster.qlib_bridge import datasets
 
         return datasets.warm([task["dataset"] for task in tasks], spread)
     started = time.perf_counter()
@@ -68,6 +68,6 @@ def most_together(tasks: Sequence[Mapping[str, Any]]) -> int | None:
     prepare(tasks[0])
     if not has_qlibs_dataset(tasks[0]):
         return None
-    from wf_dagster.interop import sizes
+    from wf_dagster.qlib_bridge import memory_limit as sizes
 
     return sizes.most_together([task["dataset"] for task in tasks])

@@ -9,10 +9,11 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
+from wf_dagster.rolling import Roll
 from wf_dagster.settings import get_settings
-from wf_dagster.tasks import WARM_START, Roll, fingerprint
-from wf_dagster.training.outcome import RollOutcome, Work
-from wf_dagster.training.processes import Spread, Workers, prepare_workers, release_workers
+from wf_dagster.tasks import WARM_START, fingerprint
+from wf_dagster.training.roll_jobs import RollJob, RollOutcome
+from wf_dagster.training.workers import Spread, Workers, prepare_workers, release_workers
 
 _log = logging.getLogger(__name__)
 
@@ -46,7 +47,7 @@ def train_rolls(
         TrainingError: Worker processes cannot be started.
     """
     works = [
-        Work(
+        RollJob(
             key=roll.key,
             kind="train",
             recorder_name=roll.key,
@@ -58,10 +59,10 @@ def train_rolls(
         )
         for roll in rolls
     ]
-    yield from work_through(works, max_workers=max_workers)
+    yield from run_rolls(works, max_workers=max_workers)
 
 
-def work_through(works: Sequence[Work], *, max_workers: int | None = None) -> Iterator[RollOutcome]:
+def run_rolls(works: Sequence[RollJob], *, max_workers: int | None = None) -> Iterator[RollOutcome]:
     """Do the works in parallel and yield each outcome as soon as it is there.
 
     Args:
@@ -113,7 +114,7 @@ def few_enough(workers: int, tasks: Sequence[Mapping[str, Any]]) -> int:
         return workers
 
 
-def _workers(works: Sequence[Work], max_workers: int | None) -> int:
+def _workers(works: Sequence[RollJob], max_workers: int | None) -> int:
     """Number of worker processes; the fork server imports what they need meanwhile."""
     workers = workers_for(len(works), max_workers)
     tasks = [work.task for work in works if work.task is not None]
@@ -123,7 +124,7 @@ def _workers(works: Sequence[Work], max_workers: int | None) -> int:
     return few_enough(workers, tasks) if max_workers is None else workers
 
 
-def share_features(works: Sequence[Work], max_workers: int | None = None) -> None:
+def share_features(works: Sequence[RollJob], max_workers: int | None = None) -> None:
     """Compute the features the rolls share once, ahead, instead of once in each worker.
 
     Args:
@@ -144,7 +145,7 @@ def share_features(works: Sequence[Work], max_workers: int | None = None) -> Non
         _log.info("features ready in %.1f s", seconds)
 
 
-def _ready(waiting: Iterable[Work], others: Iterable[Work]) -> Work | None:
+def _ready(waiting: Iterable[RollJob], others: Iterable[RollJob]) -> RollJob | None:
     """The first work that does not start from the model of one that is not done yet."""
     undone = {work.fingerprint for work in (*waiting, *others)}
     for work in waiting:
@@ -153,13 +154,13 @@ def _ready(waiting: Iterable[Work], others: Iterable[Work]) -> Work | None:
     return None
 
 
-def _in_processes(pool: Workers, works: Sequence[Work]) -> Iterator[RollOutcome]:
+def _in_processes(pool: Workers, works: Sequence[RollJob]) -> Iterator[RollOutcome]:
     pool.check()
     waiting = deque(works)
     # A worker that dies (out of memory, a crash in native code) takes its pool along, and it
     # is not known which of the rolls in work killed it: those run again, one at a time.
-    suspects: deque[Work] = deque()
-    running: dict[Future[RollOutcome], Work] = {}
+    suspects: deque[RollJob] = deque()
+    running: dict[Future[RollOutcome], RollJob] = {}
     try:
         while waiting or suspects or running:
             while len(running) < pool.workers and (

@@ -9,22 +9,22 @@ from dataclasses import replace
 from typing import Any
 
 from wf_dagster.errors import PoolError
+from wf_dagster.pool import TaskManager
 from wf_dagster.settings import get_settings
 from wf_dagster.tasks import AS_OF, WARM_START
-from wf_dagster.tasks.pool import TaskManager
 from wf_dagster.tracking import R, Recorder
-from wf_dagster.training.outcome import RollOutcome, Work
-from wf_dagster.training.parallel import work_through, workers_for
-from wf_dagster.training.pool_work import PoolJob, offer_lost, work_through_pool
+from wf_dagster.training.parallel import run_rolls, workers_for
+from wf_dagster.training.pool_tasks import PoolJob, offer_lost, run_pool_tasks
+from wf_dagster.training.roll_jobs import RollJob, RollOutcome
 
 _log = logging.getLogger(__name__)
 _PARENT = "mlflow.parentRunId"
 
 
-def work_through_shared(
-    works: Sequence[Work], pool: TaskManager, *, max_workers: int | None = None
+def run_rolls_in_pool(
+    works: Sequence[RollJob], pool: TaskManager, *, max_workers: int | None = None
 ) -> Iterator[RollOutcome]:
-    """As :func:`work_through`, but what is to be trained is offered to other workers too.
+    """As :func:`run_rolls`, but what is to be trained is offered to other workers too.
 
     The rolls to train become tasks of the pool; this process trains what nobody else has
     claimed, and waits for what others hold. A task of the pool holds the roll's ``task`` and,
@@ -46,7 +46,7 @@ def work_through_shared(
     to_train = [w for w in works if w.task is not None and not w.task.get(WARM_START)]
     to_train = [w for w in to_train if w.kind == "train" and not _is_followed(w, works)]
     shared = {work.key for work in to_train}
-    yield from work_through([w for w in works if w.key not in shared], max_workers=max_workers)
+    yield from run_rolls([w for w in works if w.key not in shared], max_workers=max_workers)
     if not to_train:
         return
     as_of = get_settings().replay_date()
@@ -57,7 +57,7 @@ def work_through_shared(
     _log.info("pool %s at %s: %d tasks", pool.task_pool, pool.address, len(ids))
     try:
         seen = set()
-        for outcome in work_through_pool(
+        for outcome in run_pool_tasks(
             PoolJob(pool, query),
             processes=workers_for(len(ids), max_workers),
             make_work=lambda task: by_id[task["_id"]],
@@ -75,12 +75,12 @@ def work_through_shared(
         raise
 
 
-def _is_followed(work: Work, works: Sequence[Work]) -> bool:
+def _is_followed(work: RollJob, works: Sequence[RollJob]) -> bool:
     starts = {other.task.get(WARM_START) for other in works if other.task is not None}
     return work.fingerprint in starts
 
 
-def _definition(work: Work, as_of: str | None) -> dict[str, Any]:
+def _definition(work: RollJob, as_of: str | None) -> dict[str, Any]:
     return {
         # workers elsewhere do not know of a replay date
         "task": {**(work.task or {}), AS_OF: as_of} if as_of else work.task,
@@ -100,7 +100,7 @@ def _offer_again(pool: TaskManager, query: Mapping[str, Any]) -> None:
 def _done_elsewhere(
     pool: TaskManager,
     ids: Sequence[str],
-    by_id: Mapping[str, Work],
+    by_id: Mapping[str, RollJob],
     max_workers: int | None,
 ) -> Iterator[RollOutcome]:
     """Outcomes of the tasks that other workers did, or that nobody could do."""
@@ -118,5 +118,5 @@ def _done_elsewhere(
             if work.parent_run_id and recorder.list_tags().get(_PARENT) != work.parent_run_id:
                 recorder.set_tags(**{_PARENT: work.parent_run_id})
             reports.append(replace(work, kind="report", recorder_id=recorder.id))
-    for outcome in work_through(reports, max_workers=max_workers):
+    for outcome in run_rolls(reports, max_workers=max_workers):
         yield replace(outcome, kind="train")

@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from wf_dagster.errors import PoolInputError, TaskError, TrainingError
+from wf_dagster.pool import TaskManager, run_task
 from wf_dagster.progress import progress_bar
 from wf_dagster.settings import get_settings
 from wf_dagster.tasks import AS_OF, WARM_START
-from wf_dagster.tasks.pool import TaskManager, run_task
 from wf_dagster.tracking import Recorder
-from wf_dagster.training.pool_work import PoolJob, offer_lost, work_through_pool
+from wf_dagster.training.pool_tasks import PoolJob, offer_lost, run_pool_tasks
 from wf_dagster.training.task import begin_task_train, end_task_train, task_train
 from wf_dagster.training.trainers import (
     STATUS_BEGIN,
@@ -230,7 +230,7 @@ class TrainerRM(Trainer):
         if not total:
             return
         with progress_bar(f"pool {pool.task_pool}", total) as update:
-            attempts = work_through_pool(job, wait_for_others=ids is not None)
+            attempts = run_pool_tasks(job, wait_for_others=ids is not None)
             for done, _ in enumerate((a for a in attempts if a.ok), 1):
                 update(done, None)
 

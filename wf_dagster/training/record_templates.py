@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from wf_dagster.interop import is_qlib
+from wf_dagster.qlib_bridge import is_qlib
 from wf_dagster.tasks import init_instance
 from wf_dagster.tasks.config import find_class
 
@@ -31,7 +31,7 @@ def make_record(
     kind = find_class(config, where=where)
     given: Any = recorder
     if is_qlib(kind):
-        from wf_dagster.interop.bridge import bridged
+        from wf_dagster.qlib_bridge.recorders import bridged
 
         given = bridged(recorder)
     named = inspect.signature(kind).parameters

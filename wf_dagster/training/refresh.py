@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from wf_dagster.interop import prepare
+from wf_dagster.qlib_bridge import prepare
 from wf_dagster.tasks import find_class, modules_named, record_config
 from wf_dagster.training.datasets import reload_dataset
 from wf_dagster.training.record_templates import make_record

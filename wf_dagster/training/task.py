@@ -12,7 +12,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from wf_dagster.errors import TaskError, TrainingError
-from wf_dagster.interop import is_qlib, prepare
+from wf_dagster.qlib_bridge import is_qlib, prepare
 from wf_dagster.settings import get_settings, replayed
 from wf_dagster.tasks import (
     AS_OF,
@@ -192,7 +192,7 @@ def _execute(task: Mapping[str, Any], recorder: Recorder) -> None:
 
 def _fit(model: Any, dataset: Any, arguments: Mapping[str, Any]) -> None:
     if is_qlib(type(model)):
-        from wf_dagster.interop import models
+        from wf_dagster.qlib_bridge import model_fit as models
 
         models.fit(model, dataset, **arguments)
     else:

@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from wf_dagster.errors import TaskError, TrainingError
-from wf_dagster.own_process import in_own_process
+from wf_dagster.process import in_own_process
 from wf_dagster.progress import progress_bar
 from wf_dagster.tasks import fingerprint, validate_task
 from wf_dagster.tracking import R, Recorder
-from wf_dagster.training.outcome import RollOutcome, Work
-from wf_dagster.training.parallel import work_through
+from wf_dagster.training.parallel import run_rolls
+from wf_dagster.training.roll_jobs import RollJob, RollOutcome
 from wf_dagster.training.task import begin_task_train, end_task_train, task_train
 
 T = TypeVar("T")
@@ -127,7 +127,7 @@ class TrainerR(Trainer):
         experiment = experiment_name or self.experiment_name
         if function is task_train and not kwargs and not self._call_in_subproc:
             works = [
-                Work(
+                RollJob(
                     key=str(position),
                     kind="train",
                     experiment_name=experiment,
@@ -222,7 +222,7 @@ class DelayTrainerR(TrainerR):
         due = [r for r in models if not _is_trained(r)]
         if function is end_task_train and not kwargs and not self._call_in_subproc:
             works = [
-                Work(
+                RollJob(
                     key=str(position),
                     kind="end",
                     experiment_name=experiment,
@@ -273,13 +273,13 @@ def as_recorders(models: Any) -> list[Recorder]:
     return [models] if isinstance(models, Recorder) else list(models)
 
 
-def together(label: str, works: Sequence[Work]) -> list[Recorder]:
+def together(label: str, works: Sequence[RollJob]) -> list[Recorder]:
     """Do works in worker processes; the recorders in their order.
 
     Raises:
         TrainingError: Some failed.
     """
-    outcomes = {o.key: o for o in _shown(label, work_through(works), len(works))}
+    outcomes = {o.key: o for o in _shown(label, run_rolls(works), len(works))}
     return recorders_of([outcomes[work.key] for work in works])
 
 

@@ -17,8 +17,8 @@ from wf_dagster.errors import WfError
 from wf_dagster.records import ic_plot_png, markdown_image
 from wf_dagster.settings import restore
 from wf_dagster.tracking import R, end_open_recorders, run_url
-from wf_dagster.training.outcome import RollOutcome, Segments, Work
 from wf_dagster.training.refresh import refresh_analysis, refresh_recorder
+from wf_dagster.training.roll_jobs import RollJob, RollOutcome, Segments
 from wf_dagster.training.task import end_task_train, task_train
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def do(work: Work) -> RollOutcome:
+def do(work: RollJob) -> RollOutcome:
     """Work through one roll; a failure is an outcome, never an exception."""
     started = time.perf_counter()
     try:
@@ -92,7 +92,7 @@ def do(work: Work) -> RollOutcome:
             os._exit(_TERMINATED)
 
 
-def _recorder(work: Work) -> Recorder:
+def _recorder(work: RollJob) -> Recorder:
     if work.kind == "train":
         assert work.task is not None
         return task_train(
@@ -112,7 +112,7 @@ def _recorder(work: Work) -> Recorder:
     return recorder
 
 
-def _outcome(work: Work, recorder: Recorder, started: float) -> RollOutcome:
+def _outcome(work: RollJob, recorder: Recorder, started: float) -> RollOutcome:
     metrics = dict(recorder.list_metrics())
     done = RollOutcome(
         key=work.key,
@@ -127,7 +127,7 @@ def _outcome(work: Work, recorder: Recorder, started: float) -> RollOutcome:
     return _with_figures(done, work, recorder) if work.figures else done
 
 
-def _with_figures(done: RollOutcome, work: Work, recorder: Recorder) -> RollOutcome:
+def _with_figures(done: RollOutcome, work: RollJob, recorder: Recorder) -> RollOutcome:
     task = work.task or recorder.load_object("task")
     ic, ric = _object(recorder, "sig_analysis/ic.pkl"), _object(recorder, "sig_analysis/ric.pkl")
     plot = ""

@@ -13,7 +13,7 @@ import pandas as pd
 from tests.online.kept import kept
 from tests.online.market import REACH, SESSIONS, STEP, TEST, day, template, use_prices
 from wf_dagster import RollingStrategy
-from wf_dagster.online.signals import kept_signals
+from wf_dagster.online.signal_store import kept_signals
 from wf_dagster.orchestration import (
     RollingAssets,
     TrackingResource,
@@ -23,7 +23,7 @@ from wf_dagster.orchestration import (
     new_data_sensor,
     roll_due_sensor,
 )
-from wf_dagster.tasks import RollingGen
+from wf_dagster.rolling import RollingGen
 
 PARTS = ("recorders", "predictions", "labels")
 ZONE = "America/New_York"

@@ -11,7 +11,7 @@ import pytest
 from tests.online.market import REACH, SESSIONS, STEP, TEST, day, template
 from tests.orchestration.online.life import Life, failures, made_assets, roll_key
 from wf_dagster.collect import average_signals
-from wf_dagster.orchestration import online_runs
+from wf_dagster.orchestration.automation import online_requests as online_runs
 
 FRIDAY = next(n for n in range(TEST, len(SESSIONS)) if SESSIONS[n].dayofweek == 4)
 
@@ -114,7 +114,7 @@ def test_a_run_that_died_after_its_rolls_is_made_up_for(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("wf_dagster.orchestration.signals.keep_signals", die)
+        patch.setattr("wf_dagster.orchestration.assets.signals_asset.keep_signals", die)
         assert not life.run(life.tick()).success
     assert life.state.session == day(TEST + 1)
     assert life.signals.index[-1][0] == SESSIONS[TEST]

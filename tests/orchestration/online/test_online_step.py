@@ -15,7 +15,7 @@ from tests.online.kept import assert_same
 from tests.online.market import REACH, SESSIONS, STEP, TEST, day, template
 from tests.orchestration.online.life import Life, failures, kept_by, made_assets, roll_key
 from wf_dagster.online.ledger import OnlineLedger
-from wf_dagster.orchestration.online_runs import online_request
+from wf_dagster.orchestration.automation.online_requests import online_request
 from wf_dagster.tracking import find_recorders
 
 ALWAYS = {"collected": ["all"], "online_models": ["all"], "signals": ["all"]}

@@ -12,7 +12,7 @@ from tests.online.market import REACH, SESSIONS, TEST, day, made_prices, strateg
 from tests.orchestration.online.life import Life, kept_by
 from wf_dagster import OnlineManager
 from wf_dagster.collect import AverageEnsemble, collect_strategy
-from wf_dagster.tasks import Rolls
+from wf_dagster.rolling import Rolls
 
 BEGIN, END = TEST + 3, TEST + 62
 

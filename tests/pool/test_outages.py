@@ -1,0 +1,184 @@
+"""A store that is down, refuses the login, or goes away in the middle."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+
+import pytest
+
+from tests.pool.conftest import NO_POSTGRES
+from tests.pool.servers import Mongo, Postgres, free_port
+from wf_dagster.errors import PoolInputError, PoolStoreError
+from wf_dagster.pool import TaskManager
+
+pytestmark = pytest.mark.integration
+AWAY = 2.0  # seconds; the patience is what counts
+
+
+@pytest.fixture(params=[Mongo, Postgres])
+def server(request):
+    """One of the test's own, to be stopped."""
+    if request.param is Postgres and Postgres.missing():
+        pytest.skip(NO_POSTGRES)
+    made = request.param()
+    made.start()
+    yield made
+    made.remove()
+
+
+def _away(server):
+    server.stop()
+    back = threading.Timer(AWAY, server.start)
+    back.start()
+    return back
+
+
+def test_a_store_that_comes_back_costs_a_delay_and_nothing_else(server, name, caplog):
+    pool = TaskManager(name, server.url, lease=60)
+    ids = pool.create_task([{"i": i} for i in range(4)])
+    task = pool.fetch_task()
+    calls = [
+        lambda: pool.commit_task_res(task, "kept"),
+        lambda: pool.create_task([{"i": i} for i in range(6)]),
+        lambda: pool.fetch_task(),
+        lambda: pool.task_stat(),
+    ]
+    answers = []
+    for call in calls:
+        started = time.monotonic()
+        back = _away(server)
+        answers.append(call())
+        back.join()
+        assert time.monotonic() - started > AWAY / 2
+    assert "waiting for it" in caplog.text
+    assert "opology" not in caplog.text
+    assert answers[1][:4] == ids
+    assert answers[2]["_id"] == ids[1]
+    assert answers[3] == {"done": 1, "running": 1, "waiting": 4}
+    assert pool.re_query(ids[0])["res"] == "kept"
+    pool.return_task(answers[2])
+
+
+def test_a_store_that_stays_away_is_a_clear_error_and_the_task_can_still_be_committed(server, name):
+    pool = TaskManager(name, server.url, patience=1)
+    pool.create_task([{"i": 1}])
+    task = pool.fetch_task()
+    server.stop()
+    for call in (
+        lambda: pool.commit_task_res(task, 1),
+        lambda: pool.create_task([{"i": 2}]),
+        lambda: list(pool.query()),
+    ):
+        with pytest.raises(PoolStoreError, match=r"has not answered for \d+ s .*start the store"):
+            call()
+    server.start()
+    pool.commit_task_res(task, 1)
+    assert pool.task_stat() == {"done": 1}
+
+
+def test_a_worker_whose_store_goes_away_keeps_its_task(server, name):
+    pool = TaskManager(name, server.url, lease=4)
+    pool.create_task([{"i": 1}])
+    with pool.safe_fetch_task() as task:
+        _away(server).join()
+        time.sleep(2.5)  # past the lease that it had when the store went away
+        assert TaskManager(name, server.url).fetch_task() is None
+        pool.commit_task_res(task, 1)
+    assert pool.re_query(task["_id"])["attempts"] == 1
+
+
+def test_a_store_that_is_away_when_the_block_fails_hides_no_error(server, name):
+    pool = TaskManager(name, server.url, patience=0, lease=1)
+    pool.create_task([{"i": 1}])
+    with pytest.raises(KeyError, match="mine"), pool.safe_fetch_task() as task:  # noqa: PT012
+        server.stop()
+        raise KeyError("mine")
+    server.start()
+    time.sleep(1.5)
+    with pool.safe_fetch_task() as again:
+        assert again["_id"] == task["_id"]
+        pool.commit_task_res(again, 1)
+
+
+@pytest.mark.parametrize(
+    "url", ["mongodb://me:hunter2@127.0.0.1:{}/x", "postgresql://me:hunter2@127.0.0.1:{}/x"]
+)
+def test_a_store_that_is_down_is_an_error_at_once_without_the_password(url):
+    started = time.monotonic()
+    port = free_port()
+    for call in (TaskManager.list, lambda address: TaskManager("pool", address)):
+        with pytest.raises(
+            PoolStoreError, match=rf"me:\*\*\*@127\.0\.0\.1:{port}/x does not answer.*WF_TASK_STORE"
+        ) as told:
+            call(url.format(port))
+        assert "hunter2" not in str(told.value)
+    assert time.monotonic() - started < 30
+
+
+def test_a_store_that_refuses_the_login_says_so_without_the_password():
+    if Postgres.missing():
+        pytest.skip(NO_POSTGRES)
+    server = Postgres(password="right")
+    try:
+        server.start()
+        assert TaskManager("pool", server.url).task_stat() == {}
+        with pytest.raises(PoolStoreError, match=r"refuses the login .*check the user") as told:
+            TaskManager("pool", server.url.replace("right", "hunter2"))
+        assert "hunter2" not in str(told.value)
+    finally:
+        server.remove()
+
+
+def test_an_sqlite_file_that_somebody_locks_is_waited_for(tmp_path, name):
+    path = tmp_path / "tasks.db"
+    pool = TaskManager(name, f"sqlite:///{path}")
+    pool.create_task([{"i": 1}])
+    other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    unlock = threading.Timer(AWAY, lambda: other.execute("COMMIT"))
+    unlock.start()
+    assert pool.fetch_task()["def"] == {"i": 1}
+    unlock.join()
+    other.close()
+
+
+@pytest.mark.parametrize(
+    ("url", "error", "message"),
+    [
+        ("redis://localhost", PoolInputError, "use mongodb://.*sqlite:///.*postgresql://"),
+        ("/tmp/tasks.db", PoolInputError, "use mongodb://"),
+        ("sqlite://", PoolInputError, "workers share a file"),
+        ("sqlite:////no/such/folder/tasks.db", PoolStoreError, "/no/such/folder does not exist"),
+        ("mongodb://me:p@ss@localhost/x", PoolInputError, "must be escaped"),
+    ],
+)
+def test_an_address_that_is_none_is_refused(url, error, message):
+    with pytest.raises(error, match=message):
+        TaskManager("pool", url)
+
+
+def test_a_file_that_is_no_database_is_named(tmp_path):
+    path = tmp_path / "notes.txt"
+    path.write_text("no database " * 500)
+    with pytest.raises(PoolStoreError, match=r"notes\.txt failed: .*not a database"):
+        TaskManager("pool", f"sqlite:///{path}")
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ("a$b", r"holds a '\$'"),
+        ("", "is no name"),
+        (5, "is no name"),
+        ("system.users", r"starts with 'system\.'"),
+        ("a..b", "empty part"),
+        (".a", "empty part"),
+        ("a\0b", "control character"),
+        ("x" * 121, "longer than 120 bytes"),
+    ],
+)
+def test_a_name_that_is_no_collections_is_refused_by_every_store(given, message, tmp_path):
+    with pytest.raises(PoolInputError, match=f"{message}.*: use letters, digits"):
+        TaskManager(given, f"sqlite:///{tmp_path / 'tasks.db'}")

@@ -1,0 +1,86 @@
+"""Qlib-format data, and what Qlib itself makes of them."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import wf_dagster
+from tests.qlib.by_qlib import GROWN
+from tests.qlib.provider import sample_panel, seeded_panel, write_provider
+
+ROOT = Path(__file__).parents[2]
+HERE = Path(__file__).parent
+needs_qlib = pytest.mark.skipif(
+    importlib.util.find_spec("qlib") is None,
+    reason="pyqlib is not installed (it has no wheel for this Python): the extra 'qlib'",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if HERE in item.path.parents and item.path.stem != "test_without_qlib":
+            item.add_marker(needs_qlib)
+
+
+@pytest.fixture(scope="session")
+def qlib_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two providers: ``seeded`` and ``sample``."""
+    folder = tmp_path_factory.mktemp("qlib")
+    few = {"few": ["SH600000", "SH600004", "SH600005"]}
+    write_provider(folder / "seeded", seeded_panel(), markets=few)
+    write_provider(folder / "sample", sample_panel())
+    return folder
+
+
+@pytest.fixture(scope="session")
+def answers(qlib_folder: Path) -> dict[str, Any]:
+    """What Qlib makes of the rolls in ``qlib_tasks.py``."""
+    return made_by_qlib(qlib_folder, "seeded", "sample")
+
+
+@pytest.fixture(scope="session")
+def updates(qlib_folder: Path) -> dict[str, Any]:
+    """What Qlib makes of the online models in ``qlib_tasks.py`` when a month has come."""
+    return made_by_qlib(qlib_folder, GROWN)
+
+
+def made_by_qlib(qlib_folder: Path, *panels: str) -> dict[str, Any]:
+    """The answers of ``by_qlib.py``."""
+    runs = [
+        subprocess.Popen(
+            [sys.executable, "-m", "tests.qlib.by_qlib", str(qlib_folder), panel],
+            cwd=ROOT,
+            stdout=subprocess.DEVNULL,
+            stderr=(qlib_folder / f"{panel}.log").open("wb"),
+            # without GIT_DIR it keeps the diff of this repository with each recorder
+            env={**os.environ, "OMP_NUM_THREADS": "1", "GIT_DIR": str(qlib_folder)},
+        )
+        for panel in panels
+    ]
+    made = {}
+    for panel, run in zip(panels, runs, strict=True):
+        assert run.wait() == 0, (qlib_folder / f"{panel}.log").read_text()[-3000:]
+        made |= pickle.loads((qlib_folder / f"{panel}.pkl").read_bytes())
+    return made
+
+
+@pytest.fixture
+def seeded(qlib_folder: Path) -> Path:
+    """Qlib's data in the settings: the seeded panel."""
+    wf_dagster.init(qlib_provider_uri=str(qlib_folder / "seeded"), qlib_region="us")
+    return qlib_folder / "seeded"
+
+
+@pytest.fixture
+def sample(qlib_folder: Path) -> Path:
+    """Qlib's data in the settings: the sample prices."""
+    wf_dagster.init(qlib_provider_uri=str(qlib_folder / "sample"), qlib_region="us")
+    return qlib_folder / "sample"

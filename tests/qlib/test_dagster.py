@@ -1,0 +1,207 @@
+"""Qlib's tasks as Dagster assets, from Python and from a workflow file."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from typer.testing import CliRunner
+
+import wf_dagster
+from tests.qlib.qlib_tasks import ridge, seeded_template
+from wf_dagster import RollingGen
+from wf_dagster.cli import app
+from wf_dagster.orchestration import TrackingResource, build_rolling_assets
+from wf_dagster.tracking import find_recorders
+
+ROOT = Path(__file__).parents[2]
+
+BASE = """
+market: &market all
+data_handler_config: &handler
+    start_time: 2019-02-01
+    end_time: 2020-08-11
+    fit_start_time: 2019-03-01
+    fit_end_time: 2019-08-30
+    instruments: *market
+port_analysis_config: &port_analysis_config
+    strategy:
+        class: TopkDropoutStrategy
+        module_path: qlib.contrib.strategy
+        kwargs: {signal: <PRED>, topk: 3, n_drop: 1}
+    backtest:
+        start_time: 2019-11-01
+        end_time: 2020-07-31
+        account: 1000000
+        benchmark: SH600000
+        exchange_kwargs: {deal_price: close, open_cost: 0.0005, close_cost: 0.0015, min_cost: 5}
+task:
+    model:
+        class: LGBModel
+        module_path: qlib.contrib.model.gbdt
+        kwargs: {loss: mse, lambda_l1: 1e-3, num_leaves: 7, num_threads: 1}
+    dataset:
+        class: DatasetH
+        module_path: qlib.data.dataset
+        kwargs:
+            handler:
+                class: Alpha158
+                module_path: qlib.contrib.data.handler
+                kwargs: *handler
+            segments:
+                train: [2019-03-01, 2019-08-30]
+                valid: [2019-09-02, 2019-10-31]
+                test: [2019-11-01, 2020-08-06]
+    record:
+        - class: SignalRecord
+          module_path: qlib.workflow.record_temp
+          kwargs: {model: <MODEL>, dataset: <DATASET>}
+        - class: SigAnaRecord
+        - class: PortAnaRecord
+          module_path: qlib.workflow.record_temp
+          kwargs: {config: *port_analysis_config}
+"""
+WORKFLOW = """
+{% set rounds = ROUNDS | default("5") %}
+BASE_CONFIG_PATH: base.yaml
+sys: {rel_path: own}
+qlib_init:
+    provider_uri: "{{ PROVIDER }}"
+    region: us
+    exp_manager: {class: MLflowExpManager, module_path: qlib.workflow.expm, kwargs: {uri: there}}
+    maxtasksperchild: 3
+experiment_name: from_yaml
+task:
+    model:
+        kwargs: {num_boost_round: {{ rounds }}}
+"""
+
+
+@pytest.fixture
+def workflow(tmp_path, seeded, monkeypatch):
+    (tmp_path / "base.yaml").write_text(BASE)
+    (tmp_path / "workflow.yaml").write_text(WORKFLOW)
+    (tmp_path / "own").mkdir()
+    monkeypatch.setenv("PROVIDER", str(seeded))
+    return tmp_path / "workflow.yaml"
+
+
+def imported(*arguments: object):
+    return CliRunner().invoke(app, ["qlib-import", *map(str, arguments)])
+
+
+def test_a_backfill_trains_qlibs_tasks_in_worker_processes(seeded):
+    wf_dagster.init(qlib_provider_uri=str(seeded), qlib_region="us", max_workers=2)
+    assets = build_rolling_assets("ridge", seeded_template(ridge()), RollingGen(step=70))
+    keys = assets[0].partitions_def.get_partition_keys()
+    assert keys[0] == "2019-11-01"
+    assert len(keys) == 3
+    result = dg.materialize(
+        assets[:1],
+        resources={"tracking": TrackingResource()},
+        tags={
+            "dagster/asset_partition_range_start": keys[0],
+            "dagster/asset_partition_range_end": keys[-1],
+        },
+    )
+    assert result.success
+    found = find_recorders("ridge")
+    assert {recorder.list_tags()["roll"] for recorder in found} == set(keys)
+    again = dg.materialize(
+        assets,
+        selection=dg.AssetSelection.assets(["ridge", "predictions"], ["ridge", "collected"]),
+        resources={"tracking": TrackingResource()},
+        partition_key=keys[-1],
+    )
+    assert again.success
+    assert len(find_recorders("ridge")) == 3
+
+
+def test_a_workflow_file_becomes_a_strategy_that_dagster_materializes(workflow, tmp_path, seeded):
+    target = tmp_path / "from_yaml.py"
+    done = imported(workflow, "--name", "imported", "--step", "150", "-o", target)
+    assert done.exit_code == 0, done.output
+    assert "qlib_init.exp_manager is ignored" in done.output
+    assert str(target) in done.output
+    text = target.read_text()
+    assert "'num_boost_round': 5" in text
+    assert "'lambda_l1': 0.001" in text
+    assert "trunc_days=2" in text
+    assert f"sys.path += ['{tmp_path / 'own'}']" in text
+    environment = {
+        **os.environ,
+        "WF_HOME": str(tmp_path / "home"),
+        "DAGSTER_HOME": str(tmp_path),
+        "PYTHONPATH": str(ROOT),
+    }
+    ran = subprocess.run(
+        [
+            sys.executable, "-m", "dagster", "asset", "materialize", "-f", str(target),
+            "--select", "imported/recorders", "--partition", "2019-11-01",
+        ],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env=environment,
+    )  # fmt: skip
+    assert ran.returncode == 0, ran.stderr[-3000:]
+    (recorder,) = find_recorders("from_yaml")
+    metrics = recorder.list_metrics()
+    assert {"IC", "1day.excess_return_with_cost.annualized_return"} <= metrics.keys()
+    test = recorder.load_object("task")["dataset"]["kwargs"]["segments"]
+    assert str(test["train"][1])[:10] == "2019-08-30"
+    assert str(test["valid"][1])[:10] == "2019-10-30"  # cut: its labels would reach into the test
+    assert not (tmp_path / "mlruns").exists()
+
+
+def test_the_module_takes_the_variables_of_jinja_and_the_arguments(workflow, tmp_path, monkeypatch):
+    monkeypatch.setenv("ROUNDS", "9")
+    target = tmp_path / "mine.py"
+    done = imported(
+        workflow, "--name", "mine", "--step", "month", "--rtype", "expanding",
+        "--trunc-days", "4", "-o", target,
+    )  # fmt: skip
+    assert done.exit_code == 0, done.output
+    text = target.read_text()
+    assert "'num_boost_round': 9" in text
+    assert "RollingGen(step='month', rtype='expanding', trunc_days=4)" in text
+    assert "qlib_options={'maxtasksperchild': 3}" in text
+
+
+@pytest.mark.parametrize(
+    ("change", "arguments", "named"),
+    [
+        (lambda text: text, ["--step", "0"], "step"),
+        (lambda text: text, ["--rtype", "growing"], "rtype 'growing'"),
+        (lambda text: text, ["--name", "no way"], "name 'no way'"),
+        (lambda text: text.replace("base.yaml", "nothing.yaml"), [], "BASE_CONFIG_PATH"),
+        (lambda text: text + "{{ NOWHERE_TO_FIND }}", [], "NOWHERE_TO_FIND"),
+        (lambda text: text + "\n  - : [", [], "no YAML"),
+        (lambda text: "just text", [], "sections"),
+        (lambda text: "qlib_init: {region: us}", [], "no 'task'"),
+        (lambda text: text + "    dataset: {no_class: 1}", [], "dataset"),
+    ],
+)
+def test_a_workflow_file_that_cannot_be_used_is_one_line(
+    change, arguments, named, workflow, tmp_path
+):
+    workflow.write_text(change(WORKFLOW))
+    target = tmp_path / "out.py"
+    done = imported(workflow, "--name", "bad", *arguments, "-o", target)
+    assert done.exit_code == 2
+    assert named in done.output
+    assert len(done.output.strip().splitlines()) == 1
+    assert not target.exists()
+
+
+def test_a_module_that_is_there_is_not_overwritten(workflow, tmp_path):
+    target = tmp_path / "there.py"
+    target.write_text("mine")
+    done = imported(workflow, "--name", "there", "-o", target)
+    assert done.exit_code == 2
+    assert "is there already" in done.output
+    assert target.read_text() == "mine"

@@ -1,0 +1,169 @@
+"""A task for each horizon, none of which learns from its test segment."""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+import pytest
+
+from wf_dagster.calendars import TradingCalendar
+from wf_dagster.data import PanelDataset
+from wf_dagster.data.labels import forward_return
+from wf_dagster.errors import CalendarError, TaskError
+from wf_dagster.prices import SamplePrices
+from wf_dagster.rolling import MultiHorizonGen, MultiHorizonGenBase
+from wf_dagster.tasks import init_instance, label_horizon
+
+CALENDAR = TradingCalendar.from_exchange("XNYS", "2018-01-02", "2020-12-31")
+RETURN = "wf_dagster.data.labels.forward_return"
+
+
+def task_of(**kwargs):
+    segments = {
+        "train": ("2018-02-01", "2019-11-29"),
+        "valid": ("2019-12-02", "2019-12-31"),
+        "test": ("2020-01-02", "2020-06-30"),
+    }
+    return {
+        "model": "package.Model",
+        "dataset": {
+            "class": "PanelDataset",
+            "module_path": "wf_dagster.data",
+            "kwargs": {"segments": segments, **kwargs},
+        },
+    }
+
+
+def test_a_horizon_is_set_in_the_label_and_what_the_label_says_stays():
+    label = {"func": RETURN, "kwargs": {"lag": 2, "horizon": 5}}
+    tasks = MultiHorizonGen([1, 10], calendar=CALENDAR).generate(task_of(label=label))
+    assert [task["dataset"]["kwargs"]["label"] for task in tasks] == [
+        {"func": RETURN, "kwargs": {"lag": 2, "horizon": 1}},
+        {"func": RETURN, "kwargs": {"lag": 2, "horizon": 10}},
+    ]
+    assert [label_horizon(task) for task in tasks] == [1, 10]
+
+
+@pytest.mark.parametrize(
+    ("label", "made"),
+    [
+        ({}, {"func": RETURN, "kwargs": {"horizon": 3}}),
+        ({"label": RETURN}, {"func": RETURN, "kwargs": {"horizon": 3}}),
+        ({"label": forward_return}, {"func": forward_return, "kwargs": {"horizon": 3}}),
+        (
+            {"label": [RETURN, {"func": RETURN, "kwargs": {"lag": 0}}]},
+            [
+                {"func": RETURN, "kwargs": {"horizon": 3}},
+                {"func": RETURN, "kwargs": {"lag": 0, "horizon": 3}},
+            ],
+        ),
+    ],
+)
+def test_a_label_may_be_written_in_all_ways_that_the_dataset_takes(label, made):
+    (task,) = MultiHorizonGen([3], calendar=CALENDAR).generate(task_of(**label))
+    assert task["dataset"]["kwargs"]["label"] == made
+
+
+def test_all_labels_are_known_before_the_first_test_session():
+    """As measured: prices from the test start on are changed, and no label to learn from moves."""
+    for horizon in (1, 5, 20):
+        (task,) = MultiHorizonGen([horizon], calendar=CALENDAR).generate(task_of())
+        seen, hidden = SamplePrices(), SamplePrices(as_of="2019-12-31")
+        for segment in ("train", "valid"):
+            labels = [
+                init_instance(task["dataset"], prices=prices).prepare(segment, "label", "raw")
+                for prices in (seen, hidden)
+            ]
+            np.testing.assert_array_equal(*[frame.to_numpy() for frame in labels])
+            assert not np.isnan(labels[0].to_numpy()[-1]).any()
+
+
+def test_one_session_less_and_a_label_would_not_be_known_before_the_test():
+    generator = MultiHorizonGen([5], label_leak_n=0, calendar=CALENDAR)
+    with pytest.raises(TaskError, match=r"trades 1 sessions after.*use label_leak_n=2"):
+        generator.generate(task_of())
+    (task,) = MultiHorizonGen([5], label_leak_n=1, calendar=CALENDAR).generate(task_of())
+    kwargs = task["dataset"]["kwargs"]
+    last = PanelDataset(**kwargs, prices=SamplePrices(as_of="2019-12-31"))
+    assert np.isnan(last.prepare("valid", "label", "raw").to_numpy()[-1]).all()
+
+
+def test_the_template_stays_as_it_is():
+    template = task_of(label={"func": RETURN, "kwargs": {}})
+    before = copy.deepcopy(template)
+    MultiHorizonGen([1, 5], calendar=CALENDAR).generate(template)
+    assert template == before
+
+
+def without_horizon(prices):
+    return prices
+
+
+class WithoutLabel:
+    """A dataset as Qlib's are: the label is inside the handler."""
+
+    def __init__(self, handler, segments, **kwargs):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("label", "message"),
+    [
+        (f"{__name__}.without_horizon", "without_horizon takes no 'horizon'"),
+        ("wf_dagster.data.labels.backward_return", "has no 'backward_return'"),
+        ({"kwargs": {"horizon": 5}}, r"dataset\.kwargs\.label is .*use \{'func'"),
+        (5, r"dataset\.kwargs\.label is 5"),
+        (None, r"dataset\.kwargs\.label is missing"),
+        ({"func": RETURN, "kwargs": {"lag": 4}}, "use label_leak_n=5"),
+    ],
+)
+def test_a_label_whose_horizon_cannot_be_set_is_refused(label, message):
+    with pytest.raises(TaskError, match=message):
+        MultiHorizonGen([5], calendar=CALENDAR).generate(task_of(label=label))
+
+
+def test_a_dataset_that_is_no_configuration_is_refused():
+    with pytest.raises(TaskError, match="a generator needs"):
+        MultiHorizonGen([5], calendar=CALENDAR).generate(
+            {"model": "package.Model", "dataset": PanelDataset({"test": ("2020-01-02", None)})}
+        )
+
+
+def test_a_horizon_longer_than_the_past_is_refused():
+    with pytest.raises(CalendarError, match="902 sessions before the test start"):
+        MultiHorizonGen([900], calendar=CALENDAR).generate(task_of())
+
+
+@pytest.mark.parametrize("horizon", [5, "5", [0], [2.5], [True], None, {"a": 1}])
+def test_horizons_are_a_list_of_numbers_of_sessions(horizon):
+    with pytest.raises(TaskError, match="horizon"):
+        MultiHorizonGen(horizon)
+
+
+def test_the_base_leaves_it_to_its_children_how_a_horizon_is_set():
+    with pytest.raises(TypeError, match="set_horizon"):
+        MultiHorizonGenBase([5])
+
+
+def test_the_calendar_is_that_of_the_settings_unless_given():
+    (task,) = MultiHorizonGen([5]).generate(task_of())
+    given = MultiHorizonGen([5], calendar=CALENDAR).generate(task_of())
+    assert [task] == given
+
+
+def test_a_label_that_says_no_horizon_spans_the_one_it_has_by_default():
+    assert label_horizon(task_of()) == 5
+    assert label_horizon(task_of(label=RETURN)) == 5
+    assert label_horizon({"dataset": "wf_dagster.data.PanelDataset"}) == 5
+    assert label_horizon({"dataset": PanelDataset({}, label={"func": RETURN, "kwargs": None})}) == 5
+
+
+def test_the_longest_of_several_labels_counts():
+    both = [{"func": RETURN, "kwargs": {"horizon": horizon}} for horizon in (2, 9)]
+    assert label_horizon(task_of(label=both)) == 9
+
+
+def test_a_label_without_a_horizon_spans_one_session():
+    assert label_horizon(task_of(label=f"{__name__}.without_horizon")) == 1
+    assert label_horizon({"dataset": {"class": WithoutLabel, "kwargs": {}}}) == 1

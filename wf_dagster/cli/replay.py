@@ -1,0 +1,59 @@
+"""The command ``wf-dagster replay``."""
+
+from __future__ import annotations
+
+import time
+
+from wf_dagster.errors import WfError
+from wf_dagster.online.replay_clock import ReplayClock
+
+
+def replay_sessions(module: str | None, first: str | None, count: int) -> None:
+    """Work through sessions and print what they brought.
+
+    Args:
+        module: Module of the Definitions; default that of the folder's workspace.
+        first: The first session; default the one after that of the clock.
+        count: How many.
+
+    Raises:
+        WfError: They cannot be worked through.
+    """
+    from wf_dagster.cli.replay_lines import console, print_replay
+    from wf_dagster.orchestration.replayed_sessions import open_replay
+
+    started = time.perf_counter()
+    terminal = console()
+    with open_replay(module) as replay:
+        sessions = list(replay.clock.sessions(first, count))
+        print_replay(terminal, replay.run(sessions))
+    if len(sessions) < count:
+        terminal.print(f"The prices end on {sessions[-1]:%Y-%m-%d}.")
+    terminal.print(
+        f"{len(sessions)} sessions in {time.perf_counter() - started:.0f} s. Prices after "
+        f"{ReplayClock().shown():%Y-%m-%d} stay hidden; `wf-dagster replay` goes on, "
+        "`wf-dagster replay --stop` shows all prices again.",
+        soft_wrap=True,
+        highlight=False,
+    )
+
+
+def stop_replay(module: str | None) -> None:
+    """Remove the clock of the code location's home folder, and say so.
+
+    Args:
+        module: Module of the Definitions; default that of the folder's workspace.
+    """
+    from wf_dagster.orchestration.code_location import load_definitions
+
+    try:
+        load_definitions(module)  # it may choose the home folder
+    except WfError:
+        if module is not None:
+            raise
+    clock = ReplayClock()
+    print(
+        f"The replay clock {clock.file} is removed: all prices are seen again."
+        if clock.stop()
+        else f"There is no replay clock ({clock.file}): no prices are hidden by one."
+    )

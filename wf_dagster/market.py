@@ -1,0 +1,235 @@
+"""The market of a strategy: which prices, on which sessions, and up to when they are seen."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from wf_dagster.calendars import TradingCalendar, to_day
+from wf_dagster.errors import DataError
+from wf_dagster.prices.base import FrameSource, PriceSource
+from wf_dagster.prices.choose import make_source
+from wf_dagster.qlib_bridge import initialised_by_user, qlib_calendar, qlib_prices, qlib_sessions
+from wf_dagster.settings import Settings, get_settings
+from wf_dagster.tables.cache import TableCache
+
+_QLIB = "qlib"
+_OF_PRICES = "prices"
+_DEFAULT_EXCHANGE = "XNYS"
+_CACHED_CALENDARS = 8
+
+
+class Market:
+    """Where prices come from, which calendar their sessions stand on, and up to when they are seen.
+
+    A strategy has one, and all that counts sessions for it (labels, segments, rolls, checks,
+    schedules) counts on its calendar. It is a description: nothing is read before it is asked for,
+    and each answer is that of now, as prices and replay clocks move on. It can be pickled, and
+    holds in worker processes what it holds here.
+
+    Args:
+        prices: ``"sample"``; ``"qlib"`` for Qlib's data; the path of a Parquet or CSV file, or of a
+            folder of them; what ``source.spec()`` gave; a :class:`PriceSource`; default that of the
+            settings.
+        calendar: Code of an exchange such as ``"XNYS"``, ``"prices"`` for the sessions of the
+            prices themselves, ``"qlib"`` for Qlib's calendar, or a calendar of your own; default
+            that of the settings for their prices, and for others the sessions of these prices.
+        as_of: Replay date: later prices are hidden. Of this one, that of the prices and that of the
+            settings the earliest holds.
+
+    Example:
+        >>> market = Market("sample", "XNYS", as_of="2020-03-01")
+        >>> market.prices.last_session(), market.calendar.last_session
+        (Timestamp('2020-02-28 00:00:00'), Timestamp('2020-02-28 00:00:00'))
+        >>> market.at("2020-01-31").as_of
+        Timestamp('2020-01-31 00:00:00')
+    """
+
+    def __init__(
+        self,
+        prices: Any = None,
+        calendar: str | TradingCalendar | None = None,
+        as_of: Any = None,
+    ) -> None:
+        self._prices = os.fspath(prices) if isinstance(prices, os.PathLike) else prices
+        self._calendar = calendar
+        self._as_of = to_day(as_of) if as_of else None
+
+    def __repr__(self) -> str:
+        given = {"prices": self._prices, "calendar": self._calendar, "as_of": self._as_of}
+        shown = (f"{name}={value!r}" for name, value in given.items() if value is not None)
+        return f"Market({', '.join(shown)})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Market) and self._description() == other._description()
+
+    def __hash__(self) -> int:
+        return hash(repr(self))
+
+    def _description(self) -> tuple[Any, ...]:
+        return self._prices, self._calendar, self._as_of
+
+    @property
+    def is_default(self) -> bool:
+        """Whether it is that of the settings, whatever its replay date."""
+        return self._prices is None and self._calendar is None
+
+    @property
+    def as_of(self) -> pd.Timestamp | None:
+        """The replay date; ``None`` when nothing is hidden."""
+        own = self._prices
+        hidden = own.get("as_of") if isinstance(own, Mapping) else getattr(own, "as_of", None)
+        dates = [self._as_of, get_settings().replay_date(), hidden]
+        return min((to_day(date) for date in dates if date), default=None)
+
+    def at(self, as_of: Any) -> Market:
+        """The market as it was seen at a date; ``None`` hides no more than this one does."""
+        if not as_of:
+            return self
+        day = to_day(as_of)
+        return Market(
+            self._prices, self._calendar, day if self._as_of is None else min(day, self._as_of)
+        )
+
+    def with_prices(self, prices: Any) -> Market:
+        """The market of a task that names prices of its own; ``None`` names none."""
+        return self if prices is None else Market(prices, self._calendar, self._as_of)
+
+    @property
+    def prices(self) -> PriceSource:
+        """The prices, without those that the replay date hides.
+
+        Raises:
+            DataError: What was given is no price source, or one of your own that shows more than
+                the replay date.
+        """
+        settings = get_settings()
+        if self._prices_name == _QLIB:
+            return qlib_prices(self.as_of)
+        spec = settings.prices if self._prices is None else self._prices
+        return make_source(spec, self.as_of, sample_folder=settings.home / "cache")
+
+    @property
+    def _prices_name(self) -> Any:
+        """``"sample"``, ``"qlib"``, a path, or the source that was given."""
+        if self._prices is None:
+            return get_settings().prices
+        return self._prices.get("path") if isinstance(self._prices, Mapping) else self._prices
+
+    @property
+    def calendar(self) -> TradingCalendar:
+        """The sessions, with data up to the last one that has prices.
+
+        An exchange's sessions run a year past the last one with prices, so that the test window
+        of the current roll is known in full.
+
+        Raises:
+            CalendarError: The exchange is not known, or has no sessions when the prices have.
+            DataError: The prices cannot be read.
+        """
+        if isinstance(self._calendar, TradingCalendar):
+            return self._calendar.until(self.as_of)
+        if self.calendar_name == _QLIB:
+            return qlib_calendar(self.as_of)
+        source = self.prices
+        key = (self.calendar_name, source.version())
+        if key not in _CALENDARS:
+            while len(_CALENDARS) >= _CACHED_CALENDARS:
+                _CALENDARS.pop(next(iter(_CALENDARS)), None)
+            _CALENDARS[key] = _calendar_of(self.calendar_name, source)
+        return _CALENDARS[key]
+
+    @property
+    def calendar_name(self) -> str:
+        """Code of an exchange, ``"prices"``, ``"qlib"``, or ``"own"``."""
+        if isinstance(self._calendar, TradingCalendar):
+            return "own"
+        settings = get_settings()
+        if self._calendar:
+            return self._calendar
+        if self._prices_name == settings.prices:
+            return settings.calendar or (_QLIB if is_qlib_in_use(settings) else _DEFAULT_EXCHANGE)
+        return _QLIB if self._prices_name == _QLIB else _OF_PRICES
+
+    @property
+    def exchange(self) -> str | None:
+        """Code of the exchange whose sessions these are; ``None`` if they are no exchange's."""
+        name = self.calendar_name
+        return None if name in (_OF_PRICES, _QLIB, "own") else name
+
+    @property
+    def last_session(self) -> pd.Timestamp:
+        """The last session with prices."""
+        return self.calendar.last_session
+
+    @property
+    def stands_still(self) -> bool:
+        """Whether time is what the prices show: they are replayed, or the sample, which has an end.
+
+        Then nothing becomes due by the clock on the wall.
+        """
+        is_sample = self._prices_name == "sample" and self.calendar_name != _QLIB
+        return self.as_of is not None or is_sample
+
+    @property
+    def is_replayed(self) -> bool:
+        """Whether a replay clock hides later prices, which will be seen as it moves on."""
+        return get_settings().is_replaying()
+
+    def sessions_to_replay(self) -> pd.DatetimeIndex:
+        """The sessions with prices, those that the replay clock hides too.
+
+        Raises:
+            DataError: The prices cannot be replayed.
+        """
+        dates = [self._as_of, get_settings().as_of]
+        as_of = min((to_day(date) for date in dates if date), default=None)
+        if self.calendar_name == _QLIB:
+            days = qlib_sessions()
+            return days if as_of is None else days[days <= as_of]
+        source = self.prices
+        if not isinstance(source, FrameSource):
+            raise DataError(
+                f"{source!r} cannot be replayed: it has not all its prices in one frame"
+            )
+        return source.at(as_of).sessions()
+
+    @property
+    def tables(self) -> TableCache:
+        """Where tables that are computed from the prices are kept; the folder is made."""
+        return TableCache(get_settings().make_home() / "cache" / "features")
+
+
+_CALENDARS: dict[tuple[str, str], TradingCalendar] = {}
+
+
+def _calendar_of(name: str, source: PriceSource) -> TradingCalendar:
+    sessions, last = source.sessions(), source.last_session()
+    if name == _OF_PRICES:
+        return TradingCalendar(sessions, last)
+    return TradingCalendar.from_exchange(name, sessions[0], last + pd.DateOffset(years=1), last)
+
+
+def is_qlib_in_use(settings: Settings | None = None) -> bool:
+    """Whether the settings name Qlib's data, or this process has called ``qlib.init``."""
+    settings = settings or get_settings()
+    if settings.qlib_provider_uri or settings.qlib_options.get("provider_uri"):
+        return True
+    return initialised_by_user()
+
+
+def price_source(spec: Any = None, as_of: Any = None) -> PriceSource:
+    """The price source of a description.
+
+    Args:
+        spec: As ``prices`` of :class:`Market`.
+        as_of: Replay date. Of this one, that of the description and that of the settings the
+            earliest holds: a later date shows nothing that an earlier one hides.
+
+    Raises:
+        DataError: It is none of these, or a source of your own that shows more than ``as_of``.
+    """
+    return Market(spec, as_of=as_of).prices

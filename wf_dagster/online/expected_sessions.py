@@ -1,0 +1,136 @@
+"""Up to which session something should reach by now, counted in sessions and not in days.
+
+Weekends, holidays and early closes are the exchange's: nothing is due while it rests.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import pandas as pd
+
+from wf_dagster.calendars import TradingCalendar, calendar_name
+from wf_dagster.errors import CalendarError
+from wf_dagster.online.quality import Finding
+from wf_dagster.settings import get_settings
+
+_DAY = "%Y-%m-%d"
+
+
+@dataclass(frozen=True)
+class ExpectedSessions:
+    """What is due by now.
+
+    Attributes:
+        session: The last session that should be there.
+        sessions: The sessions up to it; as far back as they are known.
+    """
+
+    session: pd.Timestamp
+    sessions: pd.DatetimeIndex
+
+
+def due_at(now: pd.Timestamp, closes: pd.Series, grace: pd.Timedelta) -> ExpectedSessions:
+    """What is due at a moment.
+
+    Args:
+        now: With time zone.
+        closes: When each session closes (UTC), by session.
+        grace: Time that prices, predictions and signals may take after the close.
+
+    Raises:
+        CalendarError: No session has closed yet.
+    """
+    over = pd.DatetimeIndex(closes.index[(closes + grace <= now).to_numpy()])
+    if not len(over):
+        raise CalendarError(f"no session has closed by {now}: the calendar starts later")
+    return ExpectedSessions(over[-1], over)
+
+
+def due_now(
+    calendar: TradingCalendar,
+    exchange: str | None,
+    grace: pd.Timedelta,
+    now: pd.Timestamp | None = None,
+) -> ExpectedSessions:
+    """What is due by the clock; under a replay date, its last session.
+
+    Args:
+        calendar: Sessions, and the last one with prices.
+        exchange: The exchange whose sessions they are; ``None`` if they are no exchange's, then a
+            session closes at the end of its day (UTC).
+        grace: As in :func:`due_at`.
+        now: With time zone; default the present.
+
+    Raises:
+        CalendarError: The exchange is not known.
+    """
+    if _stands_still():
+        done = calendar.sessions[calendar.sessions <= calendar.last_session]
+        return ExpectedSessions(calendar.last_session, done)
+    now = pd.Timestamp.now("UTC") if now is None else now
+    if exchange is not None:
+        return due_at(now, exchange_closes(exchange, now.tz_convert("UTC").year), grace)
+    ends = pd.Series(calendar.sessions.tz_localize("UTC") + pd.Timedelta(days=1), calendar.sessions)
+    return due_at(now, ends, grace)
+
+
+def fresh(
+    newest: pd.Timestamp, due: ExpectedSessions, max_missed: int = 1, what: str = "it"
+) -> Finding:
+    """Something reaches as far as it should.
+
+    Args:
+        newest: The last day it has.
+        due: What should be there.
+        max_missed: Sessions it may lack.
+        what: Names it in the sentence.
+    """
+    missed = int((due.sessions > newest).sum())
+    numbers: dict[str, float | int | str] = {
+        "newest": f"{newest:{_DAY}}",
+        "due": f"{due.session:{_DAY}}",
+        "missed_sessions": missed,
+        "max_missed": max_missed,
+    }
+    said = f"{what} reach {newest:{_DAY}}, {missed} sessions behind {due.session:{_DAY}}"
+    if missed <= max_missed:
+        return Finding(True, said, numbers)
+    return Finding(
+        False,
+        f"{said}; {max_missed} may be missing: do the prices go on, and is the schedule running?",
+        numbers,
+    )
+
+
+@lru_cache(maxsize=8)
+def exchange_closes(name: str, year: int) -> pd.Series:
+    """When each session of an exchange closes (UTC), from the year before on.
+
+    Raises:
+        CalendarError: The exchange is not known.
+    """
+    import exchange_calendars
+
+    first = pd.Timestamp(year - 1, 1, 1)
+    try:
+        try:
+            calendar = exchange_calendars.get_calendar(name, start=first, end=f"{year}-12-31")
+        except ValueError:  # it publishes its holidays up to a day of the year
+            calendar = exchange_calendars.get_calendar(name, start=first)
+    except exchange_calendars.errors.InvalidCalendarName:
+        raise CalendarError(
+            f"exchange {name!r} is unknown: use an ISO 10383 code such as 'XNYS', or "
+            "calendar='prices' for the sessions of the prices"
+        ) from None
+    closes: pd.Series = calendar.closes
+    return closes.set_axis(pd.DatetimeIndex(closes.index).tz_localize(None))
+
+
+def _stands_still() -> bool:
+    """Whether time is what the prices show: they are replayed, or the sample, which has an end."""
+    settings = get_settings()
+    return bool(settings.replay_date()) or (
+        settings.prices == "sample" and calendar_name() != "qlib"
+    )

@@ -1,0 +1,1 @@
+"""The assets of a strategy, and the signals of all of them."""

@@ -1,0 +1,33 @@
+"""The assets of one strategy, as a list that knows its strategy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import dagster as dg
+
+from wf_dagster.orchestration.steps.backfill_step import RollStep
+
+
+class RollingAssets(list[dg.AssetsDefinition]):
+    """The assets of one strategy.
+
+    Attributes:
+        step: What they do: name, experiment, template, generator, partitions.
+        jobs: The online jobs that were made of them, by the keys they refresh.
+    """
+
+    def __init__(self, assets: Iterable[dg.AssetsDefinition], step: RollStep) -> None:
+        super().__init__(assets)
+        self.step = step
+        self.jobs: dict[tuple[dg.AssetKey, ...], Any] = {}
+
+    @property
+    def name(self) -> str:
+        """Name of the strategy, and prefix of the asset keys."""
+        return self.step.name
+
+    def key(self, part: str) -> dg.AssetKey:
+        """The key of one of the assets."""
+        return dg.AssetKey([self.name, part])

@@ -1,0 +1,114 @@
+"""The merge of all strategies as one asset."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import dagster as dg
+import pandas as pd
+from pydantic import Field
+
+from wf_dagster.collect import average_signals
+from wf_dagster.online import OnlineToolR
+from wf_dagster.online.signal_store import appended, days_of, keep_signals, kept_signals
+from wf_dagster.orchestration.automation.conditions import (
+    Automation,
+    is_declarative,
+    on_new_results,
+)
+from wf_dagster.orchestration.failures import wf_errors_as_failures
+from wf_dagster.orchestration.metadata import number_metadata
+from wf_dagster.orchestration.steps.backfill_step import SESSION_TAG
+from wf_dagster.tracking import run_url
+
+
+class SignalsConfig(dg.Config):
+    """Launch-time choices of the signals."""
+
+    over_write: bool = Field(
+        default=False,
+        description="Make all signals anew, also those that were sent at earlier sessions.",
+    )
+
+
+def build_signals_asset(
+    strategies: Sequence[str],
+    *,
+    key: str = "signals",
+    experiments: Sequence[str] | None = None,
+    description: str = "",
+    owners: Sequence[str] = (),
+    group_name: str = "signals",
+    automation: Automation = "manual",
+) -> dg.AssetsDefinition:
+    """The average over strategies: the final score per (datetime, instrument).
+
+    Once a strategy is online, signals stay as they were sent: only those of new sessions are added,
+    and those of the last one made again. Launch it with ``over_write`` to make all of them anew.
+
+    Args:
+        strategies: Names given to :func:`build_rolling_assets`.
+        key: Asset key, and name of the MLflow experiment that keeps the frame
+            (``signals.pkl``: rows ``(datetime, instrument)``, column ``score``).
+        experiments: Their MLflow experiments, if they are not called like the strategies.
+        description: Shown on the asset.
+        owners: Owners as Dagster takes them.
+        group_name: Dagster group.
+        automation: ``"declarative"`` makes new signals whenever a strategy was collected again.
+
+    Raises:
+        OnlineError: ``automation`` is unknown.
+    """
+    declarative = is_declarative(automation)
+
+    @dg.asset(
+        key=key,
+        deps=[dg.AssetKey([name, "collected"]) for name in strategies],
+        description=description
+        or "Scores of all strategies, standardised a day and averaged: what a trader uses.",
+        owners=list(owners),
+        group_name=group_name,
+        kinds={"pandas", "parquet"},
+        automation_condition=on_new_results() if declarative else None,
+    )
+    def signals(
+        context: dg.AssetExecutionContext, config: SignalsConfig
+    ) -> dg.MaterializeResult[Any]:
+        names = list(experiments or strategies)
+        with wf_errors_as_failures():
+            # strategies begin their online life one after the other
+            begun = declarative or SESSION_TAG in context.run.tags
+            frame = average_signals(names, only_exist=begun)
+            if not config.over_write and any(OnlineToolR(name).state().sessions for name in names):
+                frame = _after_those_sent(key, frame, context.run.tags.get(SESSION_TAG))
+            recorder = keep_signals(key, frame, names)
+        days = days_of(frame)
+        figures = {"rows": len(frame), "sessions": int(days.nunique())}
+        latest = frame.loc[days.max(), "score"].sort_values(ascending=False)
+        context.log.info(f"{key}: {len(frame)} scores up to {days.max():%Y-%m-%d}")
+        table = "\n".join(f"| {name} | {score:+.3f} |" for name, score in latest.items())
+        return dg.MaterializeResult(
+            metadata={
+                **number_metadata(figures),
+                "first": dg.MetadataValue.text(f"{days.min():%Y-%m-%d}"),
+                "last": dg.MetadataValue.text(f"{days.max():%Y-%m-%d}"),
+                "top": dg.MetadataValue.text(f"{latest.index[0]} {latest.iloc[0]:+.3f}"),
+                "latest": dg.MetadataValue.md(f"| instrument | score |\n|---|---|\n{table}"),
+                "mlflow_run": dg.MetadataValue.url(run_url(recorder.experiment_id, recorder.id)),
+            }
+        )
+
+    return signals
+
+
+def _after_those_sent(experiment: str, frame: pd.DataFrame, session: str | None) -> pd.DataFrame:
+    """The signals that were sent, then those of the sessions after them."""
+    old = kept_signals(experiment)
+    if old is None:
+        return frame
+    if isinstance(old, pd.Series):  # an OnlineManager has sent them
+        old = old.to_frame("score")
+    first = days_of(old).max()
+    if session is not None:  # a session that was sent stays, unless it is worked through again
+        first = min(first + pd.Timedelta(days=1), pd.Timestamp(session))
+    made: pd.DataFrame = appended(old, frame, first)
+    return made

@@ -1,0 +1,1 @@
+"""Conditions, schedules and sensors, and the runs that they ask for."""

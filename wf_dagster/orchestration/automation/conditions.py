@@ -1,0 +1,93 @@
+"""The declarative way of online serving: assets that follow their prices by themselves.
+
+Dagster's automation launches runs without a configuration. One that it launches for the rolls of a
+strategy works through the last session with prices, as the online schedule does; pressing
+Materialize still does what it did. What changed in other rolls than that of the run is marked by
+events, and what is downstream follows those events in runs of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import dagster as dg
+
+from wf_dagster.errors import OnlineError
+from wf_dagster.orchestration.automation.price_versions import prices_named
+from wf_dagster.orchestration.failures import wf_errors_as_failures
+
+Automation = Literal["manual", "declarative"]
+_LAUNCHED = (
+    "dagster/from_automation_condition"  # Dagster's tag of runs that its automation launched
+)
+
+
+def build_prices_asset(
+    key: str = "prices",
+    *,
+    prices: object = None,
+    cron: str = "*/5 * * * *",
+    group_name: str = "prices",
+    description: str = "",
+) -> dg.SourceAsset:
+    """The prices as an asset that Dagster observes: its data version is theirs.
+
+    Args:
+        key: Asset key, that of ``prices_key`` of :func:`build_rolling_assets`.
+        prices: The price source as a task names it, or ``"qlib"`` for Qlib's data; default that of
+            the settings.
+        cron: When the automation looks at the prices (UTC).
+        group_name: Dagster group.
+        description: Shown on the asset.
+    """
+
+    @dg.observable_source_asset(
+        key=key,
+        group_name=group_name,
+        description=description
+        or "Daily prices. A new version is a later session, or prices that were restated.",
+        automation_condition=dg.AutomationCondition.cron_tick_passed(cron)
+        & ~dg.AutomationCondition.in_progress(),
+    )
+    def observed() -> dg.DataVersion:
+        with wf_errors_as_failures():
+            version = prices_named(prices).version()
+        return dg.DataVersion(version)
+
+    return observed
+
+
+def is_declarative(automation: str) -> bool:
+    """Whether assets carry conditions.
+
+    Raises:
+        OnlineError: It is neither ``"manual"`` nor ``"declarative"``.
+    """
+    if automation not in ("manual", "declarative"):
+        raise OnlineError(f"automation {automation!r} is unknown: use 'manual' or 'declarative'")
+    return automation == "declarative"
+
+
+def on_new_prices(prices_key: str) -> dg.AutomationCondition[Any]:
+    """The latest roll, each time the prices have another version."""
+    condition = dg.AutomationCondition
+    changed = condition.any_deps_updated().allow(dg.AssetSelection.assets(prices_key))
+    return (
+        condition.in_latest_time_window() & changed.since_last_handled() & ~condition.in_progress()
+    ).with_label("on_new_prices")
+
+
+def on_new_results() -> dg.AutomationCondition[Any]:
+    """Each time something upstream is new, though some of it may never have been made."""
+    condition = dg.AutomationCondition
+    return (
+        condition.any_deps_updated().since_last_handled()
+        & ~condition.any_deps_in_progress()
+        & ~condition.in_progress()
+    ).with_label("on_new_results")
+
+
+def launched_by_automation(tags: Mapping[str, str]) -> bool:
+    """Whether a run was launched by the conditions of its assets."""
+    return _LAUNCHED in tags

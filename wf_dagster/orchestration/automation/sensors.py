@@ -1,0 +1,208 @@
+"""The sensors of online serving: new prices, rolls that are due, runs that failed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import dagster as dg
+import pandas as pd
+
+from wf_dagster.orchestration.assets.rolling_list import RollingAssets
+from wf_dagster.orchestration.automation.online_requests import (
+    ONLINE_RUN_TAG,
+    RESTATED_TAG,
+    last_session,
+    online_job,
+    online_request,
+    request_key,
+    run_going,
+)
+from wf_dagster.orchestration.automation.price_versions import prices_of
+from wf_dagster.orchestration.failures import wf_errors_as_failures
+from wf_dagster.rolling import why_not_due
+from wf_dagster.tracking import end_runs_of
+
+Answer = dg.SensorResult | dg.SkipReason
+_RUNS_A_TICK = 100  # a first tick may find years of failed runs
+
+
+def new_data_sensor(
+    strategy: RollingAssets,
+    *,
+    signals: Sequence[str] = ("signals",),
+    minimum_interval_seconds: int = 60,
+    default_status: dg.DefaultSensorStatus = dg.DefaultSensorStatus.STOPPED,
+) -> dg.SensorDefinition:
+    """A sensor that brings a strategy up to date when its prices move on.
+
+    A later last session asks for one run, however many sessions were missed. Prices of sessions
+    that were there before and have changed ask for one that predicts the window of the online
+    models again; should that run fail, the next one does so. While a run is going it waits. Its
+    cursor holds the session and the content of the prices up to it, so a restart repeats nothing.
+
+    Args:
+        strategy: What :func:`build_rolling_assets` gave.
+        signals: Keys of the signals assets to refresh.
+        minimum_interval_seconds: Seconds between looks.
+        default_status: Whether it is switched on from the start.
+    """
+    return _sensor_of(
+        strategy,
+        _new_data,
+        name=f"{strategy.name}_new_data_sensor",
+        job=online_job(strategy, signals),
+        minimum_interval_seconds=minimum_interval_seconds,
+        default_status=default_status,
+        description=f"Brings {strategy.name} up to date when its prices move on.",
+    )
+
+
+def _sensor_of(
+    strategy: RollingAssets,
+    evaluate: Callable[[dg.SensorEvaluationContext, RollingAssets], Answer],
+    **options: Any,
+) -> dg.SensorDefinition:
+    @dg.sensor(**options)
+    def sensor(context: dg.SensorEvaluationContext) -> Answer:
+        with wf_errors_as_failures():
+            return evaluate(context, strategy)
+
+    return sensor
+
+
+def _new_data(context: dg.SensorEvaluationContext, strategy: RollingAssets) -> Answer:
+    prices = prices_of(strategy.step.template)
+    session, version = last_session(), prices.version()
+    day = f"{session:%Y-%m-%d}"
+    seen: dict[str, str] = json.loads(context.cursor or "{}")
+    if seen.get("version") == version and seen.get("session") == day:
+        return dg.SkipReason(f"no prices after {day}, and those before have not changed")
+    if run := run_going(context.instance, strategy):
+        return dg.SkipReason(f"run {run} is bringing {strategy.name} up to date")
+    content = prices.content(session)
+    now = {"session": day, "version": version, "content": content}
+    restated = bool(seen) and prices.content(pd.Timestamp(seen["session"])) != seen["content"]
+    if restated or _is_owed(context.instance, strategy, seen.get("restated")):
+        now["restated"] = content
+        key: str | None = f"{strategy.name}:{day}:restated:{content}"
+    else:
+        key = request_key(context.instance, strategy, day)
+    cursor = json.dumps(now)
+    if key is None:
+        return dg.SensorResult(
+            skip_reason=f"{strategy.name} has worked through {day} already", cursor=cursor
+        )
+    request = online_request(strategy, session, key, restated=now.get("restated", ""))
+    return dg.SensorResult(run_requests=[request], cursor=cursor)
+
+
+def _is_owed(instance: dg.DagsterInstance, strategy: RollingAssets, restated: str | None) -> bool:
+    """Whether the run that was to predict again on restated prices has not succeeded."""
+    if not restated:
+        return False
+    tags = {ONLINE_RUN_TAG: strategy.name, RESTATED_TAG: restated}
+    success = dg.RunsFilter(tags=tags, statuses=[dg.DagsterRunStatus.SUCCESS])
+    return not instance.get_runs(success, limit=1)
+
+
+def roll_due_sensor(
+    strategy: RollingAssets,
+    *,
+    signals: Sequence[str] = ("signals",),
+    minimum_interval_seconds: int = 300,
+    default_status: dg.DefaultSensorStatus = dg.DefaultSensorStatus.STOPPED,
+) -> dg.SensorDefinition:
+    """A sensor that has a roll trained as soon as all its labels are known.
+
+    Before the first session of its test window it is ``next_online``, from then on ``online``. It
+    asks once a session until the roll is trained.
+
+    Args:
+        strategy: What :func:`build_rolling_assets` gave.
+        signals: Keys of the signals assets to refresh.
+        minimum_interval_seconds: Seconds between looks.
+        default_status: Whether it is switched on from the start.
+    """
+    return _sensor_of(
+        strategy,
+        _roll_due,
+        name=f"{strategy.name}_roll_due_sensor",
+        job=online_job(strategy, signals),
+        minimum_interval_seconds=minimum_interval_seconds,
+        default_status=default_status,
+        description=f"Trains the next roll of {strategy.name} as soon as it can be.",
+    )
+
+
+def _roll_due(context: dg.SensorEvaluationContext, strategy: RollingAssets) -> Answer:
+    session = last_session()
+    calendar = strategy.step.partitions.calendar()
+    due = [roll for roll in strategy.step.partitions.rolls if why_not_due(roll, calendar) is None]
+    if not due:
+        return dg.SkipReason("no roll is due")
+    key, day = due[-1].key, f"{session:%Y-%m-%d}"
+    asked = f"{key}@{day}"
+    if context.cursor in (key, asked):
+        return dg.SkipReason(f"roll {key} is the latest that is due, and was asked for")
+    if run := run_going(context.instance, strategy):
+        return dg.SkipReason(f"run {run} is bringing {strategy.name} up to date")
+    online = strategy.step.strategy()
+    if any(online.roll_key(online.task_of(m)) >= key for m in online.held_models()):
+        return dg.SensorResult(skip_reason=f"roll {key} is trained", cursor=key)
+    request = online_request(strategy, session, f"{strategy.name}:due:{asked}")
+    return dg.SensorResult(run_requests=[request], cursor=asked)
+
+
+def failed_recorder_sensor(
+    *,
+    minimum_interval_seconds: int = 30,
+    default_status: dg.DefaultSensorStatus = dg.DefaultSensorStatus.STOPPED,
+    name: str = "failed_recorder_sensor",
+) -> dg.SensorDefinition:
+    """A sensor that leaves no recorder RUNNING behind a Dagster run that failed or was cancelled.
+
+    The recorders of such a run, and its parent in MLflow, become ``FAILED`` with the reason, except
+    those that a living worker elsewhere still trains.
+
+    Args:
+        minimum_interval_seconds: Seconds between looks.
+        default_status: Whether it is switched on from the start.
+        name: Name of the sensor.
+    """
+    badly = [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
+
+    @dg.sensor(
+        name=name,
+        minimum_interval_seconds=minimum_interval_seconds,
+        default_status=default_status,
+        description="Ends the recorders of Dagster runs that failed or were cancelled.",
+    )
+    def sensor(context: dg.SensorEvaluationContext) -> Answer:
+        since = float(context.cursor) if context.cursor else None
+        found: Any = context.instance.get_run_records(
+            dg.RunsFilter(
+                statuses=badly,
+                updated_after=None if since is None else _moment(since),
+            ),
+            limit=_RUNS_A_TICK,
+            order_by="update_timestamp",
+            ascending=True,
+        )
+        lines = []
+        for record in found:
+            run = record.dagster_run
+            with wf_errors_as_failures():
+                ended = end_runs_of(run.run_id, f"its Dagster run {run.status.value}")
+            lines += [f"{one.name} ({one.id}) of run {run.run_id}" for one in ended]
+        cursor = str(max((r.update_timestamp.timestamp() for r in found), default=since or 0.0))
+        why = f"ended {', '.join(lines)}" if lines else "no recorder was left running"
+        context.log.info(why)
+        return dg.SensorResult(skip_reason=why, cursor=cursor)
+
+    return sensor
+
+
+def _moment(stamp: float) -> Any:
+    return pd.Timestamp(stamp, unit="s", tz="UTC").to_pydatetime()

@@ -1,0 +1,1 @@
+"""Asset checks of a strategy that serves, and their freshness in sessions."""

@@ -1,0 +1,214 @@
+"""Freshness of predictions and signals in sessions of the exchange.
+
+Dagster's ``FreshnessPolicy`` asks how long ago, by the clock, an asset was *materialized*: with a
+time window (``time_window``) or after the ticks of a cron (``cron``). Neither knows a holiday. A
+window that keeps quiet over a long weekend is four days wide, and keeps quiet as well when three
+sessions in the middle of a week were missed; a cron of weekdays is an alarm on Thanksgiving. And an
+asset that was materialized a minute ago on the prices of last week passes both. Here it is asked
+up to which *session* the scores reach, against the last one whose close, plus a grace, is over.
+
+``build_sensor_for_freshness_checks`` runs a check again when it may have become overdue: a whole
+run for a question that a sensor can answer itself. The sensor here does, and reports the answer as
+an evaluation of the check, so that an alarm also comes when nothing runs.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Protocol
+
+import dagster as dg
+import pandas as pd
+
+from wf_dagster.calendars import calendar_name
+from wf_dagster.online.expected_sessions import ExpectedSessions, due_now, fresh
+from wf_dagster.online.inspection import Inspection, kept
+from wf_dagster.online.quality import Finding
+from wf_dagster.online.signal_store import days_of
+from wf_dagster.orchestration.failures import wf_errors_as_failures
+from wf_dagster.orchestration.metadata import number_metadata
+from wf_dagster.orchestration.partitions.rolling_partitions import RollingPartitions
+
+FRESH = "fresh"
+GRACE = pd.Timedelta(hours=6)
+
+
+class Step(Protocol):
+    """What is asked of a strategy's step."""
+
+    @property
+    def name(self) -> str:
+        """Name of the strategy."""
+
+    @property
+    def experiment(self) -> str:
+        """Its MLflow experiment."""
+
+    @property
+    def partitions(self) -> RollingPartitions:
+        """Its rolls."""
+
+
+class Rolling(Protocol):
+    """The assets of a strategy, as :func:`build_rolling_assets` gives them."""
+
+    @property
+    def step(self) -> Step:
+        """The body of its partitioned assets."""
+
+
+@dataclass(frozen=True)
+class Freshness:
+    """A question of freshness.
+
+    Attributes:
+        key: The check that it answers.
+        newest: The last day there is; ``None`` when there is nothing yet.
+        due: What should be there at a moment; ``None`` is now.
+        max_missed: Sessions that may be missing.
+    """
+
+    key: dg.AssetCheckKey
+    newest: Callable[[], pd.Timestamp | None]
+    due: Callable[[pd.Timestamp | None], ExpectedSessions]
+    max_missed: int
+
+    def find(self, now: pd.Timestamp | None = None) -> Finding | None:
+        """The answer; ``None`` when there is nothing that could be stale."""
+        newest = self.newest()
+        if newest is None:
+            return None
+        what = self.key.asset_key.path[-1]
+        return fresh(newest, self.due(now), self.max_missed, what)
+
+
+def freshness_of(
+    steps: Sequence[Step], signals: Sequence[str], max_missed: int, grace: pd.Timedelta
+) -> Iterator[Freshness]:
+    """The questions of freshness of strategies and their signals.
+
+    Args:
+        steps: The strategies.
+        signals: Asset keys of signals; their sessions are those of the first strategy.
+        max_missed: Sessions that may be missing.
+        grace: Time after the close of a session in which nothing is due yet.
+    """
+    for step in steps:
+        yield Freshness(
+            dg.AssetCheckKey(dg.AssetKey([step.name, "predictions"]), FRESH),
+            partial(_newest_prediction, step),
+            partial(_due, step, grace),
+            max_missed,
+        )
+    for key in signals if steps else ():
+        yield Freshness(
+            dg.AssetCheckKey(dg.AssetKey.from_coercible(key), FRESH),
+            partial(_newest_signal, key),
+            partial(_due, steps[0], grace),
+            max_missed,
+        )
+
+
+def inspection_of(step: Step) -> Inspection:
+    """The strategy of a step as it is now."""
+    return Inspection(step.experiment, step.partitions.rolls, step.partitions.calendar())
+
+
+def steps_of(rolling: Rolling | Sequence[Rolling]) -> list[Step]:
+    """The steps of one strategy or several."""
+    # the assets of one strategy are a list themselves
+    several = [rolling] if hasattr(rolling, "step") else rolling
+    return [one.step for one in several]
+
+
+def build_freshness_sensor(
+    rolling: Rolling | Sequence[Rolling],
+    *,
+    signals: Sequence[str] = ("signals",),
+    max_missed: int = 1,
+    grace: pd.Timedelta = GRACE,
+    name: str = "freshness",
+    minimum_interval_seconds: int = 900,
+    default_status: dg.DefaultSensorStatus = dg.DefaultSensorStatus.STOPPED,
+) -> dg.SensorDefinition:
+    """A sensor that answers the checks ``fresh`` when nothing runs.
+
+    It starts no run: it reports an evaluation of a check whenever the answer, or the session that
+    is due, is another one than at its last tick.
+
+    Args:
+        rolling: The assets of a strategy, or of several.
+        signals: As for :func:`build_online_checks`, like ``max_missed`` and ``grace``.
+        max_missed: Sessions that may be missing.
+        grace: Time after the close of a session in which nothing is due yet.
+        name: Name of the sensor.
+        minimum_interval_seconds: Time between its ticks.
+        default_status: Whether it runs when the code location is loaded.
+    """
+    questions = list(freshness_of(steps_of(rolling), signals, max_missed, grace))
+
+    @dg.sensor(
+        name=name,
+        minimum_interval_seconds=minimum_interval_seconds,
+        default_status=default_status,
+        description="Predictions and signals reach the last session, or nearly: in sessions.",
+    )
+    def sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+        before = json.loads(context.cursor) if context.cursor else {}
+        with wf_errors_as_failures():
+            found = {q.key: q.find() for q in questions}
+        answers = {
+            key.to_user_string(): [finding.passed, finding.numbers["due"]]
+            for key, finding in found.items()
+            if finding is not None
+        }
+        changed = [
+            (key, finding)
+            for key, finding in found.items()
+            if finding and before.get(key.to_user_string()) != answers[key.to_user_string()]
+        ]
+        for key, finding in changed:
+            if not finding.passed:
+                context.log.warning(f"{key.asset_key.to_user_string()}: {finding.sentence}")
+        if not changed:
+            return dg.SkipReason(
+                "; ".join(finding.sentence for finding in found.values() if finding)
+                or "there are no predictions and no signals yet"
+            )
+        return dg.SensorResult(
+            cursor=json.dumps(answers),
+            asset_events=[evaluation(key, finding) for key, finding in changed],
+        )
+
+    return sensor
+
+
+def evaluation(key: dg.AssetCheckKey, finding: Finding) -> dg.AssetCheckEvaluation:
+    """A finding as an event outside of a run."""
+    return dg.AssetCheckEvaluation(
+        asset_key=key.asset_key,
+        check_name=key.name,
+        passed=finding.passed,
+        description=finding.sentence,
+        metadata=number_metadata(finding.numbers),
+        severity=dg.AssetCheckSeverity.ERROR,
+    )
+
+
+def _newest_prediction(step: Step) -> pd.Timestamp | None:
+    return inspection_of(step).newest()
+
+
+def _newest_signal(key: str) -> pd.Timestamp | None:
+    recorder = kept(key, "signals")
+    days = days_of(recorder.load_object("signals.pkl")) if recorder else ()
+    return pd.Timestamp(max(days)) if len(days) else None
+
+
+def _due(step: Step, grace: pd.Timedelta, now: pd.Timestamp | None) -> ExpectedSessions:
+    exchange = calendar_name() if step.partitions.of_settings else "prices"
+    calendar = step.partitions.calendar()
+    return due_now(calendar, None if exchange in ("prices", "qlib") else exchange, grace, now)

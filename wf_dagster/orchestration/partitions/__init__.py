@@ -1,0 +1,1 @@
+"""Rolls as time-window partitions."""

@@ -1,0 +1,252 @@
+"""Past sessions, worked through one by one as the schedules would have done it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import dagster as dg
+import pandas as pd
+
+from wf_dagster.cli.ui import prepare_dagster_home
+from wf_dagster.errors import OnlineError
+from wf_dagster.online import OnlineState, OnlineToolR
+from wf_dagster.online.replay_clock import ReplayClock
+from wf_dagster.orchestration.automation.online_requests import ONLINE_RUN_TAG
+from wf_dagster.orchestration.code_location import load_definitions
+from wf_dagster.settings import get_settings
+
+_PATIENCE = 600.0  # seconds for which a run of somebody else is waited for
+_LOGGER = "wf_replay"
+
+
+@dataclass(frozen=True)
+class SessionReport:
+    """What a session brought a strategy.
+
+    Attributes:
+        session: ISO date.
+        strategy: Its name.
+        skipped: It had worked through the session before.
+        online: Keys of the rolls whose models serve.
+        switched: Whether they serve since this session.
+        trained: Keys of the rolls that were trained.
+        predictions: Number of new predictions.
+        labels: Number of labels that became known.
+        ic: Mean information coefficient of all sessions so far; ``None`` when not known.
+        top: The instrument with the highest signal, and the signal; only with the last strategy.
+        warnings: Checks that did not pass, with their reasons.
+    """
+
+    session: str
+    strategy: str
+    skipped: bool = False
+    online: tuple[str, ...] = ()
+    switched: bool = False
+    trained: tuple[str, ...] = ()
+    predictions: int = 0
+    labels: int = 0
+    ic: float | None = None
+    top: str = ""
+    warnings: tuple[str, ...] = ()
+
+
+@contextmanager
+def open_replay(module: str | None = None) -> Iterator[Replay]:
+    """The replay of a code location, whose runs are kept in the home folder.
+
+    Args:
+        module: Module of the Definitions; default that of the folder's workspace.
+
+    Raises:
+        SettingsError: There is no such code location, or the home folder cannot be written.
+        OnlineError: No strategy of it has an online schedule.
+    """
+    definitions = load_definitions(module)
+    os.environ["DAGSTER_HOME"] = str(prepare_dagster_home(get_settings().make_home()))
+    with dg.DagsterInstance.get() as instance:
+        yield Replay(definitions, instance)
+
+
+class Replay:
+    """Moves the replay clock on and does what the online schedules ask for.
+
+    Args:
+        definitions: A code location.
+        instance: Where its runs are kept.
+
+    Raises:
+        OnlineError: No strategy of the code location has an online schedule.
+    """
+
+    def __init__(self, definitions: dg.Definitions, instance: dg.DagsterInstance) -> None:
+        quiet = dg.Definitions(loggers={_LOGGER: _quiet_logger})
+        repository = dg.Definitions.merge(definitions, quiet).get_repository_def()
+        self.clock = ReplayClock()
+        self.strategies = []
+        for schedule in repository.schedule_defs:
+            job = repository.get_job(schedule.job_name)
+            if name := job.tags.get(ONLINE_RUN_TAG):
+                metadata = repository.asset_graph.get(dg.AssetKey([name, "online_models"])).metadata
+                self.strategies.append(
+                    _Strategy(name, metadata["mlflow_experiment"], schedule, job, instance)
+                )
+        if not self.strategies:
+            raise OnlineError(
+                "no strategy of the code location has an online schedule: put "
+                "build_online_schedule(strategy, ...) of its assets into Definitions(schedules=...)"
+            )
+
+    def check(self, sessions: Sequence[pd.Timestamp]) -> None:
+        """Refuse sessions that cannot be worked through any more.
+
+        Raises:
+            OnlineError: The clock shows a later date, or settings hide the prices.
+        """
+        shown = self.clock.shown()
+        if shown is None:
+            return
+        for session in sessions:
+            if session < shown and not all(s.has_worked(session) for s in self.strategies):
+                raise OnlineError(
+                    f"the replay clock shows {shown:%Y-%m-%d} already, after "
+                    f"{session:%Y-%m-%d}: leave out --from to go on from there, or remove the "
+                    "clock first (`wf-dagster replay --stop`)"
+                )
+
+    def run(self, sessions: Sequence[pd.Timestamp]) -> Iterator[SessionReport]:
+        """Work through sessions, one after the other; a strategy at a time.
+
+        Raises:
+            OnlineError: As in :meth:`check`, or a run failed.
+        """
+        self.check(sessions)
+        for session in sessions:
+            shown = self.clock.shown()
+            if shown is None or shown < session:
+                self.clock.move(session)
+            for strategy in self.strategies:
+                if strategy.has_worked(session):
+                    yield SessionReport(f"{session:%Y-%m-%d}", strategy.name, skipped=True)
+                    continue
+                lived = strategy.live(session)
+                # before the last strategy the signals of the session are not whole
+                yield lived if strategy is self.strategies[-1] else replace(lived, top="")
+
+
+@dataclass(frozen=True)
+class _Strategy:
+    name: str
+    experiment: str
+    schedule: dg.ScheduleDefinition
+    job: dg.JobDefinition
+    instance: dg.DagsterInstance
+
+    @cached_property
+    def _tool(self) -> OnlineToolR:
+        return OnlineToolR(self.experiment)
+
+    @cached_property
+    def _rolls(self) -> dict[str, str]:
+        """Keys of rolls, by recorder."""
+        return {}
+
+    def has_worked(self, session: pd.Timestamp) -> bool:
+        worked = self._tool.state().session
+        return worked is not None and worked >= f"{session:%Y-%m-%d}"
+
+    def live(self, session: pd.Timestamp) -> SessionReport:
+        """Do what the schedule asks for at a session."""
+        before, known = self._tool.state(), self._figures()
+        request = self._request(session)
+        day = f"{session:%Y-%m-%d}"
+        if request is None:
+            return SessionReport(day, self.name, skipped=True)
+        result = self.job.execute_in_process(
+            run_config={**request.run_config, "loggers": {_LOGGER: {}}},
+            partition_key=request.partition_key,
+            tags=request.tags,
+            instance=self.instance,
+            raise_on_error=False,
+        )
+        if not result.success:
+            raise OnlineError(
+                f"{self.name} {day}: run {result.run_id} failed\n{_said(result)}\n"
+                "Its page (`wf-dagster ui`) has the details."
+            )
+        after, figures = self._tool.state(), self._figures()
+        made = [
+            event.step_materialization_data.materialization
+            for event in result.get_asset_materialization_events()
+        ]
+        recorders = dg.AssetKey([self.name, "recorders"])
+        return SessionReport(
+            day,
+            self.name,
+            online=self._keys_of(after),
+            switched=after.online != before.online,
+            trained=tuple(m.partition for m in made if m.asset_key == recorders and m.partition),
+            predictions=figures.get("rows", 0) - known.get("rows", 0),
+            labels=figures.get("known labels", 0) - known.get("known labels", 0),
+            ic=figures.get("IC"),
+            top=next((str(m.metadata["top"].value) for m in made if "top" in m.metadata), ""),
+            warnings=tuple(
+                f"{check.check_name}: {check.description}"
+                for check in result.get_asset_check_evaluations()
+                if not check.passed
+            ),
+        )
+
+    def _request(self, session: pd.Timestamp) -> dg.RunRequest | None:
+        """What the schedule asks for; ``None`` when another run did it meanwhile."""
+        end = time.monotonic() + _PATIENCE
+        while True:
+            context = dg.build_schedule_context(self.instance, pd.Timestamp.now("UTC"))
+            try:
+                answer: Any = self.schedule(context)
+            except dg.Failure as error:
+                raise OnlineError(f"{self.name}: {error.description}") from None
+            if isinstance(answer, dg.RunRequest):
+                return answer
+            if self.has_worked(session):
+                return None
+            if time.monotonic() > end:
+                raise OnlineError(f"{self.name} {session:%Y-%m-%d}: {answer.skip_message}")
+            time.sleep(1)  # a run of a schedule or sensor is at it
+
+    def _figures(self) -> dict[str, Any]:
+        """What `collected` showed last."""
+        key = dg.AssetKey([self.name, "collected"])
+        event = self.instance.get_latest_materialization_event(key)
+        made = event.asset_materialization if event else None
+        return {name: value.value for name, value in made.metadata.items()} if made else {}
+
+    def _keys_of(self, state: OnlineState) -> tuple[str, ...]:
+        if new := [i for i in state.online if i not in self._rolls]:
+            for recorder in self._tool.recorders(new):
+                self._rolls[recorder.id] = recorder.list_tags().get("roll", recorder.name)
+        return tuple(self._rolls.get(i, i) for i in state.online)
+
+
+def _said(result: dg.ExecuteInProcessResult) -> str:
+    """What the failed steps of a run said."""
+    errors = [
+        event.step_failure_data.error
+        for event in result.all_events
+        if event.is_step_failure and event.step_failure_data.error
+    ]
+    return "\n".join(error.message.strip() for error in errors)
+
+
+@dg.logger(None, description="Says nothing: a replay prints its own lines.")
+def _quiet_logger(_context: dg.InitLoggerContext) -> logging.Logger:
+    logger = logging.getLogger("wf_dagster.replay.quiet")
+    logger.propagate = False
+    logger.handlers = [logging.NullHandler()]
+    return logger

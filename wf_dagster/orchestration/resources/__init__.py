@@ -1,0 +1,1 @@
+"""The Dagster side of MLflow and of the task pool."""

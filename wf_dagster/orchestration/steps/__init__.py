@@ -1,0 +1,1 @@
+"""What happens when partitions of a strategy are materialized."""

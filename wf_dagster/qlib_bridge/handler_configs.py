@@ -1,0 +1,79 @@
+"""Handlers in the configurations of Qlib's datasets."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+from qlib.data.dataset import DatasetH
+from qlib.data.dataset.handler import DataHandler
+
+from wf_dagster.calendars import pair
+from wf_dagster.errors import DataError
+from wf_dagster.qlib_engine.raw_cache import is_plain
+from wf_dagster.tasks import canonical_json
+from wf_dagster.tasks.config import find_class
+
+HANDLER = "dataset.kwargs.handler"
+_OWN_TO_A_ROLL = ("end_time", "fit_start_time", "fit_end_time")
+
+
+def handler_config(config: Any) -> dict[str, Any] | None:
+    """The configuration of the handler, if the dataset is Qlib's and has one."""
+    if not isinstance(config, Mapping):
+        return None
+    kind = find_class(config, where="dataset")
+    handler = (config.get("kwargs") or {}).get("handler")
+    if not (isinstance(kind, type) and issubclass(kind, DatasetH)):
+        return None
+    if not isinstance(handler, Mapping):
+        return None
+    return {**handler, "kwargs": dict(handler.get("kwargs") or {})}
+
+
+def without_data(config: Mapping[str, Any], *, any_loader: bool = False) -> Any:
+    """The handler before it loads data; ``None`` where it has to be left to Qlib."""
+    kind = find_class(config, where=HANDLER)
+    if not (isinstance(kind, type) and issubclass(kind, DataHandler)):
+        return None
+    if "init_data" in config["kwargs"]:
+        return None
+    try:
+        # a copy: Alpha158 writes into the configurations of its processors
+        handler = kind(**copy.deepcopy(config["kwargs"]), init_data=False)
+    except Exception:  # it takes no init_data, or works with its data as it is made
+        return None
+    return handler if any_loader or is_plain(handler.data_loader) else None
+
+
+def family(handler: Mapping[str, Any]) -> str:
+    """The same text for handlers that can share one computation of raw data."""
+    kwargs = {k: v for k, v in handler["kwargs"].items() if k not in _OWN_TO_A_ROLL}
+    return canonical_json({**handler, "kwargs": kwargs})
+
+
+def check_times(handler: Mapping[str, Any], segments: Mapping[str, Any]) -> None:
+    """Make sure that a handler has data for segments.
+
+    Raises:
+        DataError: It starts after one, or ends before one.
+    """
+    start, end = (handler["kwargs"].get(name) for name in ("start_time", "end_time"))
+    for name, segment in segments.items():
+        first, last = pair(segment)
+        if end is not None and first is not None and pd.Timestamp(first) > pd.Timestamp(end):
+            raise DataError(
+                f"{HANDLER}.kwargs.end_time is {_day(end)}, before the {name} segment, which "
+                f"starts {_day(first)}: the handler would have no data for it"
+            )
+        if start is not None and last is not None and pd.Timestamp(last) < pd.Timestamp(start):
+            raise DataError(
+                f"{HANDLER}.kwargs.start_time is {_day(start)}, after the {name} segment, which "
+                f"ends {_day(last)}: the handler would have no data for it"
+            )
+
+
+def _day(date: Any) -> str:
+    return f"{pd.Timestamp(date):%Y-%m-%d}"

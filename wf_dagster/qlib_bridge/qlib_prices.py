@@ -1,0 +1,97 @@
+"""Qlib's data as a price source: ``prices="qlib"``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+
+from wf_dagster.calendars import to_day
+from wf_dagster.errors import DataError
+from wf_dagster.qlib_bridge.calendar import known_sessions
+from wf_dagster.qlib_bridge.session import provider_uri
+from wf_dagster.qlib_engine.provider_files import content, data_version
+
+NAME = "qlib"
+_FIELDS = ("open", "high", "low", "close", "volume", "factor")
+
+
+class QlibPrices:
+    """Daily values of Qlib's data, adjusted as they are there.
+
+    Args:
+        as_of: Replay date: later rows are hidden.
+
+    Raises:
+        SettingsError: The settings name data that are not there.
+    """
+
+    def __init__(self, as_of: Any = None) -> None:
+        self.as_of = to_day(as_of) if as_of else None
+        self._uri = provider_uri()
+
+    def __repr__(self) -> str:
+        return "QlibPrices()"
+
+    def at(self, as_of: Any) -> QlibPrices:
+        """The same source with another replay date; ``None`` hides nothing."""
+        return QlibPrices(as_of)
+
+    def load(
+        self,
+        fields: Sequence[str] | None = None,
+        instruments: Sequence[str] | None = None,
+        start: Any = None,
+        end: Any = None,
+    ) -> pd.DataFrame:
+        """Prices: rows ``(datetime, instrument)``, sorted and unique; float64 columns.
+
+        Args:
+            fields: Qlib's fields, without the dollar sign; default prices, volume and factor.
+            instruments: Default all.
+            start: First date.
+            end: Last date.
+
+        Raises:
+            DataError: The instruments select nothing.
+        """
+        from qlib.data import D
+
+        from wf_dagster.qlib_engine.raw_cache import current_version
+
+        current_version()  # what Qlib remembers of other data is forgotten
+        names = list(fields or _FIELDS)
+        days = self.sessions()
+        last = days[-1] if end is None else min(to_day(end), days[-1])
+        chosen = D.instruments("all") if instruments is None else list(instruments)
+        frame: pd.DataFrame = D.features(
+            chosen, [f"${name}" for name in names], start and to_day(start), last
+        )
+        if frame.empty and instruments is not None:
+            raise DataError(f"the instruments {list(instruments)[:5]} select nothing of {self!r}")
+        frame.columns = pd.Index(names)
+        frame = frame.swaplevel().sort_index().astype("float64")
+        return frame.rename_axis(index=["datetime", "instrument"])
+
+    def sessions(self) -> pd.DatetimeIndex:
+        """All sessions of which there are data."""
+        days = known_sessions()
+        return days if self.as_of is None else days[days <= self.as_of]
+
+    def last_session(self) -> pd.Timestamp:
+        """The last session of which there are data."""
+        last: pd.Timestamp = self.sessions()[-1]
+        return last
+
+    def version(self) -> str:
+        """Changes when any file changes, and with ``as_of``."""
+        return f"{data_version(self._uri)}@{'' if self.as_of is None else self.as_of.date()}"
+
+    def content(self, until: pd.Timestamp) -> str:
+        """Identifies the daily values up to a session; the same when later ones come."""
+        return content(self._uri, until)
+
+    def spec(self) -> dict[str, Any]:
+        """Plain values from which ``price_source`` makes the source again."""
+        return {"path": NAME, "as_of": None if self.as_of is None else f"{self.as_of:%Y-%m-%d}"}

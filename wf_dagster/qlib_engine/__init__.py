@@ -1,0 +1,1 @@
+"""Qlib's expressions and processors, computed in blocks: the values are Qlib's, to the bit."""

@@ -1,0 +1,23 @@
+"""From templates to rolls: generators, horizons, and when a roll can be trained."""
+
+from wf_dagster.rolling.generators import TaskGen, task_generator
+from wf_dagster.rolling.handler_dates import handler_mod
+from wf_dagster.rolling.horizons import MultiHorizonGen, MultiHorizonGenBase
+from wf_dagster.rolling.rolling_gen import RollingGen
+from wf_dagster.rolling.rolls import Roll, Rolls
+from wf_dagster.rolling.templates import template_fingerprint
+from wf_dagster.rolling.training_due import due_session, why_not_due
+
+__all__ = [
+    "MultiHorizonGen",
+    "MultiHorizonGenBase",
+    "Roll",
+    "RollingGen",
+    "Rolls",
+    "TaskGen",
+    "due_session",
+    "handler_mod",
+    "task_generator",
+    "template_fingerprint",
+    "why_not_due",
+]

@@ -1,5 +1,0 @@
-"""The stores of the task pool: MongoDB, and SQL (SQLite, PostgreSQL)."""
-
-from wf_dagster.tasks.pool.stores.base import Document, Query, Store, open_store, safe
-
-__all__ = ["Document", "Query", "Store", "open_store", "safe"]
