@@ -17,7 +17,6 @@ from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 from wf_dagster.errors import UnsafeObjectError
-from wf_dagster.settings import get_settings
 
 _PACKAGES = (
     "collections",
@@ -65,6 +64,7 @@ _MOVED = {
     "wf_dagster.tasks.horizons": "wf_dagster.rolling.horizons",
     "wf_dagster.tasks.rolling": "wf_dagster.rolling.rolling_gen",
     "wf_dagster.tasks.rolls": "wf_dagster.rolling.rolls",
+    "wf_dagster.tracking.manager": "wf_dagster.tracking.experiment_manager",
 }
 _REFUSED_NAMES = {"memmap", "DataSource", "PytestTester"}
 _BUILTINS = {
@@ -152,15 +152,15 @@ def loads(
     Args:
         content: The pickle.
         name: What the object is called, for messages.
-        allow: Further modules, packages or dotted names that the pickle may name and call.
+        allow: Further modules, packages or dotted names that the pickle may name and call; those
+            of the setting ``trusted_modules`` are for the caller to add.
         references: Finds the objects that the pickle only refers to (its persistent ids).
 
     Raises:
         UnsafeObjectError: It names something that is not allowed.
         pickle.UnpicklingError: It is no pickle.
     """
-    trusted = get_settings().trusted_modules.replace(",", " ").split()
-    return _Unpickler(content, name, (*allow, *trusted), references).load()
+    return _Unpickler(content, name, tuple(allow), references).load()
 
 
 # The pure Python unpickler, because only its steps can be checked one by one.

@@ -11,12 +11,14 @@ import cloudpickle
 from wf_dagster import safe_pickle
 from wf_dagster.errors import OnlineError
 from wf_dagster.online.strategy import OnlineStrategy, RollingStrategy
+from wf_dagster.tracking import trusted_modules
 
 _OWN = (
     "copy.deepcopy",  # how a RollingGen copies templates
     "wf_dagster.calendars",
     "wf_dagster.collect",
     "wf_dagster.online",
+    "wf_dagster.rolling",
     "wf_dagster.tasks",
     "wf_dagster.training",
 )
@@ -44,7 +46,7 @@ def unpickled(path: str | Path, allow: Sequence[str]) -> dict[str, Any]:
         content = Path(path).read_bytes()
     except OSError as error:
         raise OnlineError(f"{path} cannot be read: {error.strerror}") from None
-    state = safe_pickle.loads(content, str(path), (*_OWN, *allow))
+    state = safe_pickle.loads(content, str(path), (*_OWN, *allow, *trusted_modules()))
     if not isinstance(state, dict) or "history" not in state:
         raise OnlineError(f"{path} holds no OnlineManager: write it with to_pickle")
     strategies = state["strategies"]

@@ -92,7 +92,7 @@ class RecordTemplate:
         Raises:
             RecordError: Some are missing; the message names them (a ``FileNotFoundError`` too).
         """
-        from wf_dagster.tracking.objects import names_of
+        from wf_dagster.tracking.object_files import names_of  # slow to import
 
         there: dict[str, set[str]] = {}
         for kind in self._kinds(parents):

@@ -22,8 +22,7 @@ from wf_dagster.errors import (
 from wf_dagster.pool import TaskManager
 from wf_dagster.pool.states import FETCHABLE, check_status
 from wf_dagster.settings import get_settings
-from wf_dagster.tracking import R, check_tracking
-from wf_dagster.tracking.retry import StoreError
+from wf_dagster.tracking import R, StoreError, check_tracking
 from wf_dagster.training.parallel import share_features
 from wf_dagster.training.roll_jobs import JobKind, RollJob, RollOutcome
 from wf_dagster.training.workers import Workers, prepare_workers

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from wf_dagster.errors import TaskError, TrainingError
-from wf_dagster.process import in_own_process
+from wf_dagster.process import call_in_own_process
 from wf_dagster.progress import progress_bar
 from wf_dagster.tasks import fingerprint, validate_task
 from wf_dagster.tracking import R, Recorder
@@ -153,7 +153,7 @@ class TrainerR(Trainer):
         self, function: Callable[..., Recorder], given: Any, experiment: str | None, kwargs: Any
     ) -> Recorder:
         if self._call_in_subproc:
-            found: Recorder = in_own_process(function, given, experiment, **kwargs)
+            found: Recorder = call_in_own_process(function, given, experiment, **kwargs)
             return found
         return function(given, experiment, **kwargs)
 
