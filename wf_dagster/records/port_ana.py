@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import pandas as pd
 
+from wf_dagster.data.adapters import adapter_of
 from wf_dagster.errors import ObjectNotFoundError, RecordError
-from wf_dagster.qlib_bridge import has_qlibs_dataset, names_qlib
+from wf_dagster.market import Market
 from wf_dagster.records.analysis import check_whole
 from wf_dagster.records.base import DependentRecord, RecordTemplate, log_figures
 from wf_dagster.records.plots import cumulative_plot_png
@@ -70,11 +71,13 @@ class PortAnaRecord(DependentRecord):
         account: Money at the start.
         benchmark: Name of an instrument of the prices, or a list of them (their mean); or a series
             of daily returns. Default: the names with a score, in equal weights.
-        prices: Price source (see ``wf_dagster.data.price_source``); default that of the recorder's
-            task (of Qlib's datasets Qlib's data), else of the settings. Adjusted closes.
+        prices: Price source (see ``wf_dagster.data.price_source``); default that of the market.
+            Adjusted closes.
         start_time: First session whose predictions are used; default all.
         end_time: Last session whose predictions are used; default all.
         ann_scaler: Sessions a year.
+        market: What the portfolio trades on; default that of the recorder's task (of Qlib's
+            datasets Qlib's data), else of the settings.
 
     Raises:
         RecordError: An argument is out of range.
@@ -102,6 +105,7 @@ class PortAnaRecord(DependentRecord):
         start_time: Any = None,
         end_time: Any = None,
         ann_scaler: int = 252,
+        market: Market | None = None,
     ) -> None:
         super().__init__(recorder, skip_existing)
         given = {
@@ -134,6 +138,7 @@ class PortAnaRecord(DependentRecord):
             )
         self.prices = prices
         self.ann_scaler = ann_scaler
+        self.market = market
 
     def _generate(self, **kwargs: Any) -> dict[str, Any]:
         pred = self.load("pred.pkl")["score"]
@@ -166,8 +171,6 @@ class PortAnaRecord(DependentRecord):
         }
 
     def _simulate(self, pred: pd.Series) -> Simulation:
-        from wf_dagster.market import price_source
-
         arguments = dict(self.arguments)
         start, end = arguments.pop("start_time"), arguments.pop("end_time")
         benchmark = arguments.pop("benchmark")
@@ -179,7 +182,7 @@ class PortAnaRecord(DependentRecord):
                 f"{pred.index[0][0]:%Y-%m-%d} to {pred.index[-1][0]:%Y-%m-%d}"
             )
         extra = _names(benchmark)
-        source = price_source(self._prices())
+        source = self._market().with_prices(self.prices).prices
         wanted = [*scores.columns, *(name for name in extra if name not in scores.columns)]
         closes = source.load(["close"], wanted, start=scores.index[0])["close"].unstack(
             "instrument"
@@ -205,18 +208,15 @@ class PortAnaRecord(DependentRecord):
             benchmark = closes[extra].pct_change(fill_method=None).mean(axis=1)
         return simulate(scores, closes, bench=benchmark, **arguments)
 
-    def _prices(self) -> Any:
-        if self.prices is not None:
-            return self.prices
+    def _market(self) -> Market:
+        """The market that was handed down, else that of the recorder's task."""
+        if self.market is not None or self.prices is not None:
+            return self.market or Market()
         try:
             task = self.recorder.load_object("task")
         except ObjectNotFoundError:  # not trained from a task
-            return None
-        if names_qlib(task) and has_qlibs_dataset(task):
-            return "qlib"
-        dataset = task.get("dataset")
-        kwargs = dataset.get("kwargs") if isinstance(dataset, Mapping) else None
-        return (kwargs or {}).get("prices")
+            return Market()
+        return adapter_of(task, Market()).market
 
     def _save_plot(self, report: pd.DataFrame) -> None:
         shown = report if len(report) else pd.DataFrame(columns=_COLUMNS, dtype="float64")
