@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import pandas as pd
 from typing_extensions import Unpack
 
+from wf_dagster.data.adapters import adapter_of
 from wf_dagster.errors import ObjectNotFoundError, RecordError
 from wf_dagster.market import Market
-from wf_dagster.qlib_bridge import has_qlibs_dataset, names_qlib
 from wf_dagster.records.analysis import check_ann_scaler, sessions_a_year
 from wf_dagster.records.plots import cumulative_plot_png
 from wf_dagster.records.portfolio import Simulation, performance, risk_analysis, simulate
@@ -113,7 +113,7 @@ class PortAnaRecord(DependentRecord):
                 f"risk_analysis_freq={risk_analysis_freq!r}: the portfolio is simulated by "
                 f"day, use {FREQ!r}"
             )
-        self.market = market.with_prices(self.prices) if market else None
+        self.market = market
 
     def _generate(self, **kwargs: Any) -> dict[str, Any]:
         pred = self.load("pred.pkl")["score"]
@@ -121,7 +121,9 @@ class PortAnaRecord(DependentRecord):
         report = simulation.report
         figures: dict[str, dict[str, float]] = {}
         if len(report):
-            year = sessions_a_year(self.ann_scaler, self.market)
+            year = sessions_a_year(
+                self.ann_scaler, None if self.market is None else self._priced_market()
+            )
             excess = report["return"] - report["bench"]
             net = report["return"] - report["cost"]
             figures = {
@@ -161,7 +163,7 @@ class PortAnaRecord(DependentRecord):
                 f"{pred.index[0][0]:%Y-%m-%d} to {pred.index[-1][0]:%Y-%m-%d}"
             )
         benchmarks = config.benchmark_names
-        source = (self.market or self._task_market()).prices
+        source = self._priced_market().prices
         columns = [*scores.columns, *(name for name in benchmarks if name not in scores.columns)]
         closes = source.load(["close"], columns, start=scores.index[0])["close"].unstack(
             "instrument"
@@ -196,18 +198,18 @@ class PortAnaRecord(DependentRecord):
             bench=benchmark,
         )
 
+    def _priced_market(self) -> Market:
+        """The market that was handed down, else that of the recorder's task."""
+        if self.market is None and self.prices is None:
+            return self._task_market()
+        return (self.market or Market()).with_prices(self.prices)
+
     def _task_market(self) -> Market:
-        if self.prices is not None:
-            return Market(self.prices)
         try:
             task = self.recorder.load_object("task")
         except ObjectNotFoundError:  # not trained from a task
             return Market()
-        if names_qlib(task) and has_qlibs_dataset(task):
-            return Market("qlib")
-        dataset = task.get("dataset")
-        kwargs = dataset.get("kwargs") if isinstance(dataset, Mapping) else None
-        return Market((kwargs or {}).get("prices"))
+        return adapter_of(task, Market()).market
 
     def _save_plot(self, report: pd.DataFrame) -> None:
         drawn = report if len(report) else pd.DataFrame(columns=_COLUMNS, dtype="float64")

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from wf_dagster.data.adapters import adapter_of
 from wf_dagster.errors import RecordError
-from wf_dagster.qlib_bridge import as_frames
+from wf_dagster.market import Market
 from wf_dagster.records.record_template import RecordTemplate
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ class SignalRecord(RecordTemplate):
             rows: Rows of the frame of NaN that stands for labels a dataset cannot give.
         """
         try:
-            with as_frames(dataset):
+            with adapter_of({"dataset": dataset}, Market()).as_frames(dataset):
                 try:
                     label = dataset.prepare("test", col_set="label", data_key="raw")
                 except TypeError:  # a handler of Qlib's that knows no data_key

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import re
 import sys
 from collections.abc import Mapping
@@ -81,6 +82,32 @@ def init_instance(config: Any, *, where: str = "", **extra_kwargs: Any) -> Any:
         raise TaskError(
             f"{place}{getattr(kind, '__name__', kind)} cannot be made from these kwargs: {error}"
         ) from error
+
+
+def init_with_offered(
+    config: Any, offered: Mapping[str, Any], *, where: str = "", **extra_kwargs: Any
+) -> Any:
+    """Make the object that a configuration describes, with what its class has parameters for.
+
+    Args:
+        config: As for :func:`init_instance`, like the other parameters.
+        offered: Arguments that are given where there is a parameter of that name; not ``None``.
+        where: Path of the configuration in the task, for messages.
+        **extra_kwargs: Further keyword arguments; those of the configuration win.
+
+    Raises:
+        TaskError: The class cannot be found or does not take the arguments.
+    """
+    if not isinstance(config, (str, Mapping)):
+        return config
+    try:
+        parameters = inspect.signature(find_class(config, where=where)).parameters
+    except ValueError:  # a class of C has none to show
+        return init_instance(config, where=where, **extra_kwargs)
+    accepted = {
+        name: value for name, value in offered.items() if name in parameters and value is not None
+    }
+    return init_instance(config, where=where, **extra_kwargs, **accepted)
 
 
 def find_class(config: Any, *, where: str = "") -> Any:

@@ -7,9 +7,9 @@ from typing import Any, Protocol, runtime_checkable
 
 import pandas as pd
 
-from wf_dagster.market import price_source
+from wf_dagster.data.adapters import adapter_of
+from wf_dagster.market import Market
 from wf_dagster.prices import PriceSource
-from wf_dagster.qlib_bridge import has_qlibs_dataset
 
 
 @runtime_checkable
@@ -27,16 +27,15 @@ class Prices(Protocol):
 
 def prices_of(template: Mapping[str, Any]) -> Prices:
     """The prices that the tasks of a template are trained on."""
-    if has_qlibs_dataset(template):
-        return prices_named("qlib")
-    dataset = template["dataset"]
-    kwargs = dataset.get("kwargs") if isinstance(dataset, Mapping) else None
-    return prices_named((kwargs or {}).get("prices"))
+    return _with_content(adapter_of(template, Market()).market.prices)
 
 
 def prices_named(name: Any) -> Prices:
     """The prices of a price source's description."""
-    source = price_source(name)
+    return _with_content(Market(name).prices)
+
+
+def _with_content(source: PriceSource) -> Prices:
     return source if isinstance(source, Prices) else _OfSource(source)
 
 
