@@ -43,9 +43,11 @@ def serve(workspace: Path, *, dagster_port: int, mlflow_port: int) -> int:
     Raises:
         SettingsError: A port is taken, or the home folder cannot be written.
     """
+    from wf_dagster.orchestration.dagster_home import prepare_dagster_home  # slow to import
+    from wf_dagster.settings import get_settings
+
     for option, port in (("--dagster-port", dagster_port), ("--mlflow-port", mlflow_port)):
         _check_free(option, port)
-    from wf_dagster.settings import get_settings  # slow to import
 
     settings = get_settings()
     home = settings.make_home()
@@ -73,16 +75,6 @@ def serve(workspace: Path, *, dagster_port: int, mlflow_port: int) -> int:
         flush=True,
     )
     return _run_side_by_side([[sys.executable, *c] for c in commands], environment)
-
-
-def prepare_dagster_home(home: Path) -> Path:
-    """The Dagster instance folder: ``DAGSTER_HOME``, or ``home/dagster``, ready for use."""
-    folder = Path(os.environ.get("DAGSTER_HOME") or home / "dagster").absolute()
-    folder.mkdir(parents=True, exist_ok=True)
-    config = folder / "dagster.yaml"
-    if not config.exists():
-        config.write_text("telemetry:\n  enabled: false\nnux:\n  enabled: false\n")
-    return folder
 
 
 def _check_free(option: str, port: int) -> None:
