@@ -63,6 +63,7 @@ _MOVED = {
     "wf_dagster.tasks.generators": "wf_dagster.rolling.generators",
     "wf_dagster.tasks.handlers": "wf_dagster.rolling.handler_dates",
     "wf_dagster.tasks.horizons": "wf_dagster.rolling.horizons",
+    "wf_dagster.tasks.pool.": "wf_dagster.pool.",
     "wf_dagster.tasks.rolling": "wf_dagster.rolling.rolling_gen",
     "wf_dagster.tasks.rolls": "wf_dagster.rolling.rolls",
 }
