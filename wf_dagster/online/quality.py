@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from wf_dagster.online.state import NEXT_ONLINE_TAG, ONLINE_TAG, OnlineState
+from wf_dagster.online.online_state import NEXT_ONLINE_TAG, ONLINE_TAG, OnlineState
 from wf_dagster.records.analysis import first_column, ic_series
 
 _DAY = "%Y-%m-%d"
