@@ -1,6 +1,5 @@
 """The assets of one strategy: recorders, predictions and labels a roll; their collection."""
 
-import copy
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -149,6 +148,4 @@ def build_rolling_assets(
 def _on(generator: RollingGen, calendar: TradingCalendar | None) -> RollingGen:
     if calendar is None:
         return generator
-    moved = copy.copy(generator)
-    moved.calendar = calendar
-    return moved
+    return generator.on(calendar)
