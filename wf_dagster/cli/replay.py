@@ -5,7 +5,9 @@ from __future__ import annotations
 import time
 
 from wf_dagster.errors import WfError
+from wf_dagster.market import Market
 from wf_dagster.online.replay_clock import ReplayClock
+from wf_dagster.settings import get_settings
 
 
 def replay_sessions(module: str | None, first: str | None, count: int) -> None:
@@ -19,11 +21,11 @@ def replay_sessions(module: str | None, first: str | None, count: int) -> None:
     Raises:
         WfError: They cannot be worked through.
     """
-    from wf_dagster.cli.replay_lines import console, print_replay
+    from wf_dagster.cli.replay_lines import open_console, print_replay
     from wf_dagster.orchestration.replayed_sessions import open_replay
 
     started = time.perf_counter()
-    terminal = console()
+    terminal = open_console()
     with open_replay(module) as replay:
         sessions = list(replay.clock.sessions(first, count))
         print_replay(terminal, replay.run(sessions))
@@ -31,7 +33,7 @@ def replay_sessions(module: str | None, first: str | None, count: int) -> None:
         terminal.print(f"The prices end on {sessions[-1]:%Y-%m-%d}.")
     terminal.print(
         f"{len(sessions)} sessions in {time.perf_counter() - started:.0f} s. Prices after "
-        f"{ReplayClock().shown():%Y-%m-%d} stay hidden; `wf-dagster replay` goes on, "
+        f"{replay.clock.date():%Y-%m-%d} stay hidden; `wf-dagster replay` goes on, "
         "`wf-dagster replay --stop` shows all prices again.",
         soft_wrap=True,
         highlight=False,
@@ -51,7 +53,7 @@ def stop_replay(module: str | None) -> None:
     except WfError:
         if module is not None:
             raise
-    clock = ReplayClock()
+    clock = ReplayClock(get_settings().clock_file(), Market())
     print(
         f"The replay clock {clock.file} is removed: all prices are seen again."
         if clock.stop()

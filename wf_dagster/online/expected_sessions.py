@@ -95,7 +95,8 @@ def fresh(
         return Finding(True, sentence, numbers)
     return Finding(
         False,
-        f"{sentence}; {max_missed} may be missing: do the prices go on, and is the schedule running?",
+        f"{sentence}; {max_missed} may be missing: do the prices go on, and is the schedule "
+        "running?",
         numbers,
     )
 
@@ -122,4 +123,3 @@ def exchange_closes(name: str, year: int) -> pd.Series:
         ) from None
     closes: pd.Series = calendar.closes
     return closes.set_axis(pd.DatetimeIndex(closes.index).tz_localize(None))
-

@@ -33,7 +33,7 @@ REFERENCE = "drift/reference.json"
 
 
 @dataclass(frozen=True)
-class InspectedRecorder:
+class Inspected:
     """A recorder that is to be checked.
 
     Attributes:
@@ -139,23 +139,23 @@ class Inspection:
         return OnlineLedger(self.experiment_name).read()
 
     @cached_property
-    def online(self) -> list[InspectedRecorder]:
+    def online(self) -> list[Inspected]:
         """The recorders that serve; those that were deleted are left out."""
         return list(self._inspect_all(self.state.online))
 
-    def serving(self) -> list[InspectedRecorder]:
+    def serving(self) -> list[Inspected]:
         """What serves; of a strategy without online models, the roll that has begun last."""
         begun = [roll.key for roll in self.rolls if roll.has_begun(self.calendar)]
         return self.online or self.of_rolls(begun[-1:])
 
-    def of_rolls(self, keys: Sequence[str]) -> list[InspectedRecorder]:
+    def of_rolls(self, keys: Sequence[str]) -> list[Inspected]:
         """The newest finished recorder of each roll, and which of them are online if others are.
 
         A roll without one, as it is defined now, is left out.
         """
         identities = {fingerprint(self.rolls.resolve(key).task): key for key in keys}
         only = {"fingerprint": next(iter(identities))} if len(identities) == 1 else None
-        newest: dict[str, InspectedRecorder] = {}
+        newest: dict[str, Inspected] = {}
         for recorder in find_recorders(self.experiment_name, tags=only) if keys else ():
             identity = recorder.list_tags().get("fingerprint", "")
             if identity in identities and identity not in newest:
@@ -169,7 +169,7 @@ class Inspection:
         ]
         return [*sorted(newest.values(), key=lambda inspected: inspected.key), *others]
 
-    def unlabelled(self) -> list[InspectedRecorder]:
+    def unlabelled(self) -> list[Inspected]:
         """Recorders that serve no more and miss labels."""
         return list(self._inspect_all(self.state.unlabelled))
 
@@ -203,7 +203,7 @@ class Inspection:
         """The recorder of the collected predictions and labels."""
         return find_recorder_of_kind(self.experiment_name, "collected")
 
-    def _inspect_all(self, ids: Sequence[str]) -> Iterator[InspectedRecorder]:
+    def _inspect_all(self, ids: Sequence[str]) -> Iterator[Inspected]:
         for recorder_id in ids:
             try:
                 recorder = R.get_recorder(recorder_id=recorder_id)
@@ -211,7 +211,7 @@ class Inspection:
                 continue
             yield self._inspect(recorder)
 
-    def _inspect(self, recorder: Recorder, key: str = "") -> InspectedRecorder:
+    def _inspect(self, recorder: Recorder, key: str = "") -> Inspected:
         recorder.trusted |= self._trusted
         task: dict[str, Any] = recorder.load_object("task")
         start, end = self._test_segment(task)
@@ -221,7 +221,7 @@ class Inspection:
             now = pd.Timestamp(self.state.session)
             end = now  # it serves until the next one does, be that late
         sessions = self.calendar.between(start, end)
-        return InspectedRecorder(
+        return Inspected(
             key=key or (f"{start:%Y-%m-%d}" if start is not None else recorder.id),
             recorder=recorder,
             task=task,
@@ -233,4 +233,3 @@ class Inspection:
 
     def _test_segment(self, task: dict[str, Any]) -> Segment:
         return segment_of(task["dataset"]["kwargs"]["segments"][self._test_key])
-

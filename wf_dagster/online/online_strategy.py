@@ -154,9 +154,7 @@ class OnlineStrategy:
 
     def update(self, to_date: Any) -> RecorderChanges:
         """Bring the predictions of the online models up to a date."""
-        return RecorderChanges(
-            self.tool.on(self.market).update_online_pred(to_date=to_date) or []
-        )
+        return RecorderChanges(self.tool.on(self.market).update_online_pred(to_date=to_date) or [])
 
     def catch_up(self, to_date: Any) -> None:
         """Let models that were trained late predict the sessions at which they were online."""

@@ -61,23 +61,24 @@ class ReplayClock:
             CalendarError: ``first`` is no date.
         """
         days = self.market.sessions_to_replay()
-        shown = self.date()
-        if first is None and shown is None:
+        if first is not None:
+            begin = to_day(first)
+            if not days[0] <= begin <= days[-1]:
+                raise OnlineError(
+                    f"--from {begin:{_DAY}} is outside the prices, which run from "
+                    f"{days[0]:{_DAY}} to {days[-1]:{_DAY}}"
+                )
+            return days[days >= begin][:count]
+        date = self.date()
+        if date is None:
             raise OnlineError(
                 f"there is no replay clock ({self.file}): give the first session with --from, a "
                 f"date from {days[0]:{_DAY}} to {days[-1]:{_DAY}}"
             )
-        if first is not None and not days[0] <= to_day(first) <= days[-1]:
+        later = days[days > date]
+        if later.empty:
             raise OnlineError(
-                f"--from {to_day(first):{_DAY}} is outside the prices, which run from "
-                f"{days[0]:{_DAY}} to {days[-1]:{_DAY}}"
-            )
-        begin = to_day(first) if first is not None else shown + pd.Timedelta(days=1)
-        chosen = days[days >= begin]
-        if chosen.empty:
-            raise OnlineError(
-                f"the replay clock shows {shown:{_DAY}}, and there are no later prices: it is over "
+                f"the replay clock shows {date:{_DAY}}, and there are no later prices: it is over "
                 "(`wf-dagster replay --stop` removes the clock)"
             )
-        return chosen[:count]
-
+        return later[:count]

@@ -137,8 +137,12 @@ class DSBasedUpdater(RecordUpdater):
         if (complete := last_complete_day(self.old_data)) is not None:
             return complete
         if len(self.old_data):  # labels, none of which is known yet
-            return _session_before(self.old_data.index.get_level_values("datetime").min(), self.calendar)
-        return _session_before(self._test_start(), self.calendar)  # trained before its first session
+            return _session_before(
+                self.old_data.index.get_level_values("datetime").min(), self.calendar
+            )
+        return _session_before(
+            self._test_start(), self.calendar
+        )  # trained before its first session
 
     def _test_start(self) -> Any:
         segments = self.record.load_object("dataset").segments

@@ -16,6 +16,7 @@ import pandas as pd
 
 from wf_dagster.cli.ui import prepare_dagster_home
 from wf_dagster.errors import OnlineError
+from wf_dagster.market import Market
 from wf_dagster.online import OnlineState, OnlineToolR
 from wf_dagster.online.replay_clock import ReplayClock
 from wf_dagster.orchestration.automation.online_requests import ONLINE_RUN_TAG
@@ -88,7 +89,7 @@ class Replay:
     def __init__(self, definitions: dg.Definitions, instance: dg.DagsterInstance) -> None:
         quiet = dg.Definitions(loggers={_LOGGER: _quiet_logger})
         repository = dg.Definitions.merge(definitions, quiet).get_repository_def()
-        self.clock = ReplayClock()
+        self.clock = ReplayClock(get_settings().clock_file(), Market())
         self.strategies = []
         for schedule in repository.schedule_defs:
             job = repository.get_job(schedule.job_name)
@@ -109,7 +110,7 @@ class Replay:
         Raises:
             OnlineError: The clock shows a later date, or settings hide the prices.
         """
-        shown = self.clock.shown()
+        shown = self.clock.date()
         if shown is None:
             return
         for session in sessions:
@@ -128,7 +129,7 @@ class Replay:
         """
         self.check(sessions)
         for session in sessions:
-            shown = self.clock.shown()
+            shown = self.clock.date()
             if shown is None or shown < session:
                 self.clock.move(session)
             for strategy in self.strategies:

@@ -23,14 +23,15 @@ from typing import Protocol
 import dagster as dg
 import pandas as pd
 
-from wf_dagster.calendars import calendar_name
+from wf_dagster.market import Market
 from wf_dagster.online.expected_sessions import ExpectedSessions, due_now, fresh
-from wf_dagster.online.inspection import Inspection, kept
+from wf_dagster.online.inspection import Inspection
 from wf_dagster.online.quality import Finding
 from wf_dagster.online.signal_store import days_of
 from wf_dagster.orchestration.failures import wf_errors_as_failures
 from wf_dagster.orchestration.metadata import number_metadata
 from wf_dagster.orchestration.partitions.rolling_partitions import RollingPartitions
+from wf_dagster.tracking import find_recorder_of_kind
 
 FRESH = "fresh"
 GRACE = pd.Timedelta(hours=6)
@@ -114,7 +115,7 @@ def freshness_of(
 
 def inspection_of(step: Step) -> Inspection:
     """The strategy of a step as it is now."""
-    return Inspection(step.experiment, step.partitions.rolls, step.partitions.calendar())
+    return Inspection(step.experiment, step.partitions.rolls, _market_of(step))
 
 
 def steps_of(rolling: Rolling | Sequence[Rolling]) -> list[Step]:
@@ -203,12 +204,14 @@ def _newest_prediction(step: Step) -> pd.Timestamp | None:
 
 
 def _newest_signal(key: str) -> pd.Timestamp | None:
-    recorder = kept(key, "signals")
+    recorder = find_recorder_of_kind(key, "signals")
     days = days_of(recorder.load_object("signals.pkl")) if recorder else ()
     return pd.Timestamp(max(days)) if len(days) else None
 
 
 def _due(step: Step, grace: pd.Timedelta, now: pd.Timestamp | None) -> ExpectedSessions:
-    exchange = calendar_name() if step.partitions.of_settings else "prices"
-    calendar = step.partitions.calendar()
-    return due_now(calendar, None if exchange in ("prices", "qlib") else exchange, grace, now)
+    return due_now(_market_of(step), grace, now)
+
+
+def _market_of(step: Step) -> Market:
+    return Market(calendar=None if step.partitions.of_settings else step.partitions.calendar())

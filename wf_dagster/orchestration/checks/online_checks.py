@@ -227,7 +227,7 @@ class _Rolls:
             f"roll {one.key} ({one.recorder.id[:8]})": find(one)
             for one in (self.chosen if chosen is None else chosen)
         }
-        return quality.together(
+        return quality.combine_findings(
             found,
             "no roll has a finished recorder as it is defined now: materialize `recorders` first",
         )

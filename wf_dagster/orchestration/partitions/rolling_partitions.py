@@ -12,7 +12,7 @@ import pandas as pd
 
 from wf_dagster.calendars import TradingCalendar, default_calendar
 from wf_dagster.errors import CalendarError, DataError
-from wf_dagster.online.replay_clock import all_sessions
+from wf_dagster.market import Market
 from wf_dagster.orchestration.partitions.windows import windows_of
 from wf_dagster.rolling import Roll, RollingGen, Rolls
 from wf_dagster.settings import get_settings
@@ -127,5 +127,5 @@ def _horizon(calendar: TradingCalendar) -> pd.Timestamp:
         return calendar.sessions[-1]
     if get_settings().is_replaying():
         with suppress(DataError):  # a replay ends where the prices do that it hides
-            return all_sessions()[-1]
+            return Market().sessions_to_replay()[-1]
     return calendar.last_session

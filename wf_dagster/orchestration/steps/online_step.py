@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +13,8 @@ import pandas as pd
 from wf_dagster.calendars import default_calendar, to_day
 from wf_dagster.errors import TrainingError
 from wf_dagster.online import OnlineManager, RoutineReport
-from wf_dagster.online.sessions import as_of
 from wf_dagster.rolling import Roll, why_not_due
+from wf_dagster.settings import replayed
 from wf_dagster.tasks import fingerprint
 from wf_dagster.tracking import R, Recorder
 from wf_dagster.training import RollJob, RollOutcome, Trainer
@@ -66,7 +67,7 @@ class OnlineStep:
         last = default_calendar().last_session
         session = f"{last if date == LAST else to_day(date):%Y-%m-%d}"
         manager = OnlineManager(self.strategy, self.trainer, begin_time=session, name=None)
-        with as_of(pd.Timestamp(session)):
+        with replayed(session) if pd.Timestamp(session) < last else nullcontext():
             begun = manager.adopt()
             done = manager.catch_up_to(session)
             done.add(begun)
@@ -106,7 +107,7 @@ class OnlineStep:
         if missing:
             # a model of an earlier definition serves until there is one of the present definition
             serving = {self._key(r): r for r in self.strategy.held_models()}
-            known = self.strategy.trained(
+            known = self.strategy.find_trained(
                 [r.task for r in missing], default_calendar().last_session
             )
             for roll, recorder in zip(missing, known, strict=True):
