@@ -10,6 +10,8 @@ import cloudpickle
 
 from wf_dagster import safe_pickle
 from wf_dagster.errors import OnlineError
+from wf_dagster.online.signal_publisher import SignalPublisher
+from wf_dagster.online.strategy_group import StrategyGroup
 
 _OWN = (
     "copy.deepcopy",  # how a RollingGen copies templates
@@ -27,19 +29,24 @@ def pickle_state(state: Mapping[str, Any]) -> bytes:
     """A manager's state as a pickle.
 
     Args:
-        state: Holds ``strategies`` and ``history``: ``{session: {strategy: models}}``.
+        state: Its attributes.
     """
+    attributes = dict(state)
+    del attributes["_group"]
+    publisher = attributes.pop("_publisher")
     strategies = state["strategies"]
     history = [
         (session, [(strategies.index(s), s.models_to_ids(models)) for s, models in served.items()])
         for session, served in state["history"].items()
     ]
-    content: bytes = cloudpickle.dumps({**state, "history": history})
+    content: bytes = cloudpickle.dumps(
+        {**attributes, "history": history, "name": publisher.name, "signals": publisher.signals}
+    )
     return content
 
 
 def unpickle_state(path: str | Path, allow: Sequence[str]) -> dict[str, Any]:
-    """The state that a file holds.
+    """The state that a file holds, as attributes of a manager.
 
     Raises:
         UnsafeObjectError: The file names something that may run code and is not allowed.
@@ -57,4 +64,10 @@ def unpickle_state(path: str | Path, allow: Sequence[str]) -> dict[str, Any]:
         session: {strategies[n]: strategies[n].ids_to_models(ids) for n, ids in served}
         for session, served in state["history"]
     }
-    return {**state, "history": history}
+    name, signals = state.pop("name"), state.pop("signals")
+    return {
+        **state,
+        "history": history,
+        "_group": StrategyGroup(strategies, history),
+        "_publisher": SignalPublisher(strategies, name, signals),
+    }

@@ -15,10 +15,10 @@ from wf_dagster.online import signal_store
 from wf_dagster.online.manager_pickle import pickle_state, unpickle_state
 from wf_dagster.online.online_strategy import OnlineStrategy
 from wf_dagster.online.routine_report import RoutineReport
-from wf_dagster.online.sessions import last_of_each, session_at, session_calendar
+from wf_dagster.online.sessions import last_of_each, session_at
 from wf_dagster.online.signal_publisher import SignalPublisher
-from wf_dagster.online.strategy_group import StrategyGroup, as_list, check_names, exclusive
-from wf_dagster.online.strategy_session import StrategySession
+from wf_dagster.online.strategy_group import StrategyGroup, as_list, last_session_of
+from wf_dagster.online.strategy_session import StrategySession, work_on
 from wf_dagster.progress import progress_bar
 from wf_dagster.training import Trainer, TrainerR
 
@@ -96,8 +96,6 @@ class OnlineManager:
         """All signals that were sent; ``None`` before any."""
         return self._publisher.signals
 
-    # beginning
-
     def first_train(
         self, strategies: Sequence[OnlineStrategy] | None = None, model_kwargs: Kwargs = None
     ) -> None:
@@ -112,16 +110,8 @@ class OnlineManager:
             TrainingError: Some tasks failed; the others are online.
         """
         chosen = self.strategies if strategies is None else list(strategies)
-        report = RoutineReport()
-        with exclusive(chosen):
-            self._recall_signals()
-            for strategy in chosen:
-                self._group.check_past(strategy, self.cur_time)
-            sessions = [self._session_now(strategy) for strategy in chosen]
-            for session in sessions:
-                session.tasks = session.as_seen.first_tasks()
-            self._serve(sessions, report, model_kwargs)
-        report.raise_failures()
+        self._recall_signals()
+        self._begin(chosen, lambda session: session.as_seen.first_tasks(), model_kwargs)
 
     def adopt(self) -> RoutineReport:
         """Begin with what a backfill has trained, instead of :meth:`first_train`.
@@ -139,16 +129,23 @@ class OnlineManager:
         """
         # one whose first training failed has worked through a session, and nothing serves
         new = [strategy for strategy in self.strategies if not strategy.tool.online_models()]
+        return self._begin(new, lambda session: session.as_seen.adopt_tasks(session.session))
+
+    def _begin(
+        self,
+        strategies: Sequence[OnlineStrategy],
+        find_tasks: Callable[[StrategySession], Sequence[Any]],
+        model_kwargs: Kwargs = None,
+    ) -> RoutineReport:
+        """Serve as of the current session."""
         report = RoutineReport()
-        if not new:
-            return report
-        with exclusive(new):
-            sessions = []
-            for strategy in new:
+        with self._group.exclusive(strategies):
+            for strategy in strategies:
                 self._group.check_past(strategy, self.cur_time)
-                sessions.append(session := self._session_now(strategy))
-                session.tasks = session.as_seen.adopt_tasks(session.session)
-            self._serve(sessions, report, None)
+            sessions = [self._session_of(strategy) for strategy in strategies]
+            for session in sessions:
+                session.tasks = find_tasks(session)
+            self._serve(sessions, report, model_kwargs)
         report.raise_failures()
         return report
 
@@ -160,15 +157,13 @@ class OnlineManager:
             TrainingError: Some tasks failed; the others are online.
         """
         new = as_list(strategies)
-        check_names([*self.strategies, *new])
+        self._group.check_new(new)
         try:
             self.first_train(new)
         except TrainingError:  # those that could be trained are online
             self.strategies.extend(new)
             raise
         self.strategies.extend(new)
-
-    # every session
 
     def routine(
         self,
@@ -208,7 +203,7 @@ class OnlineManager:
     ) -> RoutineReport:
         """As :meth:`routine`, but tasks that failed are only noted in what it returns."""
         now = session_at(cur_time, self._group.calendar())
-        with exclusive(self.strategies):
+        with self._group.exclusive(self.strategies):
             self._recall_signals()
             own_sessions = self._group.sessions()
             report = RoutineReport(self._group.missed(now, own_sessions))
@@ -219,39 +214,25 @@ class OnlineManager:
                     session.tasks = session.as_seen.prepare_tasks(day, **(task_kwargs or {}))
                 self._serve(sessions, report, model_kwargs)
                 self.cur_time = day
-            if not self._postpones():
-                first = report.sessions[0]
-                changed = self._publisher.publish(self.cur_time, first, **(signal_kwargs or {}))
-                if changed:
-                    self._keep_signals()
+            if not self._postpones() and self._publisher.publish(
+                self.cur_time, report.sessions[0], **(signal_kwargs or {})
+            ):
+                self._keep_signals()
         return report
 
     def _serve(
         self, sessions: Sequence[StrategySession], report: RoutineReport, model_kwargs: Kwargs
     ) -> None:
         """Train the tasks, switch, and bring predictions and labels up to the session."""
-        try:
-            for session in sessions:
-                session.train(report)
-            for session in sessions:
-                online = session.switch(model_kwargs or {})
-                self.history.setdefault(session.session, {})[session.strategy] = online
-                session.update(report)
-        finally:
-            for session in sessions:
-                session.close()
+        for session, online in work_on(sessions, report, model_kwargs or {}):
+            self.history.setdefault(session.session, {})[session.strategy] = online
 
-    def _session_of(self, strategy: OnlineStrategy, day: pd.Timestamp) -> StrategySession:
-        simulated = self.status == self.STATUS_SIMULATING
-        return StrategySession(strategy, day, self.trainer, is_simulated=simulated)
-
-    def _session_now(self, strategy: OnlineStrategy) -> StrategySession:
-        """A strategy at the current session, or at the last of its own before it."""
-        calendar = session_calendar(strategy.market)
-        day = min(calendar.align(self.cur_time, "end"), calendar.last_session)
-        return self._session_of(strategy, day)
-
-    # simulation
+    def _session_of(
+        self, strategy: OnlineStrategy, day: pd.Timestamp | None = None
+    ) -> StrategySession:
+        """A strategy at a session; default the current one, or its own last one before that."""
+        day = last_session_of(strategy, self.cur_time) if day is None else day
+        return StrategySession(strategy, day, self.trainer, fits_later=self._postpones())
 
     def simulate(
         self,
@@ -282,7 +263,7 @@ class OnlineManager:
         self._recall_signals()
         self.status = self.STATUS_SIMULATING
         try:
-            with exclusive(self.strategies):
+            with self._group.exclusive(self.strategies):
                 self.first_train(model_kwargs=model_kwargs)
                 with progress_bar("simulate", len(sessions)) as update:
                     for done, session in enumerate(sessions, 1):
@@ -310,16 +291,12 @@ class OnlineManager:
             TrainingError: Models could not be trained; everything else was done.
         """
         report = RoutineReport()
-        with exclusive(self.strategies):
+        with self._group.exclusive(self.strategies):
             for strategy in self.strategies:
-                session = self._session_now(strategy)
                 served = [model for by in self.history.values() for model in by.get(strategy, [])]
-                session.train_late(served, report, model_kwargs or {})
-                session.close()
+                self._session_of(strategy).train_late(served, report, model_kwargs or {})
             try:
-                prepare_func = (signal_kwargs or {}).get("prepare_func")
-                self._publisher.make(self.cur_time, None, prepare_func)
-                self._keep_signals()
+                self.prepare_signals((signal_kwargs or {}).get("prepare_func"), over_write=True)
             except CollectError:
                 report.raise_failures()  # which say why there is nothing
                 raise
@@ -327,8 +304,6 @@ class OnlineManager:
 
     def _postpones(self) -> bool:
         return self.status == self.STATUS_SIMULATING and self.trainer.is_delay()
-
-    # signals
 
     def get_collector(self, **kwargs: Any) -> MergeCollector:
         """Collects the predictions of all strategies.
@@ -357,10 +332,7 @@ class OnlineManager:
         Raises:
             CollectError: No model has predictions.
         """
-        first = None
-        if self.signals is not None and not over_write:
-            first = signal_store.days_of(self.signals).max()
-        new = self._publisher.make(self.cur_time, first, prepare_func)
+        new = self._publisher.make_last(self.cur_time, prepare_func, over_write)
         self._keep_signals()
         return new
 
@@ -379,8 +351,6 @@ class OnlineManager:
     def _keep_signals(self) -> None:
         if self.status == self.STATUS_ONLINE:
             self._publisher.keep()
-
-    # what is kept
 
     @classmethod
     def from_store(
@@ -401,25 +371,17 @@ class OnlineManager:
             OnlineError: None of the strategies has ever been online.
         """
         manager = cls(strategies, trainer, name=name)
-        for strategy in manager.strategies:
-            for session, served in strategy.tool.history().items():
-                manager.history.setdefault(pd.Timestamp(session), {})[strategy] = served
+        manager._group.recall_history()
         if not manager.history:
             names = ", ".join(strategy.name_id for strategy in manager.strategies)
             raise OnlineError(f"{names}: no online model yet; begin with first_train or adopt")
-        in_order = sorted(manager.history.items())
-        manager.history.clear()
-        manager.history.update(in_order)
         manager.begin_time, manager.cur_time = min(manager.history), max(manager.history)
         manager._recall_signals()
         return manager
 
     def to_pickle(self, path: str | Path) -> None:
         """Keep the manager in a file; models stay in their experiments."""
-        parts = ("_group", "_publisher")
-        state = {n: value for n, value in self.__dict__.items() if n not in parts}
-        content = pickle_state({**state, "name": self.name, "signals": self.signals})
-        Path(path).write_bytes(content)
+        Path(path).write_bytes(pickle_state(self.__dict__))
 
     @classmethod
     def load(cls, path: str | Path, allow: Sequence[str] = ()) -> Self:
@@ -433,10 +395,6 @@ class OnlineManager:
             UnsafeObjectError: The file names something else that may run code.
             OnlineError: It is no such file.
         """
-        state = unpickle_state(path, allow)
-        name, signals = state.pop("name"), state.pop("signals")
         manager = cls.__new__(cls)
-        manager.__dict__.update(state)
-        manager._group = StrategyGroup(manager.strategies, manager.history)
-        manager._publisher = SignalPublisher(manager.strategies, name, signals)
+        manager.__dict__.update(unpickle_state(path, allow))
         return manager

@@ -69,6 +69,24 @@ class SignalPublisher:
         self.signals = signal_store.appended(self.signals, new, first)
         return new if first is None else new[signal_store.days_of(new) >= first]
 
+    def make_last(
+        self, until: pd.Timestamp, prepare_func: PrepareFunc = None, over_write: bool = False
+    ) -> Any:
+        """Make the signals of the last session again, and those after it; the new ones.
+
+        Args:
+            until: The last session.
+            prepare_func: As for :meth:`make`.
+            over_write: Make all of them.
+
+        Raises:
+            CollectError: No model has predictions.
+        """
+        first = None
+        if self.signals is not None and not over_write:
+            first = signal_store.days_of(self.signals).max()
+        return self.make(until, first, prepare_func)
+
     def publish(
         self,
         until: pd.Timestamp,

@@ -30,9 +30,37 @@ class StrategyGroup:
     """
 
     def __init__(self, strategies: list[OnlineStrategy], history: History) -> None:
-        check_names(strategies)
+        if not strategies:
+            raise OnlineError("an OnlineManager needs a strategy")
         self.strategies = strategies
         self._history = history
+        self.check_new(())
+
+    def check_new(self, strategies: Sequence[OnlineStrategy]) -> None:
+        """Refuse further strategies that would share an experiment.
+
+        Raises:
+            OnlineError: Two have one name.
+        """
+        names = [strategy.name_id for strategy in (*self.strategies, *strategies)]
+        if twice := next((name for name in names if names.count(name) > 1), None):
+            raise OnlineError(
+                f"strategy name {twice!r} is used twice: give each strategy a name_id of its own, "
+                "it names its experiment"
+            )
+
+    @contextmanager
+    def exclusive(self, strategies: Sequence[OnlineStrategy]) -> Iterator[None]:
+        """Keep other processes from changing what is online of these strategies inside the block.
+
+        Raises:
+            OnlineError: Another process is at one of them.
+        """
+        with ExitStack() as stack:
+            for strategy in sorted(strategies, key=lambda strategy: strategy.name_id):
+                if (ledger := strategy.ledger()) is not None and not ledger.busy:
+                    stack.enter_context(ledger.exclusive())
+            yield
 
     def calendar(self) -> TradingCalendar:
         """The calendar on which a session of each strategy is one."""
@@ -85,6 +113,15 @@ class StrategyGroup:
         """Whether one of them has worked through a session."""
         return any(self.worked(strategy) is not None for strategy in self.strategies)
 
+    def recall_history(self) -> None:
+        """Fill the history with what the ledgers remember, in the order of sessions."""
+        for strategy in self.strategies:
+            for session, models in strategy.tool.history().items():
+                self._history.setdefault(pd.Timestamp(session), {})[strategy] = models
+        in_order = sorted(self._history.items())
+        self._history.clear()
+        self._history.update(in_order)
+
     def check_past(self, strategy: OnlineStrategy, session: pd.Timestamp) -> None:
         """Refuse a session before the last one at which a strategy was worked on.
 
@@ -100,36 +137,16 @@ class StrategyGroup:
             )
 
 
-@contextmanager
-def exclusive(strategies: Sequence[OnlineStrategy]) -> Iterator[None]:
-    """Keep other processes from changing what is online of these strategies inside the block.
+def last_session_of(strategy: OnlineStrategy, day: pd.Timestamp) -> pd.Timestamp:
+    """The last session of a strategy at or before a day, which another exchange's may be.
 
     Raises:
-        OnlineError: Another process is at one of them.
+        CalendarError: Its calendar begins later.
     """
-    with ExitStack() as stack:
-        for strategy in sorted(strategies, key=lambda strategy: strategy.name_id):
-            if (ledger := strategy.ledger()) is not None and not ledger.busy:
-                stack.enter_context(ledger.exclusive())
-        yield
+    calendar = session_calendar(strategy.market)
+    return min(calendar.align(day, "end"), calendar.last_session)
 
 
 def as_list(strategies: OnlineStrategy | Sequence[OnlineStrategy]) -> list[OnlineStrategy]:
     """One strategy or several, as a list."""
     return [strategies] if isinstance(strategies, OnlineStrategy) else list(strategies)
-
-
-def check_names(strategies: Sequence[OnlineStrategy]) -> None:
-    """Refuse strategies that would share an experiment.
-
-    Raises:
-        OnlineError: There is no strategy, or two have one name.
-    """
-    if not strategies:
-        raise OnlineError("an OnlineManager needs a strategy")
-    names = [strategy.name_id for strategy in strategies]
-    if twice := next((name for name in names if names.count(name) > 1), None):
-        raise OnlineError(
-            f"strategy name {twice!r} is used twice: give each strategy a name_id of its own, it "
-            "names its experiment"
-        )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -25,7 +25,7 @@ class StrategySession:
         strategy: The strategy.
         session: A session of its calendar that has closed.
         trainer: Trains its tasks.
-        is_simulated: Whether a trainer that delays fits later, when the simulation has ended.
+        fits_later: Whether the trainer fits when a simulation has ended, and not now.
 
     Attributes:
         as_seen: The strategy at the close of the session.
@@ -38,14 +38,14 @@ class StrategySession:
         session: pd.Timestamp,
         trainer: Trainer,
         *,
-        is_simulated: bool = False,
+        fits_later: bool = False,
     ) -> None:
         self.strategy = strategy
         self.session = session
         self.as_seen = strategy.at(session)
         self.tasks: Sequence[Any] = ()
         self._trainer = trainer
-        self._fits_later = is_simulated and trainer.is_delay()
+        self._fits_later = fits_later
         self._models: list[Any] = []
 
     def train(self, report: RoutineReport) -> None:
@@ -103,6 +103,7 @@ class StrategySession:
         models = self.as_seen.all_models(served)
         self._attempt(self._trainer.end_train, models, report, **model_kwargs)
         self.as_seen.catch_up(self.session)
+        self.close()
 
     def close(self) -> None:
         """Keep what the strategy has noted in attributes of its own."""
@@ -134,3 +135,27 @@ class StrategySession:
         except TrainingError as error:
             report.failures[self.strategy.name_id] = error
             return list(error.trained)
+
+
+def work_on(
+    sessions: Sequence[StrategySession], report: RoutineReport, model_kwargs: Mapping[str, Any]
+) -> Iterator[tuple[StrategySession, list[Any]]]:
+    """Train the tasks of strategies, switch their models, bring their predictions up to date.
+
+    Args:
+        sessions: A session of each.
+        report: Notes what was done and what failed.
+        model_kwargs: Further arguments of ``prepare_online_models``.
+
+    Yields:
+        The session and the models that are online, as soon as they are.
+    """
+    try:
+        for session in sessions:
+            session.train(report)
+        for session in sessions:
+            yield session, session.switch(model_kwargs)
+            session.update(report)
+    finally:
+        for session in sessions:
+            session.close()
