@@ -21,12 +21,17 @@ def replay_sessions(module: str | None, first: str | None, count: int) -> None:
     Raises:
         WfError: They cannot be worked through.
     """
+    # slow to import
     from wf_dagster.cli.replay_lines import open_console, print_replay
+    from wf_dagster.orchestration.code_location import load_definitions
     from wf_dagster.orchestration.replayed_sessions import open_replay
 
     started = time.perf_counter()
     terminal = open_console()
-    with open_replay(module) as replay:
+    definitions = load_definitions(module)  # it may choose the home folder
+    settings = get_settings()
+    clock = ReplayClock(settings.clock_file(), Market())
+    with open_replay(definitions, settings.make_home(), clock) as replay:
         sessions = list(replay.clock.sessions(first, count))
         print_replay(terminal, replay.run(sessions))
     if len(sessions) < count:
@@ -46,7 +51,7 @@ def stop_replay(module: str | None) -> None:
     Args:
         module: Module of the Definitions; default that of the folder's workspace.
     """
-    from wf_dagster.orchestration.code_location import load_definitions
+    from wf_dagster.orchestration.code_location import load_definitions  # slow to import
 
     try:
         load_definitions(module)  # it may choose the home folder

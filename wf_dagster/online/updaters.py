@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 
 from wf_dagster.calendars import TradingCalendar, pair, to_day
+from wf_dagster.data.adapters import adapter_of
 from wf_dagster.errors import OnlineError
 from wf_dagster.market import Market
 from wf_dagster.online.sessions import session_calendar
 from wf_dagster.records import SignalRecord
 from wf_dagster.records.signal import check_pred
 from wf_dagster.tracking import Recorder
-from wf_dagster.training.datasets import reload_dataset
 
 _log = logging.getLogger(__name__)
 
@@ -52,15 +52,13 @@ class RMDLoader:
         dataset = (
             self.rec.load_object("dataset") if unprepared_dataset is None else unprepared_dataset
         )
-        if self.market is not None and hasattr(dataset, "market"):
-            dataset.market = self.market
         segments = segments or {"test": (start_time, end_time)}
         if getattr(dataset, "handler", None) is None:
             dataset.config(segments=segments)
         else:
             reach = {"start_time": start_time, "end_time": end_time}
             dataset.config(handler_kwargs=reach, segments=segments)
-        reload_dataset(dataset, moving=True)
+        adapter_of({"dataset": dataset}, self.market or Market()).reload(dataset, moving=True)
         return dataset
 
     def get_model(self) -> Any:
