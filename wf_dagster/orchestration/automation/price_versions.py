@@ -7,9 +7,9 @@ from typing import Any, Protocol, runtime_checkable
 
 import pandas as pd
 
+from wf_dagster.data.adapters import adapter_of
 from wf_dagster.market import Market
 from wf_dagster.prices import PriceSource
-from wf_dagster.qlib_bridge import has_qlibs_dataset
 
 
 @runtime_checkable
@@ -32,11 +32,7 @@ def template_prices(template: Mapping[str, Any], market: Market) -> PriceVersion
         template: The task of the first roll, which may name prices of its own.
         market: That of the strategy.
     """
-    if has_qlibs_dataset(template):
-        return price_versions(Market("qlib", as_of=market.as_of))
-    dataset = template["dataset"]
-    kwargs = dataset.get("kwargs") if isinstance(dataset, Mapping) else None
-    return price_versions(market.with_prices((kwargs or {}).get("prices")))
+    return price_versions(adapter_of(template, market).market)
 
 
 def price_versions(market: Market) -> PriceVersions:

@@ -12,10 +12,10 @@ import pandas as pd
 
 from wf_dagster.calendars import TradingCalendar
 from wf_dagster.collect.ensembles import AverageEnsemble
-from wf_dagster.collect.rolling import collect_rolling
+from wf_dagster.collect.rolling_collection import collect_rolling
 from wf_dagster.errors import CollectError
 from wf_dagster.records import signal_summary
-from wf_dagster.records.base import log_figures
+from wf_dagster.records.record_template import log_figures
 from wf_dagster.rolling import Rolls
 from wf_dagster.tasks import fingerprint, label_horizon
 from wf_dagster.tracking import (
