@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from wf_dagster import init
 from wf_dagster.calendars import TradingCalendar, default_calendar, pair, to_day
 from wf_dagster.errors import CalendarError
+from wf_dagster.market import Market
 from wf_dagster.prices import SamplePrices
 
 FIRST, LAST = datetime.date(2019, 12, 1), datetime.date(2020, 8, 1)
@@ -325,7 +326,7 @@ def test_an_exchange_that_has_no_such_calendar_says_so(name, start, end, message
 
 
 def test_prices_give_their_own_sessions_and_where_they_end():
-    calendar = TradingCalendar.from_prices(SamplePrices(as_of="2020-07-05"))
+    calendar = Market(SamplePrices(), "prices", as_of="2020-07-05").calendar
     assert calendar.last_session == calendar.sessions[-1] == pd.Timestamp("2020-07-02")
 
 

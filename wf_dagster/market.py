@@ -94,9 +94,15 @@ class Market:
             self._prices, self._calendar, day if self._as_of is None else min(day, self._as_of)
         )
 
+    def without_as_of(self) -> Market:
+        """The market without a replay date of its own."""
+        return Market(self._prices, self._calendar)
+
     def with_prices(self, prices: Any) -> Market:
         """The market of a task that names prices of its own; ``None`` names none."""
-        return self if prices is None else Market(prices, self._calendar, self._as_of)
+        if prices is None:
+            return self
+        return Market(prices, self._calendar or self.calendar_name, self._as_of)
 
     @property
     def prices(self) -> PriceSource:

@@ -22,7 +22,7 @@ from wf_dagster.collect import (
     RollingGroup,
     SingleKeyEnsemble,
 )
-from wf_dagster.collect.rows import lookup, merge
+from wf_dagster.collect.row_codes import lookup, merge
 from wf_dagster.errors import CollectError
 
 QLIB = figures.load()

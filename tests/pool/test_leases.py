@@ -24,7 +24,7 @@ def until(condition, seconds=30):
 
 def abandon(pool, task):
     """What is left of a task whose worker died: a lease that nobody renews."""
-    leases.let_go(open_store(pool._url, pool._patience), task["lease"])
+    leases.stop_renewing(open_store(pool._url, pool._patience), task["lease"])
 
 
 def test_a_lease_outlives_its_length_while_its_worker_lives(url, name):

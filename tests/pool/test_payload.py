@@ -59,14 +59,14 @@ def test_a_result_that_would_run_code_is_refused_by_name_and_runs_nothing(pool, 
 
 
 def test_counting_loads_no_task(pool, monkeypatch):
-    from wf_dagster.pool import manager
+    from wf_dagster.pool import task_documents
 
     pool.create_task([{"a": 1}, {"a": 2}])
 
     def no_loading(*_):
         raise AssertionError("a task was loaded")
 
-    monkeypatch.setattr(manager, "decode", no_loading)
+    monkeypatch.setattr(task_documents, "decode", no_loading)
     assert pool.task_stat() == {"waiting": 2}
     assert pool.task_stat({"filter.a": 2}) == {"waiting": 1}
 

@@ -13,7 +13,7 @@ import pytest
 from tests.reference import frames
 from tests.support import task_of
 from wf_dagster import R, task_train
-from wf_dagster.errors import RecordError
+from wf_dagster.errors import MissingObjectsError, RecordError
 from wf_dagster.market import price_source
 from wf_dagster.records import (
     PortAnaRecord,
@@ -23,7 +23,7 @@ from wf_dagster.records import (
     ic_series,
     simulate,
 )
-from wf_dagster.records.base import DependentRecord, MissingObjectsError, log_figures
+from wf_dagster.records.record_template import DependentRecord, log_figures
 
 
 @pytest.fixture
@@ -391,7 +391,8 @@ def test_predicted_names_without_prices_are_named_and_never_bought(recorder, pri
         ({"open_cost": "5e-4"}, "open_cost='5e-4'"),
         ({"account": -1.0}, "account=-1.0"),
         ({"risk_analysis_freq": "week"}, "risk_analysis_freq='week'"),
-        ({"ann_scaler": None}, "ann_scaler=None"),
+        ({"ann_scaler": "252"}, "ann_scaler='252'"),
+        ({"top_k": 3}, "top_k is no argument of PortAnaRecord: did you mean 'topk'"),
         ({"start_time": "soon"}, "start_time='soon': use a date"),
         ({"end_time": 20210304}, "end_time=20210304: use a date"),
         ({"config": "TopkDropoutStrategy"}, "config is 'TopkDropoutStrategy': use a dict"),

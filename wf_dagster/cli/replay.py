@@ -6,6 +6,7 @@ import time
 
 from wf_dagster.errors import WfError
 from wf_dagster.online.replay_clock import ReplayClock
+from wf_dagster.settings import get_settings
 
 
 def replay_sessions(module: str | None, first: str | None, count: int) -> None:
@@ -19,12 +20,15 @@ def replay_sessions(module: str | None, first: str | None, count: int) -> None:
     Raises:
         WfError: They cannot be worked through.
     """
+    # slow to import
     from wf_dagster.cli.replay_lines import console, print_replay
+    from wf_dagster.orchestration.code_location import load_definitions
     from wf_dagster.orchestration.replayed_sessions import open_replay
 
     started = time.perf_counter()
     terminal = console()
-    with open_replay(module) as replay:
+    definitions = load_definitions(module)  # it may choose the home folder
+    with open_replay(definitions, get_settings().make_home(), ReplayClock()) as replay:
         sessions = list(replay.clock.sessions(first, count))
         print_replay(terminal, replay.run(sessions))
     if len(sessions) < count:

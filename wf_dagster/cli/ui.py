@@ -31,6 +31,8 @@ def serve(workspace: Path, *, dagster_port: int, mlflow_port: int) -> int:
     """
     for option, port in (("--dagster-port", dagster_port), ("--mlflow-port", mlflow_port)):
         _check_free(option, port)
+    from wf_dagster.orchestration.dagster_home import prepare_dagster_home  # slow to import
+
     settings = get_settings()
     home = settings.make_home()
     dagster_home = prepare_dagster_home(home)
@@ -57,16 +59,6 @@ def serve(workspace: Path, *, dagster_port: int, mlflow_port: int) -> int:
         flush=True,
     )
     return _run_together([[sys.executable, *c] for c in commands], environment)
-
-
-def prepare_dagster_home(home: Path) -> Path:
-    """The Dagster instance folder: ``DAGSTER_HOME``, or ``home/dagster``, ready for use."""
-    folder = Path(os.environ.get("DAGSTER_HOME") or home / "dagster").absolute()
-    folder.mkdir(parents=True, exist_ok=True)
-    config = folder / "dagster.yaml"
-    if not config.exists():
-        config.write_text("telemetry:\n  enabled: false\nnux:\n  enabled: false\n")
-    return folder
 
 
 def _check_free(option: str, port: int) -> None:

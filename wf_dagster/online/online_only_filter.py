@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from wf_dagster.collect.rows import merge
+from wf_dagster.collect.row_codes import merge
 from wf_dagster.online.state import OnlineState
 from wf_dagster.tracking import Recorder
 from wf_dagster.training import DATA_UNTIL

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from wf_dagster.collect import keep
-from wf_dagster.collect.rows import merge
+from wf_dagster.collect.row_codes import merge
 from wf_dagster.errors import ObjectNotFoundError, OnlineError
 from wf_dagster.tracking import Recorder, find_recorders
 from wf_dagster.tracking.recorder import KIND_TAG

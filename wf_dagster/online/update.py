@@ -10,11 +10,12 @@ import numpy as np
 import pandas as pd
 
 from wf_dagster.calendars import TradingCalendar, default_calendar, pair, to_day
+from wf_dagster.data.adapters import adapter_of
 from wf_dagster.errors import ObjectNotFoundError, OnlineError
+from wf_dagster.market import Market
 from wf_dagster.records import SignalRecord
 from wf_dagster.records.signal import check_pred
 from wf_dagster.tracking import Recorder
-from wf_dagster.training.datasets import reload_dataset
 
 _log = logging.getLogger(__name__)
 
@@ -53,7 +54,7 @@ class RMDLoader:
         else:
             reach = {"start_time": start_time, "end_time": end_time}
             dataset.config(handler_kwargs=reach, segments=segments)
-        reload_dataset(dataset, moving=True)
+        adapter_of({"dataset": dataset}, Market()).reload(dataset, moving=True)
         return dataset
 
     def get_model(self) -> Any:

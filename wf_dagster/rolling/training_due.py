@@ -40,8 +40,8 @@ def due_session(
     if reach is None or not ends:
         return start
     last = max(len(calendar) if end is None else calendar.index(end) for end in ends)
-    known = calendar.session_at(last + reach)
-    return start if known is None else min(start, known)
+    labelled = calendar.session_at(last + reach)
+    return start if labelled is None else min(start, labelled)
 
 
 def why_not_due(roll: Roll, calendar: TradingCalendar) -> str | None:

@@ -29,14 +29,14 @@ def aligned_segments(
             holds its path.
     """
     try:
-        given = dict(task["dataset"]["kwargs"]["segments"])
-        test = given[test_key]
+        unaligned = dict(task["dataset"]["kwargs"]["segments"])
+        test = unaligned[test_key]
     except (KeyError, TypeError, ValueError):
         raise TaskError(
             f"{SEGMENTS}.{test_key} is missing: the other segments lie before the test segment"
         ) from None
     segments = {}
-    for name, segment in given.items():
+    for name, segment in unaligned.items():
         try:
             segments[name] = calendar.align_segment(segment)
         except CalendarError as error:

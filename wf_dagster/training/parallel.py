@@ -9,6 +9,8 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
+from wf_dagster.data.adapters import adapter_of
+from wf_dagster.market import Market
 from wf_dagster.rolling import Roll
 from wf_dagster.settings import get_settings
 from wf_dagster.tasks import WARM_START, fingerprint
@@ -106,10 +108,8 @@ def few_enough(workers: int, tasks: Sequence[Mapping[str, Any]]) -> int:
     """
     if "max_workers" in get_settings().model_fields_set:
         return workers
-    from wf_dagster.training.datasets import most_together
-
     try:
-        return min(workers, most_together(tasks) or workers)
+        return min(workers, adapter_of(tasks[0], Market()).most_together(tasks) or workers)
     except Exception:  # each roll meets it again and reports it as its own
         return workers
 
@@ -131,13 +131,12 @@ def share_features(works: Sequence[RollJob], max_workers: int | None = None) -> 
         works: The rolls.
         max_workers: Processes that may compute, this one among them; default the setting.
     """
-    from wf_dagster.training.datasets import warm
-
     tasks = [work.task for work in works if work.task is not None]
     if not tasks:
         return
     try:
-        seconds = warm(tasks, Spread(tasks[0], max_workers or get_settings().max_workers))
+        spread = Spread(tasks[0], max_workers or get_settings().max_workers)
+        seconds = adapter_of(tasks[0], Market()).warm(tasks, spread)
     except Exception as error:  # each roll meets it again and reports it as its own
         _log.warning("features could not be computed ahead: %s", error)
         return

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from wf_dagster.qlib_bridge import prepare
+from wf_dagster.data.adapters import adapter_of
+from wf_dagster.market import Market
 from wf_dagster.tasks import find_class, modules_named, record_config
-from wf_dagster.training.datasets import reload_dataset
-from wf_dagster.training.record_templates import make_record
 from wf_dagster.training.task import generate_records
 
 if TYPE_CHECKING:
@@ -34,11 +33,12 @@ def refresh_recorder(recorder: Recorder, task: Mapping[str, Any] | None = None) 
         task = recorder.load_object("task")
     else:
         recorder.trusted |= set(modules_named(task))
-    prepare(task)
+    adapter = adapter_of(task, Market())
+    adapter.prepare()
     model = recorder.load_object("params.pkl")
     dataset = recorder.load_object("dataset")
-    reload_dataset(dataset)
-    generate_records(task, model, dataset, recorder)
+    adapter.reload(dataset)
+    generate_records(task, adapter, model, dataset, recorder)
 
 
 def refresh_analysis(recorder: Recorder, task: Mapping[str, Any]) -> None:
@@ -48,9 +48,10 @@ def refresh_analysis(recorder: Recorder, task: Mapping[str, Any]) -> None:
         recorder: Its predictions or labels have changed.
         task: Its task; records that predict are left out.
     """
-    prepare(task)
+    adapter = adapter_of(task, Market())
+    adapter.prepare()
     records = task.get("record") or []
     for given in [records] if isinstance(records, (Mapping, str)) else records:
         config = record_config(given, task)
         if getattr(find_class(config, where="record"), "depend_cls", None) is not None:
-            make_record(config, recorder).generate()
+            adapter.make_record(config, recorder).generate()

@@ -11,8 +11,9 @@ from datetime import date, datetime, time
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
+from wf_dagster.data.adapters import DatasetAdapter, adapter_of
 from wf_dagster.errors import TaskError, TrainingError
-from wf_dagster.qlib_bridge import is_qlib, prepare
+from wf_dagster.market import Market
 from wf_dagster.settings import get_settings, replayed
 from wf_dagster.tasks import (
     AS_OF,
@@ -25,8 +26,6 @@ from wf_dagster.tasks import (
     validate_task,
 )
 from wf_dagster.tracking import R, find_recorders
-from wf_dagster.training.datasets import make_dataset
-from wf_dagster.training.record_templates import make_record
 
 if TYPE_CHECKING:
     from wf_dagster.tracking import Recorder
@@ -68,7 +67,7 @@ def task_train(
         >>> settings = init(home="/tmp/wf-doc")
         >>> recorder = task_train(ridge_template(), "example")  # doctest: +SKIP
     """
-    task, as_of = _checked(task_config)
+    task, as_of, adapter = _checked(task_config)
     with (
         _replaying(as_of),
         R.start(
@@ -80,7 +79,7 @@ def task_train(
     ):
         recorder: Recorder = R.get_recorder()
         _describe(task, recorder)
-        _execute(task, recorder)
+        _execute(task, adapter, recorder)
     return recorder
 
 
@@ -107,7 +106,7 @@ def begin_task_train(
     Raises:
         TaskError: The definition is malformed; no run is made.
     """
-    task, as_of = _checked(task_config)
+    task, as_of, _ = _checked(task_config)
     with _replaying(as_of):
         as_of = get_settings().replay_date()
     experiment = R.get_exp(experiment_name=experiment_name)
@@ -140,7 +139,7 @@ def end_task_train(
         ObjectNotFoundError: It holds no ``task``.
         ExperimentNotFoundError: ``experiment_name`` is another experiment than its own.
     """
-    task, _ = _checked(rec.load_object("task"))
+    task, _, adapter = _checked(rec.load_object("task"))
     if experiment_name is not None:
         R.get_exp(experiment_name=experiment_name, create=False).get_recorder(recorder_id=rec.id)
     with (
@@ -150,18 +149,19 @@ def end_task_train(
         recorder: Recorder = R.get_recorder()
         recorder.trusted |= set(modules_named(task))
         recorder.set_tags(**{**(tags or {}), "hostname": socket.gethostname()})
-        _execute(task, recorder)
+        _execute(task, adapter, recorder)
     return recorder
 
 
-def _checked(task_config: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
-    """A copy of the task, and the date as of which it is to be trained, if it says so."""
+def _checked(task_config: Mapping[str, Any]) -> tuple[dict[str, Any], str, DatasetAdapter]:
+    """A copy of the task, the date as of which it is to be trained, if any, and its adapter."""
     task = copy.deepcopy(dict(task_config))
     as_of = task.pop(AS_OF, "")
     validate_task(task)
-    prepare(task)
+    adapter = adapter_of(task, Market())
+    adapter.prepare()
     validate_task(task, resolve=True)
-    return task, as_of
+    return task, as_of, adapter
 
 
 def _replaying(as_of: str) -> AbstractContextManager[None]:
@@ -178,25 +178,16 @@ def _describe(task: Mapping[str, Any], recorder: Recorder) -> None:
     recorder.save_objects(task=task)
 
 
-def _execute(task: Mapping[str, Any], recorder: Recorder) -> None:
+def _execute(task: Mapping[str, Any], adapter: DatasetAdapter, recorder: Recorder) -> None:
     model = init_instance(task["model"], where="model")
-    dataset = make_dataset(task)
+    dataset = adapter.make_dataset()
     started = perf_counter()
-    _fit(model, dataset, _fit_arguments(model, task, recorder))
+    adapter.fit(model, dataset, **_fit_arguments(model, task, recorder))
     recorder.log_metrics(fit_seconds=perf_counter() - started)
     if hasattr(dataset, "last_session"):
         recorder.set_tags(**{DATA_UNTIL: f"{dataset.last_session():%Y-%m-%d}"})
     recorder.save_objects(**{"params.pkl": model, "dataset": dataset})
-    generate_records(task, model, dataset, recorder)
-
-
-def _fit(model: Any, dataset: Any, arguments: Mapping[str, Any]) -> None:
-    if is_qlib(type(model)):
-        from wf_dagster.qlib_bridge import model_fit as models
-
-        models.fit(model, dataset, **arguments)
-    else:
-        model.fit(dataset, **arguments)
+    generate_records(task, adapter, model, dataset, recorder)
 
 
 def _fit_arguments(model: Any, task: Mapping[str, Any], recorder: Recorder) -> dict[str, Any]:
@@ -229,7 +220,9 @@ def _model_before(task: Mapping[str, Any], recorder: Recorder) -> Any:
     )
 
 
-def generate_records(task: Mapping[str, Any], model: Any, dataset: Any, recorder: Recorder) -> None:
+def generate_records(
+    task: Mapping[str, Any], adapter: DatasetAdapter, model: Any, dataset: Any, recorder: Recorder
+) -> None:
     """Compute the task's records, in the order in which they stand.
 
     A record gets ``recorder`` and, where it has parameters of these names or its definition
@@ -241,7 +234,7 @@ def generate_records(task: Mapping[str, Any], model: Any, dataset: Any, recorder
     for position, given in enumerate([records] if one else records):
         where = "record" if one else f"record.{position}"
         config = fill_placeholders(record_config(given, task), known, task=task, where=where)
-        make_record(config, recorder, model, dataset, where=where).generate()
+        adapter.make_record(config, recorder, model, dataset, where=where).generate()
 
 
 def _flat(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:

@@ -17,10 +17,9 @@ from contextlib import contextmanager, nullcontext, suppress
 from types import ModuleType
 from typing import Any, TypeVar
 
+from wf_dagster.data.adapters import worker_modules
 from wf_dagster.errors import TrainingError
-from wf_dagster.qlib_bridge import modules as qlib_modules
 from wf_dagster.settings import get_settings, snapshot
-from wf_dagster.tasks import modules_named
 from wf_dagster.training.roll_jobs import RollJob, RollOutcome
 
 S = TypeVar("S")
@@ -47,8 +46,7 @@ def prepare_workers(task: Mapping[str, Any], workers: int) -> None:
 
     from wf_dagster.tracking import client_modules
 
-    named = [*modules_named(task), *qlib_modules(task)]
-    forkserver.set_forkserver_preload([*_ALWAYS, *client_modules(), *named])
+    forkserver.set_forkserver_preload([*_ALWAYS, *client_modules(), *worker_modules(task)])
     global _own_server
     server: Any = forkserver._forkserver
     had_one = server._forkserver_pid is not None

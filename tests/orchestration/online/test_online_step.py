@@ -228,7 +228,7 @@ def test_nothing_depends_on_later_prices(
     last = TEST + STEP + 1
     for position in range(TEST, last + 1):
         life.live(position)
-    seen = kept_by(life.strategy.step.strategy())
+    seen = kept_by(life.strategy.spec.online_strategy())
     other = tmp_path / "other"
     other.mkdir()
     shutil.copy(made_store, other / "mlflow.db")
@@ -237,4 +237,4 @@ def test_nothing_depends_on_later_prices(
         again = Life(other, changed, instance, home=other)
         for position in range(TEST, last + 1):
             again.live(position)
-        assert_same(kept_by(again.strategy.step.strategy()), seen)
+        assert_same(kept_by(again.strategy.spec.online_strategy()), seen)

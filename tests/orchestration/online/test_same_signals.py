@@ -30,7 +30,7 @@ def test_sixty_ticks_one_simulation_and_a_backfill_agree(
     assert_same(ticked, kept_by(online))
 
     use_prices(tmp_path / "prices.parquet", made_prices(), home=home(tmp_path, made_store, "two"))
-    rolls = life.strategy.step.partitions.rolls
+    rolls = life.strategy.spec.partitions.rolls
     begun = [roll.key for roll in rolls if roll.test[0] <= SESSIONS[END]]
     ends = {"start": begun[0], "end": begun[-1]}
     tags = {f"dagster/asset_partition_range_{end}": key for end, key in ends.items()}

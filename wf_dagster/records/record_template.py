@@ -7,19 +7,13 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from wf_dagster.errors import ObjectNotFoundError, RecordError
+from wf_dagster.errors import MissingObjectsError, ObjectNotFoundError, RecordError
+from wf_dagster.tracking.objects import names_of
 
 if TYPE_CHECKING:
     from wf_dagster.tracking import Recorder
 
 _log = logging.getLogger(__name__)
-
-
-class MissingObjectsError(RecordError, FileNotFoundError):
-    """A recorder lacks objects that a record needs or should have made.
-
-    It is a ``FileNotFoundError`` too, which is what Qlib's users catch.
-    """
 
 
 class RecordTemplate:
@@ -92,21 +86,19 @@ class RecordTemplate:
         Raises:
             RecordError: Some are missing; the message names them (a ``FileNotFoundError`` too).
         """
-        from wf_dagster.tracking.objects import names_of
-
-        there: dict[str, set[str]] = {}
+        artifacts: dict[str, set[str]] = {}  # by folder
         for kind in self._kinds(parents):
             if kind is type(self) and not include_self:
                 continue
             missing = []
             # a record of another kind is asked with the defaults of its class
-            asked = self if isinstance(self, kind) else kind.__new__(kind)
-            for name in asked.list():
+            record = self if isinstance(self, kind) else kind.__new__(kind)
+            for name in record.list():
                 path = kind.get_path(name)
                 folder = path.rpartition("/")[0]
-                if folder not in there:
-                    there[folder] = set(self.recorder.list_artifacts(folder or None))
-                if there[folder].isdisjoint(names_of(path)):
+                if folder not in artifacts:
+                    artifacts[folder] = set(self.recorder.list_artifacts(folder or None))
+                if artifacts[folder].isdisjoint(names_of(path)):
                     missing.append(path)
             if missing:
                 raise MissingObjectsError(
@@ -132,12 +124,12 @@ def log_figures(recorder: Recorder, figures: Mapping[str, float]) -> None:
         recorder: Where they are logged.
         figures: Values by name; NaN or infinite is not defined.
     """
-    shown = {name: float(value) for name, value in figures.items() if math.isfinite(value)}
-    if len(shown) < len(figures):
-        stale = figures.keys() & recorder.list_metrics().keys() - shown.keys()
-        shown |= dict.fromkeys(sorted(stale), math.nan)
-    if shown:
-        recorder.log_metrics(None, **shown)
+    metrics = {name: float(value) for name, value in figures.items() if math.isfinite(value)}
+    if len(metrics) < len(figures):
+        stale = figures.keys() & recorder.list_metrics().keys() - metrics.keys()
+        metrics |= dict.fromkeys(sorted(stale), math.nan)
+    if metrics:
+        recorder.log_metrics(None, **metrics)
 
 
 class DependentRecord(RecordTemplate):

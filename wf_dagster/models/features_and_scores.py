@@ -18,35 +18,37 @@ def learning_data(dataset: Any, segment: str) -> tuple[pd.DataFrame, np.ndarray[
     """
     frame = dataset.prepare(segment, col_set=["feature", "label"], data_key="learn")
     label = frame["label"].to_numpy()[:, 0]
-    known = ~np.isnan(label)
-    if not known.any():
+    has_label = ~np.isnan(label)
+    if not has_label.any():
         raise DataError(
             f"segment {segment} has no row with a label: it may be too close to the last session, "
             "or the processors drop every row"
         )
     features = frame["feature"]
-    return (features, label) if known.all() else (features[known], label[known])
+    if has_label.all():
+        return features, label
+    return features[has_label], label[has_label]
 
 
-def unusable(features: pd.DataFrame, segment: Any, error: ValueError) -> ValueError:
+def explain_refusal(features: pd.DataFrame, segment: Any, error: ValueError) -> ValueError:
     """What to raise when an estimator refuses features: it says where they have no number."""
-    wrong = (~np.isfinite(features.to_numpy())).sum(axis=0)
-    if not wrong.any():
+    infinite = (~np.isfinite(features.to_numpy())).sum(axis=0)
+    if not infinite.any():
         return error
     columns = [
         f"{name} ({count} of {len(features)} rows)"
-        for name, count in zip(features.columns, wrong, strict=True)
+        for name, count in zip(features.columns, infinite, strict=True)
         if count
     ]
-    shown = ", ".join(columns[:5]) + (f" and {len(columns) - 5} more" if columns[5:] else "")
+    listed = ", ".join(columns[:5]) + (f" and {len(columns) - 5} more" if columns[5:] else "")
     return DataError(
         f"segment {segment} has features without a finite value, which the model does not take: "
-        f"{shown}; put {{'class': 'Fillna'}} last in infer_processors (or DropnaProcessor in "
+        f"{listed}; put {{'class': 'Fillna'}} last in infer_processors (or DropnaProcessor in "
         "learn_processors), or start the segment later"
     )
 
 
-def scores(features: pd.DataFrame, values: Any) -> pd.Series:
+def to_scores(features: pd.DataFrame, values: Any) -> pd.Series:
     """Predictions as a series ``score`` with the rows of the features."""
     return pd.Series(np.asarray(values, dtype="float64"), index=features.index, name="score")
 

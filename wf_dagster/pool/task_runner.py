@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from wf_dagster.errors import PoolInputError
-from wf_dagster.pool.manager import TaskManager
 from wf_dagster.pool.states import DONE, FETCHABLE, PART_DONE, WAITING, check_status
+from wf_dagster.pool.task_manager import TaskManager
 from wf_dagster.process import in_own_process
 
 _log = logging.getLogger(__name__)
@@ -46,7 +46,7 @@ def run_task(
         PoolInputError: ``before_status`` is neither ``waiting`` nor ``part_done``.
         Exception: What the function raised; its task was given back.
     """
-    ran = False
+    had_task = False
     for _ in run_each(
         task_func,
         task_pool,
@@ -56,8 +56,8 @@ def run_task(
         after_status=after_status,
         **kwargs,
     ):
-        ran = True
-    return ran
+        had_task = True
+    return had_task
 
 
 def run_each(
@@ -81,21 +81,21 @@ def run_each(
     # a task that stays in the status it is fetched from would be fetched again, for ever
     done: list[str] = []
     while True:
-        wanted = _without(query, done) if after_status == before_status else query
-        with pool.safe_fetch_task(wanted, before_status) as task:
+        remaining = _exclude(query, done) if after_status == before_status else query
+        with pool.safe_fetch_task(remaining, before_status) as task:
             if task is None:
                 return
             _log.info("pool %s: task %s", pool.task_pool, task["_id"])
-            given = task["def"] if before_status == WAITING else task["res"]
+            argument = task["def"] if before_status == WAITING else task["res"]
             result = (
-                in_own_process(task_func, given, **kwargs)
+                in_own_process(task_func, argument, **kwargs)
                 if force_release
-                else task_func(given, **kwargs)
+                else task_func(argument, **kwargs)
             )
             pool.commit_task_res(task, result, after_status)
         done.append(task["_id"])
         yield task["_id"]
 
 
-def _without(query: Mapping[str, Any] | None, ids: list[str]) -> dict[str, Any]:
+def _exclude(query: Mapping[str, Any] | None, ids: list[str]) -> dict[str, Any]:
     return {"$and": [dict(query or {}), {"_id": {"$nin": ids}}]}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
+from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
@@ -18,8 +19,9 @@ class Store(Protocol):
     """Where tasks are kept.
 
     A document has the fields of :data:`FIELDS`; ``def`` and ``res`` are bytes. Queries have been
-    through :func:`~wf_dagster.pool.query.prepare`. Each call is atomic for each document,
-    and does no harm when it is made twice. A field that is set to ``None`` is taken away.
+    through :func:`~wf_dagster.pool.task_query.prepare_query`. Each call is atomic for each
+    document, and does no harm when it is made twice. A field that is set to ``None`` is taken
+    away.
 
     A call that meets an outage waits for the store for ``patience`` seconds and then raises
     :class:`~wf_dagster.errors.PoolStoreError`.
@@ -79,30 +81,54 @@ def open_store(url: str, patience: float) -> Store:
         PoolInputError: The address is of another kind.
         PoolStoreError: The store does not answer or refuses the login.
     """
-    return _open(url, patience, os.getpid())
+    return _open_store(url, patience, os.getpid())
 
 
 @lru_cache(maxsize=32)
-def _open(url: str, patience: float, _pid: int) -> Store:
-    scheme = urlsplit(url).scheme.split("+")[0]
+def _open_store(url: str, patience: float, _pid: int) -> Store:
+    scheme = _read_scheme(url)
     if scheme == "mongodb":
-        from wf_dagster.pool.stores.mongo import MongoStore
+        from wf_dagster.pool.stores.mongo import MongoStore  # slow to import
 
         return MongoStore(url, patience)
     if scheme in ("sqlite", "postgresql"):
-        from wf_dagster.pool.stores.sql import SqlStore
+        from wf_dagster.pool.stores.sql import SqlStore  # slow to import
 
         return SqlStore(url, patience)
     raise PoolInputError(
-        f"task store {safe(url)!r}: use mongodb://host:port/name, sqlite:////path/to/tasks.db or "
-        "postgresql://user:password@host/name"
+        f"task store {hide_password(url)!r}: use mongodb://host:port/name, "
+        "sqlite:////path/to/tasks.db or postgresql://user:password@host/name"
     )
 
 
-def safe(url: str) -> str:
-    """An address without its password."""
+def sqlite_file(url: str) -> Path | None:
+    """The file of an SQLite address; ``None`` for other addresses, and where it names no file."""
+    if _read_scheme(url) != "sqlite":
+        return None
+    from sqlalchemy import make_url  # slow to import
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        database = make_url(url).database
+    except (ArgumentError, ValueError):  # whoever opens it says what is wrong with it
+        return None
+    return Path(database) if database and database != ":memory:" else None
+
+
+def hide_password(url: str) -> str:
+    """An address without its password.
+
+    Not SQLAlchemy's ``make_url``, which takes no list of MongoDB's hosts.
+    """
     try:
         password = urlsplit(url).password
     except ValueError:
         return "(malformed)"
     return url if password is None else url.replace(f":{password}@", ":***@")
+
+
+def _read_scheme(url: str) -> str:
+    try:
+        return urlsplit(url).scheme.split("+")[0]
+    except ValueError:
+        return ""

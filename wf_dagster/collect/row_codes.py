@@ -25,7 +25,7 @@ class RowCodes:
 
     def __init__(self, indexes: Sequence[pd.MultiIndex]) -> None:
         self.names = indexes[0].names
-        self.levels = [_union([index.levels[i] for index in indexes]) for i in range(2)]
+        self.levels = [_unite_levels([index.levels[i] for index in indexes]) for i in range(2)]
 
     @staticmethod
     def fits(indexes: Sequence[pd.Index]) -> bool:
@@ -35,7 +35,9 @@ class RowCodes:
             return False
         kinds = [level.dtype for level in first.levels]
         return all(
-            isinstance(index, pd.MultiIndex) and index.names == first.names and _plain(index, kinds)
+            isinstance(index, pd.MultiIndex)
+            and index.names == first.names
+            and _is_sortable(index, kinds)
             for index in indexes
         )
 
@@ -45,19 +47,19 @@ class RowCodes:
             self.levels[i].get_indexer(index.levels[i]).astype("int64")[index.codes[i]]
             for i in range(2)
         )
-        made: Keys = outer * len(self.levels[1]) + inner
-        return made
+        keys: Keys = outer * len(self.levels[1]) + inner
+        return keys
 
     def index(self, keys: Keys) -> pd.MultiIndex:
         """The index whose rows have these integers."""
         codes = np.divmod(keys, max(1, len(self.levels[1])))
-        made = pd.MultiIndex(
+        rows = pd.MultiIndex(
             levels=self.levels,  # type: ignore[arg-type]  # the stubs know lists only
             codes=codes,  # type: ignore[arg-type]
             names=self.names,
             verify_integrity=False,
         )
-        return made.remove_unused_levels()
+        return rows.remove_unused_levels()
 
 
 def keep_last(keys: Keys) -> Keys:
@@ -77,14 +79,14 @@ def merge(frames: Sequence[Any]) -> Any:
     """
     indexes = [frame.index for frame in frames]
     if not RowCodes.fits(indexes):
-        made = pd.concat(frames)
-        return made[~made.index.duplicated(keep="last")].sort_index()
-    rows = RowCodes(indexes)
-    keys = np.concatenate([rows.keys(index) for index in indexes])
+        joined = pd.concat(frames)
+        return joined[~joined.index.duplicated(keep="last")].sort_index()
+    codes = RowCodes(indexes)
+    keys = np.concatenate([codes.keys(index) for index in indexes])
     places = keep_last(keys)
-    made = pd.concat(frames, ignore_index=True).iloc[places]
-    made.index = rows.index(keys[places])
-    return made
+    joined = pd.concat(frames, ignore_index=True).iloc[places]
+    joined.index = codes.index(keys[places])
+    return joined
 
 
 def lookup(values: pd.Series, rows: pd.Index) -> npt.NDArray[np.float64]:
@@ -96,19 +98,19 @@ def lookup(values: pd.Series, rows: pd.Index) -> npt.NDArray[np.float64]:
     """
     index = values.index
     if not (len(index) and RowCodes.fits([index, rows])):
-        plain: npt.NDArray[np.float64] = values.reindex(rows).to_numpy(dtype="float64")
-        return plain
+        reindexed: npt.NDArray[np.float64] = values.reindex(rows).to_numpy(dtype="float64")
+        return reindexed
     assert isinstance(index, pd.MultiIndex)
     assert isinstance(rows, pd.MultiIndex)
     codes = RowCodes([index, rows])
     keys, wanted = codes.keys(index), codes.keys(rows)
     places = np.searchsorted(keys, wanted).clip(max=len(keys) - 1)
-    made: npt.NDArray[np.float64] = values.to_numpy(dtype="float64")[places]
-    made[keys[places] != wanted] = np.nan
-    return made
+    row_values: npt.NDArray[np.float64] = values.to_numpy(dtype="float64")[places]
+    row_values[keys[places] != wanted] = np.nan
+    return row_values
 
 
-def _plain(index: pd.MultiIndex, kinds: Sequence[Any]) -> bool:
+def _is_sortable(index: pd.MultiIndex, kinds: Sequence[Any]) -> bool:
     """Whether the labels are sortable, of these dtypes, and none is missing."""
     return [level.dtype for level in index.levels] == kinds and all(
         level.inferred_type in ("string", "datetime64", "integer", "empty")
@@ -117,6 +119,6 @@ def _plain(index: pd.MultiIndex, kinds: Sequence[Any]) -> bool:
     )
 
 
-def _union(levels: Sequence[pd.Index]) -> pd.Index:
-    made = levels[0].append(list(levels[1:])) if len(levels) > 1 else levels[0]
-    return made.unique().sort_values()
+def _unite_levels(levels: Sequence[pd.Index]) -> pd.Index:
+    labels = levels[0].append(list(levels[1:])) if len(levels) > 1 else levels[0]
+    return labels.unique().sort_values()

@@ -13,7 +13,7 @@ import pandas as pd
 
 from wf_dagster.collect.collectors import READERS
 from wf_dagster.collect.ensembles import first_day
-from wf_dagster.collect.rows import lookup, merge
+from wf_dagster.collect.row_codes import lookup, merge
 from wf_dagster.errors import CollectError, ObjectNotFoundError
 from wf_dagster.records.analysis import first_column
 from wf_dagster.tracking.recorder import Recorder
@@ -67,42 +67,44 @@ def collect_rolling(
     pairs = list(recorders)
     keys = [key for key, _ in pairs]
     if len(set(keys)) < len(keys):
-        twice = next(key for key in keys if keys.count(key) > 1)
-        raise CollectError(f"roll {twice} has two recorders: give the one that counts")
+        repeated = next(key for key in keys if keys.count(key) > 1)
+        raise CollectError(f"roll {repeated} has two recorders: give the one that counts")
     with ThreadPoolExecutor(READERS) as pool:
-        read = list(pool.map(_frames, pairs))
-    found = [
+        frames = list(pool.map(_read_frames, pairs))
+    collected = [
         (key, pred, label)
-        for key, (pred, label) in zip(keys, read, strict=True)
+        for key, (pred, label) in zip(keys, frames, strict=True)
         if pred is not None and len(pred)
     ]
     awaited = [
-        key for key, (pred, _) in zip(keys, read, strict=True) if pred is not None and not len(pred)
+        key
+        for key, (pred, _) in zip(keys, frames, strict=True)
+        if pred is not None and not len(pred)
     ]
-    if not found and awaited:
+    if not collected and awaited:
         raise CollectError(
             f"no roll has predictions yet: the test segments of {', '.join(awaited[:5])} had not "
             "begun when they were trained; materialize their `predictions` once they have"
         )
-    if not found:
+    if not collected:
         raise CollectError(
             f"none of {len(pairs)} recorders is finished and holds predictions: train the rolls "
             "first"
         )
-    found.sort(key=lambda item: (first_day(item[1]), item[0]))
-    pred = merge([item[1] for item in found])
-    there = {key for key, *_ in found}
+    collected.sort(key=lambda item: (first_day(item[1]), item[0]))
+    pred = merge([pred for _, pred, _ in collected])
+    collected_keys = [key for key, *_ in collected]
     return RollingCollection(
         pred=pred,
-        label=_labels(pred.index, [item[2] for item in found]),
-        gaps=[key for key in expected or () if key not in there.union(awaited)],
+        label=_last_known_labels(pred.index, [label for *_, label in collected]),
+        gaps=[key for key in expected or () if key not in {*collected_keys, *awaited}],
         coverage=_coverage(pred, sessions),
-        keys=[key for key, *_ in found],
+        keys=collected_keys,
         awaited=awaited,
     )
 
 
-def _frames(pair: tuple[str, Any]) -> tuple[pd.DataFrame | None, pd.DataFrame | None]:
+def _read_frames(pair: tuple[str, Any]) -> tuple[pd.DataFrame | None, pd.DataFrame | None]:
     key, recorder = pair
     if recorder.status != Recorder.STATUS_FI:
         _log.warning("roll %s: recorder %s is %s, left out", key, recorder.id, recorder.status)
@@ -119,13 +121,13 @@ def _frames(pair: tuple[str, Any]) -> tuple[pd.DataFrame | None, pd.DataFrame | 
     return pred.to_frame("score") if isinstance(pred, pd.Series) else pred, label
 
 
-def _labels(rows: pd.Index, labels: Sequence[Any]) -> pd.DataFrame:
+def _last_known_labels(rows: pd.Index, labels: Sequence[Any]) -> pd.DataFrame:
     """The last known label of each row, of frames in the order of their rolls."""
     columns = [first_column(label) for label in labels if label is not None]
     name = columns[0].name if columns else "label"
-    known = [column.dropna() if column.hasnans else column for column in columns]
-    known = [column for column in known if len(column)]
-    values = lookup(merge(known), rows) if known else np.full(len(rows), np.nan)
+    columns = [column.dropna() if column.hasnans else column for column in columns]
+    columns = [column for column in columns if len(column)]
+    values = lookup(merge(columns), rows) if columns else np.full(len(rows), np.nan)
     return pd.DataFrame({name: values}, index=rows)
 
 

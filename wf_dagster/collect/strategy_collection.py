@@ -12,14 +12,18 @@ import pandas as pd
 
 from wf_dagster.calendars import TradingCalendar
 from wf_dagster.collect.ensembles import AverageEnsemble
-from wf_dagster.collect.rolling import collect_rolling
+from wf_dagster.collect.rolling_collection import collect_rolling
 from wf_dagster.errors import CollectError
 from wf_dagster.records import signal_summary
-from wf_dagster.records.base import log_figures
+from wf_dagster.records.record_template import log_figures
 from wf_dagster.rolling import Rolls
 from wf_dagster.tasks import fingerprint, label_horizon
-from wf_dagster.tracking import R, Recorder, find_recorders
-from wf_dagster.tracking.recorder import KIND_TAG
+from wf_dagster.tracking import (
+    Recorder,
+    find_recorder_of_kind,
+    find_recorders,
+    start_recorder_of_kind,
+)
 
 _log = logging.getLogger(__name__)
 
@@ -154,8 +158,8 @@ def average_signals(experiments: Sequence[str], *, only_exist: bool = False) -> 
     """
     frames = {}
     for name in experiments:
-        kept = find_recorders(name, tags={KIND_TAG: "collected"}, status=None)
-        if not kept:
+        recorder = find_recorder_of_kind(name, "collected")
+        if recorder is None:
             missing = (
                 f"strategy experiment {name!r} was never collected: materialize its "
                 "`collected` asset first"
@@ -164,7 +168,7 @@ def average_signals(experiments: Sequence[str], *, only_exist: bool = False) -> 
                 raise CollectError(missing)
             _log.warning("left out of the signals: %s", missing)
             continue
-        frames[name] = kept[0].load_object("pred.pkl")
+        frames[name] = recorder.load_object("pred.pkl")
     return AverageEnsemble()(frames).to_frame("score")
 
 
@@ -186,15 +190,7 @@ def keep(
         figures: Numbers become metrics; the rest is left out.
         tags: Further tags of the recorder.
     """
-    kept = find_recorders(experiment_name, tags={KIND_TAG: kind}, status=None)
-    with R.start(
-        experiment_name=experiment_name,
-        recorder_id=kept[0].id if kept else None,
-        recorder_name=kind,
-        resume=bool(kept),
-        tags={**(tags or {}), KIND_TAG: kind},
-    ):
-        recorder: Recorder = R.get_recorder()
+    with start_recorder_of_kind(experiment_name, kind, tags=tags) as recorder:
         recorder.save_objects(**objects)
         numbers = {n: float(v) for n, v in figures.items() if isinstance(v, (int, float))}
         log_figures(recorder, {**dict.fromkeys(recorder.list_metrics(), math.nan), **numbers})

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from wf_dagster.errors import PoolInputError, TaskError
-from wf_dagster.pool.identity import describe, plain
+from wf_dagster.pool.identity import identify_definition, to_plain_json
 from wf_dagster.pool.states import check_status
 
 GROUPS = ("$and", "$or")
@@ -23,7 +23,7 @@ _KINDS: dict[str, tuple[Any, str]] = {
 }
 
 
-def prepare(query: Mapping[str, Any] | None) -> dict[str, Any]:
+def prepare_query(query: Mapping[str, Any] | None) -> dict[str, Any]:
     """A copy of the query in the stores' form.
 
     Ids become texts, values compared with ``filter`` become what ``filter`` holds (dates as ISO
@@ -39,39 +39,39 @@ def prepare(query: Mapping[str, Any] | None) -> dict[str, Any]:
             f"query {query!r} is no dict: write {{'status': 'waiting'}}, "
             "{'_id': {'$in': [...]}} or {'filter.model.class': '...'}"
         )
-    made: dict[str, Any] = {}
+    prepared: dict[str, Any] = {}
     for key, value in query.items():
         if key in (*GROUPS, "$nor"):
-            made[key] = [prepare(part) for part in _list(key, value)]
-        elif key == "filter" and isinstance(value, Mapping) and not _operators(value):
-            made["fingerprint"] = {"$eq": describe(value)[0]}
+            prepared[key] = [prepare_query(part) for part in _check_list(key, value)]
+        elif key == "filter" and isinstance(value, Mapping) and not _has_operators(value):
+            prepared["fingerprint"] = {"$eq": identify_definition(value)[0]}
         else:
-            made[str(key)] = _condition(str(key), value)
-    return made
+            prepared[str(key)] = _prepare_condition(str(key), value)
+    return prepared
 
 
-def _condition(field: str, value: Any) -> Any:
+def _prepare_condition(field: str, value: Any) -> Any:
     root = field.split(".")[0]
-    if root in ("def", "res") and not (_operators(value) and set(value) == {"$exists"}):
+    if root in ("def", "res") and not (_has_operators(value) and set(value) == {"$exists"}):
         raise PoolInputError(
             f"query on {field!r}: definitions and results are kept as bytes; compare "
             f"'filter.…' instead, or ask {{{root!r}: {{'$exists': True}}}}"
         )
-    if not _operators(value):
-        made = _value(field, value)
-        # said in full, so that an index is used where arrays are thought of otherwise
-        return made if root in ("_id", "filter") else {"$eq": made}
+    if not _has_operators(value):
+        prepared = _prepare_value(field, value)
+        # written in full, so that an index is used where arrays are thought of otherwise
+        return prepared if root in ("_id", "filter") else {"$eq": prepared}
     return {
-        name: [_value(field, one) for one in _list(name, inner)]
+        name: [_prepare_value(field, item) for item in _check_list(name, inner)]
         if name in _LISTS
         else inner
         if name == "$exists" or name not in OPERATORS
-        else _value(field, inner)
+        else _prepare_value(field, inner)
         for name, inner in value.items()
     }
 
 
-def _value(field: str, value: Any) -> Any:
+def _prepare_value(field: str, value: Any) -> Any:
     root = field.split(".")[0]
     if value is None:
         return None
@@ -80,27 +80,27 @@ def _value(field: str, value: Any) -> Any:
     if root == "status":
         return check_status(value)
     if root == "filter":
-        return _plain(field, value)
-    kind, what = _KINDS.get(root, (object, ""))
+        return _prepare_plain(field, value)
+    kind, noun = _KINDS.get(root, (object, ""))
     if not isinstance(value, kind) or isinstance(value, bool):
-        raise PoolInputError(f"query on {field!r}: {value!r} is no {what}")
+        raise PoolInputError(f"query on {field!r}: {value!r} is no {noun}")
     return value
 
 
-def _plain(field: str, value: Any) -> Any:
+def _prepare_plain(field: str, value: Any) -> Any:
     try:
-        return plain(value)
+        return to_plain_json(value)
     except TaskError:
         raise PoolInputError(
             f"query on {field!r}: {value!r} has no JSON form; compare texts, numbers or dates"
         ) from None
 
 
-def _operators(value: Any) -> bool:
+def _has_operators(value: Any) -> bool:
     return isinstance(value, Mapping) and any(str(key).startswith("$") for key in value)
 
 
-def _list(name: str, value: Any) -> list[Any]:
+def _check_list(name: str, value: Any) -> list[Any]:
     if isinstance(value, (str, bytes, Mapping)) or not isinstance(value, Iterable):
         raise PoolInputError(f"query operator {name} takes a list, not {value!r}")
     return list(value)
