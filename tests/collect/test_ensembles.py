@@ -22,7 +22,7 @@ from wf_dagster.collect import (
     RollingGroup,
     SingleKeyEnsemble,
 )
-from wf_dagster.collect.row_codes import lookup, merge
+from wf_dagster.collect.row_codes import look_up_rows, merge_frames
 from wf_dagster.errors import CollectError
 
 QLIB = figures.load()
@@ -142,20 +142,20 @@ def test_merged_frames_are_those_of_pandas(row_sets, several_columns):
         parts.append(frame.assign(**{f"x{number}": 1.0}) if several_columns else frame)
     joined = pd.concat(parts)
     wanted = joined[~joined.index.duplicated(keep="last")].sort_index()
-    merged = merge(parts)
+    merged = merge_frames(parts)
     pd.testing.assert_frame_equal(merged, wanted)
     rows = pd.MultiIndex.from_product(
         [pd.date_range("2021-02-28", periods=9), list("ACZ")], names=["datetime", "instrument"]
     )
-    values = lookup(merged["score"], rows)
+    values = look_up_rows(merged["score"], rows)
     np.testing.assert_array_equal(values, wanted["score"].reindex(rows).to_numpy())
 
 
 def test_rows_that_are_no_pairs_are_merged_too():
     first = pd.DataFrame({"v": [1.0, 2.0]}, pd.Index(["b", "a"], name="k"))
     second = pd.DataFrame({"v": [3.0]}, pd.Index(["b"], name="k"))
-    assert merge([first, second])["v"].to_dict() == {"a": 2.0, "b": 3.0}
-    assert lookup(merge([first, second])["v"], pd.Index(["b", "c"])).tolist()[0] == 3.0
+    assert merge_frames([first, second])["v"].to_dict() == {"a": 2.0, "b": 3.0}
+    assert look_up_rows(merge_frames([first, second])["v"], pd.Index(["b", "c"])).tolist()[0] == 3.0
 
 
 # averaging

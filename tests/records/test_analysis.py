@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.reference import figures, frames
 from wf_dagster.errors import RecordError
 from wf_dagster.records import ic_series, long_short, signal_summary
-from wf_dagster.records.analysis import annualised, ic_metrics
+from wf_dagster.records.analysis import annualise, ic_metrics
 
 QLIB = figures.load()
 
@@ -145,7 +145,7 @@ def test_no_rows_give_empty_series():
 
 def test_annual_figures_of_one_session_labels_are_the_plain_ones():
     returns = frames.returns()
-    year, sharpe = annualised(returns)
+    year, sharpe = annualise(returns)
     assert year == pytest.approx(returns.mean() * 252)
     assert sharpe == pytest.approx(returns.mean() / returns.std() * 252**0.5)
 
@@ -154,13 +154,13 @@ def test_overlapping_labels_do_not_count_a_session_twice():
     """Summed returns of 5 sessions, seen every day, earn in a year what the sessions earn."""
     daily = pd.Series(np.random.default_rng(0).normal(0.0005, 0.01, 20_000))
     five = daily.rolling(5).sum()
-    plain, overlapping = annualised(daily), annualised(five, horizon=5)
+    plain, overlapping = annualise(daily), annualise(five, horizon=5)
     assert overlapping == pytest.approx(plain, rel=0.03)
 
 
 def test_figures_that_are_not_defined_are_nan():
-    assert all(np.isnan(annualised(pd.Series([np.nan]))))
-    year, sharpe = annualised(pd.Series([0.01]))
+    assert all(np.isnan(annualise(pd.Series([np.nan]))))
+    year, sharpe = annualise(pd.Series([0.01]))
     assert year == pytest.approx(2.52)
     assert np.isnan(sharpe)
     one_day = ic_metrics(pd.Series([0.3]), pd.Series([np.nan]))

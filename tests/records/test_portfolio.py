@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.reference import figures, frames
 from wf_dagster.errors import RecordError
 from wf_dagster.records import risk_analysis, simulate
-from wf_dagster.records.portfolio import choose, performance
+from wf_dagster.records.portfolio import choose_holdings, performance
 
 QLIB = figures.load()
 FREE = {"open_cost": 0.0, "close_cost": 0.0}
@@ -125,7 +125,7 @@ def test_names_are_dropped_and_bought_as_by_qlibs_topk_dropout_strategy(key):
     held = np.zeros(wide.shape[1], dtype=bool)
     everything = np.ones_like(held)
     for row, wanted in zip(wide.to_numpy(), QLIB["topk"][key], strict=True):
-        held = choose(row, held, everything, topk, n_drop)
+        held = choose_holdings(row, held, everything, topk, n_drop)
         assert list(wide.columns[held]) == wanted
 
 
@@ -134,16 +134,16 @@ def test_no_name_is_dropped_that_none_is_there_to_replace():
     scores = np.array([3.0, 2.0, 1.0, 0.0])
     held = np.array([True, True, True, False])
     everything = np.ones(4, dtype=bool)
-    assert choose(scores, held, everything, 5, 2).all()
-    assert choose(scores, ~held, everything, 3, 3).tolist() == [True, True, True, False]
-    assert choose(scores, held, everything, 3, 3).tolist() == held.tolist()
+    assert choose_holdings(scores, held, everything, 5, 2).all()
+    assert choose_holdings(scores, ~held, everything, 3, 3).tolist() == [True, True, True, False]
+    assert choose_holdings(scores, held, everything, 3, 3).tolist() == held.tolist()
 
 
 def test_with_nothing_to_drop_everything_is_kept():
     """Qlib takes the last zero names for all of them and sells the whole portfolio."""
     scores = np.array([3.0, 2.0, 1.0])
     held = np.array([False, True, True])
-    assert choose(scores, held, np.ones(3, dtype=bool), 2, 0).tolist() == held.tolist()
+    assert choose_holdings(scores, held, np.ones(3, dtype=bool), 2, 0).tolist() == held.tolist()
 
 
 _VALUE = st.one_of(st.just(float("nan")), st.floats(-3, 3))
