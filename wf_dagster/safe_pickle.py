@@ -60,6 +60,10 @@ _FULL_NAMES = {"_loss": "sklearn._loss._loss"}
 # where classes are now that pickles of earlier versions name; modules, and packages with a dot
 _MOVED = {
     "wf_dagster.data.sources.": "wf_dagster.prices.",
+    "wf_dagster.online.state": "wf_dagster.online.online_state",
+    "wf_dagster.online.strategy": "wf_dagster.online.rolling_strategy",
+    "wf_dagster.online.tool": "wf_dagster.online.online_tool",
+    "wf_dagster.online.update": "wf_dagster.online.updaters",
     "wf_dagster.tasks.generators": "wf_dagster.rolling.generators",
     "wf_dagster.tasks.handlers": "wf_dagster.rolling.handler_dates",
     "wf_dagster.tasks.horizons": "wf_dagster.rolling.horizons",
