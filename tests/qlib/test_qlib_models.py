@@ -13,6 +13,7 @@ import pandas as pd
 import psutil
 import pytest
 from threadpoolctl import threadpool_limits
+from wf_dagster.training.datasets import make_dataset, warm
 
 import wf_dagster
 from tests.qlib.provider import seeded_panel, write_provider
@@ -20,7 +21,6 @@ from tests.qlib.qlib_tasks import alpha, few_expressions, task
 from wf_dagster import TrainerR
 from wf_dagster import qlib_bridge as interop
 from wf_dagster.tasks import init_instance
-from wf_dagster.training.datasets import make_dataset, warm
 from wf_dagster.training.parallel import few_enough
 
 FIT = ("2019-02-01", "2019-06-28")

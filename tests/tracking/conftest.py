@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.stores import made_store, ready_store
+from tests.stores import empty_store, ready_store
 from wf_dagster.tracking.heartbeat_thread import HEARTBEAT_THREAD
 
-__all__ = ["made_store", "ready_store"]
+__all__ = ["empty_store", "ready_store"]
 
 
 @pytest.fixture(autouse=True)

@@ -14,12 +14,11 @@ import pytest
 
 from tests.tracking.support import count_store_calls, run
 from wf_dagster import R, init
-from wf_dagster.errors import TrackingError
+from wf_dagster.errors import StoreError, TrackingError
 from wf_dagster.tracking import heartbeat_thread, mlflow_recorder
 from wf_dagster.tracking.log_buffer import Batch, LogBuffer
 from wf_dagster.tracking.redaction import redacted, redacted_command
 from wf_dagster.tracking.store import get_client
-from wf_dagster.tracking.store_calls import StoreError
 
 
 def _history(recorder, name):

@@ -22,9 +22,9 @@ FRAME = pd.DataFrame({"score": np.arange(1000.0)}, index=pd.RangeIndex(1000, nam
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory, made_store):
+def server(tmp_path_factory, empty_store):
     folder = tmp_path_factory.mktemp("server")
-    shutil.copy(made_store, folder / "mlflow.db")
+    shutil.copy(empty_store, folder / "mlflow.db")
     with mlflow_server(folder) as url:
         yield url
 

@@ -4,27 +4,23 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
-
-from wf_dagster.settings import get_settings
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from wf_dagster.calendars import TradingCalendar
+    from wf_dagster.data.adapters import DatasetAdapter
+    from wf_dagster.market import Market
     from wf_dagster.qlib_bridge.qlib_prices import QlibPrices
 
 __all__ = [
-    "as_frames",
     "follow_user",
-    "has_qlibs_dataset",
-    "in_use",
     "initialised_by_user",
     "is_qlib",
-    "modules",
+    "make_adapter",
     "names_qlib",
-    "prepare",
+    "preloaded_modules",
     "qlib_calendar",
     "qlib_prices",
     "qlib_sessions",
@@ -45,37 +41,6 @@ def is_qlib(kind: Any) -> bool:
     )
 
 
-def has_qlibs_dataset(task: Mapping[str, Any]) -> bool:
-    """Whether a task's data are Qlib's: its dataset is a class of Qlib's, or derived from one.
-
-    Raises:
-        TaskError: The class cannot be found.
-    """
-    from wf_dagster.tasks.config import find_class
-
-    dataset = task["dataset"]
-    if not isinstance(dataset, (str, Mapping)):
-        return is_qlib(type(dataset))
-    return is_qlib(find_class(dataset, where="dataset"))
-
-
-def as_frames(dataset: Any) -> AbstractContextManager[Any]:
-    """Inside the block a dataset of Qlib's that samples windows gives frames, as Qlib has it."""
-    if not is_qlib(type(dataset)):
-        return nullcontext()
-    from wf_dagster.qlib_bridge.datasets import casting
-
-    return casting(dataset)
-
-
-def in_use() -> bool:
-    """Whether the settings name Qlib's data, or this process has called ``qlib.init``."""
-    settings = get_settings()
-    if settings.qlib_provider_uri or settings.qlib_options.get("provider_uri"):
-        return True
-    return initialised_by_user()
-
-
 def follow_user() -> None:
     """Take over into the settings what the user's own ``qlib.init`` said, if it was called."""
     if initialised_by_user():
@@ -93,24 +58,30 @@ def initialised_by_user() -> bool:
     return session.initialised_by_user()
 
 
-def prepare(task: Mapping[str, Any]) -> None:
-    """Initialise Qlib in this process, if a task needs it or the settings say so.
+def preloaded_modules() -> list[str]:
+    """The modules that a process imports to train a task of Qlib's."""
+    return ["qlib", "wf_dagster.qlib_bridge.recorders", "wf_dagster.qlib_bridge.datasets"]
+
+
+def make_adapter(
+    task: Mapping[str, Any], market: Market, default: DatasetAdapter
+) -> DatasetAdapter:
+    """The adapter of a task that has to do with Qlib.
+
+    Args:
+        task: The task.
+        market: As handed down.
+        default: What is done with parts that are not Qlib's.
 
     Raises:
-        TaskError: The task names a class of Qlib's, and pyqlib is not installed.
-        SettingsError: The settings name data that are not there, or arguments that are wrong.
+        TaskError: pyqlib is not installed.
     """
-    if names_qlib(task) or in_use():
-        from wf_dagster.qlib_bridge.session import ensure
+    from wf_dagster.qlib_bridge.session import qlib_config
 
-        ensure()
+    qlib_config()  # which says what is not installed
+    from wf_dagster.qlib_bridge.adapter import QlibAdapter
 
-
-def modules(task: Mapping[str, Any]) -> list[str]:
-    """The modules that a process imports to train a task of Qlib's."""
-    if not names_qlib(task):
-        return []
-    return ["qlib", "wf_dagster.qlib_bridge.recorders", "wf_dagster.qlib_bridge.datasets"]
+    return QlibAdapter(task, market, default)
 
 
 def qlib_calendar(as_of: Any = None) -> TradingCalendar:

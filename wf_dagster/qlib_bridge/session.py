@@ -42,7 +42,7 @@ def ensure() -> None:
         SettingsError: The data are not there, or ``qlib.init`` refuses an argument.
     """
     with _LOCK:
-        config = _config()
+        config = qlib_config()
         settings = get_settings()
         if _follows_user(config, settings):
             _adopt(config)
@@ -62,7 +62,7 @@ def ensure() -> None:
 def provider_uri() -> Any:
     """Where Qlib's data are, once it is initialised."""
     ensure()
-    return _config()["provider_uri"]
+    return qlib_config()["provider_uri"]
 
 
 def initialised_by_user() -> bool:
@@ -73,7 +73,12 @@ def initialised_by_user() -> bool:
     return _state.by_user or config["provider_uri"] != _state.provider
 
 
-def _config() -> Any:
+def qlib_config() -> Any:
+    """Qlib's configuration.
+
+    Raises:
+        TaskError: pyqlib is not installed.
+    """
     try:
         from qlib.config import C
     except ImportError as error:

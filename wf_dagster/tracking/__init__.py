@@ -23,8 +23,7 @@ from wf_dagster.tracking.recorder_of_kind import (
 )
 from wf_dagster.tracking.start_options import RecorderOptions, StartOptions
 from wf_dagster.tracking.store import check_tracking, client_modules, run_url
-from wf_dagster.tracking.store_calls import StoreError
-from wf_dagster.tracking.tracking_settings import trusted_modules
+from wf_dagster.tracking.tracking_settings import lock_folder, trusted_modules
 
 __all__ = [
     "DeadRun",
@@ -38,7 +37,6 @@ __all__ = [
     "Recorder",
     "RecorderOptions",
     "StartOptions",
-    "StoreError",
     "check_tracking",
     "client_modules",
     "create_recorder_of_kind",
@@ -48,6 +46,7 @@ __all__ = [
     "find_recorder_of_kind",
     "find_recorders",
     "holder",
+    "lock_folder",
     "parent_of",
     "parent_run",
     "run_url",

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 from typing_extensions import Unpack
 
-from wf_dagster.errors import ExperimentDeletedError, ExperimentNotFoundError
+from wf_dagster.errors import ExperimentDeletedError, ExperimentNotFoundError, StoreError
 from wf_dagster.tracking import active_starts, run_search
 from wf_dagster.tracking.active_starts import tracking_uri
 from wf_dagster.tracking.addresses import hide_password
@@ -18,7 +18,6 @@ from wf_dagster.tracking.recorder import KIND_TAG, RECORDER, Recorder
 from wf_dagster.tracking.run_search import quote_text
 from wf_dagster.tracking.start_options import StartOptions, recorder_options
 from wf_dagster.tracking.store import call_store
-from wf_dagster.tracking.store_calls import StoreError
 from wf_dagster.tracking.tracking_settings import artifact_location
 
 DEFAULT_EXPERIMENT = "Experiment"

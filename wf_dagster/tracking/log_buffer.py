@@ -8,8 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from wf_dagster.errors import TrackingError
-from wf_dagster.tracking.store_calls import StoreError
+from wf_dagster.errors import StoreError, TrackingError
 
 # The limits of one MLflow batch; its size counts as JSON, of at most a million bytes.
 MOST_METRICS = 800

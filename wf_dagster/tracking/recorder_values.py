@@ -6,7 +6,7 @@ import json
 import time
 from typing import Any
 
-from wf_dagster.errors import TrackingError
+from wf_dagster.errors import StoreError, TrackingError
 from wf_dagster.tracking.heartbeat_thread import HEARTBEAT_THREAD
 from wf_dagster.tracking.log_buffer import Batch, LogBuffer
 from wf_dagster.tracking.mlflow_values import (
@@ -20,7 +20,6 @@ from wf_dagster.tracking.mlflow_values import (
 )
 from wf_dagster.tracking.recorder_objects import RecorderObjects
 from wf_dagster.tracking.store import call_store
-from wf_dagster.tracking.store_calls import StoreError
 
 FRESH_SECONDS = 1.0  # for which what was read of a recorder that has not ended is taken for true
 _LIMITS = {"params": PARAM_LIMIT, "tags": TAG_LIMIT}

@@ -7,12 +7,11 @@ from typing import Any
 
 import pandas as pd
 
-from wf_dagster.errors import RecorderNotFoundError, TrackingError
+from wf_dagster.errors import RecorderNotFoundError, StoreError, TrackingError
 from wf_dagster.tracking.addresses import hide_password
 from wf_dagster.tracking.heartbeat_thread import HEARTBEAT_THREAD
 from wf_dagster.tracking.mlflow_recorder import MLflowRecorder
 from wf_dagster.tracking.store import call_store
-from wf_dagster.tracking.store_calls import StoreError
 
 ACTIVE_ONLY = 1
 _PAGE_SIZE = 5000

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from tenacity import RetryCallState, Retrying, wait_exponential
 
-from wf_dagster.errors import TrackingError, WfError
+from wf_dagster.errors import StoreError, WfError
 from wf_dagster.tracking.addresses import hide_password
 
 _log = logging.getLogger(__name__)
@@ -25,18 +25,6 @@ _PASSING_CODES = {
 }
 # by name: these libraries are not there for every kind of store
 _PASSING_CLASSES = {"ConnectTimeout", "ConnectionError", "HTTPClientError", "SQLAlchemyError"}
-
-
-class StoreError(TrackingError):
-    """A call to the store failed.
-
-    Attributes:
-        code: MLflow's error code, such as ``RESOURCE_DOES_NOT_EXIST``.
-        passes: The same call may succeed later.
-    """
-
-    code: str = ""
-    passes: bool = False
 
 
 def call_with_retry(uri: str, what: str, call: Callable[[], _T], *, patience: float) -> _T:

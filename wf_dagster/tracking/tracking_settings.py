@@ -58,6 +58,17 @@ def make_home_of(database: Path) -> bool:
     return True
 
 
+def lock_folder() -> Path:
+    """Where files lie that processes of this machine lock; the folder is made.
+
+    Raises:
+        SettingsError: The home folder cannot be written.
+    """
+    folder = get_settings().make_home() / "locks"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
 def store_patience() -> float:
     """Seconds for which a store that fails is asked again."""
     return get_settings().tracking_patience

@@ -13,6 +13,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import nullcontext
 from typing import Any, TypeVar
 
+from wf_dagster.data.adapters import worker_modules
 from wf_dagster.errors import TrainingError
 from wf_dagster.process import (
     has_fork_server,
@@ -20,10 +21,9 @@ from wf_dagster.process import (
     start_fork_server,
     stop_fork_server,
 )
-from wf_dagster.qlib_bridge import modules as qlib_modules
-from wf_dagster.settings import get_settings, snapshot
-from wf_dagster.tasks import modules_named
+from wf_dagster.settings import snapshot, worker_limit
 from wf_dagster.training.roll_jobs import RollJob, RollOutcome
+from wf_dagster.training.worker import do, start
 
 S = TypeVar("S")
 T = TypeVar("T")
@@ -45,8 +45,8 @@ def prepare_workers(task: Mapping[str, Any], workers: int) -> None:
         return
     from wf_dagster.tracking import client_modules  # slow to import
 
-    named = [*modules_named(task), *qlib_modules(task)]
-    start_fork_server([*_ALWAYS, *client_modules(), *named], _thread_variables(workers))
+    modules = [*_ALWAYS, *client_modules(), *worker_modules(task)]
+    start_fork_server(modules, _thread_variables(workers))
 
 
 def release_workers() -> None:
@@ -65,7 +65,7 @@ class Workers:
     """
 
     def __init__(self, workers: int, works: Sequence[RollJob], of: int | None = None) -> None:
-        self.workers = workers
+        self.count = workers
         self._sharing = of or workers
         self._needs_main = b"__main__" in pickle.dumps(list(works))
         self._pool = self._start()
@@ -88,8 +88,6 @@ class Workers:
 
     def submit(self, work: RollJob) -> Future[RollOutcome]:
         """Have a worker do the work; a broken pool is replaced first."""
-        from wf_dagster.training.worker import do
-
         try:
             return self._submit(do, work)
         except BrokenProcessPool:  # it broke since the last roll came back
@@ -102,7 +100,7 @@ class Workers:
             return self._pool.submit(function, *arguments)
 
     def _start(self) -> ProcessPoolExecutor:
-        return _pool(self.workers, self._sharing)
+        return _pool(self.count, self._sharing)
 
     def close(self) -> None:
         """Let the workers go when they have done what they are at."""
@@ -187,8 +185,6 @@ class Spread:
 
 
 def _pool(workers: int, sharing: int) -> ProcessPoolExecutor:
-    from wf_dagster.training.worker import start
-
     context = multiprocessing.get_context("forkserver" if has_fork_server() else "spawn")
     arguments = (snapshot(), _threads(sharing), _thread_variables(sharing))
     pool = ProcessPoolExecutor(workers, context, start, arguments)
@@ -215,7 +211,7 @@ def _end(pool: ProcessPoolExecutor) -> None:
 
 
 def _threads(workers: int) -> int:
-    return max(1, get_settings().max_workers // workers)
+    return max(1, worker_limit().count // workers)
 
 
 def _thread_variables(workers: int) -> dict[str, str]:

@@ -7,13 +7,13 @@ from typing import Any, Protocol, runtime_checkable
 
 import pandas as pd
 
-from wf_dagster.market import price_source
+from wf_dagster.data.adapters import adapter_of
+from wf_dagster.market import Market
 from wf_dagster.prices import PriceSource
-from wf_dagster.qlib_bridge import has_qlibs_dataset
 
 
 @runtime_checkable
-class Prices(Protocol):
+class PriceVersions(Protocol):
     """What is asked of prices."""
 
     def version(self) -> str:
@@ -25,23 +25,24 @@ class Prices(Protocol):
         ...
 
 
-def prices_of(template: Mapping[str, Any]) -> Prices:
-    """The prices that the tasks of a template are trained on."""
-    if has_qlibs_dataset(template):
-        return prices_named("qlib")
-    dataset = template["dataset"]
-    kwargs = dataset.get("kwargs") if isinstance(dataset, Mapping) else None
-    return prices_named((kwargs or {}).get("prices"))
+def template_prices(template: Mapping[str, Any], market: Market) -> PriceVersions:
+    """The prices that the tasks of a template are trained on.
+
+    Args:
+        template: The task of the first roll, which may name prices of its own.
+        market: That of the strategy.
+    """
+    return price_versions(adapter_of(template, market).market)
 
 
-def prices_named(name: Any) -> Prices:
-    """The prices of a price source's description."""
-    source = price_source(name)
-    return source if isinstance(source, Prices) else _OfSource(source)
+def price_versions(market: Market) -> PriceVersions:
+    """The prices of a market."""
+    source = market.prices
+    return source if isinstance(source, PriceVersions) else _HashedPrices(source)
 
 
-class _OfSource:
-    """Prices of a source."""
+class _HashedPrices:
+    """Prices of a source that does not identify what it held up to a session."""
 
     def __init__(self, source: PriceSource) -> None:
         self._source = source

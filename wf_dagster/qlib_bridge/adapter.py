@@ -1,0 +1,104 @@
+"""What is done with a task that has to do with Qlib: with Qlib's parts, and with the others."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from wf_dagster.qlib_bridge import datasets, is_qlib, memory_limit, model_fit, session
+from wf_dagster.qlib_bridge.recorders import bridged
+from wf_dagster.tasks import find_class
+
+if TYPE_CHECKING:
+    from wf_dagster.data.adapters import DatasetAdapter
+    from wf_dagster.market import Market
+    from wf_dagster.tracking import Recorder
+
+_PRICES = "qlib"
+
+
+class QlibAdapter:
+    """A task of which any part may be Qlib's.
+
+    Args:
+        task: The task.
+        market: As handed down.
+        default: What is done with parts that are not Qlib's.
+    """
+
+    def __init__(self, task: Mapping[str, Any], market: Market, default: DatasetAdapter) -> None:
+        self._task = task
+        self._market = market
+        self._default = default
+
+    @cached_property
+    def _has_qlib_dataset(self) -> bool:
+        """Looked up when it is first asked for: Qlib has to be initialised before the import."""
+        dataset = self._task["dataset"]
+        if not isinstance(dataset, (str, Mapping)):
+            return is_qlib(type(dataset))
+        return is_qlib(find_class(dataset, where="dataset"))
+
+    @property
+    def market(self) -> Market:
+        """With Qlib's prices, if the dataset is Qlib's."""
+        if self._has_qlib_dataset:
+            return self._market.with_prices(_PRICES)
+        return self._default.market
+
+    def prepare(self) -> None:
+        """Initialise Qlib in this process."""
+        session.ensure()
+
+    def make_dataset(self) -> Any:
+        """The dataset, its raw data from the cache where it is Qlib's and that is possible."""
+        if self._has_qlib_dataset:
+            return datasets.make_dataset(self._task["dataset"])
+        return self._default.make_dataset()
+
+    def reload(self, dataset: Any, moving: bool = False) -> None:
+        """Read the data of a dataset that was loaded from a recorder."""
+        if is_qlib(type(dataset)):
+            self.prepare()  # a process that has never trained only knows the class
+            datasets.reload(dataset, moving)
+        else:
+            self._default.reload(dataset, moving)
+
+    def as_frames(self, dataset: Any) -> AbstractContextManager[Any]:
+        """Inside the block a dataset that samples windows is one that does not, as Qlib has it."""
+        return datasets.casting(dataset) if is_qlib(type(dataset)) else nullcontext()
+
+    def warm(self, tasks: Sequence[Mapping[str, Any]], spread: Any = None) -> float | None:
+        """Compute what the datasets of tasks share."""
+        self.prepare()
+        if self._has_qlib_dataset:
+            return datasets.warm([task["dataset"] for task in tasks], spread)
+        return self._default.warm(tasks, spread)
+
+    def most_together(self, tasks: Sequence[Mapping[str, Any]]) -> int | None:
+        """How many rolls may be in work at once so that they hold one copy of what they share."""
+        self.prepare()
+        if self._has_qlib_dataset:
+            return memory_limit.most_together([task["dataset"] for task in tasks])
+        return self._default.most_together(tasks)
+
+    def fit(self, model: Any, dataset: Any, **arguments: Any) -> None:
+        """Fit a model, those of Qlib's without copies of data that they do not need."""
+        model_fit.fit(model, dataset, **arguments)
+
+    def make_record(
+        self,
+        config: Any,
+        recorder: Recorder,
+        model: Any = None,
+        dataset: Any = None,
+        where: str = "record",
+    ) -> Any:
+        """The record; one of Qlib's is given the recorder as Qlib knows recorders."""
+        named = isinstance(config, (str, Mapping))
+        for_qlib = named and is_qlib(find_class(config, where=where))
+        return self._default.make_record(
+            config, bridged(recorder) if for_qlib else recorder, model, dataset, where
+        )
