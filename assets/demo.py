@@ -17,8 +17,9 @@ from rich.table import Table
 from assets.definitions import defs
 from assets.progress import progress_logger, show_progress
 from assets.strategies import STRATEGIES
-from wf_dagster.cli.replay_lines import console, print_replay
+from wf_dagster.cli.replay_lines import open_console, print_replay
 from wf_dagster.errors import WfError
+from wf_dagster.market import Market
 from wf_dagster.online.replay_clock import ReplayClock
 from wf_dagster.orchestration.dagster_home import prepare_dagster_home
 from wf_dagster.orchestration.replayed_sessions import Replay
@@ -40,17 +41,17 @@ def main(begin: str = BEGIN) -> int:
         begin: The session as of which they are backfilled; those that pass come after it.
     """
     started = time.perf_counter()
-    terminal = console()
+    terminal = open_console()
     try:
         os.environ["DAGSTER_HOME"] = str(prepare_dagster_home(get_settings().make_home()))
-        clock = ReplayClock()
+        clock = ReplayClock(get_settings().clock_file(), Market())
         eve, *sessions = clock.sessions(begin, 1 + SESSIONS)
-        today = clock.shown()
+        today = clock.date()
         if today is None or today < eve:
             clock.move(eve)
         with dg.DagsterInstance.get() as instance:
             runner = Runner(instance, terminal)
-            terminal.print(f"Prices are known up to {clock.shown():%Y-%m-%d}.")
+            terminal.print(f"Prices are known up to {clock.date():%Y-%m-%d}.")
             backfills = {name: runner.backfill(name) for name in STRATEGIES}
             runner.collect()
             for name, backfill in backfills.items():
@@ -66,7 +67,7 @@ def main(begin: str = BEGIN) -> int:
         f"Done in {time.perf_counter() - started:.0f} s. Everything is in {home} "
         "(dagster/, mlflow.db, artifacts/).\n"
         "`make ui` opens it: Dagster on port 3000, MLflow on port 5000.\n"
-        f"`.venv/bin/wf-dagster replay` goes on after {clock.shown():%Y-%m-%d}; with `--stop` all "
+        f"`.venv/bin/wf-dagster replay` goes on after {clock.date():%Y-%m-%d}; with `--stop` all "
         "prices are seen.",
         soft_wrap=True,
     )

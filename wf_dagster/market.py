@@ -180,6 +180,10 @@ class Market:
         is_sample = self._prices_name == "sample" and self.calendar_name != _QLIB
         return self.as_of is not None or is_sample
 
+    def with_calendar(self, calendar: str | TradingCalendar | None) -> Market:
+        """The same prices on another calendar; ``None`` is the default for these prices."""
+        return Market(self._prices, calendar, self._as_of)
+
     @property
     def is_replayed(self) -> bool:
         """Whether a replay clock hides later prices, which will be seen as it moves on."""

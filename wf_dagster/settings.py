@@ -128,7 +128,7 @@ class Settings(BaseSettings):
         Raises:
             SettingsError: The clock cannot be read, or shows no date.
         """
-        dates = [self.as_of, _read_clock(self.clock_file()) if self.is_replaying() else ""]
+        dates = [self.as_of, read_clock(self.clock_file()) if self.is_replaying() else ""]
         return min(filter(None, dates), default="")
 
     def clock_file(self) -> Path:
@@ -201,7 +201,12 @@ def _is_date(text: str) -> bool:
     return True
 
 
-def _read_clock(clock: Path) -> str:
+def read_clock(clock: Path) -> str:
+    """The date that a replay clock shows, an ISO date.
+
+    Raises:
+        SettingsError: It cannot be read, or shows no date.
+    """
     try:
         text = clock.read_text().strip()
     except OSError as error:

@@ -86,8 +86,8 @@ def collect_strategy(
     Args:
         experiment_name: MLflow experiment of the strategy.
         rolls: The rolls that are expected.
-        calendar: Says which of them have begun; default the calendar of the rolls, which is as
-            old as they are.
+        calendar: Says which of them have begun, and how many sessions a year annual figures count;
+            default the calendar of the rolls, which is as old as they are.
         serving: Ids of the recorders that are online.
 
     Raises:
@@ -95,48 +95,54 @@ def collect_strategy(
     """
     calendar = calendar or rolls.calendar
     # a fingerprint covers the segments; a trainer outside Dagster gives no tag `roll`
-    wanted = {fingerprint(roll.task): roll.key for roll in rolls}
-    found: dict[str, Recorder] = {}
-    earlier: dict[str, Recorder] = {}
-    other: set[str] = set()
+    keys = {fingerprint(roll.task): roll.key for roll in rolls}
+    present: dict[str, Recorder] = {}
+    serving_earlier: dict[str, Recorder] = {}
+    outdated: set[str] = set()
     for recorder in find_recorders(experiment_name):  # newest first
         tags = recorder.list_tags()
-        if key := wanted.get(tags.get("fingerprint", "")):
-            found.setdefault(key, recorder)
+        if key := keys.get(tags.get("fingerprint", "")):
+            present.setdefault(key, recorder)
         else:
             key = tags.get("roll", "")
-            other.add(key)
+            outdated.add(key)
             if recorder.id in serving:
-                earlier.setdefault(key, recorder)
-    found = {**earlier, **found}
-    if not found:
+                serving_earlier.setdefault(key, recorder)
+    recorders = {**serving_earlier, **present}
+    if not recorders:
         raise CollectError(
             f"experiment {experiment_name!r} holds no finished recorder of the strategy's "
-            f"{len(wanted)} rolls as they are defined now: materialize its `recorders` first"
+            f"{len(keys)} rolls as they are defined now: materialize its `recorders` first"
         )
-    made = collect_rolling(
-        [(roll.key, found[roll.key]) for roll in rolls if roll.key in found],
+    collection = collect_rolling(
+        [(roll.key, recorders[roll.key]) for roll in rolls if roll.key in recorders],
         expected=[roll.key for roll in rolls if roll.has_begun(calendar)],
         sessions=rolls.test_sessions(calendar),
     )
-    horizon = label_horizon(next(iter(rolls)).task)
-    summary = signal_summary(made.pred, made.label, horizon=horizon)
-    kept = keep(
+    pred, label = collection.pred, collection.label
+    summary = signal_summary(
+        pred,
+        label,
+        horizon=label_horizon(next(iter(rolls)).task),
+        ann_scaler=calendar.sessions_per_year,
+    )
+    collected_in = keep(
         experiment_name,
         "collected",
-        {"pred.pkl": made.pred, "label.pkl": made.label},
-        {**summary, "coverage": made.coverage, "rolls": len(made.keys)},
+        {"pred.pkl": pred, "label.pkl": label},
+        {**summary, "coverage": collection.coverage, "rolls": len(collection.keys)},
     )
+    fit_seconds = [recorders[key].list_metrics().get("fit_seconds", 0.0) for key in collection.keys]
     return StrategyCollection(
-        pred=made.pred,
-        label=made.label,
-        rolls=len(made.keys),
-        gaps=made.gaps,
-        outdated=[key for key in made.gaps if key in other],
-        coverage=made.coverage,
+        pred=pred,
+        label=label,
+        rolls=len(collection.keys),
+        gaps=collection.gaps,
+        outdated=[key for key in collection.gaps if key in outdated],
+        coverage=collection.coverage,
         summary=summary,
-        fit_seconds=sum(found[key].list_metrics().get("fit_seconds", 0.0) for key in made.keys),
-        recorder=kept,
+        fit_seconds=sum(fit_seconds),
+        recorder=collected_in,
     )
 
 
@@ -192,6 +198,8 @@ def keep(
     """
     with start_recorder_of_kind(experiment_name, kind, tags=tags) as recorder:
         recorder.save_objects(**objects)
-        numbers = {n: float(v) for n, v in figures.items() if isinstance(v, (int, float))}
+        numbers = {
+            name: float(value) for name, value in figures.items() if isinstance(value, (int, float))
+        }
         log_figures(recorder, {**dict.fromkeys(recorder.list_metrics(), math.nan), **numbers})
     return recorder

@@ -111,7 +111,7 @@ class Replay:
         Raises:
             OnlineError: The clock shows a later date, or settings hide the prices.
         """
-        shown = self.clock.shown()
+        shown = self.clock.date()
         if shown is None:
             return
         for session in sessions:
@@ -130,7 +130,7 @@ class Replay:
         """
         self.check(sessions)
         for session in sessions:
-            shown = self.clock.shown()
+            shown = self.clock.date()
             if shown is None or shown < session:
                 self.clock.move(session)
             for strategy in self.strategies:

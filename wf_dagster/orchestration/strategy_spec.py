@@ -53,8 +53,8 @@ class StrategySpec:
 
     def online_strategy(self) -> RollingStrategy:
         """The online strategy of the same task."""
-        return RollingStrategy(self.experiment, self.template, self.generator)
+        return RollingStrategy(self.experiment, self.template, self.generator, market=self.market)
 
     def inspection(self) -> Inspection:
         """The strategy as it is now, for checks."""
-        return Inspection(self.experiment, self.partitions.rolls, self.market.calendar)
+        return Inspection(self.experiment, self.partitions.rolls, self.market)

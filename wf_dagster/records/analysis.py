@@ -118,7 +118,7 @@ def signal_summary(
     ic, ric = ic_series(scores, labels)
     spread = long_short(scores, labels, quantile)
     half = (spread["long"] - spread["short"]) / 2
-    annual_return, sharpe = annualised(half, horizon, ann_scaler)
+    annual_return, sharpe = annualise(half, horizon, ann_scaler)
     return {
         "rows": len(scores),
         "first": f"{days.min():%Y-%m-%d}" if len(days) else "",
@@ -140,7 +140,7 @@ def ic_metrics(ic: pd.Series, ric: pd.Series) -> dict[str, float]:
     return metrics
 
 
-def annualised(
+def annualise(
     returns: pd.Series, horizon: int = 1, ann_scaler: int = SESSIONS_A_YEAR
 ) -> tuple[float, float]:
     """Annual return and Sharpe ratio of daily observations of ``horizon``-session returns.

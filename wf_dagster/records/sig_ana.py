@@ -10,7 +10,7 @@ import pandas as pd
 from wf_dagster.errors import ObjectNotFoundError, RecordError, TaskError
 from wf_dagster.market import Market
 from wf_dagster.records.analysis import (
-    annualised,
+    annualise,
     check_ann_scaler,
     check_quantile,
     check_rows,
@@ -38,7 +38,7 @@ class SigAnaRecord(DependentRecord):
 
     Metrics: ``IC``, ``ICIR``, ``Rank IC``, ``Rank ICIR`` and, with ``ana_long_short``,
     ``Long-Short Ann Return``, ``Long-Short Ann Sharpe``, ``Long-Avg Ann Return``,
-    ``Long-Avg Ann Sharpe`` (see :func:`~wf_dagster.records.analysis.annualised`). One that is not
+    ``Long-Avg Ann Sharpe`` (see :func:`~wf_dagster.records.analysis.annualise`). One that is not
     defined (a single day has no standard deviation) is left out.
 
     Objects in ``sig_analysis/``: ``ic.pkl``, ``ric.pkl`` and, with ``ana_long_short``,
@@ -112,7 +112,7 @@ class SigAnaRecord(DependentRecord):
             horizon = self.label_horizon or self._task_horizon()
             ann_scaler = sessions_a_year(self.ann_scaler, self.market)
             for name, returns in (("Long-Short", spread), ("Long-Avg", sides["average"])):
-                annual, sharpe = annualised(returns, horizon, ann_scaler)
+                annual, sharpe = annualise(returns, horizon, ann_scaler)
                 metrics |= {f"{name} Ann Return": annual, f"{name} Ann Sharpe": sharpe}
             objects |= {
                 "long_short.pkl": sides,

@@ -15,7 +15,7 @@ from wf_dagster.tracking.recorder_of_kind import (
     find_recorder_of_kind,
     start_recorder_of_kind,
 )
-from wf_dagster.tracking.store import check_tracking, client_modules
+from wf_dagster.tracking.store import check_tracking, client_modules, lock_folder
 
 __all__ = [
     "DeadRun",
@@ -36,6 +36,7 @@ __all__ = [
     "find_recorder_of_kind",
     "find_recorders",
     "holder",
+    "lock_folder",
     "parent_of",
     "parent_run",
     "run_url",

@@ -23,7 +23,6 @@ import dagster as dg
 import pandas as pd
 
 from wf_dagster.online.expected_sessions import ExpectedSessions, due_now, fresh
-from wf_dagster.online.inspection import kept
 from wf_dagster.online.quality import Finding
 from wf_dagster.online.signal_store import days_of
 from wf_dagster.orchestration.assets.rolling_list import RollingAssets
@@ -31,6 +30,7 @@ from wf_dagster.orchestration.checks.online_limits import GRACE
 from wf_dagster.orchestration.failures import wf_errors_as_failures
 from wf_dagster.orchestration.metadata import number_metadata
 from wf_dagster.orchestration.strategy_spec import StrategySpec
+from wf_dagster.tracking import find_recorder_of_kind
 
 FRESH = "fresh"
 
@@ -172,10 +172,10 @@ def _newest_prediction(spec: StrategySpec) -> pd.Timestamp | None:
 
 
 def _newest_signal(key: str) -> pd.Timestamp | None:
-    recorder = kept(key, "signals")
+    recorder = find_recorder_of_kind(key, "signals")
     days = days_of(recorder.load_object("signals.pkl")) if recorder else ()
     return pd.Timestamp(max(days)) if len(days) else None
 
 
 def _due(spec: StrategySpec, grace: pd.Timedelta, now: pd.Timestamp | None) -> ExpectedSessions:
-    return due_now(spec.market.calendar, spec.market.exchange, grace, now)
+    return due_now(spec.market, grace, now)

@@ -108,7 +108,7 @@ def _each(chosen: Sequence[Inspected], find: Callable[[Inspected], Finding]) -> 
         f"roll {inspected.key} ({inspected.recorder.id[:8]})": find(inspected)
         for inspected in chosen
     }
-    return quality.together(
+    return quality.combine_findings(
         findings,
         "no roll has a finished recorder as it is defined now: materialize `recorders` first",
     )

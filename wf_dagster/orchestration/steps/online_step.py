@@ -7,11 +7,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import dagster as dg
-import pandas as pd
 
 from wf_dagster.calendars import to_day
+from wf_dagster.market import Market
 from wf_dagster.online import OnlineManager, RollingStrategy, RoutineReport
-from wf_dagster.online.sessions import as_of
 from wf_dagster.orchestration.failures import wf_errors_as_failures
 from wf_dagster.orchestration.resources.tracking_resource import TrackingResource
 from wf_dagster.orchestration.steps.roll_config import LAST
@@ -73,17 +72,17 @@ class OnlineStep:
         strategy = self.spec.online_strategy()
         trainer = RollTrainer(strategy, RollRunner(self.spec, self.context, parent_id))
         manager = OnlineManager(strategy, trainer, begin_time=session, name=None)
-        with as_of(pd.Timestamp(session)):
-            adopted = manager.adopt()
-            report = manager.catch_up_to(session)
-            report.add(adopted)
-            if self.predict_again:
-                with strategy.tool.ledger().exclusive():
-                    restated = strategy.predict_again(session)
-                report.predicted += restated.predicted
-                report.labelled += restated.labelled
-            self._log_report(session, strategy, report, trainer.trained)
-            return self._outcomes_of_run(rolls, events, strategy, report)
+        adopted = manager.adopt()
+        report = manager.catch_up_to(session)
+        report.add(adopted)
+        strategy = strategy.at(session)
+        if self.predict_again:
+            with strategy.tool.ledger().exclusive():
+                restated = strategy.predict_again(session)
+            report.predicted += restated.predicted
+            report.labelled += restated.labelled
+        self._log_report(session, strategy, report, trainer.trained)
+        return self._outcomes_of_run(rolls, events, strategy, report)
 
     def _log_report(
         self, session: str, strategy: RollingStrategy, report: RoutineReport, trained: int
@@ -121,13 +120,15 @@ class OnlineStep:
         missing = [roll for roll in rolls if roll.key not in outcomes]
         if not missing:
             return outcomes
-        calendar = self.spec.market.calendar
+        calendar = strategy.market.calendar
         # a model of an earlier definition serves until there is one of the present definition
         serving = {_roll_key(strategy, r): r for r in strategy.held_models()}
-        trained = strategy.trained([roll.task for roll in missing], calendar.last_session)
+        trained = strategy.find_trained([roll.task for roll in missing], calendar.last_session)
         for roll, recorder in zip(missing, trained, strict=True):
             reason = why_not_due(roll, calendar)
-            outcome = self._unchanged(roll, recorder or serving.get(roll.key), reason, report)
+            outcome = self._unchanged(
+                strategy.market, roll, recorder or serving.get(roll.key), reason, report
+            )
             if outcome.ok or len(rolls) > 1 or reason is None:
                 outcomes[roll.key] = outcome
             else:
@@ -135,9 +136,14 @@ class OnlineStep:
         return outcomes
 
     def _unchanged(
-        self, roll: Roll, recorder: Recorder | None, early: str | None, report: RoutineReport
+        self,
+        market: Market,
+        roll: Roll,
+        recorder: Recorder | None,
+        early: str | None,
+        report: RoutineReport,
     ) -> RollOutcome:
-        job = self._job("report", roll.key, roll.task, recorder)
+        job = self._job("report", roll.key, roll.task, recorder, market)
         if recorder is not None:
             return do(job)
         failures = "\n".join(str(error) for error in report.failures.values())
@@ -149,14 +155,16 @@ class OnlineStep:
         outcomes: dict[str, RollOutcome] = {}
         for recorder in dict.fromkeys((*report.trained, *report.predicted, *report.labelled)):
             task, key = strategy.task_of(recorder), _roll_key(strategy, recorder)
-            outcome = do(self._job("update", key, task, recorder))
+            outcome = do(self._job("update", key, task, recorder, strategy.market))
             if recorder in report.trained and outcome.ok:
                 outcome = replace(outcome, kind="train")
             # of two recorders of a roll the new one counts
             outcomes.setdefault(key, outcome)
         return outcomes
 
-    def _job(self, kind: JobKind, key: str, task: Any, recorder: Recorder | None) -> RollJob:
+    def _job(
+        self, kind: JobKind, key: str, task: Any, recorder: Recorder | None, market: Market
+    ) -> RollJob:
         return RollJob(
             key=key,
             kind=kind,
@@ -164,6 +172,7 @@ class OnlineStep:
             fingerprint=fingerprint(task),
             task=task,
             recorder_id=None if recorder is None else recorder.id,
+            market=market,
         )
 
 

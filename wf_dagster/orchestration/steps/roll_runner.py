@@ -9,6 +9,7 @@ from typing import Any
 
 import dagster as dg
 
+from wf_dagster.market import Market
 from wf_dagster.orchestration.roll_progress import RollProgress
 from wf_dagster.orchestration.run_tags import ROOT_RUN_TAG
 from wf_dagster.orchestration.strategy_spec import StrategySpec
@@ -50,8 +51,10 @@ class RollRunner:
         run = self._context.run
         return run.root_run_id or run.run_id
 
-    def training_job(self, key: str, task: Mapping[str, Any]) -> RollJob:
-        """The training of a roll."""
+    def training_job(
+        self, key: str, task: Mapping[str, Any], market: Market | None = None
+    ) -> RollJob:
+        """The training of a roll; its market is by default the strategy's."""
         return RollJob(
             key=key,
             recorder_name=key,
@@ -61,6 +64,7 @@ class RollRunner:
             task=dict(task),
             parent_run_id=self._parent_id,
             tags={"strategy": self._spec.name, "roll": key, ROOT_RUN_TAG: self.root_run_id},
+            market=market or self._spec.market,
         )
 
     def run(self, jobs: Sequence[RollJob], outcomes: dict[str, RollOutcome]) -> None:

@@ -9,6 +9,7 @@ from wf_dagster.online import RollingStrategy
 from wf_dagster.orchestration.steps.roll_runner import RollRunner
 from wf_dagster.tracking import R, Recorder
 from wf_dagster.training import RollOutcome, Trainer
+from wf_dagster.training.task_market import take_market
 
 
 class RollTrainer(Trainer):
@@ -34,7 +35,10 @@ class RollTrainer(Trainer):
         Raises:
             TrainingError: Some failed; its ``trained`` holds the others.
         """
-        jobs = [self._runner.training_job(self._strategy.roll_key(task), task) for task in tasks]
+        jobs = [
+            self._runner.training_job(self._strategy.roll_key(task), *take_market(task))
+            for task in tasks
+        ]
         by_key: dict[str, RollOutcome] = {}
         self._runner.run(jobs, by_key)
         outcomes = [by_key[job.key] for job in jobs]

@@ -91,19 +91,19 @@ class OnlineState:
             next_online: Ids that wait.
             session: The session since which they serve; ``None`` for a switch by hand.
         """
-        made = replace(self, online=tuple(online), next_online=tuple(next_online))
-        touched = dict.fromkeys((*self.online, *self.next_online, *made.online, *made.next_online))
-        tags = {i: made.tag_of(i) for i in touched if made.tag_of(i) != self.tag_of(i)}
+        after = replace(self, online=tuple(online), next_online=tuple(next_online))
+        ids = dict.fromkeys((*self.online, *self.next_online, *after.online, *after.next_online))
+        tags = {i: after.tag_of(i) for i in ids if after.tag_of(i) != self.tag_of(i)}
         if not tags:
             return self
         changes = self.changes
-        if set(self.online) != set(made.online):
+        if set(self.online) != set(after.online):
             since = session or self.session or ""
             # of two switches at one session only the last served
-            changes = (*(c for c in changes if c.session != since), Change(since, made.online))
-        leaving = [i for i in self.online if i not in made.online]
+            changes = (*(c for c in changes if c.session != since), Change(since, after.online))
+        leaving = [i for i in self.online if i not in after.online]
         return replace(
-            made,
+            after,
             unlabelled=self.waiting_for_labels(leaving).unlabelled,
             changes=changes,
             generation=self.generation + 1,
@@ -134,16 +134,16 @@ class OnlineState:
             ValueError: It is no such text.
         """
         try:
-            given: dict[str, Any] = json.loads(text)
+            values: dict[str, Any] = json.loads(text)
             return cls(
-                online=tuple(given["online"]),
-                next_online=tuple(given["next_online"]),
-                unlabelled=tuple(given["unlabelled"]),
-                changes=tuple(Change(c["session"], tuple(c["online"])) for c in given["changes"]),
-                sessions=tuple(given["sessions"]),
-                failures=tuple(given["failures"]),
-                generation=int(given["generation"]),
-                unmarked=dict(given["unmarked"]),
+                online=tuple(values["online"]),
+                next_online=tuple(values["next_online"]),
+                unlabelled=tuple(values["unlabelled"]),
+                changes=tuple(Change(c["session"], tuple(c["online"])) for c in values["changes"]),
+                sessions=tuple(values["sessions"]),
+                failures=tuple(values["failures"]),
+                generation=int(values["generation"]),
+                unmarked=dict(values["unmarked"]),
             )
         except (KeyError, TypeError) as error:
             raise ValueError(f"no state of online models: {error!r}") from None

@@ -1,18 +1,18 @@
-"""Bring predictions and labels of a recorder up to date."""
+"""Updaters: a frame of a recorder, brought up to date with its model and dataset."""
 
 from __future__ import annotations
 
 import logging
-from contextlib import suppress
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from wf_dagster.calendars import TradingCalendar, default_calendar, pair, to_day
+from wf_dagster.calendars import TradingCalendar, pair, to_day
 from wf_dagster.data.adapters import adapter_of
-from wf_dagster.errors import ObjectNotFoundError, OnlineError
+from wf_dagster.errors import OnlineError
 from wf_dagster.market import Market
+from wf_dagster.online.sessions import session_calendar
 from wf_dagster.records import SignalRecord
 from wf_dagster.records.signal import check_pred
 from wf_dagster.tracking import Recorder
@@ -25,10 +25,14 @@ class RMDLoader:
 
     Args:
         rec: Holds ``dataset`` and ``params.pkl``.
+        market: Whose prices the dataset reads; default those that it names itself.
     """
 
-    def __init__(self, rec: Recorder) -> None:
+    market: Market | None = None  # of a loader of one's own whose constructor takes none
+
+    def __init__(self, rec: Recorder, market: Market | None = None) -> None:
         self.rec = rec
+        self.market = market
 
     def get_dataset(
         self,
@@ -54,7 +58,7 @@ class RMDLoader:
         else:
             reach = {"start_time": start_time, "end_time": end_time}
             dataset.config(handler_kwargs=reach, segments=segments)
-        adapter_of({"dataset": dataset}, Market()).reload(dataset, moving=True)
+        adapter_of({"dataset": dataset}, self.market or Market()).reload(dataset, moving=True)
         return dataset
 
     def get_model(self) -> Any:
@@ -92,6 +96,7 @@ class DSBasedUpdater(RecordUpdater):
         freq: ``"day"``.
         fname: Name of the frame in the recorder.
         loader_cls: Loads model and dataset.
+        market: What is predicted on; default that of the recorder's dataset, or of the settings.
 
     Raises:
         ObjectNotFoundError: The recorder holds no such frame.
@@ -107,6 +112,7 @@ class DSBasedUpdater(RecordUpdater):
         freq: str = "day",
         fname: str = "pred.pkl",
         loader_cls: type[RMDLoader] = RMDLoader,
+        market: Market | None = None,
     ) -> None:
         super().__init__(record)
         if freq != "day":
@@ -114,21 +120,27 @@ class DSBasedUpdater(RecordUpdater):
         self.hist_ref = hist_ref
         self.freq = freq
         self.fname = fname
-        self.rmdl = loader_cls(rec=record)
-        self.calendar = default_calendar()
-        self.to_date = _clipped(to_date, self.calendar)
         self.old_data: pd.DataFrame = record.load_object(fname)
+        market = market or _market_of(record)
+        self.rmdl = loader_cls(rec=record)
+        self.rmdl.market = market
+        self.calendar = session_calendar(market)
+        self.to_date = _last_to_update(to_date, self.calendar)
         self.last_end = self._last_end(from_date)
 
     def _last_end(self, from_date: Any) -> pd.Timestamp:
         """The session before the first one to update."""
         if from_date is not None:
-            return _before(from_date, self.calendar)
-        if (complete := _last_complete(self.old_data)) is not None:
+            return _session_before(from_date, self.calendar)
+        if (complete := last_complete_day(self.old_data)) is not None:
             return complete
         if len(self.old_data):  # labels, none of which is known yet
-            return _before(self.old_data.index.get_level_values("datetime").min(), self.calendar)
-        return _before(self._test_start(), self.calendar)  # trained before its first session
+            return _session_before(
+                self.old_data.index.get_level_values("datetime").min(), self.calendar
+            )
+        return _session_before(
+            self._test_start(), self.calendar
+        )  # trained before its first session
 
     def _test_start(self) -> Any:
         segments = self.record.load_object("dataset").segments
@@ -206,8 +218,8 @@ class PredUpdater(DSBasedUpdater):
     def get_update_data(self, dataset: Any) -> pd.DataFrame:
         """The predictions with those of the dataset's test segment replaced."""
         model = self.rmdl.get_model()
-        made = check_pred(model.predict(dataset), type(model).__name__)
-        return _replaced(self.old_data, made)
+        pred = check_pred(model.predict(dataset), type(model).__name__)
+        return _replace_days(self.old_data, pred)
 
 
 class LabelUpdater(DSBasedUpdater):
@@ -218,30 +230,36 @@ class LabelUpdater(DSBasedUpdater):
 
     def get_update_data(self, dataset: Any) -> pd.DataFrame:
         """The labels with those of the dataset's test segment replaced."""
-        return _replaced(self.old_data, SignalRecord.generate_label(dataset))
+        return _replace_days(self.old_data, SignalRecord.generate_label(dataset))
 
 
-def _last_complete(frame: pd.DataFrame) -> pd.Timestamp | None:
+def last_complete_day(frame: pd.DataFrame) -> pd.Timestamp | None:
     """The last day with a row that has no value missing."""
-    known = np.asarray(frame.notna().to_numpy().all(axis=1), dtype=bool)
-    days = frame.index.get_level_values("datetime")[known]
+    complete = np.asarray(frame.notna().to_numpy().all(axis=1), dtype=bool)
+    days = frame.index.get_level_values("datetime")[complete]
     return pd.Timestamp(days.max()) if len(days) else None
 
 
-def _replaced(old: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
+def _market_of(recorder: Recorder) -> Market:
+    """The market that a recorder's dataset was given, else that of the settings."""
+    market = getattr(recorder.load_object("dataset"), "market", None)
+    return market if isinstance(market, Market) else Market()
+
+
+def _replace_days(old: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
     """Rows of the new frame's days come from it, all others from the old one."""
     if new.empty:
         return old
-    days = new.index.get_level_values("datetime")
-    ours = old.index.get_level_values("datetime")
-    kept = old[(ours < days.min()) | (ours > days.max())]
-    if kept.empty:
+    new_days = new.index.get_level_values("datetime")
+    old_days = old.index.get_level_values("datetime")
+    others = old[(old_days < new_days.min()) | (old_days > new_days.max())]
+    if others.empty:
         return new.sort_index()
-    made: pd.DataFrame = pd.concat([kept, new]).sort_index()
-    return made
+    frame: pd.DataFrame = pd.concat([others, new]).sort_index()
+    return frame
 
 
-def _clipped(to_date: Any, calendar: TradingCalendar) -> pd.Timestamp:
+def _last_to_update(to_date: Any, calendar: TradingCalendar) -> pd.Timestamp:
     last = calendar.last_session
     if to_date is None:
         return last
@@ -260,58 +278,6 @@ def _clipped(to_date: Any, calendar: TradingCalendar) -> pd.Timestamp:
     return min(calendar.align(day, "end"), last)
 
 
-def _before(date: Any, calendar: TradingCalendar) -> pd.Timestamp:
+def _session_before(date: Any, calendar: TradingCalendar) -> pd.Timestamp:
     position = calendar.index(to_day(date)) - 1
     return calendar.sessions[min(max(position, 0), len(calendar) - 1)]
-
-
-def update_recorder(
-    recorder: Recorder, to_date: Any = None, *, again: bool = False
-) -> tuple[bool, bool]:
-    """Bring predictions and labels of a recorder up to date, with one dataset for both.
-
-    Args:
-        recorder: The recorder.
-        to_date: The last session; default the last with prices.
-        again: From the first prediction on, not only what is missing.
-
-    Returns:
-        Whether predictions, and whether labels changed.
-
-    Raises:
-        ObjectNotFoundError: The recorder lacks what is needed.
-    """
-    first = PredUpdater(recorder, to_date=to_date)
-    since = None
-    if again and len(first.old_data):
-        since = first.old_data.index.get_level_values("datetime").min()
-        first = PredUpdater(recorder, to_date=to_date, from_date=since)
-    updaters: list[DSBasedUpdater] = [first]
-    with suppress(ObjectNotFoundError):  # a task whose records keep no labels
-        updaters.append(LabelUpdater(recorder, to_date=to_date, from_date=since))
-    due = [updater for updater in updaters if not updater.is_latest]
-    due.sort(key=lambda updater: updater.last_end)
-    changed = {}
-    dataset = None
-    for updater in due:
-        if dataset is None:  # the longest range is read, the other is a part of it
-            dataset = updater.prepare_data()
-        dataset.config(segments=updater.segments)
-        changed[updater.fname] = updater.update(dataset, ret_new=True) is not None
-    return changed.get("pred.pkl", False), changed.get("label.pkl", False)
-
-
-def complete_labels(recorder: Recorder) -> tuple[bool, bool]:
-    """Take in labels of a recorder that has made its last prediction.
-
-    Returns:
-        Whether labels changed, and whether all of them are known now.
-    """
-    pred = recorder.load_object("pred.pkl")
-    if pred.empty:
-        return False, True
-    last = pred.index.get_level_values("datetime").max()
-    updater = LabelUpdater(recorder, to_date=last)
-    updated = updater.update(ret_new=True)
-    complete = _last_complete(updater.old_data if updated is None else updated)
-    return updated is not None, complete is not None and complete >= updater.to_date

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from typing_extensions import Self
+
 from wf_dagster.errors import ObjectNotFoundError, OnlineError, RecorderNotFoundError
+from wf_dagster.market import Market
 from wf_dagster.online.ledger import ONLINE_KEY, OnlineLedger
-from wf_dagster.online.state import NEXT_ONLINE_TAG, OFFLINE_TAG, ONLINE_TAG, OnlineState
-from wf_dagster.online.update import LabelUpdater, PredUpdater
+from wf_dagster.online.online_state import NEXT_ONLINE_TAG, OFFLINE_TAG, ONLINE_TAG, OnlineState
+from wf_dagster.online.updaters import DSBasedUpdater, LabelUpdater, PredUpdater
 from wf_dagster.tracking import R, Recorder
 
 _log = logging.getLogger(__name__)
@@ -47,6 +51,18 @@ class OnlineTool:
         """Bring the predictions of the online models up to a date."""
         raise NotImplementedError  # abstract
 
+    def on(self, market: Market) -> Self:
+        """The tool that updates models with the prices of a market; this one asks for none."""
+        return self
+
+    def ledger(self) -> OnlineLedger | None:
+        """Where it keeps what is online, and since when; ``None`` if it keeps no such thing."""
+        return None
+
+    def history(self) -> dict[str, list[Any]]:
+        """The models that served at each session that was worked through, by ISO date."""
+        return {}
+
 
 class OnlineToolR(OnlineTool):
     """The online models among the recorders of an experiment.
@@ -57,12 +73,29 @@ class OnlineToolR(OnlineTool):
     Args:
         default_exp_name: The experiment that is meant where none is named.
         trusted: Modules whose classes recorders may hold.
+        market: Whose prices updates use; default that of a recorder's dataset.
     """
 
-    def __init__(self, default_exp_name: str | None = None, *, trusted: Iterable[str] = ()) -> None:
+    market: Market | None = None  # of a tool that was pickled before tools had one
+
+    def __init__(
+        self,
+        default_exp_name: str | None = None,
+        *,
+        trusted: Iterable[str] = (),
+        market: Market | None = None,
+    ) -> None:
         self.default_exp_name = default_exp_name
         self.trusted = set(trusted)
+        self.market = market
         self._ledgers: dict[str, OnlineLedger] = {}
+
+    def on(self, market: Market) -> Self:
+        """The same tool, whose updates use the prices of a market."""
+        tool = copy.copy(self)
+        tool.market = market
+        tool._ledgers = self._ledgers  # one object a ledger: it knows whether it is held
+        return tool
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_ledgers": {}}
@@ -90,9 +123,9 @@ class OnlineToolR(OnlineTool):
             OnlineError: The tag is unknown, no experiment is named, a recorder belongs to another
                 one, or another process is changing it.
         """
-        known = (ONLINE_TAG, NEXT_ONLINE_TAG, OFFLINE_TAG)
-        if tag not in known:
-            raise OnlineError(f"online tag {tag!r} is unknown: use one of {', '.join(known)}")
+        tags = (ONLINE_TAG, NEXT_ONLINE_TAG, OFFLINE_TAG)
+        if tag not in tags:
+            raise OnlineError(f"online tag {tag!r} is unknown: use one of {', '.join(tags)}")
         ids = self._ids(recorder, exp_name)
         state = self.state(exp_name)
         online = [i for i in state.online if i not in ids]
@@ -179,25 +212,37 @@ class OnlineToolR(OnlineTool):
         """The recorders that are trained and wait for their first session."""
         return self.recorders(self.state(exp_name).next_online, exp_name)
 
+    def history(self) -> dict[str, list[Any]]:
+        """The recorders that served at each session that was worked through, by ISO date."""
+        state = self.state()
+        ids = dict.fromkeys(i for change in state.changes for i in change.online)
+        recorders = {recorder.id: recorder for recorder in self.recorders(ids)}
+        return {
+            session: [recorders[i] for i in state.online_at(session) if i in recorders]
+            for session in state.sessions
+        }
+
     def recorders(self, ids: Iterable[str], exp_name: str | None = None) -> list[Recorder]:
         """Recorders by id; those that were deleted are left out with a warning."""
         ledger = self.ledger(exp_name)
-        known = ledger.found if ledger.busy else {}  # while nobody else may change them
+        # while nobody else may change them
+        looked_up = ledger.looked_up if ledger.busy else {}
         ids = list(ids)
-        fresh = ledger.recorders([i for i in ids if i not in known])
-        found: list[Recorder] = []
+        fresh = ledger.recorders([i for i in ids if i not in looked_up])
+        recorders: list[Recorder] = []
         for recorder_id in ids:
             try:
-                recorder = known.get(recorder_id) or fresh.get(recorder_id)
-                recorder = recorder or R.get_recorder(recorder_id=recorder_id)  # says what is wrong
+                recorder = looked_up.get(recorder_id) or fresh.get(recorder_id)
+                # says what is wrong
+                recorder = recorder or R.get_recorder(recorder_id=recorder_id)
             except RecorderNotFoundError as error:
                 _log.warning("online model of %s: %s", ledger.experiment_name, error)
                 continue
             recorder.trusted |= self.trusted
             if recorder.status == Recorder.STATUS_FI:
-                known[recorder_id] = recorder
-            found.append(recorder)
-        return found
+                looked_up[recorder_id] = recorder
+            recorders.append(recorder)
+        return recorders
 
     def update_online_pred(
         self, to_date: Any = None, from_date: Any = None, exp_name: str | None = None
@@ -222,29 +267,36 @@ class OnlineToolR(OnlineTool):
         return self._update(LabelUpdater, self.online_models(exp_name), to_date, from_date)
 
     def _update(
-        self, kind: Any, recorders: Sequence[Recorder], to_date: Any, from_date: Any
+        self,
+        updater_class: type[DSBasedUpdater],
+        recorders: Sequence[Recorder],
+        to_date: Any,
+        from_date: Any,
     ) -> list[Recorder]:
         changed = []
         for recorder in recorders:
             try:
-                updater = kind(recorder, to_date=to_date, from_date=from_date)
+                updater = updater_class(
+                    recorder, to_date=to_date, from_date=from_date, market=self.market
+                )
                 if updater.update(ret_new=True) is not None:
                     changed.append(recorder)
             except ObjectNotFoundError as error:
-                _log.warning("%s leaves recorder %s out: %s", kind.__name__, recorder.id, error)
+                name = updater_class.__name__
+                _log.warning("%s leaves recorder %s out: %s", name, recorder.id, error)
         return changed
 
     def _ids(self, recorder: Recorder | Sequence[Recorder], exp_name: str | None) -> list[str]:
-        several = [recorder] if isinstance(recorder, Recorder) else list(recorder)
+        recorders = [recorder] if isinstance(recorder, Recorder) else list(recorder)
         name = self._get_exp_name(exp_name)
         experiment = R.get_exp(experiment_name=name)
-        for one in several:
-            if one.experiment_id != experiment.id:
+        for stranger in recorders:
+            if stranger.experiment_id != experiment.id:
                 raise OnlineError(
-                    f"recorder {one.id} belongs to experiment {one.experiment_id!r}, not to "
-                    f"{name!r} (id {experiment.id!r}): name its experiment with exp_name"
+                    f"recorder {stranger.id} belongs to experiment {stranger.experiment_id!r}, "
+                    f"not to {name!r} (id {experiment.id!r}): name its experiment with exp_name"
                 )
-        return list(dict.fromkeys(one.id for one in several))
+        return list(dict.fromkeys(recorder.id for recorder in recorders))
 
     def _get_exp_name(self, exp_name: str | None) -> str:
         name = exp_name or self.default_exp_name
