@@ -10,9 +10,8 @@ import pandas as pd
 
 from wf_dagster.calendars import calendar_name, to_day
 from wf_dagster.errors import DataError, OnlineError
-from wf_dagster.market import price_source
+from wf_dagster.market import Market, price_source
 from wf_dagster.prices import FrameSource
-from wf_dagster.qlib_bridge import qlib_sessions
 from wf_dagster.settings import get_settings
 
 _DAY = "%Y-%m-%d"
@@ -90,7 +89,7 @@ def all_sessions() -> pd.DatetimeIndex:
     """
     as_of = get_settings().as_of or None
     if calendar_name() == "qlib":
-        days = qlib_sessions()
+        days = Market().sessions_to_replay()
         return days if as_of is None else days[days <= to_day(as_of)]
     source = price_source(None)
     if not isinstance(source, FrameSource):

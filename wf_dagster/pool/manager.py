@@ -17,6 +17,7 @@ from wf_dagster.errors import (
     PoolStoreError,
     TaskNotFoundError,
 )
+from wf_dagster.market import adopt_qlib_init
 from wf_dagster.pool import leases
 from wf_dagster.pool.identity import describe, new_id
 from wf_dagster.pool.payload import decode, encode, encode_result
@@ -34,7 +35,6 @@ from wf_dagster.pool.states import (
     turn,
 )
 from wf_dagster.pool.stores import Document, Store, open_store
-from wf_dagster.qlib_bridge import follow_user
 from wf_dagster.settings import get_settings
 
 Query = Mapping[str, Any]
@@ -587,7 +587,7 @@ def _store(url: str | None, patience: float) -> Store:
 
 
 def _default_url() -> str:
-    follow_user()
+    adopt_qlib_init()
     return get_settings().resolved_task_store()
 
 
