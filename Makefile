@@ -1,25 +1,34 @@
 # Everything runs from .venv; `make PYTHON=python3.12 test` picks another interpreter.
 PYTHON ?= python3
 BIN := .venv/bin
+PYTEST = $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 export WF_HOME ?= $(CURDIR)/.wf
 export DAGSTER_HOME ?= $(WF_HOME)/dagster
 export DAGSTER_DISABLE_TELEMETRY ?= yes
 
-.PHONY: help demo ui test bench constraints clean
+.PHONY: help demo ui test test-all bench constraints clean
 
 help:            ## list the targets
-	@grep -E '^[a-z]+: .*##|^[a-z]+:  +##' $(MAKEFILE_LIST) | sed 's/: *.*##/\t/'
+	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/: *.*##/\t/'
 
 .venv/bin/python:
 	$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(None if (3, 10) <= v < (3, 14) else f"Python {v[0]}.{v[1]} is not supported: use 3.10 to 3.13, for example make PYTHON=python3.12")'
 	$(PYTHON) -m venv .venv
 
+# uv installs in seconds what takes pip minutes; where uv cannot be had, pip does it.
+define install
+	@uv=uv; uv --version >/dev/null 2>&1 || { uv=$(BIN)/uv; test -x $$uv || \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check uv >/dev/null 2>&1 || true; }; \
+	$$uv pip install --quiet --python $(BIN)/python -c constraints.txt -e '.[$(1)]' 2>/dev/null || \
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[$(1)]'
+endef
+
 .venv/.demo: pyproject.toml constraints.txt | .venv/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[demo]'
+	$(call install,demo)
 	@touch $@
 
 .venv/.test: pyproject.toml constraints.txt | .venv/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
+	$(call install,test)
 	@touch $@ .venv/.demo
 
 demo: .venv/.demo    ## train both sample strategies through Dagster, then let five sessions pass
@@ -28,11 +37,15 @@ demo: .venv/.demo    ## train both sample strategies through Dagster, then let f
 ui: .venv/.demo      ## open Dagster (port 3000) and MLflow (port 5000) on the same state
 	$(BIN)/wf-dagster ui
 
-test: .venv/.test    ## lint, type check and run every test
+test: .venv/.test    ## lint, check types and imports, run the quick tests: ten minutes on two cores
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+	$(BIN)/lint-imports
+	$(PYTEST) -m "not slow"
+
+test-all: test       ## the same, then the long stories: browser, kills, outages, both sides of benchmarks
+	$(PYTEST) -m slow
 
 bench: .venv/.test   ## measure this project beside Qlib, half an hour, and write docs/benchmarks.md
 	$(BIN)/python -m benchmarks --write docs/benchmarks.md

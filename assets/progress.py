@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -11,11 +10,11 @@ import dagster as dg
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-_STEP = re.compile(r"(?P<name>\S+) (?P<roll>\S+) \[(?P<done>\d+)/(?P<total>\d+)\] (?P<said>.*)")
+from wf_dagster.orchestration.roll_progress import RollProgress
 
 
-class _Watcher(logging.Handler):
-    """Turns the log lines of a roll into progress."""
+class _ProgressHandler(logging.Handler):
+    """Moves a bar with the progress of rolls, and prints what else is logged."""
 
     def __init__(self, console: Console, total: int) -> None:
         super().__init__(logging.INFO)
@@ -33,18 +32,18 @@ class _Watcher(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         meta = getattr(record, "dagster_meta", None) or {}
-        message = str(meta.get("orig_message") or record.getMessage())
-        found = _STEP.match(message)
-        if found:
+        progress = RollProgress.of_record(record)
+        if progress is not None:
             self._bar.update(
-                self._task, completed=int(found["done"]), description=f"roll {found['roll']}"
+                self._task, completed=progress.done, description=f"roll {progress.roll}"
             )
-        event = meta.get("dagster_event")
-        plain = found and (not self._bar.disable)
-        if event is None and not plain and record.levelno >= logging.INFO:
+        is_on_bar = progress is not None and not self._bar.disable
+        is_event = meta.get("dagster_event") is not None
+        if not is_event and not is_on_bar and record.levelno >= logging.INFO:
+            message = str(meta.get("orig_message") or record.getMessage())
             self._console.print(f"  {message}", soft_wrap=True, highlight=False, markup=False)
 
-    def __enter__(self) -> _Watcher:
+    def __enter__(self) -> _ProgressHandler:
         self._bar.start()
         return self
 
@@ -64,11 +63,11 @@ def progress_logger(_context: dg.InitLoggerContext) -> logging.Logger:
 
 
 @contextmanager
-def watching(console: Console, total: int) -> Iterator[None]:
+def show_progress(console: Console, total: int) -> Iterator[None]:
     """Show the progress of the runs inside the block."""
-    with _Watcher(console, total) as watcher:
-        _LOGGER.addHandler(watcher)
+    with _ProgressHandler(console, total) as handler:
+        _LOGGER.addHandler(handler)
         try:
             yield
         finally:
-            _LOGGER.removeHandler(watcher)
+            _LOGGER.removeHandler(handler)

@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 
 import wf_dagster
+from tests.stores import empty_store, made_store, ready_store
 from wf_dagster import settings
+
+__all__ = ["empty_store", "made_store", "ready_store"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

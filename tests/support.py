@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections.abc import Iterable
 from threading import Thread
 from typing import Any
 
 import pandas as pd
+import psutil
 
 from wf_dagster.models import SklearnModel
 from wf_dagster.rolling import Roll
@@ -100,3 +102,24 @@ def roll(month: str, fail: str = "") -> Roll:
         for name, pair in task["dataset"]["kwargs"]["segments"].items()
     }
     return Roll(key=month, task=task, segments=segments)
+
+
+def is_running(process: int | psutil.Process) -> bool:
+    """Whether a process has not ended.
+
+    A zombie has: it stays in the list until its parent asks for it, which the first process of
+    a container may never do.
+    """
+    try:
+        process = psutil.Process(process) if isinstance(process, int) else process
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def wait_for_ends(processes: Iterable[psutil.Process], seconds: float) -> list[psutil.Process]:
+    """Wait until processes have ended; returns those that are still running then."""
+    deadline = time.monotonic() + seconds
+    while (running := [p for p in processes if is_running(p)]) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return running

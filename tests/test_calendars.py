@@ -11,10 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wf_dagster import init
-from wf_dagster.calendars import TradingCalendar, default_calendar, pair, to_day
+from wf_dagster.calendars import TradingCalendar, pair, to_day
 from wf_dagster.errors import CalendarError
-from wf_dagster.prices import SamplePrices
 
 FIRST, LAST = datetime.date(2019, 12, 1), datetime.date(2020, 8, 1)
 dates = st.dates(FIRST, LAST)
@@ -324,18 +322,26 @@ def test_an_exchange_that_has_no_such_calendar_says_so(name, start, end, message
         TradingCalendar.from_exchange(name, start, end)
 
 
-def test_prices_give_their_own_sessions_and_where_they_end():
-    calendar = TradingCalendar.from_prices(SamplePrices(as_of="2020-07-05"))
-    assert calendar.last_session == calendar.sessions[-1] == pd.Timestamp("2020-07-02")
+# sessions a year
 
 
-def test_the_calendar_of_the_settings_runs_a_year_past_the_prices():
-    init(calendar="XNYS")
-    calendar = default_calendar()
-    assert calendar.last_session == SamplePrices().last_session()
-    assert len(calendar.between(calendar.last_session, None)) > 240
+@pytest.mark.parametrize("exchange", ["XNYS", "XTKS", "XSHG", "XKRX", "XBOM", "XTAE", "BVMF"])
+@pytest.mark.parametrize("span", [("2019-01-01", "2022-12-31"), ("2020-03-01", "2020-03-31")])
+def test_every_exchange_with_weekends_has_252_sessions_a_year_whatever_its_holidays(exchange, span):
+    assert TradingCalendar.from_exchange(exchange, *span).sessions_per_year == 252
 
 
-def test_the_calendar_of_the_settings_may_be_that_of_the_prices():
-    init(calendar="prices")
-    assert default_calendar().sessions[-1] == SamplePrices().last_session()
+@given(st.dates(FIRST, LAST), st.integers(400, 2000))
+def test_markets_without_weekends_and_weekly_and_monthly_sessions_have_conventions_too(start, days):
+    end = start + datetime.timedelta(days)
+    for frequency, convention in {"D": 365, "B": 252, "W-FRI": 52, "MS": 12, "BME": 12}.items():
+        assert (
+            TradingCalendar(pd.date_range(start, end, freq=frequency)).sessions_per_year
+            == convention
+        )
+
+
+def test_the_sessions_of_one_week_do_not_make_a_market_without_weekends():
+    assert TradingCalendar(pd.bdate_range("2024-01-01", "2024-01-05")).sessions_per_year == 252
+    assert TradingCalendar(["2024-01-01"]).sessions_per_year == 252
+    assert TradingCalendar(pd.date_range("2024-01-01", "2024-01-14")).sessions_per_year == 365

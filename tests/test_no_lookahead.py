@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from tests.data.made_prices import made_prices, with_other_future
 from wf_dagster.calendars import TradingCalendar
 from wf_dagster.data import feature_panel
+from wf_dagster.market import Market
 from wf_dagster.prices import ParquetPrices
 from wf_dagster.rolling import RollingGen
 from wf_dagster.tasks import init_instance
@@ -133,8 +134,8 @@ def test_a_replay_date_gives_the_features_of_that_day(tmp_path: Path, t: int) ->
     session = CALENDAR.sessions[t]
     path = tmp_path / "prices.parquet"
     PRICES.to_parquet(path)
-    whole = feature_panel(ParquetPrices(path), FEATURES, LABEL).slice(None, session)
-    replayed = feature_panel(ParquetPrices(path, as_of=session), FEATURES, LABEL)
+    whole = feature_panel(Market(ParquetPrices(path)), FEATURES, LABEL).slice(None, session)
+    replayed = feature_panel(Market(ParquetPrices(path, as_of=session)), FEATURES, LABEL)
     now = replayed.slice(None, None)
     pd.testing.assert_frame_equal(now["feature"], whole["feature"], check_exact=True)
     # a label is known once the session it looks ahead to has happened, and not before

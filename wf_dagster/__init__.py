@@ -143,6 +143,7 @@ if TYPE_CHECKING:
     from wf_dagster.errors import TrainingError as TrainingError
     from wf_dagster.errors import UnsafeObjectError as UnsafeObjectError
     from wf_dagster.errors import WfError as WfError
+    from wf_dagster.market import Market as Market
     from wf_dagster.market import price_source as price_source
     from wf_dagster.models import LightGBMModel as LightGBMModel
     from wf_dagster.models import SklearnModel as SklearnModel

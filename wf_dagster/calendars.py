@@ -14,6 +14,7 @@ from wf_dagster.errors import CalendarError
 
 Segment = tuple[pd.Timestamp | None, pd.Timestamp | None]  # both ends included, None is open
 Side = Literal["start", "end"]
+FIVE_DAY_WEEKS = 252  # sessions a year
 
 
 class TradingCalendar:
@@ -94,6 +95,25 @@ class TradingCalendar:
     def last_session(self) -> pd.Timestamp:
         """The last session that has data."""
         return self._last
+
+    @property
+    def sessions_per_year(self) -> int:
+        """The sessions of a year by convention, which annual figures count with.
+
+        The convention that is nearest, as a ratio, to the sessions counted here: 252 for markets
+        with five-day weeks, 365 for those that trade on all seven days, 52 for weekly and 12 for
+        monthly sessions. All exchanges with weekends have one convention, whatever their holidays,
+        so that their figures can be compared.
+        """
+        days = (self._sessions[-1] - self._sessions[0]).days
+        if days == 0:
+            return FIVE_DAY_WEEKS
+        measured = 365.25 * (len(self) - 1) / days
+        conventions = [FIVE_DAY_WEEKS, 52, 12]
+        # a few sessions of one week stand as close as those of a market without weekends
+        if self._sessions.dayofweek.nunique() == 7:
+            conventions.append(365)
+        return min(conventions, key=lambda convention: abs(np.log(convention / measured)))
 
     def __len__(self) -> int:
         return len(self._sessions)

@@ -1,4 +1,32 @@
-"""The errors a user can meet: each message names the value, the place and the remedy."""
+"""The errors a person can meet: each message names the value, the place and the remedy.
+
+All are a ``WfError``; in brackets what else they can be caught as::
+
+    WfError
+    ├── SettingsError (ValueError)
+    ├── TaskError (ValueError)
+    ├── CalendarError (ValueError)
+    ├── RollKeyError (KeyError)
+    ├── DataError (ValueError)
+    ├── RecordError (ValueError)
+    │   └── MissingObjectsError (FileNotFoundError)
+    ├── TrackingError
+    │   ├── StoreError
+    │   ├── RecorderNotFoundError (LookupError, ValueError)
+    │   ├── ExperimentNotFoundError (LookupError, ValueError)
+    │   │   └── ExperimentDeletedError
+    │   ├── ObjectNotFoundError (LookupError)
+    │   ├── BrokenObjectError
+    │   └── UnsafeObjectError
+    ├── TrainingError (RuntimeError)
+    ├── CollectError (LookupError)
+    ├── OnlineError (RuntimeError)
+    └── PoolError
+        ├── PoolInputError (ValueError)
+        ├── PoolStoreError
+        ├── LeaseError (RuntimeError)
+        └── TaskNotFoundError (LookupError)
+"""
 
 from __future__ import annotations
 
@@ -37,8 +65,27 @@ class RecordError(WfError, ValueError):
     """A record template cannot be computed from what the recorder holds."""
 
 
+class MissingObjectsError(RecordError, FileNotFoundError):
+    """A recorder lacks objects that a record needs or should have kept.
+
+    It is a ``FileNotFoundError`` too, which is what Qlib's users catch.
+    """
+
+
 class TrackingError(WfError):
     """The tracking store cannot do what was asked."""
+
+
+class StoreError(TrackingError):
+    """A call to the tracking store failed.
+
+    Attributes:
+        code: MLflow's error code, such as ``RESOURCE_DOES_NOT_EXIST``.
+        passes: The same call may succeed later.
+    """
+
+    code: str = ""
+    passes: bool = False
 
 
 class RecorderNotFoundError(TrackingError, LookupError, ValueError):

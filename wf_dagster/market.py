@@ -97,9 +97,15 @@ class Market:
             self._prices, self._calendar, day if self._as_of is None else min(day, self._as_of)
         )
 
+    def without_as_of(self) -> Market:
+        """The market without a replay date of its own."""
+        return Market(self._prices, self._calendar)
+
     def with_prices(self, prices: Any) -> Market:
         """The market of a task that names prices of its own; ``None`` names none."""
-        return self if prices is None else Market(prices, self._calendar, self._as_of)
+        if prices is None:
+            return self
+        return Market(prices, self._calendar or self.calendar_name, self._as_of)
 
     @property
     def prices(self) -> PriceSource:
@@ -176,6 +182,10 @@ class Market:
         """
         is_sample = self._prices_name == "sample" and self.calendar_name != _QLIB
         return self.as_of is not None or is_sample
+
+    def with_calendar(self, calendar: str | TradingCalendar | None) -> Market:
+        """The same prices on another calendar; ``None`` is the default for these prices."""
+        return Market(self._prices, calendar, self._as_of)
 
     @property
     def is_replayed(self) -> bool:

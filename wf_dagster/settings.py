@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -127,7 +128,7 @@ class Settings(BaseSettings):
         Raises:
             SettingsError: The clock cannot be read, or shows no date.
         """
-        dates = [self.as_of, _shown_by(self.clock_file()) if self.is_replaying() else ""]
+        dates = [self.as_of, read_clock(self.clock_file()) if self.is_replaying() else ""]
         return min(filter(None, dates), default="")
 
     def clock_file(self) -> Path:
@@ -173,13 +174,13 @@ class Settings(BaseSettings):
         return self.home
 
 
-def _mongo_url(given: Any) -> str:
+def _mongo_url(mongo: Any) -> str:
     """The address of a task pool that ``qlib.init`` takes in two parts."""
-    if not given:
+    if not mongo:
         return ""
     try:
-        parts = urlsplit(given["task_url"])
-        name = quote(given["task_db_name"], safe="")
+        parts = urlsplit(mongo["task_url"])
+        name = quote(mongo["task_db_name"], safe="")
     except (AttributeError, KeyError, TypeError) as error:
         raise SettingsError(
             "qlib.init(mongo=...) needs a task_url and a task_db_name: give both, or set the task "
@@ -200,7 +201,12 @@ def _is_date(text: str) -> bool:
     return True
 
 
-def _shown_by(clock: Path) -> str:
+def read_clock(clock: Path) -> str:
+    """The date that a replay clock shows, an ISO date.
+
+    Raises:
+        SettingsError: It cannot be read, or shows no date.
+    """
     try:
         text = clock.read_text().strip()
     except OSError as error:
@@ -222,11 +228,11 @@ def _cores() -> int:
     return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
-def _check_scheme(value: str, known: set[str], example: str) -> str:
+def _check_scheme(value: str, schemes: set[str], example: str) -> str:
     if not value:
         return value
     scheme = urlsplit(value).scheme.split("+srv")[0].split("+")[0]
-    if scheme not in {name.split("+")[0] for name in known}:
+    if scheme not in {name.split("+")[0] for name in schemes}:
         raise ValueError(f"unknown kind of address; use one like {example}")
     return value
 
@@ -255,8 +261,7 @@ def init(**values: Any) -> Settings:
         'sample'
     """
     global _current
-    given = {name: value for name, value in values.items() if value is not None}
-    _current = _build(given)
+    _current = _build({name: value for name, value in values.items() if value is not None})
     return _current
 
 
@@ -268,6 +273,27 @@ def get_settings() -> Settings:
     if as_of := _replayed.get():
         return _current.model_copy(update={"as_of": min(as_of, _current.as_of or as_of)})
     return _current
+
+
+@dataclass(frozen=True)
+class WorkerLimit:
+    """How many worker processes may run.
+
+    Attributes:
+        count: The most.
+        is_chosen: Whether somebody chose that number; else it is one a core.
+    """
+
+    count: int
+    is_chosen: bool
+
+
+def worker_limit(max_workers: int | None = None) -> WorkerLimit:
+    """The worker processes that an argument allows, or else the setting ``max_workers``."""
+    if max_workers is not None:
+        return WorkerLimit(max_workers, True)
+    settings = get_settings()
+    return WorkerLimit(settings.max_workers, "max_workers" in settings.model_fields_set)
 
 
 @contextmanager
@@ -303,8 +329,8 @@ def _build(values: Mapping[str, Any]) -> Settings:
         for item in error.errors():
             name = ".".join(str(part) for part in item["loc"])
             if item["type"] == "extra_forbidden":
-                known = ", ".join(Settings.model_fields)
-                lines.append(f"{name}: no such setting; the settings are {known}")
+                names = ", ".join(Settings.model_fields)
+                lines.append(f"{name}: no such setting; the settings are {names}")
             else:
                 message = item["msg"].removeprefix("Value error, ")
                 lines.append(f"{name} (WF_{name.upper()}) = {item['input']!r}: {message}")

@@ -43,11 +43,11 @@ def rolls():
 
 
 def test_everything_is_collected_by_recorder_id(rolls):
-    made = RecorderCollector(EXPERIMENT)()
-    assert list(made) == ["pred"]
-    assert list(made["pred"]) == [recorder.id for recorder in rolls.values()]
+    collected = RecorderCollector(EXPERIMENT)()
+    assert list(collected) == ["pred"]
+    assert list(collected["pred"]) == [recorder.id for recorder in rolls.values()]
     for key, recorder in rolls.items():
-        pd.testing.assert_frame_equal(made["pred"][recorder.id], frames.rolls()[key])
+        pd.testing.assert_frame_equal(collected["pred"][recorder.id], frames.rolls()[key])
 
 
 @pytest.mark.usefixtures("rolls")
@@ -73,15 +73,17 @@ def test_artifacts_are_chosen_by_one_name_or_several(key):
 
 
 def test_the_raw_artifact_is_the_recorder_itself(rolls):
-    made = RecorderCollector(EXPERIMENT, rec_key_func=_by_name, artifacts_key="__raw").collect()
-    assert made == {"__raw": rolls}
+    collected = RecorderCollector(
+        EXPERIMENT, rec_key_func=_by_name, artifacts_key="__raw"
+    ).collect()
+    assert collected == {"__raw": rolls}
 
 
 @pytest.mark.usefixtures("rolls")
 def test_recorders_are_filtered():
     collector = RecorderCollector(EXPERIMENT, rec_key_func=_by_name)
-    made = collector.collect(rec_filter_func=lambda recorder: "lgbm" in recorder.name)
-    assert {key[0] for key in made["pred"]} == {"lgbm"}
+    collected = collector.collect(rec_filter_func=lambda recorder: "lgbm" in recorder.name)
+    assert {key[0] for key in collected["pred"]} == {"lgbm"}
     none = RecorderCollector(EXPERIMENT, rec_filter_func=lambda recorder: False)
     assert none() == {}
 
@@ -140,8 +142,8 @@ def test_keys_are_made_once_a_recorder_and_not_for_one_that_gives_nothing():
 def test_parents_of_runs_and_collected_frames_are_no_trainings():
     _made("training", {"pred.pkl": 1})
     _made("collected", {"pred.pkl": 2}, wf_kind="collected")
-    made = RecorderCollector(EXPERIMENT, rec_key_func=lambda r: r.name, status=None).collect()
-    assert made == {"pred": {"training": 1}}
+    collected = RecorderCollector(EXPERIMENT, rec_key_func=lambda r: r.name, status=None).collect()
+    assert collected == {"pred": {"training": 1}}
 
 
 def test_an_experiment_or_a_function_that_lists_recorders_will_do(rolls):
@@ -152,13 +154,13 @@ def test_an_experiment_or_a_function_that_lists_recorders_will_do(rolls):
         lambda: listed,
         lambda: {recorder.id: recorder for recorder in listed},
     ):
-        made = RecorderCollector(experiment).collect()["pred"]
-        assert list(made) == list(wanted)
+        collected = RecorderCollector(experiment).collect()["pred"]
+        assert list(collected) == list(wanted)
 
 
 def test_arguments_reach_the_listing(rolls):
-    made = RecorderCollector(EXPERIMENT, list_kwargs={"max_results": 2}).collect()
-    assert list(made["pred"]) == [recorder.id for recorder in list(rolls.values())[-2:]]
+    collected = RecorderCollector(EXPERIMENT, list_kwargs={"max_results": 2}).collect()
+    assert list(collected["pred"]) == [recorder.id for recorder in list(rolls.values())[-2:]]
 
 
 def test_the_name_of_the_experiment_is_told():

@@ -16,6 +16,7 @@ import wf_dagster
 from tests.data.made_prices import made_prices, with_other_future
 from wf_dagster.data import Panel, feature_panel
 from wf_dagster.errors import CalendarError, DataError, TaskError
+from wf_dagster.market import Market
 from wf_dagster.prices import ParquetPrices
 from wf_dagster.tables import cache
 from wf_dagster.tables.code_digest import code_digest
@@ -82,13 +83,15 @@ class Counted:
 
     def restart(self) -> None:
         """As in a new process: nothing is imported or open."""
-        cache._mapped.cache_clear()
+        cache._map.cache_clear()
         for name in (self.name, self.helpers):
             self.monkeypatch.delitem(sys.modules, name, raising=False)
 
     def panel(self, as_of: Any = None, universe: Any = None, **kwargs: Any) -> Panel:
         source = ParquetPrices(self.prices, as_of)
-        return feature_panel(source, {"func": self.function, "kwargs": kwargs}, LABEL, universe)
+        return feature_panel(
+            Market(source), {"func": self.function, "kwargs": kwargs}, LABEL, universe
+        )
 
     def times(self) -> int:
         return len(self.log.read_text().splitlines()) if self.log.exists() else 0
@@ -139,10 +142,10 @@ def test_another_definition_is_computed_anew(counted: Counted, change: str) -> N
 
 def test_other_prices_are_computed_anew_even_by_the_same_source(counted: Counted) -> None:
     source = ParquetPrices(counted.prices)
-    first = feature_panel(source, counted.function, LABEL)
+    first = feature_panel(Market(source), counted.function, LABEL)
     with_other_future(PRICES, DAYS[20]).to_parquet(counted.prices)
-    second = feature_panel(source, counted.function, LABEL)
-    fresh = feature_panel(ParquetPrices(counted.prices), counted.function, LABEL)
+    second = feature_panel(Market(source), counted.function, LABEL)
+    fresh = feature_panel(Market(ParquetPrices(counted.prices)), counted.function, LABEL)
     assert counted.times() == 2
     assert not np.array_equal(first.values, second.values, equal_nan=True)
     np.testing.assert_array_equal(second.values, fresh.values)
@@ -255,10 +258,11 @@ def test_two_processes_at_once_compute_once(counted: Counted, home: Path) -> Non
     program = (
         "import sys, time\n"
         "from pathlib import Path\n"
+        "from wf_dagster import Market\n"
         "from wf_dagster.data import ParquetPrices, feature_panel\n"
         "Path(sys.argv[1]).touch()\n"
         f"while len(list(Path({str(counted.folder)!r}).glob('ready-*'))) < 2: time.sleep(0.01)\n"
-        f"panel = feature_panel(ParquetPrices({str(counted.prices)!r}),\n"
+        f"panel = feature_panel(Market(ParquetPrices({str(counted.prices)!r})),\n"
         f"    {{'func': {counted.function!r}, 'kwargs': {{'slowly': 1.0}}}}, {LABEL!r})\n"
         "print(panel.values.shape, float(panel.values[-40, 0]))"
     )
@@ -298,10 +302,10 @@ def test_a_damaged_entry_is_computed_again(
     first = np.array(counted.panel().values)
     (entry,) = entries(home)
     damage(entry / part)
-    cache._mapped.cache_clear()
+    cache._map.cache_clear()
     np.testing.assert_array_equal(counted.panel().values, first)
     assert counted.times() == 2
-    cache._mapped.cache_clear()
+    cache._map.cache_clear()
     counted.panel()
     assert counted.times() == 2
 
@@ -310,7 +314,7 @@ def test_columns_that_do_not_belong_to_the_values_are_damage(counted: Counted, h
     counted.panel()
     (entry,) = entries(home)
     (entry / "columns.json").write_text('[["feature", "m"]]')
-    cache._mapped.cache_clear()
+    cache._map.cache_clear()
     assert list(counted.panel().columns) == [("feature", "m"), ("label", "label")]
 
 
@@ -369,7 +373,7 @@ def test_what_a_killed_process_left_half_written_is_removed(counted: Counted, ho
 def test_a_failing_function_leaves_nothing_behind(counted: Counted, home: Path) -> None:
     source = ParquetPrices(counted.prices)
     with pytest.raises(ZeroDivisionError):
-        feature_panel(source, lambda prices: prices / (1 // 0), LABEL)
+        feature_panel(Market(source), lambda prices: prices / (1 // 0), LABEL)
     assert entries(home) == []
 
 
@@ -392,7 +396,7 @@ def test_a_function_may_add_to_the_prices_it_is_given(counted: Counted) -> None:
         prices["close"] = 0.0
         return prices["close"].rename("zero")
 
-    panel = feature_panel(ParquetPrices(counted.prices), [greedy, counted.function], LABEL)
+    panel = feature_panel(Market(ParquetPrices(counted.prices)), [greedy, counted.function], LABEL)
     known = panel.slice(DAYS[5], DAYS[9])
     assert (known["feature"]["zero"] == 0).all()
     assert (known["feature"]["m"] > 0).all()
@@ -404,7 +408,7 @@ def test_prices_that_change_meanwhile_are_not_kept(counted: Counted, home: Path)
         return prices[["close"]]
 
     with pytest.raises(DataError, match="changed while features were computed: run it again"):
-        feature_panel(ParquetPrices(counted.prices), changes_the_file, LABEL)
+        feature_panel(Market(ParquetPrices(counted.prices)), changes_the_file, LABEL)
     assert entries(home) == []
 
 
@@ -453,7 +457,7 @@ WRONG: dict[str, tuple[Any, type[Exception], str]] = {
 def test_a_wrong_feature_definition_is_one_clear_error(counted: Counted, case: str) -> None:
     features, kind, message = WRONG[case]
     with pytest.raises(kind, match=message):
-        feature_panel(ParquetPrices(counted.prices), features, LABEL)
+        feature_panel(Market(ParquetPrices(counted.prices)), features, LABEL)
 
 
 def test_an_empty_universe_is_an_error(counted: Counted) -> None:

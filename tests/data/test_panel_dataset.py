@@ -12,6 +12,7 @@ from tests.data.made_prices import made_prices, with_other_future
 from wf_dagster.data import PanelDataset, feature_panel
 from wf_dagster.data.processors import Processor
 from wf_dagster.errors import CalendarError, DataError, TaskError
+from wf_dagster.market import Market
 from wf_dagster.prices import ParquetPrices
 from wf_dagster.tracking import R
 
@@ -51,7 +52,7 @@ def dataset(path: Path, **given: Any) -> PanelDataset:
 
 
 def raw(path: Path) -> pd.DataFrame:
-    return feature_panel(ParquetPrices(path), FEATURES, LABEL).slice(None, None)
+    return feature_panel(Market(ParquetPrices(path)), FEATURES, LABEL).slice(None, None)
 
 
 def days(frame: pd.DataFrame) -> tuple[pd.Timestamp, pd.Timestamp]:
@@ -274,7 +275,7 @@ def test_a_pickled_dataset_holds_its_fit_and_no_data(path: Path) -> None:
     with_other_future(PRICES, DAYS[3]).to_parquet(path)  # the fit is that of the first prices
     scaled = back.prepare("test", "feature")
     plain = raw(path).loc[DAYS[41] :, "feature"]
-    train = feature_panel(_first(path), FEATURES, LABEL).slice(DAYS[5], DAYS[30])["feature"]
+    train = feature_panel(Market(_first(path)), FEATURES, LABEL).slice(DAYS[5], DAYS[30])["feature"]
     pd.testing.assert_frame_equal(scaled, (plain - train.mean()) / train.std(ddof=0))
 
 

@@ -13,12 +13,13 @@ import pytest
 import wf_dagster
 from tests.data.made_prices import made_prices
 from wf_dagster.calendars import default_calendar
-from wf_dagster.data import Panel, cache, feature_panel
+from wf_dagster.data import Panel, feature_panel
 from wf_dagster.data import panel as panels
 from wf_dagster.errors import SettingsError
-from wf_dagster.market import price_source
+from wf_dagster.market import Market, price_source
 from wf_dagster.prices import ParquetPrices
 from wf_dagster.settings import get_settings, replayed
+from wf_dagster.tables import cache
 
 PRICES = made_prices(sessions=60, instruments=5)
 DAYS = pd.DatetimeIndex(PRICES["datetime"].unique())
@@ -41,13 +42,13 @@ def path(tmp_path: Path) -> Path:
 def computed(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """The replay dates whose features were computed."""
     seen: list[Any] = []
-    original = panels._computed_table
+    original = panels._compute_table
 
     def counting(source: Any, *args: Any) -> Any:
         seen.append(source.as_of)
         return original(source, *args)
 
-    monkeypatch.setattr(panels, "_computed_table", counting)
+    monkeypatch.setattr(panels, "_compute_table", counting)
     return seen
 
 
@@ -58,15 +59,18 @@ def whole(panel: Panel) -> pd.DataFrame:
 def test_all_dates_cost_two_computations_and_show_what_was_known(
     path: Path, computed: list[Any], tmp_path: Path
 ) -> None:
-    seen = {n: whole(feature_panel(ParquetPrices(path, DAYS[n]), FEATURES, LABELS)) for n in DATES}
+    seen = {
+        n: whole(feature_panel(Market(ParquetPrices(path, DAYS[n])), FEATURES, LABELS))
+        for n in DATES
+    }
     assert computed == [DAYS[DATES[0]], None]
     wf_dagster.init(home=tmp_path / "another")  # an empty cache
-    cache._mapped.cache_clear()
+    cache._map.cache_clear()
     table = pd.read_parquet(path)
     for n, frame in seen.items():
         alone = tmp_path / f"{n}.parquet"
         table[table["datetime"] <= DAYS[n]].to_parquet(alone)
-        truth = whole(feature_panel(ParquetPrices(alone), FEATURES, LABELS))
+        truth = whole(feature_panel(Market(ParquetPrices(alone)), FEATURES, LABELS))
         pd.testing.assert_frame_equal(frame, truth, rtol=0, atol=1e-12)
         assert frame["label"].iloc[-1].isna().all()
 
@@ -76,13 +80,13 @@ DATES = [40, 35, 2, 58, 59]
 
 def test_a_slice_before_the_unknown_labels_copies_nothing(path: Path) -> None:
     for n in (40, 41):
-        panel = feature_panel(ParquetPrices(path, DAYS[n]), FEATURES, LABELS)
+        panel = feature_panel(Market(ParquetPrices(path, DAYS[n])), FEATURES, LABELS)
     assert np.shares_memory(panel.slice(None, DAYS[30]).to_numpy(), panel.values)
     tail = panel.slice(DAYS[38], None)
     assert not np.shares_memory(tail.to_numpy(), panel.values)
     assert tail["label"].notna().any(axis=None)
     assert (
-        whole(feature_panel(ParquetPrices(path), FEATURES, LABELS))["label"]
+        whole(feature_panel(Market(ParquetPrices(path)), FEATURES, LABELS))["label"]
         .iloc[-60:]
         .notna()
         .any(axis=None)
@@ -97,10 +101,10 @@ def test_a_feature_that_looks_ahead_is_found_and_computed_for_each_date(
     table = pd.read_parquet(path)
     with caplog.at_level(logging.WARNING):
         for n in (40, 41, 42):
-            frame = whole(feature_panel(ParquetPrices(path, DAYS[n]), feature, LABELS))
+            frame = whole(feature_panel(Market(ParquetPrices(path, DAYS[n])), feature, LABELS))
             alone = path.with_name(f"{n}.parquet")
             table[table["datetime"] <= DAYS[n]].to_parquet(alone)
-            fresh = whole(feature_panel(ParquetPrices(alone), feature, LABELS))
+            fresh = whole(feature_panel(Market(ParquetPrices(alone)), feature, LABELS))
             pd.testing.assert_frame_equal(frame, fresh)
     assert {DAYS[40], DAYS[41], DAYS[42]} <= set(computed)
     assert "look ahead" in caplog.text

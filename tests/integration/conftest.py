@@ -48,7 +48,7 @@ class Site:
 def site(home: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
     """A site whose prices end on a day early in 2020."""
     import wf_dagster
-    from wf_dagster.cli.ui import prepare_dagster_home
+    from wf_dagster.orchestration.dagster_home import prepare_dagster_home
 
     wf_dagster.init()
     monkeypatch.setenv("DAGSTER_HOME", str(home / "dagster"))

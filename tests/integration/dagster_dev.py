@@ -15,6 +15,8 @@ from typing import Any
 import psutil
 import requests
 
+from tests.support import wait_for_ends
+
 ROOT = Path(__file__).parents[2]
 MODULE = "tests.integration.online_location"
 
@@ -87,7 +89,7 @@ class DagsterDev:
         """Ask to stop; what is left then is killed, and that is an error."""
         ours = self.processes()
         self.process.send_signal(signal.SIGINT)
-        _, left = psutil.wait_procs(ours, 40)
+        left = wait_for_ends(ours, 40)
         for process in left:
             process.kill()
         self.process.wait(10)

@@ -21,6 +21,7 @@ def test_one_partition(site):
     assert recorder.load_object("pred.pkl").index.get_level_values(0).max().month == 3
 
 
+@pytest.mark.slow
 def test_a_range_of_partitions_is_one_run(site):
     done = site.run(
         *MATERIALIZE,
@@ -37,6 +38,7 @@ def test_a_range_of_partitions_is_one_run(site):
     assert len({r.list_tags()["mlflow.parentRunId"] for r in found}) == 1
 
 
+@pytest.mark.slow
 def test_dg_launch(site):
     done = site.run("dg", "launch", "--assets", "sp500_lgbm/recorders", "--partition", "2020-03-02")
     assert done.returncode == 0, done.stdout

@@ -14,7 +14,7 @@ from tests.integration.conftest import ROOT, Site
 from wf_dagster.online import OnlineToolR
 from wf_dagster.tracking import find_recorders
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
 EVE = "2020-03-26"
 SESSIONS = ("2020-03-27", "2020-03-30", "2020-03-31", "2020-04-01", "2020-04-02")

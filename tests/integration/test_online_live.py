@@ -11,12 +11,12 @@ import dagster as dg
 import pytest
 
 from tests.integration.dagster_dev import MODULE, DagsterDev, environment, family
-from wf_dagster.cli.ui import prepare_dagster_home
 from wf_dagster.online import OnlineToolR
 from wf_dagster.online.signal_store import days_of, kept_signals
+from wf_dagster.orchestration.dagster_home import prepare_dagster_home
 from wf_dagster.tracking import find_recorders
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
 EVE, FIRST = "2022-10-27", "2022-10-28"
 AFTER_THREE = "2022-11-02"

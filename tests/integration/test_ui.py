@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import socket
 import subprocess
@@ -16,6 +15,7 @@ import pytest
 import requests
 
 from tests.integration.conftest import ROOT, Site
+from tests.support import is_running
 from wf_dagster.tracking import R, find_recorders, parent_of
 
 pytestmark = pytest.mark.integration
@@ -113,7 +113,7 @@ class Pages:
         assert len(ours) >= 4
         self.process.send_signal(how)
         assert self.process.wait(40) == 0
-        _until(lambda: not any(_alive(pid) for pid in ours), 30, self.log)
+        _until(lambda: not any(is_running(pid) for pid in ours), 30, self.log)
 
 
 @pytest.fixture
@@ -238,12 +238,3 @@ def _descendants(pid: int) -> list[int]:
     ).stdout.split()
     children = [int(child) for child in listed]
     return children + [grand for child in children for grand in _descendants(child)]
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    state = Path(f"/proc/{pid}/stat")
-    return not state.exists() or state.read_text().rpartition(")")[2].split()[0] != "Z"

@@ -33,7 +33,7 @@ def kept(*strategies: RollingStrategy, signals: str = "signals") -> dict[str, An
 def name_of(strategy: RollingStrategy, recorder: Recorder) -> str:
     """What tells a recorder from the others of its store, whichever store that is."""
     task = strategy.task_of(recorder)
-    start = strategy._start(task)
+    start = strategy.roll_start(task)
     model = task["model"]["kwargs"] if isinstance(task["model"], dict) else task["model"]
     return f"{strategy.name_id} {model} {start:%Y-%m-%d}"
 

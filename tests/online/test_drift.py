@@ -8,12 +8,11 @@ import pytest
 from scipy.stats import ks_2samp
 
 from tests.support import task_of
-from wf_dagster.calendars import default_calendar
 from wf_dagster.errors import RecordError
+from wf_dagster.market import Market
 from wf_dagster.online.drift import Reference, score_drift
 from wf_dagster.online.inspection import REFERENCE, Inspection
 from wf_dagster.rolling import RollingGen, Rolls
-from wf_dagster.settings import replayed
 from wf_dagster.training import task_train
 
 RNG = np.random.default_rng(7)
@@ -121,21 +120,21 @@ def _rolls():
 def test_the_reference_of_a_recorder_is_its_train_segment_and_made_once(monkeypatch):
     rolls = _rolls()
     recorder = task_train(rolls.resolve("2019-03-01").task, "demo")
-    (one,) = Inspection("demo", rolls, default_calendar()).of_rolls(["2019-03-01"])
+    (one,) = Inspection("demo", rolls, Market()).of_rolls(["2019-03-01"])
     reference = one.reference()
     dataset, model = recorder.load_object("dataset"), recorder.load_object("params.pkl")
     assert reference == Reference.of(model.predict(dataset, "train"))
     assert reference != Reference.of(model.predict(dataset, "test"))
     assert recorder.load_object(REFERENCE, raw="bytes").decode() == reference.to_json()
     recorder.save_objects(**{"params.pkl": None})  # now it can only come from what was kept
-    (again,) = Inspection("demo", rolls, default_calendar()).of_rolls(["2019-03-01"])
+    (again,) = Inspection("demo", rolls, Market()).of_rolls(["2019-03-01"])
     assert again.reference() == reference
 
 
 def test_a_reference_that_cannot_be_read_is_made_anew(tmp_path):
     rolls = _rolls()
     recorder = task_train(rolls.resolve("2019-03-01").task, "demo")
-    (one,) = Inspection("demo", rolls, default_calendar()).of_rolls(["2019-03-01"])
+    (one,) = Inspection("demo", rolls, Market()).of_rolls(["2019-03-01"])
     reference = one.reference()
     torn = tmp_path / "reference.json"
     torn.write_text(reference.to_json()[:100])
@@ -148,8 +147,7 @@ def test_the_reference_does_not_see_later_prices():
     made = []
     for as_of in ("2019-02-28", "2022-12-28"):
         task_train(rolls.resolve("2019-03-01").task, f"as of {as_of}")
-        with replayed(as_of):
-            inspection = Inspection(f"as of {as_of}", rolls, default_calendar())
-            (one,) = inspection.of_rolls(["2019-03-01"])
-            made.append(one.reference())
+        inspection = Inspection(f"as of {as_of}", rolls, Market(as_of=as_of))
+        (inspected,) = inspection.of_rolls(["2019-03-01"])
+        made.append(inspected.reference())
     assert made[0] == made[1]

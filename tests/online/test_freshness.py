@@ -5,15 +5,21 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-import wf_dagster
-from wf_dagster.calendars import TradingCalendar, default_calendar
+from wf_dagster.calendars import TradingCalendar
 from wf_dagster.errors import CalendarError
+from wf_dagster.market import Market
 from wf_dagster.online.expected_sessions import due_at, due_now, exchange_closes, fresh
-from wf_dagster.settings import replayed
 
 GRACE = pd.Timedelta(hours=6)
 CLOSES = exchange_closes("XNYS", 2024)
 YEAR = CLOSES[CLOSES.index.year == 2024]
+
+
+def _price_file(folder, days):
+    file = folder / "prices.parquet"
+    frame = pd.DataFrame({"datetime": days, "instrument": "S0", "close": 1.0})
+    frame.to_parquet(file)
+    return file
 
 
 def _at(text, zone="America/New_York"):
@@ -66,36 +72,36 @@ def test_scores_ahead_of_what_is_due_are_fresh():
 
 
 def test_the_clock_decides_where_prices_go_on(tmp_path):
-    calendar = TradingCalendar.from_exchange("XNYS", "2024-01-02", "2025-05-10", "2024-05-10")
-    wf_dagster.init(prices=str(tmp_path))  # prices of one's own: there will be more
-    due = due_now(calendar, "XNYS", GRACE, _at("2024-05-15 23:00"))
+    file = _price_file(tmp_path, pd.bdate_range("2024-01-02", "2024-05-10"))
+    market = Market(file, "XNYS")  # prices of one's own: there will be more
+    due = due_now(market, GRACE, _at("2024-05-15 23:00"))
     assert due.session == pd.Timestamp("2024-05-15")
-    assert fresh(calendar.last_session, due).numbers["missed_sessions"] == 3
-    weekend = due_now(calendar, "XNYS", GRACE, _at("2024-05-12 23:00"))
-    assert fresh(calendar.last_session, weekend).numbers["missed_sessions"] == 0
+    assert fresh(market.last_session, due).numbers["missed_sessions"] == 3
+    weekend = due_now(market, GRACE, _at("2024-05-12 23:00"))
+    assert fresh(market.last_session, weekend).numbers["missed_sessions"] == 0
 
 
 def test_sessions_of_no_exchange_are_due_at_the_end_of_their_day(tmp_path):
-    wf_dagster.init(prices=str(tmp_path))
-    calendar = TradingCalendar(["2024-05-08", "2024-05-10", "2024-05-13"])
+    days = pd.DatetimeIndex(["2024-05-08", "2024-05-10", "2024-05-13"])
+    file = _price_file(tmp_path, days)
     grace = pd.Timedelta(hours=6)
-    assert due_now(calendar, None, grace, _at("2024-05-11 05:59", "UTC")).session.day == 8
-    assert due_now(calendar, None, grace, _at("2024-05-11 06:00", "UTC")).session.day == 10
-    assert due_now(calendar, None, grace, _at("2030-01-01", "UTC")).session.day == 13
-    with pytest.raises(CalendarError, match="no session has closed"):
-        due_now(calendar, None, grace, _at("2024-05-08", "UTC"))
+    for market in (Market(file, "prices"), Market(file, TradingCalendar(days))):
+        assert due_now(market, grace, _at("2024-05-11 05:59", "UTC")).session.day == 8
+        assert due_now(market, grace, _at("2024-05-11 06:00", "UTC")).session.day == 10
+        assert due_now(market, grace, _at("2030-01-01", "UTC")).session.day == 13
+        with pytest.raises(CalendarError, match="no session has closed"):
+            due_now(market, grace, _at("2024-05-08", "UTC"))
 
 
 def test_under_a_replay_date_its_last_session_is_due():
-    with replayed("2019-07-05"):
-        due = due_now(default_calendar(), "XNYS", GRACE)
+    due = due_now(Market(as_of="2019-07-05"), GRACE)
     assert due.session == pd.Timestamp("2019-07-05")
     assert fresh(pd.Timestamp("2019-07-03"), due).numbers["missed_sessions"] == 1
     assert not fresh(pd.Timestamp("2019-07-02"), due).passed
 
 
 def test_the_sample_has_an_end_and_is_not_stale_for_it():
-    assert due_now(default_calendar(), "XNYS", GRACE).session == default_calendar().last_session
+    assert due_now(Market(), GRACE).session == Market().last_session
 
 
 def test_an_unknown_exchange_is_one_message():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +11,7 @@ import pytest
 from tests.data.made_prices import with_other_future
 from tests.online.kept import assert_same, history_of, kept
 from tests.online.market import REACH, SESSIONS, STEP, TEST, day, strategy, use_prices
-from wf_dagster import OnlineManager
-from wf_dagster.online import manager as managers
+from wf_dagster import OnlineManager, OnlineStrategy
 
 BEGIN = TEST + STEP - 3
 
@@ -55,7 +53,7 @@ def test_later_prices_change_nothing(
 def test_it_would_be_seen(
     tmp_path: Path, prices: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(managers, "as_of", lambda _: nullcontext())
+    monkeypatch.setattr(OnlineStrategy, "at", lambda strategy, _: strategy)
     one, other, _ = two_futures(TEST + STEP, tmp_path, prices)
     with pytest.raises(AssertionError):
         assert_same(one, other)

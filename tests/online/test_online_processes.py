@@ -18,7 +18,6 @@ from tests.online.market import REACH, STEP, TEST, day, strategy
 from tests.online.processes import apart
 from wf_dagster import AverageEnsemble, OnlineManager, RollingGroup, TaskManager, TrainerR
 from wf_dagster.collect import RecorderCollector
-from wf_dagster.settings import replayed
 from wf_dagster.tracking import find_recorders
 from wf_dagster.training import pool_trainers
 
@@ -29,6 +28,7 @@ def session(position: int) -> None:
     OnlineManager.from_store(strategy()).routine(day(position))
 
 
+@pytest.mark.slow
 def test_sixty_processes_a_simulation_and_a_backfill_give_the_same_signals(market: Path) -> None:
     first = OnlineManager(strategy(), begin_time=day(BEGIN))
     first.first_train()
@@ -54,8 +54,7 @@ def test_sixty_processes_a_simulation_and_a_backfill_give_the_same_signals(marke
 def afterwards() -> pd.Series:
     """The signal of each session, collected as of it from rolls trained long after it."""
     rolls = strategy("backfill")
-    with replayed(day(END)):
-        tasks = rolls.first_tasks()
+    tasks = rolls.at(day(END)).first_tasks()
     TrainerR("backfill").train(tasks)
     collected = RecorderCollector("backfill", rec_key_func=rolls._key)()["pred"]
     starts = {key: pd.Timestamp(key[1][0]) for key in collected}
@@ -91,6 +90,7 @@ def restored(home: Path) -> None:
     shutil.copytree(home.with_name("before"), home)
 
 
+@pytest.mark.slow
 def test_a_killed_routine_is_made_up_for_by_the_next(market: Path, home: Path) -> None:
     chance = random.Random(5)
     result = home.with_name("result")

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from tests.online.market import REACH, STEP, TEST, day, strategy, template
+from tests.online.market import REACH, SESSIONS, STEP, TEST, day, strategy, template
 from wf_dagster import OnlineManager, RollingGen, RollingStrategy, begin_task_train
-from wf_dagster.calendars import TradingCalendar, default_calendar
+from wf_dagster.calendars import TradingCalendar
 from wf_dagster.errors import OnlineError
-from wf_dagster.settings import replayed
+from wf_dagster.market import Market
 from wf_dagster.tracking import Recorder
 
 END = TEST + 3 * STEP + 2
@@ -20,11 +20,11 @@ END = TEST + 3 * STEP + 2
 
 def prepared(rolls: RollingStrategy, position: int) -> list[Recorder]:
     """What a session does, with recorders that are not trained."""
-    with replayed(day(position)):
-        first = not rolls.tool.state().changes and not rolls.tool.state().next_online
-        tasks = rolls.first_tasks() if first else rolls.prepare_tasks(day(position))
-        recorders = [begin_task_train(task, rolls.name_id) for task in tasks]
-        rolls.prepare_online_models(recorders, day(position))
+    rolls = rolls.at(day(position))
+    first = not rolls.tool.state().changes and not rolls.tool.state().next_online
+    tasks = rolls.first_tasks() if first else rolls.prepare_tasks(day(position))
+    recorders = [begin_task_train(task, rolls.name_id) for task in tasks]
+    rolls.prepare_online_models(recorders, day(position))
     return recorders
 
 
@@ -36,9 +36,8 @@ def test_the_sessions_give_the_tasks_of_the_generator(
 ) -> None:
     rolls = strategy(trunc_days=trunc_days, step=step)
     tasks = [rolls.task_of(r) for n in range(begin, END + 1) for r in prepared(rolls, n)]
-    with replayed(day(END)):
-        expected = rolls.rg.generate(template())
-        waiting = [rolls.task_of(r) for r in rolls.tool.next_online_models()]
+    expected = rolls.rg.on(Market(as_of=day(END)).calendar).generate(template())
+    waiting = [rolls.task_of(r) for r in rolls.tool.next_online_models()]
     assert tasks == [*expected, *waiting]
     (online,) = rolls.tool.online_models()
     assert rolls.task_of(online) == expected[-1]
@@ -59,7 +58,7 @@ def test_a_model_trained_before_its_window_waits_for_it(market: Path) -> None:
     assert rolls.tool.online_models() == [new]
     assert rolls.tool.next_online_models() == []
     assert rolls.tool.get_online_tag(old) == "offline"
-    assert new.load_object("pred.pkl").index[0][0] == rolls._start(rolls.task_of(new))
+    assert new.load_object("pred.pkl").index[0][0] == rolls.roll_start(rolls.task_of(new))
     assert manager.signals.index[-1][0] == new.load_object("pred.pkl").index[-1][0]
 
 
@@ -76,7 +75,7 @@ def test_a_template_that_is_new_or_changed_trains_its_current_roll(
     done = OnlineManager.from_store(after).routine(day(TEST + STEP + 3))
     (new,) = done.trained
     assert after.task_of(new)["model"]["kwargs"]["alpha"] == 50.0
-    assert after._start(after.task_of(new)) == after._start(after.task_of(old))
+    assert after.roll_start(after.task_of(new)) == after.roll_start(after.task_of(old))
     assert after.tool.online_models() == ([old, new] if changed == "new" else [new])
     assert OnlineManager.from_store(after).routine(day(TEST + STEP + 4)).trained == []
 
@@ -95,13 +94,15 @@ def test_two_templates_of_one_class_are_two_models(market: Path) -> None:
 
 
 def test_a_calendar_of_ones_own_does_not_see_the_future(market: Path) -> None:
-    sessions = default_calendar().sessions
+    sessions = Market().calendar.sessions
     generator = RollingGen(STEP, trunc_days=REACH, calendar=TradingCalendar(sessions))
     rolls = RollingStrategy("own", template(), generator)
-    with replayed(day(TEST + STEP + 1)):
-        assert len(rolls.first_tasks()) == 2
-        assert len(rolls.current_tasks()) == 1
-        assert rolls._start(rolls.current_tasks()[0]) == sessions[TEST + STEP]
+    seen = rolls.at(day(TEST + STEP + 1))
+    assert len(seen.first_tasks()) == 2
+    assert len(seen.current_tasks()) == 1
+    assert seen.roll_start(seen.current_tasks()[0]) == sessions[TEST + STEP]
+    # it runs a year ahead of the prices, which have an end nevertheless
+    assert rolls.roll_start(rolls.current_tasks()[-1]) <= SESSIONS[-1]
 
 
 def test_without_a_model_nothing_follows(market: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -9,9 +9,10 @@ import pandas as pd
 import pytest
 
 from tests.online.market import SESSIONS, TEST, day, strategy, template, use_prices
-from wf_dagster import AverageEnsemble, OnlineManager
+from wf_dagster import AverageEnsemble, OnlineManager, TrainerR
 from wf_dagster.errors import CollectError
 from wf_dagster.online.signal_store import appended, kept_signals, since
+from wf_dagster.training.task_market import place_market
 
 BEGIN = TEST + 3
 
@@ -88,8 +89,6 @@ def test_a_function_of_ones_own_makes_the_signals(market: Path) -> None:
 
 
 def test_recorders_that_know_more_are_not_used(market: Path) -> None:
-    from wf_dagster import TrainerR
-
     rolls = strategy()
     TrainerR("ridge").train(rolls.first_tasks())  # by somebody who has all prices
     manager = OnlineManager(rolls, begin_time=day(BEGIN))
@@ -100,12 +99,10 @@ def test_recorders_that_know_more_are_not_used(market: Path) -> None:
 
 
 def test_a_backfill_is_taken_over(market: Path) -> None:
-    from wf_dagster import TrainerR
-    from wf_dagster.settings import replayed
-
     rolls = strategy()
-    with replayed(day(BEGIN)):
-        trained = TrainerR("ridge").train(rolls.first_tasks())
+    seen = rolls.at(day(BEGIN))
+    tasks = [place_market(task, seen.market) for task in seen.first_tasks()]
+    trained = TrainerR("ridge").train(tasks)
     manager = OnlineManager(rolls, begin_time=day(BEGIN))
     assert manager.adopt().trained == []
     assert rolls.tool.online_models() == trained[-1:]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wf_dagster.online.state import Change, OnlineState
+from wf_dagster.online.online_state import Change, OnlineState
 
 
 def test_a_switch_changes_only_the_tags_that_change() -> None:

@@ -13,8 +13,8 @@ from tests.online.market import REACH, SESSIONS, TEST, day, template, use_prices
 from tests.online.models import Handled
 from wf_dagster import LabelUpdater, OnlineToolR, PredUpdater, R, RMDLoader, task_train
 from wf_dagster.errors import ObjectNotFoundError, OnlineError
-from wf_dagster.online.update import update_recorder
-from wf_dagster.settings import replayed
+from wf_dagster.market import Market
+from wf_dagster.online.recorder_updates import update_recorder
 from wf_dagster.tracking import Recorder
 
 LAST = TEST + 9  # the session at which the recorder was trained
@@ -25,8 +25,11 @@ def trained(until: int = LAST, **given: Any) -> Recorder:
     segments = task["dataset"]["kwargs"]["segments"]
     segments["train"] = (segments["train"][0], day(TEST - 1 - REACH))
     task["dataset"] = {**task["dataset"], **given}
-    with replayed(day(until)):
-        return task_train(task, "updated")
+    return task_train(task, "updated", market=as_of(until))
+
+
+def as_of(position: int) -> Market:
+    return Market(as_of=day(position))
 
 
 def days(frame: pd.DataFrame) -> list[str]:
@@ -128,9 +131,9 @@ def test_only_the_dates_that_are_asked_for_change(
 
 
 def test_again_changes_nothing(recorder: Recorder) -> None:
-    assert update_recorder(recorder) == (True, True)
+    assert update_recorder(recorder, market=Market()) == (True, True)
     before = stamp(recorder)
-    assert update_recorder(recorder) == (False, False)
+    assert update_recorder(recorder, market=Market()) == (False, False)
     for updater in (PredUpdater(recorder), LabelUpdater(recorder)):
         assert updater.update(ret_new=True) is None
     # the same dates computed again are the same
@@ -148,8 +151,7 @@ def test_what_is_made_need_not_be_written(recorder: Recorder) -> None:
 
 def test_labels_are_taken_in_as_they_become_known(recorder: Recorder, whole: pd.DataFrame) -> None:
     for position in (LAST, LAST + 1, LAST + 4):
-        with replayed(day(position)):
-            LabelUpdater(recorder).update()
+        LabelUpdater(recorder, market=as_of(position)).update()
         label = recorder.load_object("label.pkl")["label"]
         assert days(label) == span(TEST, position)
         assert days(label.dropna()) == span(TEST, position - REACH)
@@ -163,10 +165,8 @@ def test_a_recorder_that_was_trained_before_its_first_session(
 ) -> None:
     recorder = trained(TEST - 1)
     assert recorder.load_object("pred.pkl").empty
-    with replayed(day(TEST - 1)):
-        assert update_recorder(recorder) == (False, False)
-    with replayed(day(TEST + 1)):
-        assert update_recorder(recorder) == (True, True)
+    assert update_recorder(recorder, market=as_of(TEST - 1)) == (False, False)
+    assert update_recorder(recorder, market=as_of(TEST + 1)) == (True, True)
     assert days(recorder.load_object("pred.pkl")) == span(TEST, TEST + 1)
     assert recorder.load_object("label.pkl")["label"].isna().all()
 
@@ -235,21 +235,20 @@ def test_instruments_appear_and_disappear(
     new = prices[prices["instrument"] == "S1"].assign(instrument="NEW")
     changed = pd.concat([prices[~(late & gone)], new]).sort_values(["datetime", "instrument"])
     use_prices(market, changed)
-    update_recorder(recorder)
+    update_recorder(recorder, market=Market())
     pred = recorder.load_object("pred.pkl")
     names = [set(pred.loc[d].index) for d in (day(LAST), day(LAST + 1))]
     assert names[0] == {f"S{n}" for n in range(6)}
     assert names[1] == {"NEW", *(f"S{n}" for n in range(1, 6))}
-    assert update_recorder(recorder) == (False, False)
+    assert update_recorder(recorder, market=Market()) == (False, False)
 
 
 def test_a_session_without_prices_is_passed_over(
     market: Path, prices: pd.DataFrame, recorder: Recorder
 ) -> None:
     use_prices(market, prices[prices["datetime"] != SESSIONS[LAST + 1]])
-    with replayed(day(LAST + 1)):
-        assert update_recorder(recorder)[0] is False
-    update_recorder(recorder, day(LAST + 3))
+    assert update_recorder(recorder, market=as_of(LAST + 1))[0] is False
+    update_recorder(recorder, day(LAST + 3), market=Market())
     assert days(recorder.load_object("pred.pkl")) == [*span(TEST, LAST), *span(LAST + 2, LAST + 3)]
 
 

@@ -11,7 +11,6 @@ import pytest
 import wf_dagster
 from tests.online.market import day, made_prices, template, use_prices
 from wf_dagster import RollingGen
-from wf_dagster.cli.ui import prepare_dagster_home
 from wf_dagster.errors import OnlineError, SettingsError
 from wf_dagster.online.replay_clock import ReplayClock
 from wf_dagster.orchestration import (
@@ -21,6 +20,7 @@ from wf_dagster.orchestration import (
     build_signals_asset,
 )
 from wf_dagster.orchestration.code_location import load_definitions
+from wf_dagster.orchestration.dagster_home import prepare_dagster_home
 from wf_dagster.orchestration.replayed_sessions import Replay
 from wf_dagster.settings import get_settings
 
@@ -54,7 +54,7 @@ def _definitions(schedule=True):
 
 
 def test_each_session_is_worked_through_once_and_says_what_it_brought(clock, instance):
-    replay = Replay(_definitions(), instance)
+    replay = Replay(_definitions(), instance, clock)
     sessions = list(clock.sessions(None, 6))
     lived = list(replay.run(sessions))
     assert [one.session for one in lived] == [day(FIRST + n) for n in range(6)]
@@ -81,15 +81,15 @@ def test_each_session_is_worked_through_once_and_says_what_it_brought(clock, ins
 
 
 def test_a_session_before_the_clock_that_was_not_worked_through_is_refused(clock, instance):
-    replay = Replay(_definitions(), instance)
+    replay = Replay(_definitions(), instance, clock)
     with pytest.raises(OnlineError, match=r"shows .* already.*leave out --from.*--stop"):
         list(replay.run(list(clock.sessions(day(FIRST - 3), 2))))
     assert instance.get_runs_count() == 0
 
 
-def test_a_location_without_an_online_schedule_is_refused(instance):
+def test_a_location_without_an_online_schedule_is_refused(clock, instance):
     with pytest.raises(OnlineError, match="build_online_schedule"):
-        Replay(_definitions(schedule=False), instance)
+        Replay(_definitions(schedule=False), instance, clock)
 
 
 def test_the_clock_of_the_home_folder_hides_prices_until_it_is_stopped(clock):

@@ -60,8 +60,8 @@ def test_prices_that_came_to_an_end_have_no_rolls_ahead(home, tmp_path, days):
     wf_dagster.init(home=home, prices=live_prices(tmp_path, now() - pd.DateOffset(days=days)))
     start = now() - pd.DateOffset(years=2)
     partitions = rolling_partitions(template_of(f"{start:%Y-%m-%d}"), RollingGen("week"))
-    last = partitions.calendar().last_session
-    assert all(roll.has_begun(partitions.calendar()) for roll in partitions.rolls)
+    last = partitions.market.calendar.last_session
+    assert all(roll.has_begun(partitions.market.calendar) for roll in partitions.rolls)
     assert list(partitions.rolls)[-1].test[1] >= last
 
 
@@ -82,8 +82,8 @@ def test_the_calendar_moves_on_with_the_prices_unless_it_was_given(home):
     own = rolling_partitions(template, generator)
     given = rolling_partitions(template, RollingGen("month"), own.rolls.calendar)
     wf_dagster.init(home=home, as_of="2019-04-10")
-    assert own.calendar().last_session == pd.Timestamp("2019-04-10")
-    assert given.calendar().last_session == pd.Timestamp("2019-03-15")
+    assert own.market.calendar.last_session == pd.Timestamp("2019-04-10")
+    assert given.market.calendar.last_session == pd.Timestamp("2019-03-15")
     assert generator.own_calendar is None
 
 

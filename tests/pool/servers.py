@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -10,7 +11,23 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+import psutil
+import pytest
+from filelock import FileLock
+
+NO_POSTGRES = "no PostgreSQL server on this machine: apt-get install postgresql"
+
+
+def require_postgres() -> None:
+    """Skip a test where PostgreSQL cannot be had; fail it where it must be (in CI)."""
+    if Postgres.missing():
+        if os.environ.get("WF_REQUIRE_POSTGRES") == "1":
+            pytest.fail(NO_POSTGRES)
+        pytest.skip(NO_POSTGRES)
 
 
 def free_port() -> int:
@@ -21,6 +38,8 @@ def free_port() -> int:
 
 class Server:
     """A server process with a folder of its own."""
+
+    stop_signal = signal.SIGKILL  # at once, as a crash or a pulled plug would
 
     def __init__(self) -> None:
         self.port = free_port()
@@ -50,13 +69,13 @@ class Server:
                 return
             if self.process is None or self.process.poll() is not None:
                 break
-            time.sleep(0.05)
+            time.sleep(0.02)
         raise RuntimeError((self.folder / "out.log").read_text()[-2000:])
 
     def stop(self) -> None:
-        """At once, as a crash or a pulled plug would."""
+        """End it at once."""
         if self.process is not None:
-            self.process.send_signal(signal.SIGKILL)
+            self.process.send_signal(self.stop_signal)
             self.process.wait()
             self.process = None
 
@@ -79,26 +98,27 @@ class Mongo(Server):
 
 
 class Postgres(Server):
-    """PostgreSQL from the system's package; never as root, which it refuses."""
+    """PostgreSQL from the system's package; never as root, which it refuses.
 
-    def __init__(self, password: str = "") -> None:
+    Everybody may log in but the user ``guarded``, who has to know a password.
+    """
+
+    stop_signal = signal.SIGQUIT  # PostgreSQL's word for: at once
+
+    def __init__(self) -> None:
         super().__init__()
-        self.password = password
         self.user = "postgres" if os.geteuid() == 0 else None
         if self.user:
             shutil.chown(self.folder, self.user)
-        secret = self.folder / "password"
-        secret.write_text(password or "unused")
-        if self.user:
-            shutil.chown(secret, self.user)
-        login = ["-A", "scram-sha-256" if password else "trust", f"--pwfile={secret}"]
         subprocess.run(
-            [self.binary("initdb"), "-D", str(self.data), "-U", "wf", "-N", *login],
+            [self.binary("initdb"), "-D", str(self.data), *_INITDB],
             check=True,
             capture_output=True,
             cwd=self.folder,
             **self.identity(),
         )
+        logins = self.data / "pg_hba.conf"
+        logins.write_text(f"host all guarded 127.0.0.1/32 scram-sha-256\n{logins.read_text()}")
 
     @property
     def data(self) -> Path:
@@ -106,8 +126,7 @@ class Postgres(Server):
 
     @property
     def url(self) -> str:
-        login = f"wf:{self.password}" if self.password else "wf"
-        return f"postgresql://{login}@127.0.0.1:{self.port}/postgres"
+        return f"postgresql://wf@127.0.0.1:{self.port}/postgres"
 
     @staticmethod
     def binary(name: str) -> str:
@@ -124,7 +143,7 @@ class Postgres(Server):
         return {"user": self.user, "group": self.user, "extra_groups": []} if self.user else {}
 
     def command(self) -> list[str]:
-        settings = ["listen_addresses=127.0.0.1", "fsync=off", "max_connections=60"]
+        settings = ["listen_addresses=127.0.0.1", "fsync=off", "max_connections=100"]
         options = [part for setting in settings for part in ("-c", setting)]
         where = ["-p", str(self.port), "-k", str(self.folder)]
         return [self.binary("postgres"), "-D", str(self.data), *where, *options]
@@ -139,8 +158,44 @@ class Postgres(Server):
         )
         return done.returncode == 0
 
-    def stop(self) -> None:
-        if self.process is not None:
-            self.process.send_signal(signal.SIGQUIT)  # PostgreSQL's word for: at once
-            self.process.wait()
-            self.process = None
+
+_INITDB = ["-U", "wf", "-A", "trust", "-N", "--wal-segsize=1"]
+
+
+@contextmanager
+def share_server(kind: type[Mongo] | type[Postgres], folder: Path) -> Iterator[str]:
+    """A server that all processes of a test run share: the first starts it, the last ends it.
+
+    Args:
+        kind: Which server.
+        folder: A folder that these processes have in common.
+
+    Yields:
+        Its address.
+    """
+    note, lock = folder / f"{kind.__name__}.json", FileLock(folder / f"{kind.__name__}.lock")
+    with lock:
+        if note.exists():
+            entry = json.loads(note.read_text())
+        else:
+            server = kind()
+            server.start()
+            assert server.process is not None
+            entry = {"url": server.url, "pid": server.process.pid, "folder": str(server.folder)}
+            entry["users"] = []
+        entry["users"].append(os.getpid())
+        note.write_text(json.dumps(entry))
+    try:
+        yield entry["url"]
+    finally:
+        with lock:
+            entry = json.loads(note.read_text())
+            entry["users"] = [
+                pid for pid in entry["users"] if pid != os.getpid() and psutil.pid_exists(pid)
+            ]
+            note.write_text(json.dumps(entry))
+            if not entry["users"]:
+                note.unlink()
+                with suppress(ProcessLookupError):
+                    os.kill(entry["pid"], kind.stop_signal)
+                shutil.rmtree(entry["folder"], ignore_errors=True)

@@ -8,23 +8,19 @@ import time
 import pytest
 
 from tests.pool import workers
+from tests.pool.conftest import FILE_AND_SLOW_SERVERS
+from tests.pool.waiting import until
 from wf_dagster.errors import LeaseError
 from wf_dagster.pool import TaskManager, leases
 from wf_dagster.pool.stores import open_store
 
 pytestmark = pytest.mark.integration
-
-
-def until(condition, seconds=30):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it never came"
-        time.sleep(0.05)
+of_processes = pytest.mark.parametrize("url", FILE_AND_SLOW_SERVERS, indirect=True)
 
 
 def abandon(pool, task):
     """What is left of a task whose worker died: a lease that nobody renews."""
-    leases.let_go(open_store(pool._url, pool._patience), task["lease"])
+    leases.stop_renewing(open_store(pool._url, pool._patience), task["lease"])
 
 
 def test_a_lease_outlives_its_length_while_its_worker_lives(url, name):
@@ -37,11 +33,11 @@ def test_a_lease_outlives_its_length_while_its_worker_lives(url, name):
     assert pool.task_stat() == {"done": 1}
 
 
-def test_a_task_of_a_manager_that_is_gone_is_still_held(url, name):
-    TaskManager(name, url).create_task(workers.definitions(1))
-    task = TaskManager(name, url, lease=0.4).fetch_task()
+def test_a_task_of_a_manager_that_is_gone_is_still_held(file_url, name):
+    TaskManager(name, file_url).create_task(workers.definitions(1))
+    task = TaskManager(name, file_url, lease=0.4).fetch_task()
     time.sleep(1)
-    other = TaskManager(name, url)
+    other = TaskManager(name, file_url)
     assert other.fetch_task() is None
     other.commit_task_res(task, 1)
     assert other.re_query(task["_id"])["res"] == 1
@@ -91,6 +87,7 @@ def test_a_reset_takes_the_task_from_its_worker(pool):
     assert pool.fetch_task()["_id"] == task_id
 
 
+@of_processes
 def test_a_killed_workers_task_comes_back(url, name):
     pool = TaskManager(name, url, lease=5)
     pool.create_task(workers.definitions(1))
@@ -107,6 +104,7 @@ def test_a_killed_workers_task_comes_back(url, name):
         worker.kill()
 
 
+@of_processes
 def test_a_worker_that_was_frozen_cannot_commit_what_is_anothers(url, name):
     pool = TaskManager(name, url)
     pool.create_task(workers.definitions(1))

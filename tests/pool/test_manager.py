@@ -7,7 +7,14 @@ import datetime
 import pandas as pd
 import pytest
 
-from wf_dagster.errors import LeaseError, PoolError, PoolInputError, TaskNotFoundError
+from wf_dagster.errors import (
+    LeaseError,
+    PoolError,
+    PoolInputError,
+    TaskError,
+    TaskNotFoundError,
+    WfError,
+)
 from wf_dagster.pool import TaskManager
 
 
@@ -47,19 +54,19 @@ def test_creating_again_inserts_only_what_is_new(pool):
     assert pool.insert_task_def(mixed[0]).inserted_id == again[0]
 
 
-def test_equal_definitions_are_one_task_however_they_are_written(pool):
-    a, b, c = pool.create_task(
+def test_equal_definitions_are_one_task_however_they_are_written(file_pool):
+    a, b, c = file_pool.create_task(
         [{"x": (1, 2), "y": "2020-01-01"}, {"y": datetime.date(2020, 1, 1), "x": [1, 2]}, {"x": 3}]
     )
     assert a == b != c
-    assert pool.task_stat() == {"waiting": 2}
+    assert file_pool.task_stat() == {"waiting": 2}
 
 
-def test_a_dry_run_inserts_nothing_and_can_print_what_is_new(pool, capsys):
-    pool.create_task(tasks_of(1))
-    assert pool.create_task(tasks_of(2), dry_run=True, print_nt=True) == []
+def test_a_dry_run_inserts_nothing_and_can_print_what_is_new(file_pool, capsys):
+    file_pool.create_task(tasks_of(1))
+    assert file_pool.create_task(tasks_of(2), dry_run=True, print_nt=True) == []
     assert capsys.readouterr().out == f"{tasks_of(2)[1]}\n"
-    assert pool.task_stat() == {"waiting": 1}
+    assert file_pool.task_stat() == {"waiting": 1}
 
 
 def test_no_tasks_are_no_ids(pool):
@@ -104,12 +111,12 @@ def test_larger_priorities_come_first_then_older_tasks(pool):
 def test_a_query_restricts_what_is_fetched(pool):
     ids = pool.create_task(tasks_of(4))
     query = {"_id": {"$in": ids[2:]}}
-    kept = repr(query)
+    as_written = repr(query)
     assert pool.fetch_task(query)["_id"] == ids[2]
     assert pool.fetch_task({"filter.model.kwargs.seed": 1, "status": "done"})["_id"] == ids[1]
     assert pool.fetch_task(query)["_id"] == ids[3]
     assert pool.fetch_task(query) is None
-    assert repr(query) == kept
+    assert repr(query) == as_written
 
 
 @pytest.mark.parametrize("kind", [ValueError, KeyboardInterrupt, SystemExit])
@@ -199,14 +206,14 @@ def test_tasks_are_removed_by_query(pool):
 
 
 def test_a_whole_task_can_be_inserted(pool):
-    given = {"def": {"model": "A"}, "status": "part_done", "priority": 3, "res": [1, 2]}
-    kept = dict(given)
-    task_id = pool.insert_task(given).inserted_id
-    assert given == kept
+    whole = {"def": {"model": "A"}, "status": "part_done", "priority": 3, "res": [1, 2]}
+    as_written = dict(whole)
+    task_id = pool.insert_task(whole).inserted_id
+    assert whole == as_written
     task = pool.re_query(task_id)
-    assert {field: task[field] for field in given} == given
+    assert {field: task[field] for field in whole} == whole
     assert task["filter"] == {"model": "A"}
-    assert pool.insert_task(given).inserted_id == task_id
+    assert pool.insert_task(whole).inserted_id == task_id
 
 
 def test_a_task_can_be_replaced_under_its_id(pool):
@@ -261,14 +268,14 @@ def test_an_unknown_id_is_said(pool):
             call()
 
 
-def test_a_commit_for_a_task_never_fetched_is_refused(pool):
-    (task_id,) = pool.create_task(tasks_of(1))
-    for task in (pool.re_query(task_id), {"_id": task_id}):
+def test_a_commit_for_a_task_never_fetched_is_refused(file_pool):
+    (task_id,) = file_pool.create_task(tasks_of(1))
+    for task in (file_pool.re_query(task_id), {"_id": task_id}):
         with pytest.raises(LeaseError, match="was not fetched"):
-            pool.commit_task_res(task, 1)
+            file_pool.commit_task_res(task, 1)
         with pytest.raises(LeaseError, match="was not fetched"):
-            pool.return_task(task)
-    assert pool.task_stat() == {"waiting": 1}
+            file_pool.return_task(task)
+    assert file_pool.task_stat() == {"waiting": 1}
 
 
 def test_a_commit_for_a_removed_task_is_refused(pool):
@@ -279,49 +286,47 @@ def test_a_commit_for_a_removed_task_is_refused(pool):
         pool.commit_task_res(task, 1)
 
 
-def test_an_unknown_status_is_refused_everywhere(pool):
-    pool.create_task(tasks_of(1))
-    task = pool.fetch_task()
+def test_an_unknown_status_is_refused_everywhere(file_pool):
+    file_pool.create_task(tasks_of(1))
+    task = file_pool.fetch_task()
     for call in (
-        lambda: pool.fetch_task(status="wating"),
-        lambda: pool.commit_task_res(task, 1, status="wating"),
-        lambda: pool.return_task(task, status="wating"),
-        lambda: pool.reset_status({}, "wating"),
-        lambda: list(pool.query({"status": "wating"})),
-        lambda: pool.task_stat({"status": {"$in": ["done", "wating"]}}),
-        lambda: pool.insert_task({"def": {}, "status": "wating"}),
+        lambda: file_pool.fetch_task(status="wating"),
+        lambda: file_pool.commit_task_res(task, 1, status="wating"),
+        lambda: file_pool.return_task(task, status="wating"),
+        lambda: file_pool.reset_status({}, "wating"),
+        lambda: list(file_pool.query({"status": "wating"})),
+        lambda: file_pool.task_stat({"status": {"$in": ["done", "wating"]}}),
+        lambda: file_pool.insert_task({"def": {}, "status": "wating"}),
     ):
         with pytest.raises(PoolInputError, match="'wating' is unknown: the statuses are waiting"):
             call()
-    assert pool.task_stat() == {"running": 1}
+    assert file_pool.task_stat() == {"running": 1}
 
 
-def test_running_tasks_are_not_for_the_taking(pool):
+def test_running_tasks_are_not_for_the_taking(file_pool):
     with pytest.raises(PoolInputError, match="other workers'"):
-        pool.fetch_task(status="running")
+        file_pool.fetch_task(status="running")
 
 
-def test_a_pool_of_qlibs_documents_is_refused_field_by_field(pool):
+def test_a_pool_of_qlibs_documents_is_refused_field_by_field(file_pool):
     with pytest.raises(PoolInputError, match="'owner' is unknown"):
-        pool.insert_task({"def": {}, "owner": "me"})
+        file_pool.insert_task({"def": {}, "owner": "me"})
     with pytest.raises(PoolInputError, match="under 'def'"):
-        pool.insert_task({"model": {}})
+        file_pool.insert_task({"model": {}})
     with pytest.raises(PoolInputError, match="priority 'high' is no number"):
-        pool.insert_task({"def": {}, "priority": "high"})
+        file_pool.insert_task({"def": {}, "priority": "high"})
 
 
-def test_nothing_is_inserted_when_one_task_cannot_be_serialised(pool):
-    from wf_dagster.errors import TaskError
-
+def test_nothing_is_inserted_when_one_task_cannot_be_serialised(file_pool):
     with pytest.raises(TaskError, match=r"task\.b"):
-        pool.create_task([{"a": 1}, {"b": lambda: 1}])
-    assert pool.task_stat() == {}
+        file_pool.create_task([{"a": 1}, {"b": lambda: 1}])
+    assert file_pool.task_stat() == {}
 
 
 @pytest.mark.parametrize("wrong", [None, 5, "abc"])
-def test_what_is_no_list_of_definitions_is_refused(pool, wrong):
+def test_what_is_no_list_of_definitions_is_refused(file_pool, wrong):
     with pytest.raises(PoolInputError, match="give a list of definitions"):
-        pool.create_task(wrong)
+        file_pool.create_task(wrong)
 
 
 def test_what_a_store_cannot_hold_is_kept_whole_and_found_by_the_rest(pool):
@@ -346,27 +351,25 @@ def test_what_a_store_cannot_hold_is_kept_whole_and_found_by_the_rest(pool):
     ],
     ids=["surrogate", "too big"],
 )
-def test_a_definition_that_no_store_can_hold_is_refused(pool, definition, message):
-    from wf_dagster.errors import WfError
-
+def test_a_definition_that_no_store_can_hold_is_refused(file_pool, definition, message):
     with pytest.raises(WfError, match=message):
-        pool.create_task([{"a": 1}, definition])
-    assert pool.task_stat() == {}
+        file_pool.create_task([{"a": 1}, definition])
+    assert file_pool.task_stat() == {}
 
 
-def test_what_is_no_task_cannot_be_changed(pool):
-    (task_id,) = pool.create_task(tasks_of(1))
+def test_what_is_no_task_cannot_be_changed(file_pool):
+    (task_id,) = file_pool.create_task(tasks_of(1))
     with pytest.raises(PoolInputError, match="is no task: give a dict with its '_id'"):
-        pool.prioritize(task_id, 1)
+        file_pool.prioritize(task_id, 1)
     with pytest.raises(PoolInputError, match="is no task"):
-        pool.replace_task({}, {"def": 1})
+        file_pool.replace_task({}, {"def": 1})
 
 
-def test_a_result_that_cannot_be_serialised_leaves_the_task_with_its_worker(pool):
-    pool.create_task(tasks_of(1))
-    task = pool.fetch_task()
+def test_a_result_that_cannot_be_serialised_leaves_the_task_with_its_worker(file_pool):
+    file_pool.create_task(tasks_of(1))
+    task = file_pool.fetch_task()
     with pytest.raises(PoolInputError, match="the result of task"):
-        pool.commit_task_res(task, lambda: 1)
-    assert pool.task_stat() == {"running": 1}
-    pool.commit_task_res(task, 1)
-    assert pool.task_stat() == {"done": 1}
+        file_pool.commit_task_res(task, lambda: 1)
+    assert file_pool.task_stat() == {"running": 1}
+    file_pool.commit_task_res(task, 1)
+    assert file_pool.task_stat() == {"done": 1}

@@ -12,7 +12,7 @@ import pytest
 
 from wf_dagster import R
 from wf_dagster.errors import PoolError, RecorderNotFoundError, UnsafeObjectError
-from wf_dagster.pool import TaskManager
+from wf_dagster.pool import TaskManager, task_documents
 from wf_dagster.pool.payload import decode, encode
 
 PLAIN = [
@@ -47,28 +47,26 @@ def test_plain_values_come_back_as_they_were(value):
     assert repr(back) == repr(value)  # of the same kinds
 
 
-def test_a_result_that_would_run_code_is_refused_by_name_and_runs_nothing(pool, tmp_path):
-    (task_id,) = pool.create_task([{"a": 1}])
-    pool.commit_task_res(pool.fetch_task(), RunsCode(tmp_path / "made"))
+def test_a_result_that_would_run_code_is_refused_by_name_and_runs_nothing(file_pool, tmp_path):
+    (task_id,) = file_pool.create_task([{"a": 1}])
+    file_pool.commit_task_res(file_pool.fetch_task(), RunsCode(tmp_path / "made"))
     with pytest.raises(UnsafeObjectError, match=rf"result of task {task_id} .* names posix\.mkdir"):
-        pool.re_query(task_id)
+        file_pool.re_query(task_id)
     assert not (tmp_path / "made").exists()
     # whoever only looks is not kept from it
-    assert pool.task_stat({"filter.a": 1}) == {"done": 1}
-    assert [task["_id"] for task in pool.query(decode=False)] == [task_id]
+    assert file_pool.task_stat({"filter.a": 1}) == {"done": 1}
+    assert [task["_id"] for task in file_pool.query(decode=False)] == [task_id]
 
 
-def test_counting_loads_no_task(pool, monkeypatch):
-    from wf_dagster.pool import manager
-
-    pool.create_task([{"a": 1}, {"a": 2}])
+def test_counting_loads_no_task(file_pool, monkeypatch):
+    file_pool.create_task([{"a": 1}, {"a": 2}])
 
     def no_loading(*_):
         raise AssertionError("a task was loaded")
 
-    monkeypatch.setattr(manager, "decode", no_loading)
-    assert pool.task_stat() == {"waiting": 2}
-    assert pool.task_stat({"filter.a": 2}) == {"waiting": 1}
+    monkeypatch.setattr(task_documents, "decode", no_loading)
+    assert file_pool.task_stat() == {"waiting": 2}
+    assert file_pool.task_stat({"filter.a": 2}) == {"waiting": 1}
 
 
 def test_a_definition_of_the_users_own_classes_is_loaded_where_they_are_allowed(pool, url, name):
@@ -80,31 +78,31 @@ def test_a_definition_of_the_users_own_classes_is_loaded_where_they_are_allowed(
     assert task["def"]["a"].number == 3
 
 
-def test_a_big_result_is_kept_by_a_recorder(pool, name):
-    (task_id,) = pool.create_task([{"a": 1}])
+def test_a_big_result_is_kept_by_a_recorder(file_pool, name):
+    (task_id,) = file_pool.create_task([{"a": 1}])
     frame = pd.DataFrame(np.random.default_rng(0).normal(size=(50_000, 3)), columns=list("abc"))
-    pool.commit_task_res(pool.fetch_task(), frame)
-    (kept,) = pool.query({"_id": task_id}, decode=False)
-    assert len(kept["res"]) < 1000
-    pd.testing.assert_frame_equal(pool.re_query(task_id)["res"], frame)
+    file_pool.commit_task_res(file_pool.fetch_task(), frame)
+    (encoded,) = file_pool.query({"_id": task_id}, decode=False)
+    assert len(encoded["res"]) < 1000
+    pd.testing.assert_frame_equal(file_pool.re_query(task_id)["res"], frame)
     (recorder,) = R.list_recorders(experiment_name=name).values()
     assert recorder.status == "FINISHED"
     assert recorder.list_tags()["wf_kind"] == "pool_result"  # no training: nobody collects it
 
     R.exp_manager.get_exp(experiment_name=name).delete_recorder(recorder.id)
     with pytest.raises(RecorderNotFoundError, match="was deleted: restore it"):
-        pool.re_query(task_id)
+        file_pool.re_query(task_id)
 
 
-def test_a_recorder_is_kept_as_its_id(pool):
+def test_a_recorder_is_kept_as_its_id(file_pool):
     with R.start(experiment_name="e"):
         recorder = R.get_recorder()
-    (task_id,) = pool.create_task([{"a": 1}])
-    pool.commit_task_res(pool.fetch_task(), {"of": [recorder]})
-    (kept,) = pool.query(decode=False)
-    assert recorder.id.encode() in kept["res"]
-    assert len(kept["res"]) < 200
-    assert pool.re_query(task_id)["res"]["of"] == [recorder]
+    (task_id,) = file_pool.create_task([{"a": 1}])
+    file_pool.commit_task_res(file_pool.fetch_task(), {"of": [recorder]})
+    (encoded,) = file_pool.query(decode=False)
+    assert recorder.id.encode() in encoded["res"]
+    assert len(encoded["res"]) < 200
+    assert file_pool.re_query(task_id)["res"]["of"] == [recorder]
 
 
 @pytest.mark.parametrize("content", [b"{", b"\x80\x04", b"\x80\x04not a pickle", b"", b"\xff\xfe"])

@@ -13,6 +13,7 @@ from bson import ObjectId
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.pool.conftest import STORES, make_name
 from wf_dagster.errors import PoolInputError
 from wf_dagster.pool import TaskManager
 from wf_dagster.pool.matching import meets
@@ -107,14 +108,16 @@ NOT_ON_NX = [
 ]
 
 
-@pytest.fixture
-def filled(pool):
+@pytest.fixture(scope="module", params=STORES)
+def filled(request, locate, tmp_path_factory):
+    """A pool whose tasks no test changes, and their ids."""
+    pool = TaskManager(make_name(), locate(request.param, tmp_path_factory.mktemp("store")))
     ids = pool.create_task(DEFINITIONS)
     pool.prioritize({"_id": ids[1]}, 5)
     return pool, ids
 
 
-def found(filled, query):
+def find(filled, query):
     pool, ids = filled
     before = copy.deepcopy(query)
     tasks = {ids.index(task["_id"]) for task in pool.query(query)}
@@ -125,32 +128,32 @@ def found(filled, query):
 
 @pytest.mark.parametrize(("query", "expected"), EVERYWHERE, ids=str)
 def test_a_query_finds(filled, query, expected):
-    assert found(filled, query) == expected
+    assert find(filled, query) == expected
 
 
 @pytest.mark.parametrize(("query", "expected"), NOT_ON_NX, ids=str)
 def test_a_query_with_mongodbs_finer_points_finds(filled, query, expected, request):
     if "mongodb" in request.node.callspec.id.split("-"):
         pytest.skip("nx-27017 differs from MongoDB here")
-    assert found(filled, query) == expected
+    assert find(filled, query) == expected
 
 
 def test_ids_are_found_by_value_and_by_operator(filled):
     _, ids = filled
-    assert found(filled, {"_id": ids[2]}) == {2}
-    assert found(filled, {"_id": ObjectId(ids[2])}) == {2}
-    assert found(filled, {"_id": {"$in": [ObjectId(ids[0]), ids[3]]}}) == {0, 3}
-    assert found(filled, {"_id": {"$in": tuple(ids)}}) == {0, 1, 2, 3}
-    assert found(filled, {"_id": {"$in": []}}) == set()
-    assert found(filled, {"_id": {"$nin": ids[:2]}}) == {2, 3}
-    assert found(filled, {"_id": {"$ne": ids[0]}}) == {1, 2, 3}
-    assert found(filled, {"_id": {"$gt": ids[1]}}) == {2, 3}
-    assert found(filled, {"$and": [{"_id": {"$ne": ids[0]}}, {"_id": {"$ne": ids[1]}}]}) == {2, 3}
+    assert find(filled, {"_id": ids[2]}) == {2}
+    assert find(filled, {"_id": ObjectId(ids[2])}) == {2}
+    assert find(filled, {"_id": {"$in": [ObjectId(ids[0]), ids[3]]}}) == {0, 3}
+    assert find(filled, {"_id": {"$in": tuple(ids)}}) == {0, 1, 2, 3}
+    assert find(filled, {"_id": {"$in": []}}) == set()
+    assert find(filled, {"_id": {"$nin": ids[:2]}}) == {2, 3}
+    assert find(filled, {"_id": {"$ne": ids[0]}}) == {1, 2, 3}
+    assert find(filled, {"_id": {"$gt": ids[1]}}) == {2, 3}
+    assert find(filled, {"$and": [{"_id": {"$ne": ids[0]}}, {"_id": {"$ne": ids[1]}}]}) == {2, 3}
 
 
 def test_many_ids_are_no_trouble(filled):
     _, ids = filled
-    assert found(filled, {"_id": {"$in": [*map(str, range(70_000)), ids[1]]}}) == {1}
+    assert find(filled, {"_id": {"$in": [*map(str, range(70_000)), ids[1]]}}) == {1}
 
 
 @pytest.mark.parametrize(
@@ -163,18 +166,17 @@ def test_many_ids_are_no_trouble(filled):
     ],
     ids=str,
 )
-def test_an_unsupported_operator_is_refused_by_name(query, tmp_path):
-    pool = TaskManager("pool", f"sqlite:///{tmp_path / 'tasks.db'}")
+def test_an_unsupported_operator_is_refused_by_name(query, file_pool):
     operator = next(word for word in ("$regex", "$where", "$nor", "$mod") if word in str(query))
+    pool = file_pool
     for call in (pool.task_stat, pool.fetch_task, pool.remove, pool.reset_waiting):
         with pytest.raises(PoolInputError, match=rf"operator '\{operator}' is not supported"):
             call(query)
 
 
-def test_an_unknown_field_is_refused_by_name(tmp_path):
-    pool = TaskManager("pool", f"sqlite:///{tmp_path / 'tasks.db'}")
+def test_an_unknown_field_is_refused_by_name(file_pool):
     with pytest.raises(PoolInputError, match=r"query on 'owner': a task has the fields _id, "):
-        pool.task_stat({"owner": "me"})
+        file_pool.task_stat({"owner": "me"})
 
 
 @pytest.mark.parametrize(
@@ -192,9 +194,9 @@ def test_an_unknown_field_is_refused_by_name(tmp_path):
     ],
     ids=str,
 )
-def test_a_malformed_query_is_refused(pool, query, message):
+def test_a_malformed_query_is_refused(file_pool, query, message):
     with pytest.raises(PoolInputError, match=message):
-        list(pool.query(query))
+        list(file_pool.query(query))
 
 
 values = st.one_of(st.none(), st.booleans(), st.integers(-3, 3), st.sampled_from(["", "a", "b"]))
@@ -202,7 +204,7 @@ values = st.one_of(st.none(), st.booleans(), st.integers(-3, 3), st.sampled_from
 
 @given(st.lists(values, max_size=3), values)
 def test_what_one_operator_finds_its_opposite_leaves_out(document, value):
-    holds = lambda operator, given: meets({"x": document}, ["x"], operator, given)  # noqa: E731
+    holds = lambda operator, operand: meets({"x": document}, ["x"], operator, operand)  # noqa: E731
     assert holds("$eq", value) != holds("$ne", value)
     assert holds("$in", [value]) == holds("$eq", value)
     assert holds("$nin", [value]) == holds("$ne", value)

@@ -12,16 +12,16 @@ from wf_dagster.errors import PoolInputError
 from wf_dagster.pool import TaskManager, run_task
 
 
-def plus(given, more=1):
-    return (given["n"] if isinstance(given, dict) else given) + more
+def plus(value, more=1):
+    return (value["n"] if isinstance(value, dict) else value) + more
 
 
-def process_of(given):
+def process_of(value):
     return os.getpid()
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "given", "left"),
+    ("before", "after", "start", "left"),
     [
         ("waiting", "done", 0, {"done": 3}),
         ("waiting", "part_done", 0, {"part_done": 3}),
@@ -30,13 +30,13 @@ def process_of(given):
     ],
 )
 def test_each_of_the_four_ways_gives_every_task_to_the_function_once(
-    pool, before, after, given, left
+    pool, before, after, start, left
 ):
     ids = pool.create_task([{"n": n} for n in range(3)])
     if before == "part_done":
         assert run_task(plus, pool, after_status="part_done", more=5)
     assert run_task(plus, pool, before_status=before, after_status=after, more=10)
-    assert [pool.re_query(task_id)["res"] for task_id in ids] == [given + 10 + n for n in range(3)]
+    assert [pool.re_query(task_id)["res"] for task_id in ids] == [start + 10 + n for n in range(3)]
     assert pool.task_stat() == left
     if before != after:
         assert not run_task(plus, pool, before_status=before, after_status=after)
@@ -54,7 +54,7 @@ def test_a_query_says_which_tasks_and_the_pool_may_be_a_name():
 def test_an_exception_goes_on_and_its_task_goes_back(pool):
     pool.create_task([{"n": 1}])
 
-    def fails(given):
+    def fails(value):
         raise ValueError("no luck")
 
     for attempt in (1, 2):
@@ -69,8 +69,8 @@ def test_an_exception_goes_on_and_its_task_goes_back(pool):
     assert "error" not in task
 
 
-def test_force_release_uses_a_process_for_each_task(tmp_path):
-    pool = TaskManager("pool", f"sqlite:///{tmp_path / 'tasks.db'}")
+def test_force_release_uses_a_process_for_each_task(file_pool):
+    pool = file_pool
     pool.create_task([{"n": 1}, {"n": 2}])
     assert run_task(process_of, pool, force_release=True)
     processes = {task["res"] for task in pool.query()}
@@ -79,10 +79,9 @@ def test_force_release_uses_a_process_for_each_task(tmp_path):
 
 
 @pytest.mark.parametrize("before", ["done", "running", "failed"])
-def test_tasks_are_fetched_from_waiting_or_part_done_only(before, tmp_path):
-    pool = TaskManager("pool", f"sqlite:///{tmp_path / 'tasks.db'}")
+def test_tasks_are_fetched_from_waiting_or_part_done_only(before, file_pool):
     with pytest.raises(PoolInputError, match=f"'{before}': tasks are fetched from"):
-        run_task(plus, pool, before_status=before)
+        run_task(plus, file_pool, before_status=before)
 
 
 def test_waiting_ends_when_others_have_done_the_tasks(pool, url, name):

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
+import traceback
+from collections.abc import Sequence
+from contextlib import redirect_stdout, suppress
 from pathlib import Path
 
 from wf_dagster.pool import TaskManager
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 
 
 def spawn(call: str, *arguments: object) -> subprocess.Popen[str]:
@@ -25,6 +29,59 @@ def spawn(call: str, *arguments: object) -> subprocess.Popen[str]:
         stderr=subprocess.PIPE,
         text=True,
     )
+
+
+class Siblings:
+    """Processes that each call a function of this module, forked from one that imported it.
+
+    Args:
+        folder: Where their outputs go.
+        calls: Name and arguments of the function of each.
+    """
+
+    def __init__(self, folder: Path, calls: Sequence[tuple[object, ...]]) -> None:
+        self._folder = folder
+        self._parent = spawn("fork_each", str(folder), list(calls))
+        assert self._parent.stdout is not None
+        self.pids = [int(pid) for pid in self._parent.stdout.readline().split()]
+        assert len(self.pids) == len(calls), self._parent.communicate()[1]
+
+    def wait(self) -> list[int]:
+        """Wait for all; their exit codes, negative for signals."""
+        codes, _ = self._parent.communicate(timeout=300)
+        return [int(code) for code in codes.split()]
+
+    def read_outputs(self) -> list[str]:
+        """What each has printed, or the traceback that ended it."""
+        return [(self._folder / f"{number}.out").read_text() for number in range(len(self.pids))]
+
+    def kill(self) -> None:
+        """End those that still run."""
+        if self._parent.poll() is None:
+            for pid in self.pids:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            self._parent.kill()
+
+
+def fork_each(folder: str, calls: Sequence[tuple[object, ...]]) -> None:
+    """Print the ids of forked processes, and at their end their exit codes."""
+    pids = []
+    for number, (call, *arguments) in enumerate(calls):
+        pid = os.fork()
+        if not pid:
+            code = 1
+            with Path(folder, f"{number}.out").open("w") as out, redirect_stdout(out):
+                try:
+                    globals()[str(call)](*arguments)
+                    code = 0
+                except BaseException:
+                    traceback.print_exc(file=out)
+            os._exit(code)
+        pids.append(pid)
+    print(*pids, flush=True)
+    codes = [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in pids]
+    print(*codes, flush=True)
 
 
 def definitions(count: int) -> list[dict[str, object]]:
@@ -52,6 +109,7 @@ def work(url: str, name: str, log: str, lease: float, seconds: float) -> None:
 def fetch_and_hang(url: str, name: str, lease: float) -> None:
     """Hold a task until the process ends."""
     task = TaskManager(name, url, lease=lease).fetch_task()
+    assert task is not None
     print(task["_id"], flush=True)
     time.sleep(600)
 
@@ -60,6 +118,7 @@ def fetch_and_commit_when_told(url: str, name: str, lease: float) -> None:
     """Commit a task when a line comes in."""
     pool = TaskManager(name, url, lease=lease)
     task = pool.fetch_task()
+    assert task is not None
     print(task["_id"], flush=True)
     sys.stdin.readline()
     try:

@@ -14,6 +14,7 @@ from tests.orchestration.online.life import Ticked
 from tests.qlib.provider import write_provider
 from tests.qlib.scripts import DAYS, PANEL, STEP, TEST, added_tasks, day, grow, online_tasks
 from wf_dagster import OnlineToolR, RollingGen
+from wf_dagster.market import Market
 from wf_dagster.online.expected_sessions import due_now, fresh
 from wf_dagster.online.replay_clock import ReplayClock
 from wf_dagster.online.signal_store import kept_signals
@@ -26,7 +27,7 @@ from wf_dagster.orchestration import (
     new_data_sensor,
 )
 from wf_dagster.orchestration.automation.online_requests import state_of
-from wf_dagster.orchestration.automation.price_versions import prices_named, prices_of
+from wf_dagster.orchestration.automation.price_versions import price_versions, template_prices
 
 GRACE = pd.Timedelta(hours=6)
 
@@ -170,7 +171,7 @@ def test_a_replay_clock_shows_qlibs_days_one_by_one(tmp_path, instance):
     clock = tmp_path / "clock"
     clock.write_text(day(TEST))
     life = Life(provider, instance, replay_clock=clock)
-    assert life.strategy.step.partitions.rolls.keys[-1] == day(-STEP)  # up to the end of the data
+    assert life.strategy.spec.partitions.rolls.keys[-1] == day(-STEP)  # up to the end of the data
     assert list(ReplayClock().sessions(count=2)) == list(DAYS[TEST + 1 : TEST + 3])
     for position in (TEST, TEST + 1):
         clock.write_text(day(position))
@@ -188,16 +189,16 @@ def test_a_replay_clock_shows_qlibs_days_one_by_one(tmp_path, instance):
 def test_prices_are_those_of_the_dataset(tmp_path):
     provider = grow(tmp_path / "q", TEST)
     wf_dagster.init(qlib_provider_uri=str(provider))
-    qlibs, samples = prices_of(added_tasks()[0]), prices_named("sample")
-    assert qlibs.version() == prices_named("qlib").version() != samples.version()
+    qlibs, samples = template_prices(added_tasks()[0], Market()), price_versions(Market("sample"))
+    assert qlibs.version() == price_versions(Market("qlib")).version() != samples.version()
     panels = {"dataset": {"class": "PanelDataset", "module_path": "wf_dagster.data", "kwargs": {}}}
-    assert prices_of(panels).version() == samples.version()
+    assert template_prices(panels, Market()).version() == samples.version()
     assert samples.content(DAYS[3]) != samples.content(DAYS[4])
 
 
 def test_the_content_of_qlibs_data_is_that_of_its_days(tmp_path):
     wf_dagster.init(qlib_provider_uri=str(grow(tmp_path / "q", TEST)))
-    data, day_before = prices_named("qlib"), DAYS[TEST - 1]
+    data, day_before = price_versions(Market("qlib")), DAYS[TEST - 1]
     version, content, shorter = data.version(), data.content(DAYS[TEST]), data.content(day_before)
     assert content != shorter
     grow(tmp_path / "q", TEST + 1)

@@ -53,7 +53,7 @@ def test_a_label_reaches_as_far_as_all_its_functions_say(label, reach):
 
 
 def test_a_dataset_without_labels_does_not_say_how_far_they_reach():
-    task = {"dataset": {"class": "Roll", "module_path": "wf_dagster.tasks", "kwargs": {}}}
+    task = {"dataset": {"class": "Roll", "module_path": "wf_dagster.rolling", "kwargs": {}}}
     assert label_reach(task) is None
 
 

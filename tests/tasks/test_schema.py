@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import sys
 
 import pandas as pd
 import pytest
@@ -89,8 +90,11 @@ def test_a_good_task_is_accepted_and_left_as_it_is(task):
     assert repr(task) == before
 
 
-def test_a_task_of_qlib_is_accepted_without_qlib():
-    validate_task(QLIB_TASK)  # tests/qlib/test_without_qlib.py resolves one
+def test_a_task_of_qlib_is_accepted_without_qlib(monkeypatch):
+    monkeypatch.setitem(sys.modules, "qlib", None)  # as if it were not installed
+    task = copy.deepcopy(QLIB_TASK)
+    validate_task(task)  # tests/qlib/test_without_qlib.py resolves one
+    assert task == QLIB_TASK
 
 
 @pytest.mark.parametrize(
@@ -202,17 +206,34 @@ def test_segments_without_a_session_are_refused(given, message):
 
 
 @pytest.mark.parametrize(
-    "given", [("2017-01-01", "2018-01-02"), ("2020-12-31", "2022-01-01"), (None, None)]
+    ("reaching", "beyond"),
+    [
+        (("2017-01-01", "2018-01-02"), ("2017-01-01", "2018-01-01")),
+        (("2020-12-31", "2022-01-01"), ("2021-01-01", "2022-01-01")),
+        ((None, None), (None, "2018-01-01")),
+    ],
 )
-def test_segments_that_hold_a_session_may_reach_past_the_calendar(given):
-    validate_task(segments(test=given), calendar=CALENDAR)
+def test_segments_that_hold_a_session_may_reach_past_the_calendar(reaching, beyond):
+    task = segments(test=reaching)
+    validate_task(task, calendar=CALENDAR)
+    assert task == segments(test=reaching)
+    with pytest.raises(TaskError, match="outside the calendar"):
+        validate_task(segments(test=beyond), calendar=CALENDAR)
 
 
 def test_dates_may_be_dates():
     days = tuple(pd.Timestamp(day).date() for day in ("2018-01-02", "2019-12-31"))
-    validate_task(segments(train=days, test=(pd.Timestamp("2020-01-02"), None)), calendar=CALENDAR)
+    task = segments(train=days, test=(pd.Timestamp("2020-01-02"), None))
+    validate_task(task, calendar=CALENDAR)
+    assert task["dataset"]["kwargs"]["segments"]["train"] == days
+    with pytest.raises(TaskError, match="train ends 2019-12-31, but test starts 2019-12-31"):
+        validate_task(segments(train=days, test=(days[1], None)), calendar=CALENDAR)
 
 
-def test_a_dataset_that_is_ready_brings_its_own_segments():
-    validate_task({"model": "package.Model", "dataset": object()}, calendar=CALENDAR)
-    validate_task({"model": "package.Model", "dataset": "package.Data"}, calendar=CALENDAR)
+@pytest.mark.parametrize("dataset", [object(), "package.Data"])
+def test_a_dataset_that_is_ready_brings_its_own_segments(dataset):
+    task = {"model": "package.Model", "dataset": dataset}
+    validate_task(task, calendar=CALENDAR)
+    assert task == {"model": "package.Model", "dataset": dataset}
+    with pytest.raises(TaskError, match=r"^dataset\.kwargs\.segments"):
+        validate_task(segments(), calendar=CALENDAR)  # a configuration has to say them

@@ -8,7 +8,8 @@ import pytest
 
 from tests.support import task_of
 from wf_dagster import TaskManager
-from wf_dagster.training.pool_tasks import UNREADABLE, PoolJob, run_pool_tasks
+from wf_dagster.training.pool_jobs import PoolJob
+from wf_dagster.training.pool_tasks import UNREADABLE, run_pool_tasks
 
 
 class NotAllowed:

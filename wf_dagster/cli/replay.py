@@ -5,7 +5,9 @@ from __future__ import annotations
 import time
 
 from wf_dagster.errors import WfError
+from wf_dagster.market import Market
 from wf_dagster.online.replay_clock import ReplayClock
+from wf_dagster.settings import get_settings
 
 
 def replay_sessions(module: str | None, first: str | None, count: int) -> None:
@@ -19,19 +21,24 @@ def replay_sessions(module: str | None, first: str | None, count: int) -> None:
     Raises:
         WfError: They cannot be worked through.
     """
-    from wf_dagster.cli.replay_lines import console, print_replay
+    # slow to import
+    from wf_dagster.cli.replay_lines import open_console, print_replay
+    from wf_dagster.orchestration.code_location import load_definitions
     from wf_dagster.orchestration.replayed_sessions import open_replay
 
     started = time.perf_counter()
-    terminal = console()
-    with open_replay(module) as replay:
+    terminal = open_console()
+    definitions = load_definitions(module)  # it may choose the home folder
+    settings = get_settings()
+    clock = ReplayClock(settings.clock_file(), Market())
+    with open_replay(definitions, settings.make_home(), clock) as replay:
         sessions = list(replay.clock.sessions(first, count))
         print_replay(terminal, replay.run(sessions))
     if len(sessions) < count:
         terminal.print(f"The prices end on {sessions[-1]:%Y-%m-%d}.")
     terminal.print(
         f"{len(sessions)} sessions in {time.perf_counter() - started:.0f} s. Prices after "
-        f"{ReplayClock().shown():%Y-%m-%d} stay hidden; `wf-dagster replay` goes on, "
+        f"{replay.clock.date():%Y-%m-%d} stay hidden; `wf-dagster replay` goes on, "
         "`wf-dagster replay --stop` shows all prices again.",
         soft_wrap=True,
         highlight=False,
@@ -44,14 +51,14 @@ def stop_replay(module: str | None) -> None:
     Args:
         module: Module of the Definitions; default that of the folder's workspace.
     """
-    from wf_dagster.orchestration.code_location import load_definitions
+    from wf_dagster.orchestration.code_location import load_definitions  # slow to import
 
     try:
         load_definitions(module)  # it may choose the home folder
     except WfError:
         if module is not None:
             raise
-    clock = ReplayClock()
+    clock = ReplayClock(get_settings().clock_file(), Market())
     print(
         f"The replay clock {clock.file} is removed: all prices are seen again."
         if clock.stop()

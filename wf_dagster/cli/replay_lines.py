@@ -25,38 +25,38 @@ _HEAD = (
 )
 
 
-def console() -> Console:
+def open_console() -> Console:
     """A console on a copy of stdout: while a step runs, Dagster captures the original."""
     return Console(file=os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8"))
 
 
-def print_replay(terminal: Console, lived: Iterable[SessionReport]) -> None:
-    """Print each as soon as it is there."""
+def print_replay(terminal: Console, reports: Iterable[SessionReport]) -> None:
+    """Print each report as soon as it is there."""
     terminal.print(f"[bold]{_LINE.format(*_HEAD)}[/bold]", soft_wrap=True)
     session, warned, switched = "", dict[str, tuple[str, ...]](), False
-    for one in lived:
-        shown = "" if one.session == session else one.session
-        session = one.session
-        if one.skipped:
-            said = _LINE.format(shown, one.strategy, "worked through already", *[""] * 5)
+    for report in reports:
+        day = "" if report.session == session else report.session
+        session = report.session
+        if report.skipped:
+            line = _LINE.format(day, report.strategy, "worked through already", *[""] * 5)
         else:
-            said = _LINE.format(
-                shown,
-                one.strategy,
-                ", ".join(one.online) + (" *" if one.switched else ""),
-                ", ".join(one.trained),
-                f"+{one.predictions}",
-                f"+{one.labels}",
-                "" if one.ic is None else f"{one.ic:+.4f}",
-                one.top,
+            line = _LINE.format(
+                day,
+                report.strategy,
+                ", ".join(report.online) + (" *" if report.switched else ""),
+                ", ".join(report.trained),
+                f"+{report.predictions}",
+                f"+{report.labels}",
+                "" if report.ic is None else f"{report.ic:+.4f}",
+                report.top,
             )
-        terminal.print(said.rstrip(), soft_wrap=True, highlight=False, markup=False)
-        switched |= one.switched
-        for warning in one.warnings:
-            if warning.split(":")[0] not in warned.get(one.strategy, ()):
+        terminal.print(line.rstrip(), soft_wrap=True, highlight=False, markup=False)
+        switched |= report.switched
+        for warning in report.warnings:
+            if warning.split(":")[0] not in warned.get(report.strategy, ()):
                 terminal.print(
                     f"{'':12}[yellow]{warning}[/yellow]", soft_wrap=True, highlight=False
                 )
-        warned[one.strategy] = tuple(warning.split(":")[0] for warning in one.warnings)
+        warned[report.strategy] = tuple(warning.split(":")[0] for warning in report.warnings)
     if switched:
         terminal.print("* serves since this session", soft_wrap=True, highlight=False)

@@ -14,7 +14,7 @@ from typing import Any
 from wf_dagster.errors import TaskError
 from wf_dagster.qlib_bridge.workflow_file import read_workflow
 from wf_dagster.rolling import RollingGen
-from wf_dagster.tasks import record_config, validate_task
+from wf_dagster.tasks import find_class, record_config, validate_task
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _AHEAD = re.compile(r"Ref\([^()]*(?:\([^()]*\)[^()]*)*,\s*-\s*(\d+)\s*\)")
@@ -37,7 +37,7 @@ class StrategyModule:
     notes: list[str]
 
 
-def strategy_module(
+def write_strategy_module(
     path: Path, name: str, step: int | str, rtype: str, trunc_days: int | None = None
 ) -> StrategyModule:
     """Turn a workflow file into a module with a strategy's assets.
@@ -55,22 +55,22 @@ def strategy_module(
     if not _NAME.fullmatch(name) or keyword.iskeyword(name):
         raise TaskError(f"name {name!r}: use letters, digits and _, such as csi300_lightgbm")
     config = read_workflow(path)
-    task = _task(config["task"])
+    task = _read_task(config["task"])
     validate_task(task)
     notes: list[str] = []
     if trunc_days is None:
-        trunc_days = _looks_ahead(task)
+        trunc_days = _read_label_reach(task)
         if trunc_days is None:
             notes.append(
                 "how far the label looks ahead is not known: with trunc_days, train would end "
                 "before labels reach into the test segment"
             )
     RollingGen(step, rtype, trunc_days=trunc_days)  # refuses what has no meaning
-    init = _init(config.get("qlib_init") or {}, notes)
-    paths = _paths(config.get("sys") or {}, path)
-    used = [("os", "os.environ" in "".join(init.values())), ("sys", bool(paths))]
+    init = _write_init(config.get("qlib_init") or {}, notes)
+    paths = _write_paths(config.get("sys") or {}, path)
+    modules = [("os", "os.environ" in "".join(init.values())), ("sys", bool(paths))]
     text = _MODULE.format(
-        imports="".join(f"import {module}\n" for module, is_used in used if is_used),
+        imports="".join(f"import {module}\n" for module, is_used in modules if is_used),
         name=name,
         file=path.name,
         paths=paths,
@@ -82,72 +82,70 @@ def strategy_module(
     return StrategyModule(text, notes)
 
 
-def _task(given: Mapping[str, Any]) -> dict[str, Any]:
-    task: dict[str, Any] = _plain(given)
+def _read_task(section: Mapping[str, Any]) -> dict[str, Any]:
+    task: dict[str, Any] = _to_plain(section)
     records = task.get("record") or []
-    several = records if isinstance(records, list) else [records]
-    task["record"] = [record_config(record, task) for record in several]
+    records = records if isinstance(records, list) else [records]
+    task["record"] = [record_config(record, task) for record in records]
     return task
 
 
-def _plain(value: Any) -> Any:
+def _to_plain(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return {key: _plain(inner) for key, inner in value.items()}
+        return {key: _to_plain(inner) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(inner) for inner in value]
+        return [_to_plain(inner) for inner in value]
     return value.isoformat() if isinstance(value, date) else value
 
 
-def _init(given: Mapping[str, Any], notes: list[str]) -> dict[str, str]:
+def _write_init(section: Mapping[str, Any], notes: list[str]) -> dict[str, str]:
     """The arguments of ``wf_dagster.init``; a variable of the environment wins over the file."""
-    options = dict(_plain(given))
+    options = dict(_to_plain(section))
     for key in sorted(set(options) & set(_IGNORED)):
         notes.append(f"qlib_init.{key} is ignored: {_IGNORED[key]}")
         del options[key]
-    made = {}
+    arguments = {}
     for key in ("provider_uri", "region"):
         value = options.get(key)
         if isinstance(value, str):
             setting = f"qlib_{key}"
-            shown = _absolute(value) if key == "provider_uri" else value
-            made[setting] = f'os.environ.get("WF_{setting.upper()}") or {shown!r}'
+            default = _make_absolute(value) if key == "provider_uri" else value
+            arguments[setting] = f'os.environ.get("WF_{setting.upper()}") or {default!r}'
             del options[key]
     if options:
-        made["qlib_options"] = repr(options)
-    return made
+        arguments["qlib_options"] = repr(options)
+    return arguments
 
 
-def _absolute(uri: str) -> str:
+def _make_absolute(uri: str) -> str:
     """A folder as ``qrun`` would find it from here; ``~`` and other machines stay."""
     elsewhere = uri.startswith("~") or re.match(r"^[^/\\]{2,}:.+", uri)
     return uri if elsewhere else str(Path(uri).absolute())
 
 
-def _paths(section: Mapping[str, Any], file: Path) -> str:
-    def several(key: str) -> list[str]:
+def _write_paths(section: Mapping[str, Any], file: Path) -> str:
+    def read_list(key: str) -> list[str]:
         value = section.get(key) or []
         return [value] if isinstance(value, str) else list(value)
 
     here = file.absolute().parent
-    paths = [*several("path"), *(str((here / path).resolve()) for path in several("rel_path"))]
+    paths = [*read_list("path"), *(str((here / path).resolve()) for path in read_list("rel_path"))]
     return f"sys.path += {paths!r}\n\n" if paths else ""
 
 
-def _looks_ahead(task: Mapping[str, Any]) -> int | None:
+def _read_label_reach(task: Mapping[str, Any]) -> int | None:
     """Sessions that the label looks ahead, by the ``Ref(..., -n)`` in it."""
-    labels = str(_label(task["dataset"].get("kwargs", {}).get("handler")))
-    found = [int(sessions) for sessions in _AHEAD.findall(labels)]
-    return max(found, default=None)
+    labels = str(_read_label(task["dataset"].get("kwargs", {}).get("handler")))
+    reaches = [int(sessions) for sessions in _AHEAD.findall(labels)]
+    return max(reaches, default=None)
 
 
-def _label(handler: Any) -> Any:
+def _read_label(handler: Any) -> Any:
     if not isinstance(handler, Mapping):
         return None
     kwargs = handler.get("kwargs") or {}
     if "label" in kwargs:
         return kwargs["label"]
-    from wf_dagster.tasks.config import find_class
-
     try:
         kind = find_class(handler, where="dataset.kwargs.handler")
         return kind.get_label_config(kind.__new__(kind))

@@ -1,4 +1,4 @@
-"""Run the Dagster and MLflow pages side by side, and end them together."""
+"""The command ``wf-dagster ui``: the Dagster and MLflow pages side by side, ended together."""
 
 from __future__ import annotations
 
@@ -9,10 +9,24 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import typer
+
+from wf_dagster.cli.wf_errors_as_messages import wf_errors_as_messages
 from wf_dagster.errors import SettingsError
-from wf_dagster.settings import get_settings
+
+
+def ui(
+    dagster_port: Annotated[int, typer.Option(help="Port of the Dagster page.")] = 3000,
+    mlflow_port: Annotated[int, typer.Option(help="Port of the MLflow page.")] = 5000,
+    workspace: Annotated[
+        Path, typer.Option(help="Dagster workspace file.", exists=True, dir_okay=False)
+    ] = Path("workspace.yaml"),
+) -> None:
+    """Open the Dagster and the MLflow page on the same state; Ctrl-C ends both."""
+    with wf_errors_as_messages():
+        raise typer.Exit(serve(workspace, dagster_port=dagster_port, mlflow_port=mlflow_port))
 
 
 def serve(workspace: Path, *, dagster_port: int, mlflow_port: int) -> int:
@@ -29,8 +43,12 @@ def serve(workspace: Path, *, dagster_port: int, mlflow_port: int) -> int:
     Raises:
         SettingsError: A port is taken, or the home folder cannot be written.
     """
+    from wf_dagster.orchestration.dagster_home import prepare_dagster_home  # slow to import
+    from wf_dagster.settings import get_settings
+
     for option, port in (("--dagster-port", dagster_port), ("--mlflow-port", mlflow_port)):
         _check_free(option, port)
+
     settings = get_settings()
     home = settings.make_home()
     dagster_home = prepare_dagster_home(home)
@@ -56,17 +74,7 @@ def serve(workspace: Path, *, dagster_port: int, mlflow_port: int) -> int:
         "Ctrl-C ends both.",
         flush=True,
     )
-    return _run_together([[sys.executable, *c] for c in commands], environment)
-
-
-def prepare_dagster_home(home: Path) -> Path:
-    """The Dagster instance folder: ``DAGSTER_HOME``, or ``home/dagster``, ready for use."""
-    folder = Path(os.environ.get("DAGSTER_HOME") or home / "dagster").absolute()
-    folder.mkdir(parents=True, exist_ok=True)
-    config = folder / "dagster.yaml"
-    if not config.exists():
-        config.write_text("telemetry:\n  enabled: false\nnux:\n  enabled: false\n")
-    return folder
+    return _run_side_by_side([[sys.executable, *c] for c in commands], environment)
 
 
 def _check_free(option: str, port: int) -> None:
@@ -81,7 +89,7 @@ def _check_free(option: str, port: int) -> None:
             ) from None
 
 
-def _run_together(commands: list[list[str]], environment: dict[str, str]) -> int:
+def _run_side_by_side(commands: list[list[str]], environment: dict[str, str]) -> int:
     def stop(*_: Any) -> None:
         raise KeyboardInterrupt
 

@@ -8,8 +8,8 @@ from wf_dagster.collect.ensembles import (
     SingleKeyEnsemble,
 )
 from wf_dagster.collect.groups import Group, RollingGroup
-from wf_dagster.collect.rolling import RollingCollection, collect_rolling
-from wf_dagster.collect.strategy import (
+from wf_dagster.collect.rolling_collection import RollingCollection, collect_rolling
+from wf_dagster.collect.strategy_collection import (
     StrategyCollection,
     average_signals,
     collect_strategy,

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from wf_dagster.errors import CollectError, ObjectNotFoundError
+from wf_dagster.tracking import R
 from wf_dagster.tracking.recorder import KIND_TAG, RECORDER, Recorder
 
 _log = logging.getLogger(__name__)
@@ -28,7 +29,7 @@ class Collector:
     """
 
     def __init__(self, process_list: Process | Sequence[Process] = ()) -> None:
-        self.process_list = _processes(process_list)
+        self.process_list = _list_processes(process_list)
 
     def collect(self) -> dict[Any, Any]:
         """The objects, as ``{artifact: {key: object}}``."""
@@ -52,13 +53,13 @@ class Collector:
         Raises:
             CollectError: One of them is not callable.
         """
-        processes = _processes(process_list)
-        made = {}
+        processes = _list_processes(process_list)
+        processed = {}
         for artifact, value in collected_dict.items():
             for process in processes:
                 value = process(value, *args, **kwargs)
-            made[artifact] = value
-        return made
+            processed[artifact] = value
+        return processed
 
     def __call__(self, *args: Any, **kwargs: Any) -> dict[Any, Any]:
         """Collect and process."""
@@ -86,14 +87,14 @@ class MergeCollector(Collector):
 
     def collect(self) -> dict[Any, Any]:
         """Everything that the collectors give, processed by them, under merged keys."""
-        made: dict[Any, Any] = {}
+        collected: dict[Any, Any] = {}
         for name, collector in self.collector_dict.items():
             for artifact, value in collector().items():
                 key = self.merge_func(name, artifact) if self.merge_func else (name, artifact)
-                if key in made:
+                if key in collected:
                     _log.warning("MergeCollector: key %r is there twice, the last counts", key)
-                made[key] = value
-        return made
+                collected[key] = value
+        return collected
 
 
 class RecorderCollector(Collector):
@@ -131,8 +132,6 @@ class RecorderCollector(Collector):
     ) -> None:
         super().__init__(process_list)
         if isinstance(experiment, str):
-            from wf_dagster.tracking import R
-
             # a misspelt name must not make an experiment
             experiment = R.get_exp(experiment_name=experiment, create=False)
         if not hasattr(experiment, "list_recorders") and not callable(experiment):
@@ -142,11 +141,11 @@ class RecorderCollector(Collector):
             )
         self.experiment = experiment
         self.artifacts_path = dict(artifacts_path or {"pred": "pred.pkl"})
-        self.artifacts_key = self._known(artifacts_key or list(self.artifacts_path))
+        self.artifacts_key = self._check_artifacts(artifacts_key or list(self.artifacts_path))
         self.rec_key_func = rec_key_func or (lambda rec: rec.info["id"])
         self.rec_filter_func = rec_filter_func
         self.list_kwargs = dict(list_kwargs or {})
-        self.status = None if status is None else set(_listed(status))
+        self.status = None if status is None else set(_as_list(status))
 
     def collect(
         self,
@@ -168,7 +167,7 @@ class RecorderCollector(Collector):
             CollectError: An artifact is unknown.
             ObjectNotFoundError: With ``only_exist=False``, a recorder lacks an object.
         """
-        artifacts = self._known(artifacts_key or self.artifacts_key)
+        artifacts = self._check_artifacts(artifacts_key or self.artifacts_key)
         accepted = rec_filter_func or self.rec_filter_func
         recorders = [
             recorder
@@ -180,26 +179,26 @@ class RecorderCollector(Collector):
         _log.info("RecorderCollector: recorders by status: %s", dict(counts))
         wanted = [(recorder, artifact) for recorder in recorders for artifact in artifacts]
         with ThreadPoolExecutor(READERS) as pool:
-            found = list(pool.map(lambda pair: self._read(pair[0], pair[1], only_exist), wanted))
-        made: dict[str, dict[Any, Any]] = {}
+            objects = list(pool.map(lambda pair: self._read(pair[0], pair[1], only_exist), wanted))
+        collected: dict[str, dict[Any, Any]] = {}
         keys: dict[int, Any] = {}
-        for (recorder, artifact), held in zip(wanted, found, strict=True):
-            if not held:
+        for (recorder, artifact), single in zip(wanted, objects, strict=True):
+            if not single:
                 continue
             # once a recorder: such a function may read its task from a file
             if id(recorder) not in keys:
                 keys[id(recorder)] = self._key(recorder)
             key = keys[id(recorder)]
-            collected = made.setdefault(artifact, {})
-            if key in collected:
+            by_key = collected.setdefault(artifact, {})
+            if key in by_key:
                 _log.warning(
                     "RecorderCollector: key %r is there twice, recorder %s counts: let "
                     "rec_key_func or rec_filter_func tell them apart",
                     key,
                     recorder.id,
                 )
-            collected[key] = held[0]
-        return made
+            by_key[key] = single[0]
+        return collected
 
     def get_exp_name(self) -> str:
         """Name of the experiment."""
@@ -240,8 +239,8 @@ class RecorderCollector(Collector):
             _log.warning("RecorderCollector: left out, %s", error)
             return ()
 
-    def _known(self, asked: str | Sequence[str]) -> list[str]:
-        names = _listed(asked)
+    def _check_artifacts(self, artifacts: str | Sequence[str]) -> list[str]:
+        names = _as_list(artifacts)
         for name in names:
             if name != self.ART_KEY_RAW and name not in self.artifacts_path:
                 raise CollectError(
@@ -251,16 +250,18 @@ class RecorderCollector(Collector):
         return names
 
 
-def _listed(value: str | Iterable[str]) -> list[str]:
+def _as_list(value: str | Iterable[str]) -> list[str]:
     return [value] if isinstance(value, str) else list(value)
 
 
-def _processes(given: Process | Sequence[Process]) -> list[Process]:
-    if callable(given):
-        return [given]
-    if not isinstance(given, Iterable):
-        raise CollectError(f"process_list is {given!r}: give a callable such as RollingGroup()")
-    for place, process in enumerate(processes := list(given)):
+def _list_processes(process_list: Process | Sequence[Process]) -> list[Process]:
+    if callable(process_list):
+        return [process_list]
+    if not isinstance(process_list, Iterable):
+        raise CollectError(
+            f"process_list is {process_list!r}: give a callable such as RollingGroup()"
+        )
+    for place, process in enumerate(processes := list(process_list)):
         if not callable(process):
             raise CollectError(
                 f"process_list[{place}] is {process!r}: give callables such as RollingGroup()"

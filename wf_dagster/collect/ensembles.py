@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from wf_dagster.collect.rows import merge
+from wf_dagster.collect.row_codes import merge_frames
 from wf_dagster.errors import CollectError
 
 _log = logging.getLogger(__name__)
@@ -37,10 +37,10 @@ class SingleKeyEnsemble(Ensemble):
         """
         if not isinstance(ensemble_dict, Mapping):
             return ensemble_dict
-        made = dict(ensemble_dict)
+        values = dict(ensemble_dict)
         if recursion:
-            made = {key: self(value, recursion) for key, value in made.items()}
-        return next(iter(made.values())) if len(made) == 1 else made
+            values = {key: self(value, recursion) for key, value in values.items()}
+        return next(iter(values.values())) if len(values) == 1 else values
 
 
 class RollingEnsemble(Ensemble):
@@ -64,13 +64,13 @@ class RollingEnsemble(Ensemble):
             CollectError: There is nothing to join, or something that is no such frame.
         """
         _check_dict(ensemble_dict, "RollingEnsemble")
-        _check(ensemble_dict, "RollingEnsemble")
+        _check_frames(ensemble_dict, "RollingEnsemble")
         values = [value for value in ensemble_dict.values() if len(value)]
         if not values:
             return next(iter(ensemble_dict.values()))
         values.sort(key=first_day)
         _log.info("RollingEnsemble: %d rolls joined", len(values))
-        return merge(values)
+        return merge_frames(values)
 
 
 class AverageEnsemble(Ensemble):
@@ -100,11 +100,11 @@ class AverageEnsemble(Ensemble):
         """
         _check_dict(ensemble_dict, "AverageEnsemble")
         flat = dict(_flatten(ensemble_dict))
-        _check(flat, "AverageEnsemble")
+        _check_frames(flat, "AverageEnsemble")
         for key, value in flat.items():
             if not value.index.is_unique:
-                twice = value.index[value.index.duplicated()][0]
-                raise CollectError(f"{key!r} has the row {twice} twice: keep one of them")
+                row = value.index[value.index.duplicated()][0]
+                raise CollectError(f"{key!r} has the row {row} twice: keep one of them")
         table = pd.concat(list(flat.values()), axis=1).sort_index()
         table.columns = pd.RangeIndex(table.shape[1])
         days = table.groupby(level=DAYS, sort=False)
@@ -144,7 +144,7 @@ def _check_dict(values: Any, who: str) -> None:
         )
 
 
-def _check(values: Any, who: str) -> None:
+def _check_frames(values: Any, who: str) -> None:
     if not values:
         raise CollectError(f"{who} got nothing to merge: are there finished recorders?")
     for key, value in values.items():

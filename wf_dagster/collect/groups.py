@@ -109,12 +109,12 @@ class RollingGroup(Group):
                 f"RollingGroup got a {type(rolling_dict).__name__}: it groups a dict of rolls, as "
                 "a collector gives it"
             )
-        made: dict[Any, dict[Any, Any]] = {}
+        groups: dict[Any, dict[Any, Any]] = {}
         for key, value in rolling_dict.items():
             if not isinstance(key, tuple):
                 raise CollectError(
                     f"the key {key!r} is no tuple that ends with the roll: let the collector's "
                     "rec_key_func return one, for example (model name, roll key)"
                 )
-            made.setdefault(key[:-1], {})[key[-1]] = value
-        return made
+            groups.setdefault(key[:-1], {})[key[-1]] = value
+        return groups

@@ -13,11 +13,11 @@ from wf_dagster.calendars import pair, to_day
 from wf_dagster.data.panel import Panel, feature_panel
 from wf_dagster.data.processors import Processor, make_processors
 from wf_dagster.errors import DataError
-from wf_dagster.market import price_source
+from wf_dagster.market import Market
 
 _KEYS = ("raw", "infer", "learn")
 _GROUPS = ("feature", "label")
-_OPTIONS = ("segments", "instruments", "prices", "features", "label")
+_OPTIONS = ("segments", "instruments", "prices", "features", "label", "market")
 
 
 class PanelDataset:
@@ -36,8 +36,10 @@ class PanelDataset:
         infer_processors: Configurations of processors for all data.
         learn_processors: Further processors for learning, after those.
         instruments: The universe; default all of the source.
-        prices: Price source (see :func:`price_source`); default that of the settings.
+        prices: Price source (see :func:`price_source`); default that of the market.
         train_key: The segment that processors are fitted on.
+        market: What the dataset stands on; default that of the settings. A pickled dataset holds
+            it where it was given, without its replay date.
     """
 
     def __init__(
@@ -50,6 +52,7 @@ class PanelDataset:
         instruments: Sequence[str] | None = None,
         prices: Any = None,
         train_key: str = "train",
+        market: Market | None = None,
     ) -> None:
         self.segments: dict[str, Any] = dict(segments)
         self.features = features
@@ -61,6 +64,7 @@ class PanelDataset:
             infer_processors, "dataset.kwargs.infer_processors", for_infer=True
         )
         self._learn = make_processors(learn_processors, "dataset.kwargs.learn_processors")
+        self.market = market or Market()
         self._fitted = False
         self._panel: Panel | None = None
 
@@ -127,7 +131,7 @@ class PanelDataset:
         processors = {"raw": [], "infer": self._infer, "learn": [*self._infer, *self._learn]}
         if data_key != "raw":
             self._fit()
-        frame = _applied(processors[data_key], frame)
+        frame = _apply(processors[data_key], frame)
         if col_set == "__all":
             return frame
         return frame[groups if isinstance(groups, str) else list(groups)]
@@ -162,17 +166,16 @@ class PanelDataset:
         frame = self._raw_panel().slice(start, end)
         if frame.empty:
             first, last = self._raw_panel().days[[0, -1]]
-            shown = " to ".join("open" if x is None else str(x)[:10] for x in (start, end))
+            dates = " to ".join("open" if x is None else str(x)[:10] for x in (start, end))
             raise DataError(
-                f"segment {name} ({shown}) has no rows: the prices run from {first} to {last}"
+                f"segment {name} ({dates}) has no rows: the prices run from {first} to {last}"
             )
         return frame
 
     def _raw_panel(self) -> Panel:
         if self._panel is None:
-            self._panel = feature_panel(
-                price_source(self.prices), self.features, self.label, self.instruments
-            )
+            market = self.market.with_prices(self.prices)
+            self._panel = feature_panel(market, self.features, self.label, self.instruments)
         return self._panel
 
     def _fit(self) -> None:
@@ -180,30 +183,36 @@ class PanelDataset:
         if self._fitted:
             return
         processors = [*self._infer, *self._learn]
-        learning = [n for n, one in enumerate(processors) if _learns(one)]
-        if learning or self.train_key in self.segments:
+        fitted = [n for n, processor in enumerate(processors) if _needs_fit(processor)]
+        if fitted or self.train_key in self.segments:
             frame = self._rows(self.train_key)
             if np.isnan(frame["feature"].to_numpy()).all():
                 raise DataError(
                     f"all features of the {self.train_key} segment are empty (NaN): the prices "
                     "before it are too short for the feature windows, or have gaps"
                 )
-            done = 0
-            for n in learning:  # what comes after the last of them need not be computed here
-                frame = _applied(processors[done:n], frame)
+            before = 0
+            for n in fitted:  # what comes after the last of them need not be computed here
+                frame = _apply(processors[before:n], frame)
                 processors[n].fit(frame)
-                done = n
+                before = n
         self._fitted = True
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_panel": None}
+        state = {**self.__dict__, "_panel": None, "market": self.market.without_as_of()}
+        if self.market.is_default:
+            del state["market"]
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update({"market": Market(), **state})
 
 
-def _learns(processor: Any) -> bool:
+def _needs_fit(processor: Any) -> bool:
     return getattr(type(processor), "fit", None) is not Processor.fit
 
 
-def _applied(processors: Sequence[Any], frame: pd.DataFrame) -> pd.DataFrame:
+def _apply(processors: Sequence[Any], frame: pd.DataFrame) -> pd.DataFrame:
     if processors:
         frame = frame.copy()  # a processor may change what it is given; the panel is shared
     for processor in processors:

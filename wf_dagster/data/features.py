@@ -28,23 +28,23 @@ def price_features(prices: pd.DataFrame, windows: Sequence[int] = WINDOWS) -> pd
 def momentum(prices: pd.DataFrame, windows: Sequence[int] = WINDOWS) -> pd.DataFrame:
     """Return over the last ``window`` sessions, as a fraction: ``close[t]/close[t-window] - 1``."""
     close = to_wide(prices)
-    made = {f"momentum_{w}": close / close.shift(w) - 1 for w in windows}
-    return to_rows(made, prices.index)
+    columns = {f"momentum_{w}": close / close.shift(w) - 1 for w in windows}
+    return to_rows(columns, prices.index)
 
 
 def reversal(prices: pd.DataFrame, windows: Sequence[int] = (1, 2, 3)) -> pd.DataFrame:
     """Minus the return over the last few sessions, as a fraction."""
     close = to_wide(prices)
-    made = {f"reversal_{w}": 1 - close / close.shift(w) for w in windows}
-    return to_rows(made, prices.index)
+    columns = {f"reversal_{w}": 1 - close / close.shift(w) for w in windows}
+    return to_rows(columns, prices.index)
 
 
 def volatility(prices: pd.DataFrame, windows: Sequence[int] = WINDOWS) -> pd.DataFrame:
     """Standard deviation of the daily log returns over the last ``window`` sessions."""
     close = to_wide(prices)
     returns: pd.DataFrame = np.log(close / close.shift(1))  # type: ignore[assignment]
-    made = {f"volatility_{w}": returns.rolling(w).std() for w in windows}
-    return to_rows(made, prices.index)
+    columns = {f"volatility_{w}": returns.rolling(w).std() for w in windows}
+    return to_rows(columns, prices.index)
 
 
 def to_wide(prices: pd.DataFrame) -> pd.DataFrame:

@@ -22,5 +22,5 @@ def forward_return(prices: pd.DataFrame, horizon: int = 5, lag: int = 1) -> pd.D
         The same rows; float64 column ``label``, a fraction, NaN where it is not known yet.
     """
     close = to_wide(prices)
-    made = close.shift(-(lag + horizon)) / close.shift(-lag) - 1
-    return to_rows({"label": made}, prices.index)
+    returns = close.shift(-(lag + horizon)) / close.shift(-lag) - 1
+    return to_rows({"label": returns}, prices.index)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
@@ -11,12 +10,13 @@ import numpy as np
 import pandas as pd
 
 from wf_dagster.calendars import to_day
-from wf_dagster.data.replayed_panels import replayed_panel
+from wf_dagster.data.replayed_panels import replay_panel
 from wf_dagster.errors import DataError, TaskError
+from wf_dagster.market import Market
 from wf_dagster.prices import FrameSource, PriceSource
 from wf_dagster.tables import cache
 from wf_dagster.tables.code_digest import code_digest
-from wf_dagster.tasks import canonical_json, locate
+from wf_dagster.tasks import fingerprint, locate
 
 
 @dataclass(frozen=True)
@@ -66,15 +66,15 @@ class Panel:
 
 
 def feature_panel(
-    source: PriceSource, features: Any, label: Any, instruments: Sequence[str] | None = None
+    market: Market, features: Any, label: Any, instruments: Sequence[str] | None = None
 ) -> Panel:
-    """Features and labels of a price source, from the cache if they were computed before.
+    """Features and labels of a market's prices, from its tables if they were computed before.
 
     The cache is missed when a definition, the code that it runs, the universe or any price
     changes. A replay date shows what was known then (see :mod:`wf_dagster.data.replayed_panels`).
 
     Args:
-        source: Prices.
+        market: Its prices, and where tables are kept.
         features: Dotted path of a function of prices, ``{"func": ..., "kwargs": ...}``, or a
             list of them.
         label: The same, for the label.
@@ -96,25 +96,23 @@ def feature_panel(
         [[group, name, kwargs, code_digest(f)] for group, (name, f, kwargs) in parts],
     ]
 
-    def panel_of(shown: PriceSource) -> Panel:
-        version = shown.version()
-        key = digest([version, definition])
-        return _panel(cache.get(key, lambda: _computed_table(shown, version, parts, names)))
+    source, tables = market.prices, market.tables
+
+    def compute_panel(visible: PriceSource) -> Panel:
+        version = visible.version()
+        key = fingerprint([version, definition])
+        return _to_panel(tables.get(key, lambda: _compute_table(visible, version, parts, names)))
 
     if not isinstance(source, FrameSource):
-        return panel_of(source)
+        return compute_panel(source)
     everything = source.at(None)
     if not source.hides():
-        return panel_of(everything)
-    return replayed_panel(digest([everything.version(), definition]), source, panel_of)
+        return compute_panel(everything)
+    family = fingerprint([everything.version(), definition])
+    return replay_panel(family, source, compute_panel, tables.folder)
 
 
-def digest(value: Any) -> str:
-    """A name for plain values: equal values have the same."""
-    return hashlib.sha256(canonical_json(value).encode()).hexdigest()
-
-
-def _panel(table: cache.Table) -> Panel:
+def _to_panel(table: cache.Table) -> Panel:
     return Panel(
         index=table.index,
         columns=pd.MultiIndex.from_tuples(table.columns),
@@ -124,41 +122,41 @@ def _panel(table: cache.Table) -> Panel:
     )
 
 
-def _computed_table(
+def _compute_table(
     source: PriceSource, version: str, parts: Sequence[Any], names: list[str] | None
 ) -> cache.Table:
     prices = source.load(instruments=names)
     if prices.empty:
         raise DataError(f"the universe is empty: {names} selects nothing of {source!r}")
-    made = [(group, _computed(name, f, kwargs, prices)) for group, (name, f, kwargs) in parts]
-    columns = [(group, str(c)) for group, frame in made for c in frame.columns]
+    frames = [(group, _compute(name, f, kwargs, prices)) for group, (name, f, kwargs) in parts]
+    columns = [(group, str(c)) for group, frame in frames for c in frame.columns]
     _check_names(columns)
     if source.version() != version:  # or it would be kept under the key of other prices
         raise DataError(f"{source!r} changed while features were computed: run it again")
-    values = np.column_stack([frame.to_numpy() for _, frame in made])
+    values = np.column_stack([frame.to_numpy() for _, frame in frames])
     return cache.Table(cast(pd.MultiIndex, prices.index), columns, values)
 
 
 def _functions(
     config: Any, argument: str
 ) -> list[tuple[str, Callable[..., pd.DataFrame], dict[str, Any]]]:
-    made = []
+    functions = []
     for item in config if isinstance(config, (list, tuple)) else [config]:
-        given = item if isinstance(item, Mapping) else {"func": item}
-        if "func" not in given:
+        definition = item if isinstance(item, Mapping) else {"func": item}
+        if "func" not in definition:
             raise TaskError(f"{item!r} names no function: write {{'func': 'package.function'}}")
-        function = given["func"]
+        function = definition["func"]
         if isinstance(function, str):
             function = locate(function, where=f"dataset.kwargs.{argument}")
         if not callable(function):
             raise TaskError(f"{item!r} is no function: write its dotted path")
-        named = getattr(function, "__qualname__", type(function).__qualname__)
-        name = f"{function.__module__}.{named}"
-        made.append((name, function, dict(given.get("kwargs") or {})))
-    return made
+        qualified = getattr(function, "__qualname__", type(function).__qualname__)
+        name = f"{function.__module__}.{qualified}"
+        functions.append((name, function, dict(definition.get("kwargs") or {})))
+    return functions
 
 
-def _computed(
+def _compute(
     name: str, function: Callable[..., Any], kwargs: dict[str, Any], prices: pd.DataFrame
 ) -> pd.DataFrame:
     try:

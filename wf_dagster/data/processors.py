@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from wf_dagster.errors import TaskError
+from wf_dagster.tasks import init_instance
 
 
 class Processor(abc.ABC):
@@ -66,17 +67,17 @@ class CSZScoreNorm(Processor):
         """Normalise each day on its own; a day without spread becomes 0."""
         values = self._values(frame)
         day, counts = _days(frame)
-        known = ~np.isnan(values)
-        count = _sum(known.astype(float), counts)
+        has_value = ~np.isnan(values)
+        count = _sum(has_value.astype(float), counts)
         with np.errstate(invalid="ignore", divide="ignore"):
-            mean = _sum(np.where(known, values, 0.0), counts) / count
+            mean = _sum(np.where(has_value, values, 0.0), counts) / count
             centred = values - mean[day]
-            square = _sum(np.where(known, centred**2, 0.0), counts)
+            square = _sum(np.where(has_value, centred**2, 0.0), counts)
             spread = np.sqrt(square / (count - 1))
             # a spread that is rounding noise of a constant day is none
             flat = ~(spread > 1e-12 * np.maximum(np.abs(mean), 1e-300))
             scaled = centred / np.where(flat, 1.0, spread)[day]
-        scaled = np.where(flat[day] & known, 0.0, scaled)
+        scaled = np.where(flat[day] & has_value, 0.0, scaled)
         return self._replace(frame, scaled)
 
 
@@ -85,7 +86,7 @@ class CSRankNorm(Processor):
 
     def __call__(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Rank each day on its own; ``(rank / n - 0.5) * 3.46``, ties share their mean rank."""
-        from scipy.stats import rankdata  # half a second that a code location need not wait for
+        from scipy.stats import rankdata  # slow to import
 
         values = self._values(frame).copy()
         _, counts = _days(frame)
@@ -93,8 +94,8 @@ class CSRankNorm(Processor):
         for start, end in zip(ends - counts, ends, strict=True):
             block = values[start:end]
             ranks = rankdata(block, axis=0, nan_policy="omit")
-            known = (~np.isnan(block)).sum(axis=0)
-            values[start:end] = (ranks / np.maximum(known, 1) - 0.5) * 3.46
+            count = (~np.isnan(block)).sum(axis=0)
+            values[start:end] = (ranks / np.maximum(count, 1) - 0.5) * 3.46
         return self._replace(frame, values)
 
 
@@ -170,8 +171,8 @@ class DropnaProcessor(Processor):
 
     def __call__(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Drop."""
-        kept: pd.DataFrame = frame[~np.isnan(self._values(frame)).any(axis=1)]
-        return kept
+        complete: pd.DataFrame = frame[~np.isnan(self._values(frame)).any(axis=1)]
+        return complete
 
 
 class DropnaLabel(DropnaProcessor):
@@ -196,19 +197,17 @@ def make_processors(configs: Any, where: str, *, for_infer: bool = False) -> lis
     Raises:
         TaskError: One cannot be made, is no processor, or needs labels and is for inference.
     """
-    from wf_dagster.tasks import init_instance
-
     if isinstance(configs, (str, Mapping)):
         raise TaskError(f"{where} is {configs!r}: use a list of processors")
-    made = []
+    processors = []
     for position, config in enumerate(configs or []):
         place = f"{where}.{position}"
         if isinstance(config, str) and "." not in config:
             config = {"class": config}
         if isinstance(config, Mapping) and isinstance(config.get("class"), str):
-            known = globals().get(config["class"])
-            if "module_path" not in config and isinstance(known, type):
-                config = {**config, "class": known}
+            kind = globals().get(config["class"])
+            if "module_path" not in config and isinstance(kind, type):
+                config = {**config, "class": kind}
         processor = init_instance(config, where=place)
         if not all(callable(getattr(processor, name, None)) for name in ("fit", "__call__")):
             raise TaskError(f"{place} is {processor!r}, not a processor: it needs fit and __call__")
@@ -217,8 +216,8 @@ def make_processors(configs: Any, where: str, *, for_infer: bool = False) -> lis
                 f"{place}: {type(processor).__name__} needs labels, which are not known when a "
                 "prediction is made: move it to learn_processors"
             )
-        made.append(processor)
-    return made
+        processors.append(processor)
+    return processors
 
 
 def _days(frame: pd.DataFrame) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
@@ -232,5 +231,5 @@ def _days(frame: pd.DataFrame) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, An
 def _sum(values: np.ndarray[Any, Any], counts: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     if len(counts) == 0:
         return np.zeros((0, values.shape[1]))
-    made: np.ndarray[Any, Any] = np.add.reduceat(values, np.cumsum(counts) - counts, axis=0)
-    return made
+    sums: np.ndarray[Any, Any] = np.add.reduceat(values, np.cumsum(counts) - counts, axis=0)
+    return sums

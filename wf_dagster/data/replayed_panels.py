@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from wf_dagster.tables import cache
+from wf_dagster.tables.cache import write_text
 
 if TYPE_CHECKING:
     from wf_dagster.data.panel import Panel
@@ -27,39 +27,42 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 
-def replayed_panel(
-    family: str, source: FrameSource, panel_of: Callable[[FrameSource], Panel]
+def replay_panel(
+    family: str, source: FrameSource, compute_panel: Callable[[FrameSource], Panel], folder: Path
 ) -> Panel:
     """The panel of a source that hides something.
 
     Args:
         family: Names the definition and the prices, whatever the replay date.
         source: Its ``as_of`` is the replay date.
-        panel_of: Computes the panel of a source, or takes it from the cache.
+        compute_panel: Computes the panel of a source, or takes it from the tables.
+        folder: Where it is noted what was measured.
     """
     assert source.as_of is not None
     as_of = f"{source.as_of:%Y-%m-%d}"
-    note = cache.folder() / f"{family}.replay.json"
-    known = _read(note)
-    if known is None or known == {"first": as_of}:
-        panel = panel_of(source)
-        cache.write_text(note, json.dumps({"first": as_of}))
+    note = folder / f"{family}.replay.json"
+    measured = _read(note)
+    if measured is None or measured == {"first": as_of}:
+        panel = compute_panel(source)
+        write_text(note, json.dumps({"first": as_of}))
         return panel
-    whole = panel_of(source.at(None))
-    if "reach" not in known:
-        first = source.at(known["first"])
+    whole = compute_panel(source.at(None))
+    if "reach" not in measured:
+        first = source.at(measured["first"])
         assert first.as_of is not None
-        known["reach"] = _reach(whole, panel_of(first), np.datetime64(first.as_of, "D"))
-        cache.write_text(note, json.dumps(known))
-        if known["reach"] is None:
+        measured["reach"] = _measure_reach(
+            whole, compute_panel(first), np.datetime64(first.as_of, "D")
+        )
+        write_text(note, json.dumps(measured))
+        if measured["reach"] is None:
             _log.warning(
                 "features or labels of %r change when later prices come, so they look ahead: they "
                 "are computed again for each replay date",
                 source,
             )
-    if known["reach"] is None:
-        return panel_of(source)
-    return _cut(whole, np.datetime64(source.as_of, "D"), known["reach"])
+    if measured["reach"] is None:
+        return compute_panel(source)
+    return _cut(whole, np.datetime64(source.as_of, "D"), measured["reach"])
 
 
 def _cut(panel: Panel, as_of: Any, reach: list[list[int]]) -> Panel:
@@ -81,29 +84,29 @@ def _cut(panel: Panel, as_of: Any, reach: list[list[int]]) -> Panel:
     )
 
 
-def _reach(whole: Panel, shown: Panel, as_of: Any) -> list[list[int]] | None:
+def _measure_reach(whole: Panel, visible: Panel, as_of: Any) -> list[list[int]] | None:
     """How many sessions each label looks ahead; ``None`` if cutting does not give what was shown.
 
     Args:
         whole: The panel of all prices.
-        shown: The panel of the prices shown at the replay date.
+        visible: The panel of the prices shown at the replay date.
         as_of: The replay date.
     """
-    rows = len(shown.index)
-    if list(whole.columns) != list(shown.columns) or not whole.index[:rows].equals(shown.index):
+    rows = len(visible.index)
+    if list(whole.columns) != list(visible.columns) or not whole.index[:rows].equals(visible.index):
         return None
-    sessions = np.unique(shown.days)
+    sessions = np.unique(visible.days)
     reach = []
     for column, (group, _) in enumerate(whole.columns):
         if group != "label":
             continue
-        lost = np.isnan(shown.values[:, column]) & ~np.isnan(whole.values[:rows, column])
-        first = shown.days[int(np.argmax(lost))] if lost.any() else None
+        lost = np.isnan(visible.values[:, column]) & ~np.isnan(whole.values[:rows, column])
+        first = visible.days[int(np.argmax(lost))] if lost.any() else None
         ahead = 0 if first is None else len(sessions) - int(np.searchsorted(sessions, first))
         reach.append([column, ahead])
     cut = _cut(whole, as_of, reach).slice(None, None).to_numpy()
     same = all(
-        np.allclose(cut[:, n], shown.values[:, n], rtol=1e-9, atol=1e-12, equal_nan=True)
+        np.allclose(cut[:, n], visible.values[:, n], rtol=1e-9, atol=1e-12, equal_nan=True)
         for n in range(cut.shape[1])
     )
     return reach if same else None
@@ -111,7 +114,7 @@ def _reach(whole: Panel, shown: Panel, as_of: Any) -> list[list[int]] | None:
 
 def _read(note: Path) -> dict[str, Any] | None:
     try:
-        known: dict[str, Any] = json.loads(note.read_text())
+        measured: dict[str, Any] = json.loads(note.read_text())
     except (OSError, ValueError):
         return None
-    return known
+    return measured

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from wf_dagster.errors import DataError, TaskError
-from wf_dagster.models.base import inference_features, learning_data, scores
+from wf_dagster.models.features_and_scores import prepare_features, prepare_learning_data, to_scores
 
 if TYPE_CHECKING:
     import lightgbm
@@ -57,21 +57,21 @@ class LightGBMModel:
             DataError: A segment has no row with a label.
             TaskError: LightGBM refuses a parameter.
         """
-        import lightgbm
+        import lightgbm  # slow to import
 
         params = dict(self.params)
         if threads := os.environ.get("OMP_NUM_THREADS"):
             params.setdefault("num_threads", int(threads.split(",")[0]))
 
-        def data(segment: str, **more: Any) -> lightgbm.Dataset:
-            features, label = learning_data(dataset, segment)
+        def make_data(segment: str, **more: Any) -> lightgbm.Dataset:
+            features, label = prepare_learning_data(dataset, segment)
             return lightgbm.Dataset(features.to_numpy(), label, params=params, **more)
 
-        train = data("train")
-        watched: list[Any] = []
+        train = make_data("train")
+        valid_sets: list[Any] = []
         callbacks: list[Any] = []
         if "valid" in dataset.segments:
-            watched = [data("valid", reference=train)]
+            valid_sets = [make_data("valid", reference=train)]
             if self.early_stopping_rounds:
                 callbacks = [lightgbm.early_stopping(self.early_stopping_rounds, verbose=False)]
         try:
@@ -79,7 +79,7 @@ class LightGBMModel:
                 params,
                 train,
                 num_boost_round=self.num_boost_round,
-                valid_sets=watched,
+                valid_sets=valid_sets,
                 callbacks=callbacks,
                 init_model=None if init_model is None else init_model.booster,
                 **kwargs,
@@ -95,5 +95,5 @@ class LightGBMModel:
         """
         if self.booster is None:
             raise DataError("the model was not fitted yet: call fit(dataset) first")
-        features = inference_features(dataset, segment)
-        return scores(features, self.booster.predict(features.to_numpy()))
+        features = prepare_features(dataset, segment)
+        return to_scores(features, self.booster.predict(features.to_numpy()))

@@ -8,7 +8,12 @@ from typing import Any
 import pandas as pd
 
 from wf_dagster.errors import DataError, TaskError
-from wf_dagster.models.base import inference_features, learning_data, scores, unusable
+from wf_dagster.models.features_and_scores import (
+    explain_refusal,
+    prepare_features,
+    prepare_learning_data,
+    to_scores,
+)
 from wf_dagster.tasks import locate
 
 
@@ -55,22 +60,22 @@ class SklearnModel:
             TaskError: There is an ``init_model``, but the estimator has no ``warm_start``.
         """
         if init_model is not None:
-            self.estimator = self._going_on_from(init_model)
-        features, label = learning_data(dataset, "train")
+            self.estimator = self._continue_from(init_model)
+        features, label = prepare_learning_data(dataset, "train")
         try:
             self.estimator.fit(features.to_numpy(), label, **kwargs)
         except ValueError as error:
-            raise unusable(features, "train", error) from error
+            raise explain_refusal(features, "train", error) from error
         self._fitted = True
 
-    def _going_on_from(self, before: SklearnModel) -> Any:
-        own = self.estimator.get_params()
-        if "warm_start" not in own:
+    def _continue_from(self, init_model: SklearnModel) -> Any:
+        params = self.estimator.get_params()
+        if "warm_start" not in params:
             raise TaskError(
                 f"warm_start: {type(self.estimator).__name__} cannot go on from a fitted model; "
                 "use an estimator with the parameter 'warm_start', such as SGDRegressor"
             )
-        return copy.deepcopy(before.estimator).set_params(**{**own, "warm_start": True})
+        return copy.deepcopy(init_model.estimator).set_params(**{**params, "warm_start": True})
 
     def predict(self, dataset: Any, segment: Any = "test") -> pd.Series:
         """Scores of a segment: rows ``(datetime, instrument)``, named ``score``.
@@ -80,8 +85,8 @@ class SklearnModel:
         """
         if not self._fitted:
             raise DataError("the model was not fitted yet: call fit(dataset) first")
-        features = inference_features(dataset, segment)
+        features = prepare_features(dataset, segment)
         try:
-            return scores(features, self.estimator.predict(features.to_numpy()))
+            return to_scores(features, self.estimator.predict(features.to_numpy()))
         except ValueError as error:
-            raise unusable(features, segment, error) from error
+            raise explain_refusal(features, segment, error) from error

@@ -1,11 +1,12 @@
 """Online serving: which models serve, kept current session by session."""
 
-from wf_dagster.online.manager import OnlineManager
+from wf_dagster.online.online_manager import OnlineManager
+from wf_dagster.online.online_state import Change, OnlineState
+from wf_dagster.online.online_strategy import OnlineStrategy
+from wf_dagster.online.online_tool import OnlineTool, OnlineToolR
+from wf_dagster.online.rolling_strategy import RollingStrategy
 from wf_dagster.online.routine_report import RoutineReport
-from wf_dagster.online.state import Change, OnlineState
-from wf_dagster.online.strategy import OnlineStrategy, RollingStrategy
-from wf_dagster.online.tool import OnlineTool, OnlineToolR
-from wf_dagster.online.update import (
+from wf_dagster.online.updaters import (
     DSBasedUpdater,
     LabelUpdater,
     PredUpdater,

@@ -88,10 +88,10 @@ class Reference:
             ValueError: It is no such text.
         """
         try:
-            given = json.loads(text)
-            parts = {n: tuple(map(float, given[n])) for n in ("edges", "shares", "quantiles")}
-            usual = tuple((int(length), float(psi)) for length, psi in given["usual"])
-            return cls(rows=int(given["rows"]), usual=usual, **parts)
+            values = json.loads(text)
+            parts = {n: tuple(map(float, values[n])) for n in ("edges", "shares", "quantiles")}
+            usual = tuple((int(length), float(psi)) for length, psi in values["usual"])
+            return cls(rows=int(values["rows"]), usual=usual, **parts)
         except (KeyError, TypeError) as error:
             raise ValueError(f"no distribution of scores: {error!r}") from None
 
@@ -112,8 +112,8 @@ def score_drift(
     values, days = _finite(pred)
     if not len(values):
         return Finding(True, "not judged: there are no scores yet")
-    there = min(sessions, int(days[-1]) + 1)
-    length, usual = max(one for one in reference.usual if one[0] <= there)
+    available = min(sessions, int(days[-1]) + 1)
+    length, usual = max(stretch for stretch in reference.usual if stretch[0] <= available)
     latest = days > days[-1] - length
     values, days = values[latest], days[latest] - days[latest][0]
     counts = _counts(values, days, np.array(reference.edges)).sum(axis=0, keepdims=True)
@@ -127,13 +127,13 @@ def score_drift(
         "scores": len(values),
         "train_scores": reference.rows,
     }
-    said = f"PSI {psi:.3f} of the last {length} sessions against the train segment"
+    sentence = f"PSI {psi:.3f} of the last {length} sessions against the train segment"
     if psi <= max(limit, usual):
-        return Finding(True, said, numbers)
+        return Finding(True, sentence, numbers)
     return Finding(
         False,
-        f"{said} is above {limit:.3f} and above {usual:.3f}, the highest within the train segment: "
-        "look at the features, or train anew",
+        f"{sentence} is above {limit:.3f} and above {usual:.3f}, the highest within the train "
+        "segment: look at the features, or train anew",
         numbers,
     )
 
@@ -143,8 +143,8 @@ def _psi(counts: Floats, shares: Floats, rows: int) -> Floats:
     bins = len(shares)
     now = (counts + 0.5) / (counts.sum(axis=1, keepdims=True) + 0.5 * bins)
     then = (shares * rows + 0.5) / (rows + 0.5 * bins)
-    made: Floats = np.sum((now - then) * np.log(now / then), axis=1)
-    return made
+    index: Floats = np.sum((now - then) * np.log(now / then), axis=1)
+    return index
 
 
 def _ks(values: Floats, reference: Reference) -> float:
@@ -166,16 +166,16 @@ def _counts(values: Floats, days: npt.NDArray[np.int64], edges: Floats) -> Float
 
 def _stretches(counts: Floats, length: int) -> Floats:
     whole = len(counts) // length * length
-    made: Floats = counts[-whole:].reshape(-1, length, counts.shape[1]).sum(axis=1)
-    return made
+    sums: Floats = counts[-whole:].reshape(-1, length, counts.shape[1]).sum(axis=1)
+    return sums
 
 
 def _finite(scores: pd.DataFrame | pd.Series) -> tuple[Floats, npt.NDArray[np.int64]]:
     """Scores that are numbers, and the place of the day of each, in the order of days."""
     column = first_column(scores)
     values = column.to_numpy(dtype="float64", na_value=np.nan)
-    kept = np.isfinite(values)
-    values = values[kept]
-    days = pd.factorize(column.index.get_level_values("datetime")[kept], sort=True)[0]
+    is_finite = np.isfinite(values)
+    values = values[is_finite]
+    days = pd.factorize(column.index.get_level_values("datetime")[is_finite], sort=True)[0]
     order = np.argsort(days, kind="stable")
     return values[order], days[order].astype("int64")

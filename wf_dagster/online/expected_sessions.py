@@ -10,10 +10,10 @@ from functools import lru_cache
 
 import pandas as pd
 
-from wf_dagster.calendars import TradingCalendar, calendar_name
 from wf_dagster.errors import CalendarError
+from wf_dagster.market import Market
 from wf_dagster.online.quality import Finding
-from wf_dagster.settings import get_settings
+from wf_dagster.online.sessions import session_calendar, sessions_with_prices
 
 _DAY = "%Y-%m-%d"
 
@@ -42,36 +42,32 @@ def due_at(now: pd.Timestamp, closes: pd.Series, grace: pd.Timedelta) -> Expecte
     Raises:
         CalendarError: No session has closed yet.
     """
-    over = pd.DatetimeIndex(closes.index[(closes + grace <= now).to_numpy()])
-    if not len(over):
+    closed = pd.DatetimeIndex(closes.index[(closes + grace <= now).to_numpy()])
+    if not len(closed):
         raise CalendarError(f"no session has closed by {now}: the calendar starts later")
-    return ExpectedSessions(over[-1], over)
+    return ExpectedSessions(closed[-1], closed)
 
 
 def due_now(
-    calendar: TradingCalendar,
-    exchange: str | None,
-    grace: pd.Timedelta,
-    now: pd.Timestamp | None = None,
+    market: Market, grace: pd.Timedelta, now: pd.Timestamp | None = None
 ) -> ExpectedSessions:
-    """What is due by the clock; under a replay date, its last session.
+    """What is due by the clock; where time stands still, the last session with prices.
 
     Args:
-        calendar: Sessions, and the last one with prices.
-        exchange: The exchange whose sessions they are; ``None`` if they are no exchange's, then a
-            session closes at the end of its day (UTC).
+        market: Whose sessions they are. One that is no exchange's closes at the end of its day
+            (UTC).
         grace: As in :func:`due_at`.
         now: With time zone; default the present.
 
     Raises:
         CalendarError: The exchange is not known.
     """
-    if _stands_still():
-        done = calendar.sessions[calendar.sessions <= calendar.last_session]
-        return ExpectedSessions(calendar.last_session, done)
+    calendar = session_calendar(market)
+    if market.stands_still:
+        return ExpectedSessions(calendar.last_session, sessions_with_prices(calendar))
     now = pd.Timestamp.now("UTC") if now is None else now
-    if exchange is not None:
-        return due_at(now, exchange_closes(exchange, now.tz_convert("UTC").year), grace)
+    if market.exchange is not None:
+        return due_at(now, exchange_closes(market.exchange, now.tz_convert("UTC").year), grace)
     ends = pd.Series(calendar.sessions.tz_localize("UTC") + pd.Timedelta(days=1), calendar.sessions)
     return due_at(now, ends, grace)
 
@@ -94,12 +90,13 @@ def fresh(
         "missed_sessions": missed,
         "max_missed": max_missed,
     }
-    said = f"{what} reach {newest:{_DAY}}, {missed} sessions behind {due.session:{_DAY}}"
+    sentence = f"{what} reach {newest:{_DAY}}, {missed} sessions behind {due.session:{_DAY}}"
     if missed <= max_missed:
-        return Finding(True, said, numbers)
+        return Finding(True, sentence, numbers)
     return Finding(
         False,
-        f"{said}; {max_missed} may be missing: do the prices go on, and is the schedule running?",
+        f"{sentence}; {max_missed} may be missing: do the prices go on, and is the schedule "
+        "running?",
         numbers,
     )
 
@@ -111,7 +108,7 @@ def exchange_closes(name: str, year: int) -> pd.Series:
     Raises:
         CalendarError: The exchange is not known.
     """
-    import exchange_calendars
+    import exchange_calendars  # slow to import
 
     first = pd.Timestamp(year - 1, 1, 1)
     try:
@@ -126,11 +123,3 @@ def exchange_closes(name: str, year: int) -> pd.Series:
         ) from None
     closes: pd.Series = calendar.closes
     return closes.set_axis(pd.DatetimeIndex(closes.index).tz_localize(None))
-
-
-def _stands_still() -> bool:
-    """Whether time is what the prices show: they are replayed, or the sample, which has an end."""
-    settings = get_settings()
-    return bool(settings.replay_date()) or (
-        settings.prices == "sample" and calendar_name() != "qlib"
-    )

@@ -12,22 +12,22 @@ from typing import Any
 
 import pandas as pd
 
-from wf_dagster.calendars import Segment, TradingCalendar
+from wf_dagster.calendars import Segment
 from wf_dagster.data import PanelDataset
 from wf_dagster.errors import ObjectNotFoundError, RecorderNotFoundError
-from wf_dagster.market import price_source
+from wf_dagster.market import Market
 from wf_dagster.online.drift import Reference
 from wf_dagster.online.ledger import ONLINE_KEY, OnlineLedger
+from wf_dagster.online.online_state import NEXT_ONLINE_TAG, ONLINE_TAG, OnlineState
 from wf_dagster.online.quality import Serving
+from wf_dagster.online.sessions import session_calendar
 from wf_dagster.online.signal_store import days_of
-from wf_dagster.online.state import NEXT_ONLINE_TAG, ONLINE_TAG, OnlineState
-from wf_dagster.online.update import RMDLoader
+from wf_dagster.online.updaters import RMDLoader
 from wf_dagster.rolling import Rolls, template_fingerprint
 from wf_dagster.tasks import fingerprint, label_reach, modules_named
 from wf_dagster.tasks.config import find_class
-from wf_dagster.tasks.segments import segment_of
-from wf_dagster.tracking import R, Recorder, find_recorders
-from wf_dagster.tracking.recorder import KIND_TAG
+from wf_dagster.tasks.segments import parse_segment
+from wf_dagster.tracking import R, Recorder, find_recorder_of_kind, find_recorders
 
 REFERENCE = "drift/reference.json"
 
@@ -40,6 +40,7 @@ class Inspected:
         key: Its roll, for people.
         recorder: The recorder.
         task: Its task.
+        market: What it stands on.
         sessions: The sessions that it should have predicted by now.
         now: The last session that it can know of.
         is_online: Whether it serves.
@@ -48,6 +49,7 @@ class Inspected:
     key: str
     recorder: Recorder
     task: dict[str, Any]
+    market: Market
     sessions: pd.DatetimeIndex
     now: pd.Timestamp
     is_online: bool
@@ -78,13 +80,13 @@ class Inspected:
         ``None`` for a dataset that does not say where its prices are from.
         """
         dataset = self.task["dataset"]
-        kind = find_class(dataset, where="dataset")
-        if not (isinstance(kind, type) and issubclass(kind, PanelDataset)):
+        dataset_class = find_class(dataset, where="dataset")
+        if not (isinstance(dataset_class, type) and issubclass(dataset_class, PanelDataset)):
             return None
         kwargs = dataset.get("kwargs") or {}
         if not len(self.sessions):
             return pd.MultiIndex.from_arrays([self.sessions, []], names=["datetime", "instrument"])
-        prices = price_source(kwargs.get("prices")).load(
+        prices = self.market.with_prices(kwargs.get("prices")).prices.load(
             instruments=kwargs.get("instruments"), start=self.sessions[0], end=self.sessions[-1]
         )
         rows = prices.dropna(how="all").index
@@ -97,20 +99,20 @@ class Inspected:
         Raises:
             ObjectNotFoundError: It holds no model or no dataset.
         """
-        # one that was kept by another version, or half of one, is made anew
+        # what another version has kept, or a process that died, is made anew
         with suppress(ObjectNotFoundError, ValueError):
             return Reference.from_json(self.recorder.load_object(REFERENCE, raw="bytes").decode())
-        loader = RMDLoader(self.recorder)
-        train = segment_of(self.task["dataset"]["kwargs"]["segments"]["train"])
+        loader = RMDLoader(self.recorder, self.market)
+        train = parse_segment(self.task["dataset"]["kwargs"]["segments"]["train"])
         dataset = loader.get_dataset(*train, segments={"test": train, "train": train})
-        made = Reference.of(loader.get_model().predict(dataset))
+        reference = Reference.of(loader.get_model().predict(dataset))
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder, Path(REFERENCE).name)
-            path.write_text(made.to_json())
+            path.write_text(reference.to_json())
             self.recorder.save_objects(
                 local_path=str(path), artifact_path=str(Path(REFERENCE).parent)
             )
-        return made
+        return reference
 
 
 class Inspection:
@@ -119,13 +121,14 @@ class Inspection:
     Args:
         experiment_name: Its MLflow experiment.
         rolls: Its rolls.
-        calendar: With data up to the last session there is now.
+        market: What it stands on.
     """
 
-    def __init__(self, experiment_name: str, rolls: Rolls, calendar: TradingCalendar) -> None:
+    def __init__(self, experiment_name: str, rolls: Rolls, market: Market) -> None:
         self.experiment_name = experiment_name
         self.rolls = rolls
-        self.calendar = calendar
+        self.market = market
+        self.calendar = session_calendar(market)
         first = next(iter(rolls))
         self._trusted = set(modules_named(first.task))
         self._test_key = first.test_key
@@ -138,7 +141,7 @@ class Inspection:
     @cached_property
     def online(self) -> list[Inspected]:
         """The recorders that serve; those that were deleted are left out."""
-        return list(self._held(self.state.online))
+        return list(self._inspect_all(self.state.online))
 
     def serving(self) -> list[Inspected]:
         """What serves; of a strategy without online models, the roll that has begun last."""
@@ -156,26 +159,29 @@ class Inspection:
         for recorder in find_recorders(self.experiment_name, tags=only) if keys else ():
             identity = recorder.list_tags().get("fingerprint", "")
             if identity in identities and identity not in newest:
-                newest[identity] = self._inspected(recorder, identities[identity])
+                newest[identity] = self._inspect(recorder, identities[identity])
+        recorders = [inspected.recorder for inspected in newest.values()]
         others = [
-            one
-            for one in self.online
-            if one.recorder.list_tags().get("fingerprint") in identities
-            and one.recorder not in [other.recorder for other in newest.values()]
+            inspected
+            for inspected in self.online
+            if inspected.recorder.list_tags().get("fingerprint") in identities
+            and inspected.recorder not in recorders
         ]
-        return [*sorted(newest.values(), key=lambda one: one.key), *others]
+        return [*sorted(newest.values(), key=lambda inspected: inspected.key), *others]
 
     def unlabelled(self) -> list[Inspected]:
         """Recorders that serve no more and miss labels."""
-        return list(self._held(self.state.unlabelled))
+        return list(self._inspect_all(self.state.unlabelled))
 
     def generation(self) -> tuple[dict[str, Serving], dict[str, str]]:
         """What is known of each online recorder, and the online tags of all recorders, by id."""
         serving = {
-            one.recorder.id: Serving(
-                one.recorder.status, template_fingerprint(one.task), self._test(one.task)[0]
+            online.recorder.id: Serving(
+                online.recorder.status,
+                template_fingerprint(online.task),
+                self._test_segment(online.task)[0],
             )
-            for one in self.online
+            for online in self.online
         }
         tags = {
             recorder.id: tag
@@ -188,27 +194,27 @@ class Inspection:
 
     def newest(self) -> pd.Timestamp | None:
         """The last session that all models which serve have predicted; ``None`` without one."""
-        preds = [one.pred for one in self.serving()]
+        preds = [inspected.pred for inspected in self.serving()]
         if not preds or any(pred.empty for pred in preds):
             return None
         return min(pd.Timestamp(days_of(pred).max()) for pred in preds)
 
     def collected(self) -> Recorder | None:
         """The recorder of the collected predictions and labels."""
-        return kept(self.experiment_name, "collected")
+        return find_recorder_of_kind(self.experiment_name, "collected")
 
-    def _held(self, ids: Sequence[str]) -> Iterator[Inspected]:
+    def _inspect_all(self, ids: Sequence[str]) -> Iterator[Inspected]:
         for recorder_id in ids:
             try:
                 recorder = R.get_recorder(recorder_id=recorder_id)
             except RecorderNotFoundError:
                 continue
-            yield self._inspected(recorder)
+            yield self._inspect(recorder)
 
-    def _inspected(self, recorder: Recorder, key: str = "") -> Inspected:
+    def _inspect(self, recorder: Recorder, key: str = "") -> Inspected:
         recorder.trusted |= self._trusted
         task: dict[str, Any] = recorder.load_object("task")
-        start, end = self._test(task)
+        start, end = self._test_segment(task)
         is_online = recorder.id in self.state.online
         now = self.calendar.last_session
         if is_online and self.state.session is not None:
@@ -219,16 +225,11 @@ class Inspection:
             key=key or (f"{start:%Y-%m-%d}" if start is not None else recorder.id),
             recorder=recorder,
             task=task,
+            market=self.market,
             sessions=sessions[sessions <= now],
             now=now,
             is_online=is_online,
         )
 
-    def _test(self, task: dict[str, Any]) -> Segment:
-        return segment_of(task["dataset"]["kwargs"]["segments"][self._test_key])
-
-
-def kept(experiment_name: str, kind: str) -> Recorder | None:
-    """The recorder of a kind that an experiment has one of."""
-    found = find_recorders(experiment_name, tags={KIND_TAG: kind}, status=None)
-    return found[0] if found else None
+    def _test_segment(self, task: dict[str, Any]) -> Segment:
+        return parse_segment(task["dataset"]["kwargs"]["segments"][self._test_key])

@@ -21,10 +21,19 @@ from wf_dagster.errors import (
     ObjectNotFoundError,
     OnlineError,
 )
-from wf_dagster.online.state import ONLINE_TAG, OnlineState
-from wf_dagster.settings import get_settings
-from wf_dagster.tracking import MLflowExperiment, MLflowRecorder, R, find_recorders, holder, sweep
-from wf_dagster.tracking.recorder import KIND_TAG, Recorder
+from wf_dagster.online.online_state import ONLINE_TAG, OnlineState
+from wf_dagster.tracking import (
+    MLflowExperiment,
+    MLflowRecorder,
+    R,
+    Recorder,
+    create_recorder_of_kind,
+    find_recorder_of_kind,
+    find_recorders,
+    holder,
+    lock_folder,
+    sweep,
+)
 
 ONLINE_KEY = "online_status"
 KIND = "online"
@@ -39,14 +48,14 @@ class OnlineLedger:
         experiment_name: MLflow experiment; it need not be there yet.
 
     Attributes:
-        found: Recorders that were looked up inside :meth:`exclusive`, by id.
+        looked_up: Recorders that were looked up inside :meth:`exclusive`, by id.
     """
 
     def __init__(self, experiment_name: str) -> None:
         self.experiment_name = experiment_name
-        self._held: MLflowRecorder | None = None
+        self._own: MLflowRecorder | None = None
         self._depth = 0
-        self.found: dict[str, Recorder] = {}
+        self.looked_up: dict[str, Recorder] = {}
 
     @property
     def busy(self) -> bool:
@@ -70,25 +79,25 @@ class OnlineLedger:
         """The state; an experiment without one has what its recorders' tags say."""
         recorder = self._recorder()
         if recorder is None:
-            return self._tagged()
+            return self._state_of_tags()
         try:
             return OnlineState.from_json(recorder.load_object(FILE, raw="bytes").decode())
         except ObjectNotFoundError:  # the first state is about to be written, or its writer died
-            return self._tagged()
+            return self._state_of_tags()
         except ValueError as error:
             raise BrokenObjectError(
                 f"{FILE} of recorder {recorder.id} (experiment {self.experiment_name!r}) says "
                 f"nothing of online models: {error}; delete that recorder to start anew"
             ) from None
 
-    def _tagged(self) -> OnlineState:
+    def _state_of_tags(self) -> OnlineState:
         tagged = find_recorders(self.experiment_name, tags={ONLINE_KEY: ONLINE_TAG}, status=None)
         return OnlineState(online=tuple(recorder.id for recorder in tagged))
 
     def write(self, state: OnlineState) -> OnlineState:
         """Keep a state, then bring the recorders' tags in line; the state as it is then."""
-        recorder = self._recorder() or self._made()
-        self._put(recorder, state)
+        recorder = self._recorder() or self._create_recorder()
+        self._save(recorder, state)
         return self.mark(state)
 
     def mark(self, state: OnlineState) -> OnlineState:
@@ -97,11 +106,11 @@ class OnlineLedger:
             return state
         for recorder_id, recorder in self.recorders(list(state.unmarked)).items():
             recorder.set_tags(**{ONLINE_KEY: state.unmarked[recorder_id]})
-        done = replace(state, unmarked={})
+        marked = replace(state, unmarked={})
         own = self._recorder()
         assert own is not None
-        self._put(own, done)
-        return done
+        self._save(own, marked)
+        return marked
 
     def recorders(self, ids: Sequence[str]) -> dict[str, MLflowRecorder]:
         """Recorders of the experiment by id; those that were deleted are left out."""
@@ -120,55 +129,50 @@ class OnlineLedger:
             yield
             return
         experiment = R.get_exp(experiment_name=self.experiment_name)
-        folder = get_settings().make_home() / "locks"
-        folder.mkdir(exist_ok=True)
-        lock = FileLock(folder / f"online-{experiment.id}.lock")
+        lock = FileLock(lock_folder() / f"online-{experiment.id}.lock")
         try:
             lock.acquire(timeout=PATIENCE)
         except Timeout:
             recorder = self._recorder()
-            who = None if recorder is None else holder(recorder)
-            raise self._busy(who or "another process") from None
+            process = None if recorder is None else holder(recorder)
+            raise self._busy_error(process or "another process") from None
         try:
             sweep(self.experiment_name)  # or one would seem to go on with what a dead one began
-            self._held = None  # it may have been deleted meanwhile
-            recorder = self._recorder() or self._made()
+            self._own = None  # it may have been deleted meanwhile
+            recorder = self._recorder() or self._create_recorder()
             # the lock file speaks for this machine, the heartbeat for the others
             if other := holder(recorder):
-                raise self._busy(other)
+                raise self._busy_error(other)
             recorder.start_run()
             self._depth = 1
             try:
                 yield
             finally:
                 self._depth = 0
-                self.found.clear()
+                self.looked_up.clear()
                 recorder.end_run()
         finally:
             lock.release()
 
-    def _busy(self, who: str) -> OnlineError:
+    def _busy_error(self, process: str) -> OnlineError:
         return OnlineError(
-            f"the online models of {self.experiment_name!r} are being changed by {who}: wait until "
-            "it has finished; two managers cannot work on one strategy at once"
+            f"the online models of {self.experiment_name!r} are being changed by {process}: wait "
+            "until it has finished; two managers cannot work on one strategy at once"
         )
 
     def _recorder(self) -> MLflowRecorder | None:
-        if self._held is None:
-            found = find_recorders(self.experiment_name, tags={KIND_TAG: KIND}, status=None)
-            self._held = found[-1] if found else None  # the oldest, should two have been made
-        return self._held
+        if self._own is None:
+            self._own = find_recorder_of_kind(self.experiment_name, KIND, oldest=True)
+        return self._own
 
-    def _made(self) -> MLflowRecorder:
-        self._experiment().create_recorder(KIND, tags={KIND_TAG: KIND})
-        recorder = self._recorder()
-        assert recorder is not None
-        return recorder
+    def _create_recorder(self) -> MLflowRecorder:
+        self._own = create_recorder_of_kind(self.experiment_name, KIND)
+        return self._own
 
     def _experiment(self) -> MLflowExperiment:
         return R.get_exp(experiment_name=self.experiment_name)
 
-    def _put(self, recorder: MLflowRecorder, state: OnlineState) -> None:
+    def _save(self, recorder: MLflowRecorder, state: OnlineState) -> None:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder, FILE)
             path.write_text(state.to_json())

@@ -10,31 +10,43 @@ import cloudpickle
 
 from wf_dagster import safe_pickle
 from wf_dagster.errors import OnlineError
-from wf_dagster.online.strategy import OnlineStrategy, RollingStrategy
+from wf_dagster.online.signal_publisher import SignalPublisher
+from wf_dagster.online.strategy_group import StrategyGroup
 
 _OWN = (
     "copy.deepcopy",  # how a RollingGen copies templates
     "wf_dagster.calendars",
     "wf_dagster.collect",
+    "wf_dagster.market",
     "wf_dagster.online",
+    "wf_dagster.rolling",
     "wf_dagster.tasks",
     "wf_dagster.training",
 )
 
 
-def pickled(state: Mapping[str, Any]) -> bytes:
-    """A manager's attributes as a pickle."""
+def pickle_state(state: Mapping[str, Any]) -> bytes:
+    """A manager's state as a pickle.
+
+    Args:
+        state: Its attributes.
+    """
+    attributes = dict(state)
+    del attributes["_group"]
+    publisher = attributes.pop("_publisher")
     strategies = state["strategies"]
     history = [
-        (day, [(strategies.index(s), _ids(s, models)) for s, models in by.items()])
-        for day, by in state["history"].items()
+        (session, [(strategies.index(s), s.models_to_ids(models)) for s, models in served.items()])
+        for session, served in state["history"].items()
     ]
-    content: bytes = cloudpickle.dumps({**state, "history": history})
+    content: bytes = cloudpickle.dumps(
+        {**attributes, "history": history, "name": publisher.name, "signals": publisher.signals}
+    )
     return content
 
 
-def unpickled(path: str | Path, allow: Sequence[str]) -> dict[str, Any]:
-    """The attributes that a file holds.
+def unpickle_state(path: str | Path, allow: Sequence[str]) -> dict[str, Any]:
+    """The state that a file holds, as attributes of a manager.
 
     Raises:
         UnsafeObjectError: The file names something that may run code and is not allowed.
@@ -49,18 +61,13 @@ def unpickled(path: str | Path, allow: Sequence[str]) -> dict[str, Any]:
         raise OnlineError(f"{path} holds no OnlineManager: write it with to_pickle")
     strategies = state["strategies"]
     history = {
-        day: {strategies[n]: _models(strategies[n], ids) for n, ids in by}
-        for day, by in state["history"]
+        session: {strategies[n]: strategies[n].ids_to_models(ids) for n, ids in served}
+        for session, served in state["history"]
     }
-    return {**state, "history": history}
-
-
-def _ids(strategy: OnlineStrategy, models: Sequence[Any]) -> list[Any]:
-    """Recorders by their ids; what a strategy of another kind has is kept as it is."""
-    if isinstance(strategy, RollingStrategy):
-        return [model.id for model in models]
-    return list(models)
-
-
-def _models(strategy: OnlineStrategy, ids: Sequence[Any]) -> list[Any]:
-    return strategy.tool.recorders(ids) if isinstance(strategy, RollingStrategy) else list(ids)
+    name, signals = state.pop("name"), state.pop("signals")
+    return {
+        **state,
+        "history": history,
+        "_group": StrategyGroup(strategies, history),
+        "_publisher": SignalPublisher(strategies, name, signals),
+    }

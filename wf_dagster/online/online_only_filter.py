@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from wf_dagster.collect.rows import merge
-from wf_dagster.online.state import OnlineState
+from wf_dagster.collect.row_codes import merge_frames
+from wf_dagster.online.online_state import OnlineState
 from wf_dagster.tracking import Recorder
 from wf_dagster.training import DATA_UNTIL
 
@@ -38,12 +38,12 @@ class OnlineOnlyFilter:
         """Frames by key, without those that have no rows left."""
         parts: dict[Any, list[Any]] = {}
         for (*key, recorder_id, data_until), frame in collected.items():
-            left = frame[self._served(frame, recorder_id, data_until)]
-            if len(left):
-                parts.setdefault(tuple(key), []).append(left)
-        return {key: merge(frames) for key, frames in parts.items()}
+            served = frame[self._is_served(frame, recorder_id, data_until)]
+            if len(served):
+                parts.setdefault(tuple(key), []).append(served)
+        return {key: merge_frames(frames) for key, frames in parts.items()}
 
-    def _served(self, frame: Any, recorder_id: str, data_until: str) -> Any:
+    def _is_served(self, frame: Any, recorder_id: str, data_until: str) -> Any:
         days = frame.index.get_level_values("datetime")
         changes = self.state.changes
         starts = [_day(change.session) for change in changes]

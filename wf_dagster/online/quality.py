@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from wf_dagster.online.state import NEXT_ONLINE_TAG, ONLINE_TAG, OnlineState
+from wf_dagster.online.online_state import NEXT_ONLINE_TAG, ONLINE_TAG, OnlineState
 from wf_dagster.records.analysis import first_column, ic_series
 
 _DAY = "%Y-%m-%d"
@@ -34,7 +34,7 @@ class Finding:
     numbers: Mapping[str, float | int | str] = field(default_factory=dict)
 
 
-def together(findings: Mapping[str, Finding], none: str) -> Finding:
+def combine_findings(findings: Mapping[str, Finding], none: str) -> Finding:
     """The findings on several rolls as one.
 
     Args:
@@ -129,20 +129,20 @@ def usable_scores(pred: pd.DataFrame | pd.Series) -> Finding:
         "nan_or_infinite": int((~finite).sum()),
         "constant_sessions": len(flat),
     }
-    found = []
+    problems = []
     if numbers["nan_or_infinite"]:
         day, name = finite.index[~finite][0]
-        found.append(
+        problems.append(
             f"{numbers['nan_or_infinite']} of {len(scores)} scores are NaN or infinite, the first "
             f"is {day:{_DAY}} {name}"
         )
     if len(flat):
-        found.append(
+        problems.append(
             f"on {len(flat)} sessions all instruments have one score, first on {flat[0]:{_DAY}}"
         )
-    if not found:
+    if not problems:
         return Finding(True, f"{len(scores)} scores are finite and differ on each day", numbers)
-    return Finding(False, f"{'; '.join(found)}: look at the features of these rows", numbers)
+    return Finding(False, f"{'; '.join(problems)}: look at the features of these rows", numbers)
 
 
 def labels_known(
@@ -167,13 +167,13 @@ def labels_known(
         return Finding(True, "not judged: the label does not say how far it looks ahead")
     last = int(calendar.searchsorted(now, "right")) - 1 - reach - slack
     due = sessions[sessions <= calendar[last]] if last >= 0 else sessions[:0]
-    known = pd.DatetimeIndex(first_column(label).dropna().index.unique("datetime"))
-    unknown = due[~due.isin(known)]
+    labelled = pd.DatetimeIndex(first_column(label).dropna().index.unique("datetime"))
+    unknown = due[~due.isin(labelled)]
     numbers: dict[str, float | int | str] = {
         "due_sessions": len(due),
         "unknown_sessions": len(unknown),
         "reach": reach,
-        "last_known": f"{known.max():{_DAY}}" if len(known) else "",
+        "last_known": f"{labelled.max():{_DAY}}" if len(labelled) else "",
     }
     if not len(unknown):
         return Finding(
@@ -201,8 +201,8 @@ def rolling_ic(
         sessions: How many labelled sessions count; with fewer, nothing is judged.
         floor: The lowest mean IC that passes (no unit).
     """
-    scores, known = first_column(pred), first_column(label).dropna()
-    days = known.index.unique("datetime").sort_values()[-sessions:]
+    scores, labels = first_column(pred), first_column(label).dropna()
+    days = labels.index.unique("datetime").sort_values()[-sessions:]
     if len(days) < sessions:
         return Finding(
             True,
@@ -210,7 +210,7 @@ def rolling_ic(
             {"labelled_sessions": len(days)},
         )
     ic, rank_ic = ic_series(
-        *(s[s.index.get_level_values("datetime") >= days[0]] for s in (scores, known))
+        *(s[s.index.get_level_values("datetime") >= days[0]] for s in (scores, labels))
     )
     mean = float(ic.mean())
     numbers: dict[str, float | int | str] = {
@@ -220,10 +220,10 @@ def rolling_ic(
         "first": f"{days[0]:{_DAY}}",
         "last": f"{days[-1]:{_DAY}}",
     }
-    said = f"IC {mean:+.4f} over the last {sessions} labelled sessions, up to {days[-1]:{_DAY}}"
+    sentence = f"IC {mean:+.4f} over the last {sessions} labelled sessions, up to {days[-1]:{_DAY}}"
     if mean >= floor:
-        return Finding(True, said, numbers)
-    return Finding(False, f"{said}, is below {floor:+.4f}: does the model still fit?", numbers)
+        return Finding(True, sentence, numbers)
+    return Finding(False, f"{sentence}, is below {floor:+.4f}: does the model still fit?", numbers)
 
 
 @dataclass(frozen=True)
@@ -270,9 +270,11 @@ def one_generation(
     if gone := [i for i in state.online if i not in serving]:
         wrong.append(f"{', '.join(gone)} of the online recorders are not there any more")
     wrong += [
-        f"recorder {i} is {one.status}" for i, one in serving.items() if one.status != FINISHED
+        f"recorder {i} is {model.status}"
+        for i, model in serving.items()
+        if model.status != FINISHED
     ]
-    families = {one.family for one in serving.values()}
+    families = {model.family for model in serving.values()}
     if len(state.online) != templates or len(families) != len(serving):
         wrong.append(f"{len(state.online)} models of {len(families)} templates, not {templates}")
     if state.session is not None:
@@ -296,8 +298,8 @@ def _wrong_rolls(
     if not begun:
         return []
     return [
-        f"recorder {i} is that of the roll tested from {one.start:{_DAY}}, at {session:{_DAY}} it "
-        f"should be the roll tested from {max(begun):{_DAY}}"
-        for i, one in serving.items()
-        if one.start is not None and one.start != max(begun)
+        f"recorder {i} is that of the roll tested from {model.start:{_DAY}}, at {session:{_DAY}} "
+        f"it should be the roll tested from {max(begun):{_DAY}}"
+        for i, model in serving.items()
+        if model.start is not None and model.start != max(begun)
     ]

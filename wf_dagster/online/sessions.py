@@ -1,23 +1,61 @@
-"""The sessions that an online manager works through, and what is known at each."""
+"""The sessions that an online manager works through, on one exchange or several."""
 
 from __future__ import annotations
 
 import logging
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterable
 from typing import Any
 
 import pandas as pd
 
-from wf_dagster.calendars import TradingCalendar, default_calendar, to_day
+from wf_dagster.calendars import TradingCalendar, to_day
 from wf_dagster.errors import OnlineError
-from wf_dagster.settings import replayed
+from wf_dagster.market import Market
 
 _log = logging.getLogger(__name__)
 _PERIODS = {"week": "W-SUN", "month": "M"}
 
 
+def session_calendar(market: Market) -> TradingCalendar:
+    """The calendar of a market, with data up to the last session that has prices.
+
+    A calendar of the user's own may run ahead of them.
+    """
+    if market.calendar_name != "own":
+        return market.calendar
+    return market.calendar.until(market.with_calendar(None).last_session)
+
+
+def common_calendar(markets: Iterable[Market]) -> TradingCalendar:
+    """The calendar of several markets: a session of each of them is one.
+
+    Of one market, or of several on one calendar, it is theirs, future sessions included; else it
+    holds the sessions that have prices in one of them.
+    """
+    calendars = [session_calendar(market) for market in dict.fromkeys(markets)]
+    first, *others = calendars
+    if all(
+        calendar.sessions.equals(first.sessions) and calendar.last_session == first.last_session
+        for calendar in others
+    ):
+        return first
+    sessions = first.sessions[:0]
+    for calendar in calendars:
+        sessions = sessions.union(sessions_with_prices(calendar))
+    return TradingCalendar(sessions)
+
+
+def sessions_with_prices(calendar: TradingCalendar) -> pd.DatetimeIndex:
+    """The sessions up to the last one that has prices."""
+    return calendar.sessions[calendar.sessions <= calendar.last_session]
+
+
 def session_at(date: Any, calendar: TradingCalendar) -> pd.Timestamp:
-    """The last session with prices at or before a date."""
+    """The last session with prices at or before a date.
+
+    Raises:
+        CalendarError: There is none, or it is no date.
+    """
     last = calendar.last_session
     if date is None:
         return last
@@ -27,15 +65,12 @@ def session_at(date: Any, calendar: TradingCalendar) -> pd.Timestamp:
     return min(calendar.align(day, "end"), last)
 
 
-def as_of(session: pd.Timestamp) -> AbstractContextManager[None]:
-    """Hide the prices after a session, where there are any."""
-    if session >= default_calendar().last_session:
-        return nullcontext()
-    return replayed(f"{session:%Y-%m-%d}")
-
-
-def every(frequency: str, sessions: pd.DatetimeIndex) -> list[pd.Timestamp]:
+def last_of_each(frequency: str, sessions: pd.DatetimeIndex) -> list[pd.Timestamp]:
     """All sessions, or the last one of each period.
+
+    Args:
+        frequency: ``"day"``, ``"week"`` or ``"month"``.
+        sessions: In order.
 
     Raises:
         OnlineError: The frequency is unknown.
@@ -48,7 +83,7 @@ def every(frequency: str, sessions: pd.DatetimeIndex) -> list[pd.Timestamp]:
         )
     periods = sessions.to_period(_PERIODS[frequency])
     return [
-        day
-        for n, day in enumerate(sessions)
+        session
+        for n, session in enumerate(sessions)
         if n + 1 == len(sessions) or periods[n] != periods[n + 1]
     ]

@@ -1,140 +1,131 @@
-"""What an online manager makes of predictions: one series of signals, each sent once."""
+"""What becomes of the predictions of strategies: one series of signals, each sent once."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pandas as pd
 
 from wf_dagster.collect import AverageEnsemble, MergeCollector
 from wf_dagster.errors import CollectError
-from wf_dagster.online import signal_store as sent
-from wf_dagster.online.strategy import OnlineStrategy, RollingStrategy
+from wf_dagster.online import signal_store
+from wf_dagster.online.online_strategy import OnlineStrategy
 
 _log = logging.getLogger(__name__)
+PrepareFunc = Callable[[Any], Any] | None
 
 
-class SignalSender:
-    """The part of an :class:`OnlineManager` that makes signals and keeps them.
+class SignalPublisher:
+    """Makes the signals of strategies and keeps them in an experiment.
 
-    Attributes:
-        strategies: Whose predictions they are made of.
+    Args:
+        strategies: Whose predictions they are made of; the list may grow.
         name: The experiment that keeps them; ``None`` when they are made elsewhere.
-        signals: All that were sent; ``None`` before any.
-        cur_time: The last session that was worked through.
-        status: They are kept while it is ``online``.
+        signals: Those that were sent; ``None`` before any.
     """
 
-    STATUS_SIMULATING = "simulating"
-    STATUS_ONLINE = "online"
+    def __init__(
+        self, strategies: Sequence[OnlineStrategy], name: str | None, signals: Any = None
+    ) -> None:
+        self.name = name
+        self.signals = signals
+        self._strategies = strategies
 
-    strategies: list[OnlineStrategy]
-    name: str | None
-    signals: Any
-    cur_time: pd.Timestamp
-    status: str
+    def find_sent(self) -> Any:
+        """The signals that were sent, whichever manager has sent them; ``None`` without any.
 
-    def get_collector(self, **kwargs: Any) -> MergeCollector:
-        """Collects the predictions of all strategies.
-
-        Args:
-            **kwargs: Arguments of the strategies' ``get_collector``.
+        Raises:
+            OnlineError: The experiment keeps those of other strategies.
         """
-        collectors = {s.name_id: s.get_collector(**kwargs) for s in self.strategies}
-        return MergeCollector(collectors)
+        if self.name is None:
+            return None
+        self.name = signal_store.place_of(self.name, self._strategy_names())
+        return signal_store.kept_signals(self.name, self._strategy_names())
 
-    def prepare_signals(
-        self, prepare_func: Callable[[Any], Any] | None = None, over_write: bool = False
+    def make(
+        self, until: pd.Timestamp, first: pd.Timestamp | None, prepare_func: PrepareFunc = None
     ) -> Any:
-        """Make the signals up to the current session.
+        """Make signals and append them to those that were sent; the new ones.
 
         Args:
-            prepare_func: Makes them of what :meth:`get_collector` collects; default
-                :class:`AverageEnsemble`. One with a true attribute ``by_day`` is given only the
-                days that are new.
-            over_write: Make all of them anew. Otherwise those of earlier sessions stay as they
-                were sent, and only the last one is made again.
+            until: The last session.
+            first: The first session that is made; ``None`` makes all of them anew.
+            prepare_func: Makes them of what was collected; default :class:`AverageEnsemble`. One
+                with a true attribute ``by_day`` is given only the days that are new.
 
-        Returns:
-            The new signals.
+        Raises:
+            CollectError: No model has predictions.
+        """
+        function = prepare_func or AverageEnsemble()
+        since = first if getattr(function, "by_day", False) else None
+        collected = signal_store.since(self._collect_served(until, since), since)
+        if not collected:
+            if self.signals is None:
+                raise CollectError("no model has predictions: train the first tasks")
+            return self.signals.iloc[:0]
+        new = function(collected)
+        self.signals = signal_store.appended(self.signals, new, first)
+        return new if first is None else new[signal_store.days_of(new) >= first]
+
+    def make_last(
+        self, until: pd.Timestamp, prepare_func: PrepareFunc = None, over_write: bool = False
+    ) -> Any:
+        """Make the signals of the last session again, and those after it; the new ones.
+
+        Args:
+            until: The last session.
+            prepare_func: As for :meth:`make`.
+            over_write: Make all of them.
 
         Raises:
             CollectError: No model has predictions.
         """
         first = None
         if self.signals is not None and not over_write:
-            first = sent.days_of(self.signals).max()
-        made = self._prepare(first, prepare_func)
-        self._keep()
-        return made
+            first = signal_store.days_of(self.signals).max()
+        return self.make(until, first, prepare_func)
 
-    def get_signals(self) -> Any:
-        """The signals: rows ``(datetime, instrument)``, sorted, each once; ``None`` before any."""
-        return self.signals
-
-    def _recall(self) -> None:
-        """Go on from the signals that were sent, whichever manager has sent them."""
-        if self.name is None or self.status == self.STATUS_SIMULATING:
-            return
-        self.name = sent.place_of(self.name, self._names())
-        kept = sent.kept_signals(self.name, self._names())
-        if kept is not None and self._has_begun():
-            self.signals = kept
-
-    def _send(
+    def publish(
         self,
+        until: pd.Timestamp,
         first: pd.Timestamp,
-        prepare_func: Callable[[Any], Any] | None = None,
+        prepare_func: PrepareFunc = None,
         over_write: bool = False,
-    ) -> None:
+    ) -> bool:
+        """Make the signals of sessions that were worked through; whether they changed.
+
+        Args:
+            until: The last of them.
+            first: The first of them.
+            prepare_func: As for :meth:`make`.
+            over_write: Make all signals anew, also those that were sent.
+        """
         if self.name is None:
-            return
+            return False
         before = self.signals
         if before is None or over_write:
-            start = None
+            since = None
         else:  # a session that was missed before, or whose signals were never sent
-            start = min(first, sent.days_of(before).max() + pd.Timedelta(days=1))
+            since = min(first, signal_store.days_of(before).max() + pd.Timedelta(days=1))
         try:
-            self._prepare(start, prepare_func)
+            self.make(until, since, prepare_func)
         except CollectError as error:
-            _log.warning("no signals at %s: %s", self.cur_time.date(), error)
-            return
-        if before is None or not before.equals(self.signals):
-            self._keep()
+            _log.warning("no signals at %s: %s", until.date(), error)
+            return False
+        return before is None or not before.equals(self.signals)
 
-    def _prepare(self, first: pd.Timestamp | None, prepare_func: Any) -> Any:
-        function = prepare_func or AverageEnsemble()
-        since = first if getattr(function, "by_day", False) else None
-        collected = sent.since(self._served(since)(), since)
-        if not collected:
-            if self.signals is None:
-                raise CollectError("no model has predictions: train the first tasks")
-            return self.signals.iloc[:0]
-        new = function(collected)
-        self.signals = sent.appended(self.signals, new, first)
-        return new if first is None else new[sent.days_of(new) >= first]
+    def keep(self) -> None:
+        """Put the signals into their experiment."""
+        if self.name is not None:
+            self.name = signal_store.place_of(self.name, self._strategy_names())
+            signal_store.keep_signals(self.name, self.signals, self._strategy_names())
 
-    def _keep(self) -> None:
-        if self.name is not None and self.status == self.STATUS_ONLINE:
-            self.name = sent.place_of(self.name, self._names())
-            sent.keep_signals(self.name, self.signals, self._names())
+    def _collect_served(self, until: pd.Timestamp, since: pd.Timestamp | None) -> Any:
+        """What models have predicted while they were online."""
+        collectors = {s.name_id: s.get_served(until, since) for s in self._strategies}
+        return MergeCollector(collectors)()
 
-    def _served(self, since: pd.Timestamp | None) -> MergeCollector:
-        """Collects what models have predicted while they were online."""
-        return MergeCollector(
-            {
-                strategy.name_id: strategy.get_served(self.cur_time, since)
-                if isinstance(strategy, RollingStrategy)
-                else strategy.get_collector()
-                for strategy in self.strategies
-            }
-        )
-
-    def _names(self) -> list[str]:
-        return [strategy.name_id for strategy in self.strategies]
-
-    def _has_begun(self) -> bool:
-        """Whether a strategy has been online."""
-        raise NotImplementedError  # the manager knows
+    def _strategy_names(self) -> list[str]:
+        return [strategy.name_id for strategy in self._strategies]

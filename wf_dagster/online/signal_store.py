@@ -8,10 +8,9 @@ from typing import Any
 import pandas as pd
 
 from wf_dagster.collect import keep
-from wf_dagster.collect.rows import merge
+from wf_dagster.collect.row_codes import merge_frames
 from wf_dagster.errors import ObjectNotFoundError, OnlineError
-from wf_dagster.tracking import Recorder, find_recorders
-from wf_dagster.tracking.recorder import KIND_TAG
+from wf_dagster.tracking import Recorder, find_recorder_of_kind
 
 SIGNALS = "signals"  # the experiment, unless another one is named
 KIND = "signals"
@@ -30,8 +29,8 @@ def days_of(frame: Any) -> pd.Index:
 def since(collected: Any, first: pd.Timestamp | None) -> Any:
     """The rows from a day on of frames in nested dicts; those without any are left out."""
     if isinstance(collected, Mapping):
-        kept = {key: since(value, first) for key, value in collected.items()}
-        return {key: value for key, value in kept.items() if len(value)}
+        frames = {key: since(value, first) for key, value in collected.items()}
+        return {key: frame for key, frame in frames.items() if len(frame)}
     return collected if first is None else collected[days_of(collected) >= first]
 
 
@@ -48,7 +47,7 @@ def appended(old: Any, new: Any, first: pd.Timestamp | None) -> Any:
     fresh = new[days_of(new) >= first]
     if fresh.empty:
         return old
-    return merge([old[days_of(old) < days_of(fresh).min()], fresh])
+    return merge_frames([old[days_of(old) < days_of(fresh).min()], fresh])
 
 
 def place_of(experiment_name: str, strategies: Sequence[str]) -> str:
@@ -61,9 +60,9 @@ def place_of(experiment_name: str, strategies: Sequence[str]) -> str:
     if experiment_name != SIGNALS:
         return experiment_name
     own = f"{SIGNALS} of {strategies[0]}"
-    if _recorder(own) is None:
-        common = _recorder(SIGNALS)
-        if common is None or set(strategies) & set(_made_of(common).split(_SEPARATOR)):
+    if find_recorder_of_kind(own, KIND) is None:
+        common = find_recorder_of_kind(SIGNALS, KIND)
+        if common is None or set(strategies) & set(_strategies_of(common).split(_SEPARATOR)):
             return SIGNALS
     return own
 
@@ -78,14 +77,14 @@ def kept_signals(experiment_name: str, strategies: Sequence[str] | None = None) 
     Raises:
         OnlineError: They are made of others.
     """
-    recorder = _recorder(experiment_name)
+    recorder = find_recorder_of_kind(experiment_name, KIND)
     if recorder is None:
         return None
-    made_of = _made_of(recorder)
-    if strategies is not None and not set(strategies) & set(made_of.split(_SEPARATOR)):
+    sources = _strategies_of(recorder)
+    if strategies is not None and not set(strategies) & set(sources.split(_SEPARATOR)):
         raise OnlineError(
             f"experiment {experiment_name!r} keeps the signals of "
-            f"{made_of or 'something else than an OnlineManager'}: give this manager another name, "
+            f"{sources or 'something else than an OnlineManager'}: give this manager another name, "
             "OnlineManager(..., name=...)"
         )
     try:
@@ -112,10 +111,5 @@ def keep_signals(experiment_name: str, signals: Any, strategies: Sequence[str] =
     return keep(experiment_name, KIND, {FILE: frame}, figures, tags)
 
 
-def _made_of(recorder: Recorder) -> str:
+def _strategies_of(recorder: Recorder) -> str:
     return str(recorder.list_tags().get(STRATEGIES_TAG, ""))
-
-
-def _recorder(experiment_name: str) -> Recorder | None:
-    kept = find_recorders(experiment_name, tags={KIND_TAG: KIND}, status=None)
-    return kept[0] if kept else None

@@ -14,7 +14,7 @@ import yaml  # type: ignore[import-untyped]
 
 from wf_dagster.errors import SettingsError
 
-_HOW = "name the module that holds your Definitions with -m, for example -m assets.definitions"
+_REMEDY = "name the module that holds your Definitions with -m, for example -m assets.definitions"
 
 
 def load_definitions(module: str | None = None) -> dg.Definitions:
@@ -26,28 +26,31 @@ def load_definitions(module: str | None = None) -> dg.Definitions:
     Raises:
         SettingsError: No module is named, it is not there, or it holds no ``Definitions``.
     """
-    name = module or _named_here()
-    here = str(Path.cwd())
-    if here not in sys.path:  # as `dagster dev` does it
-        sys.path.insert(0, here)
+    name = module or _module_of_folder()
+    folder = str(Path.cwd())
+    if folder not in sys.path:  # as `dagster dev` does it
+        sys.path.insert(0, folder)
     try:
         loaded = importlib.import_module(name)
     except ModuleNotFoundError as error:
         if error.name is None or not f"{name}.".startswith(f"{error.name}."):
             raise  # one that the module itself needs
-        raise SettingsError(f"there is no module {name!r} here ({here}): {_HOW}") from None
-    found = [value for value in vars(loaded).values() if isinstance(value, dg.Definitions)]
-    if len(found) != 1:
-        raise SettingsError(f"module {name!r} holds {len(found)} Definitions, not one: {_HOW}")
-    return found[0]
+        raise SettingsError(f"there is no module {name!r} here ({folder}): {_REMEDY}") from None
+    candidates = [value for value in vars(loaded).values() if isinstance(value, dg.Definitions)]
+    if len(candidates) != 1:
+        raise SettingsError(
+            f"module {name!r} holds {len(candidates)} Definitions, not one: {_REMEDY}"
+        )
+    return candidates[0]
 
 
-def _named_here() -> str:
+def _module_of_folder() -> str:
     for file, modules in (("workspace.yaml", _of_workspace), ("pyproject.toml", _of_pyproject)):
         if Path(file).is_file() and (name := next(modules(Path(file).read_text()), None)):
             return name
     raise SettingsError(
-        f"neither workspace.yaml nor pyproject.toml of {Path.cwd()} names a code location: {_HOW}"
+        f"neither workspace.yaml nor pyproject.toml of {Path.cwd()} names a code location: "
+        f"{_REMEDY}"
     )
 
 

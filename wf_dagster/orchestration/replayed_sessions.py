@@ -9,18 +9,18 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import pandas as pd
 
-from wf_dagster.cli.ui import prepare_dagster_home
 from wf_dagster.errors import OnlineError
 from wf_dagster.online import OnlineState, OnlineToolR
 from wf_dagster.online.replay_clock import ReplayClock
-from wf_dagster.orchestration.automation.online_requests import ONLINE_RUN_TAG
-from wf_dagster.orchestration.code_location import load_definitions
-from wf_dagster.settings import get_settings
+from wf_dagster.orchestration.dagster_home import prepare_dagster_home
+from wf_dagster.orchestration.run_tags import ONLINE_RUN_TAG
+from wf_dagster.orchestration.strategy_keys import StrategyKeys
 
 _PATIENCE = 600.0  # seconds for which a run of somebody else is waited for
 _LOGGER = "wf_replay"
@@ -58,20 +58,20 @@ class SessionReport:
 
 
 @contextmanager
-def open_replay(module: str | None = None) -> Iterator[Replay]:
+def open_replay(definitions: dg.Definitions, home: Path, clock: ReplayClock) -> Iterator[Replay]:
     """The replay of a code location, whose runs are kept in the home folder.
 
     Args:
-        module: Module of the Definitions; default that of the folder's workspace.
+        definitions: The code location.
+        home: The home folder.
+        clock: Its replay clock.
 
     Raises:
-        SettingsError: There is no such code location, or the home folder cannot be written.
-        OnlineError: No strategy of it has an online schedule.
+        OnlineError: No strategy of the code location has an online schedule.
     """
-    definitions = load_definitions(module)
-    os.environ["DAGSTER_HOME"] = str(prepare_dagster_home(get_settings().make_home()))
+    os.environ["DAGSTER_HOME"] = str(prepare_dagster_home(home))
     with dg.DagsterInstance.get() as instance:
-        yield Replay(definitions, instance)
+        yield Replay(definitions, instance, clock)
 
 
 class Replay:
@@ -80,23 +80,25 @@ class Replay:
     Args:
         definitions: A code location.
         instance: Where its runs are kept.
+        clock: Hides later prices from them.
 
     Raises:
         OnlineError: No strategy of the code location has an online schedule.
     """
 
-    def __init__(self, definitions: dg.Definitions, instance: dg.DagsterInstance) -> None:
+    def __init__(
+        self, definitions: dg.Definitions, instance: dg.DagsterInstance, clock: ReplayClock
+    ) -> None:
         quiet = dg.Definitions(loggers={_LOGGER: _quiet_logger})
         repository = dg.Definitions.merge(definitions, quiet).get_repository_def()
-        self.clock = ReplayClock()
+        self.clock = clock
         self.strategies = []
         for schedule in repository.schedule_defs:
             job = repository.get_job(schedule.job_name)
             if name := job.tags.get(ONLINE_RUN_TAG):
-                metadata = repository.asset_graph.get(dg.AssetKey([name, "online_models"])).metadata
-                self.strategies.append(
-                    _Strategy(name, metadata["mlflow_experiment"], schedule, job, instance)
-                )
+                models = repository.asset_graph.get(StrategyKeys(name).asset("online_models"))
+                experiment = models.metadata["mlflow_experiment"]
+                self.strategies.append(_Strategy(name, experiment, schedule, job, instance))
         if not self.strategies:
             raise OnlineError(
                 "no strategy of the code location has an online schedule: put "
@@ -109,7 +111,7 @@ class Replay:
         Raises:
             OnlineError: The clock shows a later date, or settings hide the prices.
         """
-        shown = self.clock.shown()
+        shown = self.clock.date()
         if shown is None:
             return
         for session in sessions:
@@ -128,16 +130,16 @@ class Replay:
         """
         self.check(sessions)
         for session in sessions:
-            shown = self.clock.shown()
+            shown = self.clock.date()
             if shown is None or shown < session:
                 self.clock.move(session)
             for strategy in self.strategies:
                 if strategy.has_worked(session):
                     yield SessionReport(f"{session:%Y-%m-%d}", strategy.name, skipped=True)
                     continue
-                lived = strategy.live(session)
+                report = strategy.run(session)
                 # before the last strategy the signals of the session are not whole
-                yield lived if strategy is self.strategies[-1] else replace(lived, top="")
+                yield report if strategy is self.strategies[-1] else replace(report, top="")
 
 
 @dataclass(frozen=True)
@@ -147,6 +149,10 @@ class _Strategy:
     schedule: dg.ScheduleDefinition
     job: dg.JobDefinition
     instance: dg.DagsterInstance
+
+    @property
+    def _keys(self) -> StrategyKeys:
+        return StrategyKeys(self.name)
 
     @cached_property
     def _tool(self) -> OnlineToolR:
@@ -161,9 +167,9 @@ class _Strategy:
         worked = self._tool.state().session
         return worked is not None and worked >= f"{session:%Y-%m-%d}"
 
-    def live(self, session: pd.Timestamp) -> SessionReport:
+    def run(self, session: pd.Timestamp) -> SessionReport:
         """Do what the schedule asks for at a session."""
-        before, known = self._tool.state(), self._figures()
+        state, figures = self._tool.state(), self._figures()
         request = self._request(session)
         day = f"{session:%Y-%m-%d}"
         if request is None:
@@ -177,25 +183,27 @@ class _Strategy:
         )
         if not result.success:
             raise OnlineError(
-                f"{self.name} {day}: run {result.run_id} failed\n{_said(result)}\n"
+                f"{self.name} {day}: run {result.run_id} failed\n{_step_errors(result)}\n"
                 "Its page (`wf-dagster ui`) has the details."
             )
-        after, figures = self._tool.state(), self._figures()
-        made = [
+        new_state, new_figures = self._tool.state(), self._figures()
+        materializations = [
             event.step_materialization_data.materialization
             for event in result.get_asset_materialization_events()
         ]
-        recorders = dg.AssetKey([self.name, "recorders"])
+        recorders = self._keys.asset("recorders")
+        trained = [m.partition for m in materializations if m.asset_key == recorders]
+        tops = (str(m.metadata["top"].value) for m in materializations if "top" in m.metadata)
         return SessionReport(
             day,
             self.name,
-            online=self._keys_of(after),
-            switched=after.online != before.online,
-            trained=tuple(m.partition for m in made if m.asset_key == recorders and m.partition),
-            predictions=figures.get("rows", 0) - known.get("rows", 0),
-            labels=figures.get("known labels", 0) - known.get("known labels", 0),
-            ic=figures.get("IC"),
-            top=next((str(m.metadata["top"].value) for m in made if "top" in m.metadata), ""),
+            online=self._keys_of(new_state),
+            switched=new_state.online != state.online,
+            trained=tuple(filter(None, trained)),
+            predictions=new_figures.get("rows", 0) - figures.get("rows", 0),
+            labels=new_figures.get("known labels", 0) - figures.get("known labels", 0),
+            ic=new_figures.get("IC"),
+            top=next(tops, ""),
             warnings=tuple(
                 f"{check.check_name}: {check.description}"
                 for check in result.get_asset_check_evaluations()
@@ -222,20 +230,20 @@ class _Strategy:
 
     def _figures(self) -> dict[str, Any]:
         """What `collected` showed last."""
-        key = dg.AssetKey([self.name, "collected"])
-        event = self.instance.get_latest_materialization_event(key)
-        made = event.asset_materialization if event else None
-        return {name: value.value for name, value in made.metadata.items()} if made else {}
+        event = self.instance.get_latest_materialization_event(self._keys.asset("collected"))
+        materialization = event.asset_materialization if event else None
+        metadata = materialization.metadata if materialization else {}
+        return {name: value.value for name, value in metadata.items()}
 
     def _keys_of(self, state: OnlineState) -> tuple[str, ...]:
-        if new := [i for i in state.online if i not in self._rolls]:
-            for recorder in self._tool.recorders(new):
+        if unknown := [i for i in state.online if i not in self._rolls]:
+            for recorder in self._tool.recorders(unknown):
                 self._rolls[recorder.id] = recorder.list_tags().get("roll", recorder.name)
         return tuple(self._rolls.get(i, i) for i in state.online)
 
 
-def _said(result: dg.ExecuteInProcessResult) -> str:
-    """What the failed steps of a run said."""
+def _step_errors(result: dg.ExecuteInProcessResult) -> str:
+    """The messages of the steps of a run that failed."""
     errors = [
         event.step_failure_data.error
         for event in result.all_events

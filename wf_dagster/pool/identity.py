@@ -18,34 +18,34 @@ _lock = threading.Lock()
 _last = 0
 
 
-def describe(definition: Any) -> tuple[str, Any]:
+def identify_definition(definition: Any) -> tuple[str, Any]:
     """The fingerprint of a definition, and the JSON value that queries on ``filter`` see.
 
     Raises:
         TaskError: The definition holds something that has no canonical form.
     """
     text = canonical_json(definition)
-    return hashlib.sha256(text.encode()).hexdigest(), _loaded(text)
+    return hashlib.sha256(text.encode()).hexdigest(), _load_plain(text)
 
 
-def plain(value: Any) -> Any:
+def to_plain_json(value: Any) -> Any:
     """A value of a query in the form that ``filter`` holds it: dates as ISO strings, and so on."""
-    return _loaded(canonical_json(value))
+    return _load_plain(canonical_json(value))
 
 
-def _loaded(text: str) -> Any:
+def _load_plain(text: str) -> Any:
     """What every store can keep: no nan or infinity, no NUL, no integer beyond 64 bits."""
     if _NUL in text:
         # an even number of backslashes before it, and it is one that JSON wrote
         text = _NUL_ESCAPED.sub(r"\1\\u2400", text)
-    return json.loads(text, parse_constant=str, parse_int=_integer)
+    return json.loads(text, parse_constant=str, parse_int=_parse_integer)
 
 
-def _integer(digits: str) -> int | str:
+def _parse_integer(digits: str) -> int | str:
     return int(digits) if len(digits) < 20 and -(2**63) <= int(digits) < 2**63 else digits
 
 
-def new_id() -> str:
+def make_task_id() -> str:
     """A new task id: 24 hexadecimal digits, as MongoDB's, that grow with time."""
     global _last
     with _lock:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from wf_dagster.errors import PoolError
 from wf_dagster.pool.states import FAILED, RUNNING, STATUSES
-from wf_dagster.pool.stores import Document, Store
+from wf_dagster.pool.stores import Document, Query, Store
 
 _log = logging.getLogger(__name__)
 RELEASED: Document = {"lease": None, "lease_until": None, "fetched_from": None}
@@ -22,9 +22,21 @@ def worker_name() -> str:
     return f"{socket.gethostname()}:{os.getpid()}"
 
 
+def query_lease(task_id: str, token: str) -> Query:
+    """Finds a task as long as it is held under this lease."""
+    return {"_id": task_id, "lease": {"$eq": token}, "status": {"$eq": RUNNING}}
+
+
 @dataclass(frozen=True)
-class Held:
-    """A task that this process has fetched."""
+class Lease:
+    """A task that this process has fetched.
+
+    Attributes:
+        pool: Name of its pool.
+        task_id: Its id.
+        token: What tells this fetch from any other.
+        seconds: Without a sign of life for so long, its worker counts as dead.
+    """
 
     pool: str
     task_id: str
@@ -32,19 +44,24 @@ class Held:
     seconds: float
 
 
-class _Keeper:
-    """Renews the leases of one store in a thread, until they are let go."""
+class LeaseRenewer:
+    """Renews the leases of one store in a thread, until they are removed.
+
+    Args:
+        store: The store.
+    """
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._held: dict[str, Held] = {}
+        self._leases: dict[str, Lease] = {}
         self._lock = threading.Lock()
         self._changed = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def hold(self, held: Held) -> None:
+    def add(self, lease: Lease) -> None:
+        """Renew a lease four times in its length from now on."""
         with self._lock:
-            self._held[held.token] = held
+            self._leases[lease.token] = lease
             if self._thread is None:
                 self._thread = threading.Thread(
                     target=self._run, name="wf-pool-leases", daemon=True
@@ -52,84 +69,85 @@ class _Keeper:
                 self._thread.start()
         self._changed.set()  # the new one may be the shortest
 
-    def let_go(self, token: str) -> None:
+    def remove(self, token: str) -> None:
+        """Renew a lease no more."""
         with self._lock:
-            self._held.pop(token, None)
+            self._leases.pop(token, None)
 
     def _run(self) -> None:
         while True:
             with self._lock:
-                held = list(self._held.values())
-                if not held:
+                leases = list(self._leases.values())
+                if not leases:
                     self._thread = None
                     return
-            pause = min(one.seconds for one in held) / 4
+            pause = min(lease.seconds for lease in leases) / 4
             if self._changed.wait(pause):
                 self._changed.clear()
                 continue
-            for one in held:
-                self._renew(one)
+            for lease in leases:
+                self._renew(lease)
 
-    def _renew(self, one: Held) -> None:
-        mine = {"_id": one.task_id, "lease": {"$eq": one.token}, "status": {"$eq": RUNNING}}
+    def _renew(self, lease: Lease) -> None:
+        query = query_lease(lease.task_id, lease.token)
         try:
-            until = self._store.now() + one.seconds
-            if not self._store.update(one.pool, mine, {"lease_until": until}):
-                self.let_go(one.token)  # lost, or committed a moment ago
+            until = self._store.now() + lease.seconds
+            if not self._store.update(lease.pool, query, {"lease_until": until}):
+                self.remove(lease.token)  # lost, or committed a moment ago
         except PoolError as error:  # the next round tries again
-            _log.warning("the lease of task %s could not be renewed: %s", one.task_id, error)
+            _log.warning("the lease of task %s could not be renewed: %s", lease.task_id, error)
 
 
-_keepers: dict[Store, _Keeper] = {}
-_keepers_lock = threading.Lock()
+_renewers: dict[Store, LeaseRenewer] = {}
+_renewers_lock = threading.Lock()
 
 
-def hold(store: Store, held: Held) -> None:
+def start_renewing(store: Store, lease: Lease) -> None:
     """Renew a lease from now on, whatever becomes of the manager that fetched the task."""
-    with _keepers_lock:
-        keeper = _keepers.setdefault(store, _Keeper(store))
-    keeper.hold(held)
+    with _renewers_lock:
+        renewer = _renewers.setdefault(store, LeaseRenewer(store))
+    renewer.add(lease)
 
 
-def let_go(store: Store, token: str) -> None:
+def stop_renewing(store: Store, token: str) -> None:
     """Renew a lease no more."""
-    with _keepers_lock:
-        keeper = _keepers.get(store)
-    if keeper is not None:
-        keeper.let_go(token)
+    with _renewers_lock:
+        renewer = _renewers.get(store)
+    if renewer is not None:
+        renewer.remove(token)
 
 
-def _forget() -> None:
+def _forget_renewers() -> None:
     """A forked child has neither its parent's threads nor its tasks."""
-    global _keepers_lock
-    _keepers_lock = threading.Lock()
-    _keepers.clear()
+    global _renewers_lock
+    _renewers_lock = threading.Lock()
+    _renewers.clear()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget)
+    os.register_at_fork(after_in_child=_forget_renewers)
 
 
-def reap(store: Store, pool: str, max_attempts: int) -> int:
+def release_expired(store: Store, pool: str, max_attempts: int) -> int:
     """Put back the tasks whose leases ran out, or fail them after too many attempts.
 
     Returns:
         How many there were.
     """
-    over = {"lease_until": {"$lt": store.now()}}
-    if not store.count(pool, over):
+    expired = {"lease_until": {"$lt": store.now()}}
+    if not store.count(pool, expired):
         return 0
     failed = store.update(
         pool,
-        {**over, "attempts": {"$gte": max_attempts}},
+        {**expired, "attempts": {"$gte": max_attempts}},
         {**RELEASED, "status": FAILED, "error": LOST},
     )
-    back = [
+    released = [
         store.update(
             pool,
-            {**over, "fetched_from": {"$eq": status}},
+            {**expired, "fetched_from": {"$eq": status}},
             {**RELEASED, "status": status, "error": LOST},
         )
         for status in STATUSES
     ]
-    return failed + sum(back)
+    return failed + sum(released)

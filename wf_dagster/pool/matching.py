@@ -16,58 +16,64 @@ def meets(document: Any, path: Sequence[str], operator: str, value: Any) -> bool
         >>> meets({"record": [{"class": "A"}, {"class": "B"}]}, ["record", "class"], "$eq", "B")
         True
     """
-    found = list(_reach(document, list(path)))
+    values = list(_values_at(document, list(path)))
     if operator == "$exists":
-        return bool(found) == bool(value)
+        return bool(values) == bool(value)
     if operator == "$eq":
-        return _equals(found, value)
+        return _equals(values, value)
     if operator == "$ne":
-        return not _equals(found, value)
+        return not _equals(values, value)
     if operator in ("$in", "$nin"):
-        return any(_equals(found, one) for one in value) == (operator == "$in")
-    return any(_ordered(one, operator, value) for one in _spread(found))
+        return any(_equals(values, item) for item in value) == (operator == "$in")
+    return any(_is_ordered(item, operator, value) for item in _with_elements(values))
 
 
-def _reach(value: Any, path: list[str]) -> Iterator[Any]:
+def _values_at(value: Any, path: list[str]) -> Iterator[Any]:
     if not path:
         yield value
     elif isinstance(value, dict):
         if path[0] in value:
-            yield from _reach(value[path[0]], path[1:])
+            yield from _values_at(value[path[0]], path[1:])
     elif isinstance(value, list):
         if path[0].isdigit() and int(path[0]) < len(value):
-            yield from _reach(value[int(path[0])], path[1:])
+            yield from _values_at(value[int(path[0])], path[1:])
         for inner in value:
             if isinstance(inner, dict):
-                yield from _reach(inner, path)
+                yield from _values_at(inner, path)
 
 
-def _spread(found: list[Any]) -> Iterator[Any]:
-    for value in found:
+def _with_elements(values: list[Any]) -> Iterator[Any]:
+    for value in values:
         yield value
         if isinstance(value, list):
             yield from value
 
 
-def _equals(found: list[Any], value: Any) -> bool:
-    if value is None and not found:
+def _equals(values: list[Any], value: Any) -> bool:
+    if value is None and not values:
         return True
-    return any(_kind(one) == _kind(value) and one == value for one in _spread(found))
+    return any(
+        _value_kind(item) == _value_kind(value) and item == value for item in _with_elements(values)
+    )
 
 
-def _ordered(one: Any, operator: str, value: Any) -> bool:
-    if _kind(one) != _kind(value) or _kind(one) not in ("number", "str", "bool"):
+def _is_ordered(item: Any, operator: str, value: Any) -> bool:
+    if _value_kind(item) != _value_kind(value) or _value_kind(item) not in (
+        "number",
+        "str",
+        "bool",
+    ):
         return False
     if operator == "$gt":
-        return bool(one > value)
+        return bool(item > value)
     if operator == "$gte":
-        return bool(one >= value)
+        return bool(item >= value)
     if operator == "$lt":
-        return bool(one < value)
-    return bool(one <= value)
+        return bool(item < value)
+    return bool(item <= value)
 
 
-def _kind(value: Any) -> str:
+def _value_kind(value: Any) -> str:
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return "number"
     return type(value).__name__

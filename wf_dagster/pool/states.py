@@ -76,14 +76,15 @@ def check_priority(priority: Any) -> float | None:
     return priority
 
 
-def turn(priority: float | None, task_id: str) -> str:
+def make_turn(priority: float | None, task_id: str) -> str:
     """A text that sorts tasks as they are to be handed out.
 
     The largest priority first, tasks without one last, and older tasks before newer ones. One
     ascending index then serves every store, whatever it thinks of directions and nulls.
 
     Example:
-        >>> order = [turn(2, "b"), turn(1.5, "a"), turn(-1, "a"), turn(None, "a"), turn(None, "b")]
+        >>> tasks = [(2, "b"), (1.5, "a"), (-1, "a"), (None, "a"), (None, "b")]
+        >>> order = [make_turn(priority, task_id) for priority, task_id in tasks]
         >>> order == sorted(order)
         True
     """

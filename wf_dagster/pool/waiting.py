@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 from wf_dagster.progress import progress_bar
 
 if TYPE_CHECKING:
-    from wf_dagster.pool.manager import TaskManager
+    from wf_dagster.pool.task_manager import TaskManager
 
 _log = logging.getLogger(__name__)
 
 
-def wait(
+def wait_for_tasks(
     pool: TaskManager,
     query: Mapping[str, Any] | None,
     pending: Sequence[str],
@@ -40,7 +40,7 @@ def wait(
     """
     started = time.monotonic()
     stat = pool.task_stat(query)
-    left = _left(stat, pending)
+    left = _count_pending(stat, pending)
     if not left:
         return stat
     _log.warning("pool %s: waiting for %d tasks that must have workers", pool.task_pool, left)
@@ -55,10 +55,10 @@ def wait(
             time.sleep(interval)
             pool.reap()
             stat = pool.task_stat(query)
-            left = _left(stat, pending)
+            left = _count_pending(stat, pending)
         update(sum(stat.values()), sum(stat.values()))
     return stat
 
 
-def _left(stat: Mapping[str, int], pending: Sequence[str]) -> int:
+def _count_pending(stat: Mapping[str, int], pending: Sequence[str]) -> int:
     return sum(stat.get(status, 0) for status in pending)

@@ -127,10 +127,10 @@ class FrameSource(abc.ABC):
             names = frame.index.get_level_values("instrument")
             frame = frame[names.isin(list(instruments))]
             if frame.empty:
-                known = ", ".join(map(str, names.unique()[:5]))
+                examples = ", ".join(map(str, names.unique()[:5]))
                 raise DataError(
                     f"the instruments {list(instruments)[:5]} select nothing of {self!r}, which "
-                    f"holds {known}, ..."
+                    f"holds {examples}, ..."
                 )
         frame = _between(frame, start, end).copy()
         # a day or a name that is not selected must not be found in the levels either

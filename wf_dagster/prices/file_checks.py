@@ -12,7 +12,7 @@ from wf_dagster.errors import DataError
 KEYS = ["datetime", "instrument"]
 
 
-def checked_long(table: pd.DataFrame, place: str) -> pd.DataFrame:
+def check_long_table(table: pd.DataFrame, place: str) -> pd.DataFrame:
     """A long table (``datetime``, ``instrument``, fields) as a frame of prices.
 
     Args:
@@ -29,10 +29,10 @@ def checked_long(table: pd.DataFrame, place: str) -> pd.DataFrame:
         table = table.reset_index()
     missing = [key for key in [*KEYS, "close"] if key not in table.columns]
     if missing:
-        found = ", ".join(map(str, table.columns)) or "none"
+        columns = ", ".join(map(str, table.columns)) or "none"
         raise DataError(
-            f"{place} has no column {missing[0]!r} (found: {found}): a price file has the columns "
-            "datetime, instrument, close and further fields"
+            f"{place} has no column {missing[0]!r} (found: {columns}): a price file has the "
+            "columns datetime, instrument, close and further fields"
         )
     if table.empty:
         raise DataError(f"{place} holds no rows")
@@ -55,8 +55,8 @@ def checked_long(table: pd.DataFrame, place: str) -> pd.DataFrame:
         wrong = (values.isna() & table[field].notna()) | np.isinf(values)
         if wrong.any():
             value = table.loc[wrong, field].iloc[0]
-            shown = repr(value) if isinstance(value, str) else value
-            raise DataError(f"{place} row {_row(wrong)}: {field} is {shown}, not a number")
+            text = repr(value) if isinstance(value, str) else value
+            raise DataError(f"{place} row {_row(wrong)}: {field} is {text}, not a number")
         table[field] = values.astype("float64")
     wrong = table["close"] <= 0
     if wrong.any():

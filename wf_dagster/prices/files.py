@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from wf_dagster.errors import DataError
 from wf_dagster.prices.base import FrameSource
-from wf_dagster.prices.file_checks import checked_long
+from wf_dagster.prices.file_checks import check_long_table
 from wf_dagster.tables.parquet_reader import read_parquet
 
 
@@ -50,7 +50,7 @@ class _FilePrices(FrameSource):
         raise NotImplementedError  # abstract
 
     def _whole(self) -> pd.DataFrame:
-        return _kept(type(self), self.path, self._content())
+        return _read_once(type(self), self.path, self._content())
 
     def _read(self) -> pd.DataFrame:
         frames = []
@@ -60,7 +60,7 @@ class _FilePrices(FrameSource):
             except (OSError, ValueError, pa.ArrowException) as error:
                 reason = str(error).splitlines()[0] if str(error) else type(error).__name__
                 raise DataError(f"{path} cannot be read as {self.suffix[1:]}: {reason}") from error
-            frames.append(checked_long(table, str(path)))
+            frames.append(check_long_table(table, str(path)))
         if len(frames) == 1:
             return frames[0]
         frame = pd.concat(frames).sort_index()
@@ -108,7 +108,7 @@ class CsvPrices(_FilePrices):
 
 
 @lru_cache(maxsize=2)
-def _kept(kind: type[_FilePrices], path: Path, content: str) -> pd.DataFrame:
+def _read_once(kind: type[_FilePrices], path: Path, content: str) -> pd.DataFrame:
     """Read and checked once a process, until the files change."""
     source = kind(path)
     frame = source._read()

@@ -1,15 +1,17 @@
 """What is computed from a trained model: predictions, their analysis, a portfolio."""
 
 from wf_dagster.records.analysis import ic_series, long_short, signal_summary
-from wf_dagster.records.base import RecordTemplate
 from wf_dagster.records.plots import cumulative_plot_png, ic_plot_png, markdown_image
 from wf_dagster.records.port_ana import PortAnaRecord
 from wf_dagster.records.portfolio import Simulation, risk_analysis, simulate
+from wf_dagster.records.portfolio_config import PortfolioConfig
+from wf_dagster.records.record_template import RecordTemplate
 from wf_dagster.records.sig_ana import SigAnaRecord
 from wf_dagster.records.signal import SignalRecord
 
 __all__ = [
     "PortAnaRecord",
+    "PortfolioConfig",
     "RecordTemplate",
     "SigAnaRecord",
     "SignalRecord",

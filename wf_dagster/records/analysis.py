@@ -8,13 +8,15 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from wf_dagster.calendars import FIVE_DAY_WEEKS
 from wf_dagster.errors import RecordError
+from wf_dagster.market import Market
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 DAYS = "datetime"
-SESSIONS_A_YEAR = 252
+SESSIONS_A_YEAR = FIVE_DAY_WEEKS
 
 
 def ic_series(pred: pd.Series, label: pd.Series) -> tuple[pd.Series, pd.Series]:
@@ -35,15 +37,15 @@ def ic_series(pred: pd.Series, label: pd.Series) -> tuple[pd.Series, pd.Series]:
     Raises:
         RecordError: A row is there twice, or the rows are not of that kind.
     """
-    score, truth, days, index = _by_day(pred, label)
-    known = ~(np.isnan(score) | np.isnan(truth))
-    score, truth, days = score[known], truth[known], days[known]
-    starts, counts = _blocks(days)
+    score, truth, days, index = _sort_by_day(pred, label)
+    paired = ~(np.isnan(score) | np.isnan(truth))
+    score, truth, days = score[paired], truth[paired], days[paired]
+    starts, counts = _day_blocks(days)
     ic, ric = (np.full(len(index), np.nan) for _ in range(2))
     if len(days):
-        at = days[starts]
-        ic[at] = _correlation(score, truth, starts, counts)
-        ric[at] = _correlation(
+        measured = days[starts]
+        ic[measured] = _correlation(score, truth, starts, counts)
+        ric[measured] = _correlation(
             _ranks(score, days, starts, counts), _ranks(truth, days, starts, counts), starts, counts
         )
     return pd.Series(ic, index, name="IC"), pd.Series(ric, index, name="Rank IC")
@@ -70,19 +72,19 @@ def long_short(pred: pd.Series, label: pd.Series, quantile: float = 0.2) -> pd.D
         RecordError: ``quantile`` is out of range, or as in :func:`ic_series`.
     """
     check_quantile(quantile)
-    score, truth, days, index = _by_day(pred, label)
+    score, truth, days, index = _sort_by_day(pred, label)
     scored = ~np.isnan(score)
     score, truth, days = score[scored], truth[scored], days[scored]
-    made = pd.DataFrame(np.nan, index, ["long", "short", "average"])
+    returns = pd.DataFrame(np.nan, index, ["long", "short", "average"])
     if not len(days):
-        return made
-    starts, counts = _blocks(days)
+        return returns
+    starts, counts = _day_blocks(days)
     place = np.arange(len(days)) - np.repeat(starts, counts)
     chosen = place < np.repeat((counts * quantile).astype("int64"), counts)
     sides = [_means(truth[np.lexsort((key, days))], chosen, starts) for key in (-score, score)]
-    everything = _means(truth, np.ones_like(chosen), starts)
-    made.iloc[days[starts]] = np.column_stack([*sides, everything])
-    return made
+    average = _means(truth, np.ones_like(chosen), starts)
+    returns.iloc[days[starts]] = np.column_stack([*sides, average])
+    return returns
 
 
 def signal_summary(
@@ -116,29 +118,29 @@ def signal_summary(
     ic, ric = ic_series(scores, labels)
     spread = long_short(scores, labels, quantile)
     half = (spread["long"] - spread["short"]) / 2
-    made = annualised(half, horizon, ann_scaler)
+    annual_return, sharpe = annualise(half, horizon, ann_scaler)
     return {
         "rows": len(scores),
         "first": f"{days.min():%Y-%m-%d}" if len(days) else "",
         "last": f"{days.max():%Y-%m-%d}" if len(days) else "",
         **ic_metrics(ic, ric),
-        "Top-Bottom Ann Return": 2 * made[0],
-        "Long-Short Ann Return": made[0],
-        "Long-Short Ann Sharpe": made[1],
+        "Top-Bottom Ann Return": 2 * annual_return,
+        "Long-Short Ann Return": annual_return,
+        "Long-Short Ann Sharpe": sharpe,
     }
 
 
 def ic_metrics(ic: pd.Series, ric: pd.Series) -> dict[str, float]:
     """Mean, and mean over standard deviation (ddof 1), of both; NaN days are left out."""
-    made = {}
+    metrics = {}
     for name, series in (("IC", ic), ("Rank IC", ric)):
         mean, std = series.mean(), series.std()
-        made[name] = float(mean)
-        made[f"{name}IR"] = float(mean / std) if std > 0 else float("nan")
-    return made
+        metrics[name] = float(mean)
+        metrics[f"{name}IR"] = float(mean / std) if std > 0 else float("nan")
+    return metrics
 
 
-def annualised(
+def annualise(
     returns: pd.Series, horizon: int = 1, ann_scaler: int = SESSIONS_A_YEAR
 ) -> tuple[float, float]:
     """Annual return and Sharpe ratio of daily observations of ``horizon``-session returns.
@@ -172,6 +174,29 @@ def annualised(
     return float(mean / horizon * ann_scaler), float(sharpe)
 
 
+def sessions_a_year(ann_scaler: int | None, market: Market | None) -> int:
+    """The sessions of a year that annual figures count with.
+
+    Args:
+        ann_scaler: What the user says counts first.
+        market: Else those of its calendar (see
+            :attr:`~wf_dagster.calendars.TradingCalendar.sessions_per_year`); without one 252.
+    """
+    if ann_scaler is not None:
+        return ann_scaler
+    return SESSIONS_A_YEAR if market is None else market.calendar.sessions_per_year
+
+
+def check_ann_scaler(ann_scaler: Any) -> None:
+    """Refuse what is no number of sessions; ``None`` leaves it to the market.
+
+    Raises:
+        RecordError: It is another thing, or less than 1.
+    """
+    if ann_scaler is not None:
+        check_whole("ann_scaler", ann_scaler, "the sessions of a year")
+
+
 def check_quantile(quantile: Any) -> None:
     """Refuse what is no share of the instruments on one side.
 
@@ -187,7 +212,7 @@ def check_whole(name: str, value: Any, what: str, least: int = 1) -> None:
 
     Args:
         name: Of the argument, for the message.
-        value: What was given.
+        value: The argument.
         what: What it should be, for the message.
         least: The smallest that is taken.
 
@@ -224,7 +249,9 @@ def check_rows(pred: pd.Series, label: pd.Series) -> None:
         )
 
 
-def _by_day(pred: pd.Series, label: pd.Series) -> tuple[Floats, Floats, Ints, pd.DatetimeIndex]:
+def _sort_by_day(
+    pred: pd.Series, label: pd.Series
+) -> tuple[Floats, Floats, Ints, pd.DatetimeIndex]:
     """Scores and labels row by row, in the order of their days' positions in all days."""
     check_rows(pred, label)
     if not pred.index.equals(label.index):
@@ -240,7 +267,7 @@ def _by_day(pred: pd.Series, label: pd.Series) -> tuple[Floats, Floats, Ints, pd
     return score, truth, codes, pd.DatetimeIndex(index, name=DAYS)
 
 
-def _blocks(days: Ints) -> tuple[Ints, Ints]:
+def _day_blocks(days: Ints) -> tuple[Ints, Ints]:
     """Where each day starts, and how many rows it has."""
     starts = np.flatnonzero(np.r_[True, days[1:] != days[:-1]]) if len(days) else days
     return starts, np.diff(np.r_[starts, len(days)])
@@ -258,17 +285,18 @@ def _means(values: Floats, chosen: npt.NDArray[np.bool_], starts: Ints) -> Float
 def _correlation(x: Floats, y: Floats, starts: Ints, counts: Ints) -> Floats:
     """Pearson's correlation of each block; two passes, so that large means cost no digits."""
     with np.errstate(invalid="ignore", divide="ignore"):
-        x, flat_x = _centred(x, starts, counts)
-        y, flat_y = _centred(y, starts, counts)
-        made = np.add.reduceat(x * y, starts) / np.sqrt(
+        x, flat_x = _centre(x, starts, counts)
+        y, flat_y = _centre(y, starts, counts)
+        correlation = np.add.reduceat(x * y, starts) / np.sqrt(
             np.add.reduceat(x * x, starts) * np.add.reduceat(y * y, starts)
         )
-    made[flat_x | flat_y] = np.nan
-    clipped: Floats = np.clip(made, -1, 1)
+    correlation[flat_x | flat_y] = np.nan
+    clipped: Floats = np.clip(correlation, -1, 1)
     return clipped
 
 
-def _centred(x: Floats, starts: Ints, counts: Ints) -> tuple[Floats, npt.NDArray[np.bool_]]:
+def _centre(x: Floats, starts: Ints, counts: Ints) -> tuple[Floats, npt.NDArray[np.bool_]]:
+    """Values less their block's mean, and which blocks do not vary."""
     # equal values are found by comparing them: their mean may be off by one rounding
     flat = np.maximum.reduceat(x, starts) == np.minimum.reduceat(x, starts)
     return x - np.repeat(np.add.reduceat(x, starts) / counts, counts), flat
@@ -278,8 +306,8 @@ def _ranks(x: Floats, days: Ints, starts: Ints, counts: Ints) -> Floats:
     """Rank within the block, from 0; equal values share their mean rank."""
     order = np.lexsort((x, days))
     values, blocks = x[order], days[order]
-    new = np.flatnonzero(np.r_[True, (values[1:] != values[:-1]) | (blocks[1:] != blocks[:-1])])
-    lengths = np.diff(np.r_[new, len(x)])
-    made = np.empty(len(x))
-    made[order] = np.repeat(new + (lengths - 1) / 2, lengths) - np.repeat(starts, counts)
-    return made
+    firsts = np.flatnonzero(np.r_[True, (values[1:] != values[:-1]) | (blocks[1:] != blocks[:-1])])
+    lengths = np.diff(np.r_[firsts, len(x)])
+    ranks = np.empty(len(x))
+    ranks[order] = np.repeat(firsts + (lengths - 1) / 2, lengths) - np.repeat(starts, counts)
+    return ranks

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-_kept = threading.local()
+_figures = threading.local()
 _BLUE, _ORANGE, _GREY = "#2f6db3", "#d9822b", "#888888"
 _DPI = 100
 
@@ -22,19 +22,19 @@ def ic_plot_png(ic: pd.Series, ric: pd.Series | None = None) -> bytes:
         ic: Index of days; NaN days are left blank.
         ric: Rank information coefficients of the same days; drawn as a line.
     """
-    if not hasattr(_kept, "ic_plot"):
-        _kept.ic_plot = _IcPlot()
-    made: bytes = _kept.ic_plot.draw(ic, ric)
-    return made
+    if not hasattr(_figures, "ic_plot"):
+        _figures.ic_plot = _IcPlot()
+    png: bytes = _figures.ic_plot.draw(ic, ric)
+    return png
 
 
 class _IcPlot:
-    """A figure that is drawn anew for each roll: making one takes longer than drawing it."""
+    """A figure that is drawn anew for each roll: to make a figure takes longer than to draw it."""
 
     def __init__(self) -> None:
-        from matplotlib.ticker import MaxNLocator
+        from matplotlib.ticker import MaxNLocator  # slow to import
 
-        self._figure, self._axes = _canvas(420, 160)
+        self._figure, self._axes = _make_canvas(420, 160)
         self._axes.yaxis.set_major_locator(MaxNLocator(4))
         self._bars = self._axes.vlines([0], 0, [0], color=_BLUE)
         self._mean = self._axes.axhline(0, color=_BLUE, lw=0.8, ls="--")
@@ -44,21 +44,23 @@ class _IcPlot:
 
     def draw(self, ic: pd.Series, ric: pd.Series | None) -> bytes:
         places = np.arange(len(ic))
-        values = _floats(ic)
-        ranks = np.full(len(ic), np.nan) if ric is None else _floats(ric)
-        shown = [f"IC {_mean(values)}"] + ([] if ric is None else [f"rank IC {_mean(ranks)}"])
-        self._title.set_text(", ".join(shown))
+        values = _to_floats(ic)
+        ranks = np.full(len(ic), np.nan) if ric is None else _to_floats(ric)
+        parts = [f"IC {_format_mean(values)}"] + (
+            [] if ric is None else [f"rank IC {_format_mean(ranks)}"]
+        )
+        self._title.set_text(", ".join(parts))
         self._bars.set_segments([[(x, 0), (x, y)] for x, y in zip(places, values, strict=True)])
         self._bars.set_linewidth(max(0.5, min(4, 200 / (len(ic) + 1))))
-        known = values[~np.isnan(values)]
-        self._mean.set_ydata([known.mean() if len(known) else np.nan] * 2)
+        finite = values[~np.isnan(values)]
+        self._mean.set_ydata([finite.mean() if len(finite) else np.nan] * 2)
         self._line.set_data(np.arange(len(ranks)), ranks)
-        everything = np.concatenate([[0.0], known, ranks[~np.isnan(ranks)]])
-        low, high = everything.min(), everything.max()
+        heights = np.concatenate([[0.0], finite, ranks[~np.isnan(ranks)]])
+        low, high = heights.min(), heights.max()
         margin = 0.05 * (high - low) or 0.05
         self._axes.set_ylim(low - margin, high + margin)
-        _dates(self._axes, ic.index)
-        return _png(self._figure)
+        _label_dates(self._axes, ic.index)
+        return _render_png(self._figure)
 
 
 def cumulative_plot_png(report: pd.DataFrame) -> bytes:
@@ -67,7 +69,7 @@ def cumulative_plot_png(report: pd.DataFrame) -> bytes:
     Args:
         report: A row a day; columns ``return``, ``cost``, ``bench``, as fractions.
     """
-    figure, axes = _canvas(840, 360)
+    figure, axes = _make_canvas(840, 360)
     net = report["return"] - report["cost"]
     lines = {
         "portfolio, after cost": (net, _BLUE),
@@ -79,8 +81,8 @@ def cumulative_plot_png(report: pd.DataFrame) -> bytes:
     axes.set_title("Sum of daily returns", fontsize=8, pad=3)
     if len(report):
         axes.legend(loc="upper left", fontsize=7, frameon=False)
-    _dates(axes, report.index)
-    return _png(figure)
+    _label_dates(axes, report.index)
+    return _render_png(figure)
 
 
 def markdown_image(png: bytes, alt: str) -> str:
@@ -94,8 +96,8 @@ def markdown_image(png: bytes, alt: str) -> str:
     return f"![{text}](data:image/png;base64,{base64.b64encode(png).decode('ascii')})"
 
 
-def _canvas(width: int, height: int) -> tuple[Any, Any]:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
+def _make_canvas(width: int, height: int) -> tuple[Any, Any]:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # slow to import
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width / _DPI, height / _DPI), dpi=_DPI)
@@ -110,7 +112,7 @@ def _canvas(width: int, height: int) -> tuple[Any, Any]:
     return figure, axes
 
 
-def _dates(axes: Any, days: pd.Index) -> None:
+def _label_dates(axes: Any, days: pd.Index) -> None:
     if not len(days):
         axes.set_xticks([])
         return
@@ -123,16 +125,16 @@ def _dates(axes: Any, days: pd.Index) -> None:
         label.set_horizontalalignment(outer if len(places) > 1 else "center")
 
 
-def _floats(series: pd.Series) -> Any:
+def _to_floats(series: pd.Series) -> Any:
     return series.to_numpy(dtype="float64", na_value=np.nan)
 
 
-def _mean(values: Any) -> str:
-    known = values[~np.isnan(values)]
-    return f"{known.mean():+.3f}" if len(known) else "unknown"
+def _format_mean(values: Any) -> str:
+    finite = values[~np.isnan(values)]
+    return f"{finite.mean():+.3f}" if len(finite) else "unknown"
 
 
-def _png(figure: Any) -> bytes:
+def _render_png(figure: Any) -> bytes:
     target = io.BytesIO()
     figure.canvas.print_png(target, metadata={"Software": None})
     return target.getvalue()

@@ -5,26 +5,24 @@ from __future__ import annotations
 import logging
 import tempfile
 from collections.abc import Mapping
-from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import pandas as pd
+from typing_extensions import Unpack
 
 from wf_dagster.data.adapters import adapter_of
 from wf_dagster.errors import ObjectNotFoundError, RecordError
 from wf_dagster.market import Market
-from wf_dagster.records.analysis import check_whole
-from wf_dagster.records.base import DependentRecord, RecordTemplate, log_figures
+from wf_dagster.records.analysis import check_ann_scaler, sessions_a_year
 from wf_dagster.records.plots import cumulative_plot_png
-from wf_dagster.records.port_config import qlib_arguments
-from wf_dagster.records.portfolio import (
-    Simulation,
-    check_arguments,
-    performance,
-    risk_analysis,
-    simulate,
+from wf_dagster.records.portfolio import Simulation, performance, risk_analysis, simulate
+from wf_dagster.records.portfolio_config import (
+    PortfolioConfig,
+    PortfolioOptions,
+    portfolio_config,
 )
+from wf_dagster.records.record_template import DependentRecord, RecordTemplate, log_figures
 from wf_dagster.records.signal import SignalRecord
 
 if TYPE_CHECKING:
@@ -35,6 +33,13 @@ _log = logging.getLogger(__name__)
 FREQ = "1day"
 PLOT = "cumulative.png"
 _COLUMNS = ["account", "return", "turnover", "cost", "bench"]
+
+
+class PortAnaOptions(PortfolioOptions, total=False):
+    """The keyword arguments of a :class:`PortAnaRecord` that Qlib's has not."""
+
+    prices: Any
+    ann_scaler: int | None
 
 
 class PortAnaRecord(DependentRecord):
@@ -57,30 +62,23 @@ class PortAnaRecord(DependentRecord):
 
     Args:
         recorder: Holds ``pred.pkl``.
-        config: Qlib's configuration; its ``TopkDropoutStrategy`` and ``backtest`` arguments stand
-            for those below. It is not changed.
+        config: How it trades, as a :class:`~wf_dagster.records.PortfolioConfig`; or Qlib's
+            configuration, whose ``TopkDropoutStrategy`` and ``backtest`` arguments stand for its
+            fields. It is not changed.
         risk_analysis_freq: ``"1day"`` or ``"day"``; nothing else is simulated.
         indicator_analysis_freq: Qlib's analysis of order executions; orders here fill at the
             close, so there is nothing to analyse and it is named in the log.
         indicator_analysis_method: As ``indicator_analysis_freq``.
         skip_existing: Do nothing when all objects are there already.
-        topk: Number of names held.
-        n_drop: Names replaced a session, at most.
-        open_cost: Cost of a buy, as a fraction of its amount.
-        close_cost: Cost of a sell, as a fraction of its amount.
-        account: Money at the start.
-        benchmark: Name of an instrument of the prices, or a list of them (their mean); or a series
-            of daily returns. Default: the names with a score, in equal weights.
-        prices: Price source (see ``wf_dagster.data.price_source``); default that of the market.
-            Adjusted closes.
-        start_time: First session whose predictions are used; default all.
-        end_time: Last session whose predictions are used; default all.
-        ann_scaler: Sessions a year.
-        market: What the portfolio trades on; default that of the recorder's task (of Qlib's
-            datasets Qlib's data), else of the settings.
+        market: The market whose adjusted closes are traded; default that of the recorder's task
+            (of Qlib's datasets Qlib's data), else of the settings.
+        **options: The fields of a :class:`~wf_dagster.records.PortfolioConfig` (``topk``,
+            ``n_drop``, ...); ``prices``, a price source (see ``wf_dagster.data.price_source``)
+            that counts instead of the market's; and ``ann_scaler``, the sessions of a year, by
+            default those of the market's calendar, 252 without a market.
 
     Raises:
-        RecordError: An argument is out of range.
+        RecordError: An argument is unknown or out of range.
     """
 
     artifact_path: ClassVar[str | None] = "portfolio_analysis"
@@ -89,73 +87,57 @@ class PortAnaRecord(DependentRecord):
     def __init__(
         self,
         recorder: Recorder,
-        config: Mapping[str, Any] | None = None,
+        config: PortfolioConfig | Mapping[str, Any] | None = None,
         risk_analysis_freq: Any = FREQ,
         indicator_analysis_freq: Any = None,
         indicator_analysis_method: Any = None,
         skip_existing: bool = False,
         *,
-        topk: int = 5,
-        n_drop: int = 1,
-        open_cost: float = 0.0005,
-        close_cost: float = 0.0015,
-        account: float = 1_000_000.0,
-        benchmark: Any = None,
-        prices: Any = None,
-        start_time: Any = None,
-        end_time: Any = None,
-        ann_scaler: int = 252,
         market: Market | None = None,
+        **options: Unpack[PortAnaOptions],
     ) -> None:
         super().__init__(recorder, skip_existing)
-        given = {
-            "topk": topk,
-            "n_drop": n_drop,
-            "open_cost": open_cost,
-            "close_cost": close_cost,
-            "account": account,
-            "benchmark": benchmark,
-            "start_time": start_time,
-            "end_time": end_time,
-        }
-        self.arguments: dict[str, Any] = {**given, **qlib_arguments(config)}
-        numbers = ("topk", "n_drop", "open_cost", "close_cost", "account")
-        check_arguments(*(self.arguments[name] for name in numbers))
-        check_whole("ann_scaler", ann_scaler, "the sessions of a year")
-        for name in ("start_time", "end_time"):
-            self.arguments[name] = _day(name, self.arguments[name])
+        self.prices = options.pop("prices", None)
+        self.ann_scaler = options.pop("ann_scaler", None)
+        self.config = portfolio_config(config, options)
+        check_ann_scaler(self.ann_scaler)
         for name, value in (
             ("indicator_analysis_freq", indicator_analysis_freq),
             ("indicator_analysis_method", indicator_analysis_method),
         ):
             if value:
                 _log.warning("PortAnaRecord: the simulation has no counterpart for %s", name)
-        asked = [risk_analysis_freq] if isinstance(risk_analysis_freq, str) else risk_analysis_freq
-        if any(freq not in (FREQ, "day") for freq in asked or ()):
+        freqs = [risk_analysis_freq] if isinstance(risk_analysis_freq, str) else risk_analysis_freq
+        if any(freq not in (FREQ, "day") for freq in freqs or ()):
             raise RecordError(
                 f"risk_analysis_freq={risk_analysis_freq!r}: the portfolio is simulated by "
                 f"day, use {FREQ!r}"
             )
-        self.prices = prices
-        self.ann_scaler = ann_scaler
         self.market = market
 
     def _generate(self, **kwargs: Any) -> dict[str, Any]:
         pred = self.load("pred.pkl")["score"]
-        made = self._simulate(pred) if len(pred) else _nothing()
-        report = made.report
+        simulation = self._simulate(pred) if len(pred) else _empty_simulation()
+        report = simulation.report
         figures: dict[str, dict[str, float]] = {}
         if len(report):
+            year = sessions_a_year(
+                self.ann_scaler, None if self.market is None else self._priced_market()
+            )
             excess = report["return"] - report["bench"]
             net = report["return"] - report["cost"]
             figures = {
-                "excess_return_without_cost": risk_analysis(excess, self.ann_scaler),
-                "excess_return_with_cost": risk_analysis(net - report["bench"], self.ann_scaler),
-                "portfolio_with_cost": performance(net, self.ann_scaler),
+                "excess_return_without_cost": risk_analysis(excess, year),
+                "excess_return_with_cost": risk_analysis(net - report["bench"], year),
+                "portfolio_with_cost": performance(net, year),
             }
         else:
             _log.info("PortAnaRecord: no session to trade on yet, nothing to analyse")
-        flat = {(kind, name): v for kind, made_ in figures.items() for name, v in made_.items()}
+        flat = {
+            (kind, name): value
+            for kind, by_name in figures.items()
+            for name, value in by_name.items()
+        }
         metrics = {f"{FREQ}.{kind}.{name}": value for (kind, name), value in flat.items()}
         if len(report):
             metrics[f"{FREQ}.turnover"] = float(report["turnover"].mean())
@@ -164,27 +146,26 @@ class PortAnaRecord(DependentRecord):
         rows = pd.MultiIndex.from_tuples(list(flat), names=["return", "figure"]) if flat else None
         return {
             f"report_normal_{FREQ}.pkl": report,
-            f"positions_normal_{FREQ}.pkl": _long(made.positions),
+            f"positions_normal_{FREQ}.pkl": _stack_weights(simulation.positions),
             f"port_analysis_{FREQ}.pkl": pd.DataFrame(
                 {"risk": list(flat.values())}, rows, dtype="float64"
             ),
         }
 
     def _simulate(self, pred: pd.Series) -> Simulation:
-        arguments = dict(self.arguments)
-        start, end = arguments.pop("start_time"), arguments.pop("end_time")
-        benchmark = arguments.pop("benchmark")
+        config = self.config
+        start, end, benchmark = config.start_time, config.end_time, config.benchmark
         scores = pred.unstack("instrument").sort_index().loc[start:end]
         scores = scores.dropna(how="all")
         if scores.empty:
             raise RecordError(
-                f"no predictions from {_shown(start)} to {_shown(end)}: they run from "
+                f"no predictions from {_format_day(start)} to {_format_day(end)}: they run from "
                 f"{pred.index[0][0]:%Y-%m-%d} to {pred.index[-1][0]:%Y-%m-%d}"
             )
-        extra = _names(benchmark)
-        source = self._market().with_prices(self.prices).prices
-        wanted = [*scores.columns, *(name for name in extra if name not in scores.columns)]
-        closes = source.load(["close"], wanted, start=scores.index[0])["close"].unstack(
+        benchmarks = config.benchmark_names
+        source = self._priced_market().prices
+        columns = [*scores.columns, *(name for name in benchmarks if name not in scores.columns)]
+        closes = source.load(["close"], columns, start=scores.index[0])["close"].unstack(
             "instrument"
         )
         priceless = scores.columns.difference(closes.columns)
@@ -198,20 +179,32 @@ class PortAnaRecord(DependentRecord):
                 len(priceless),
                 ", ".join(map(str, priceless[:5])),
             )
-        missing = [name for name in extra if name not in closes.columns]
+        missing = [name for name in benchmarks if name not in closes.columns]
         if missing:
             raise RecordError(
                 f"benchmark {missing[0]!r} is not in {source!r}: name one of its instruments, give "
                 "a series of daily returns, or leave it out for the mean of the universe"
             )
-        if extra:
-            benchmark = closes[extra].pct_change(fill_method=None).mean(axis=1)
-        return simulate(scores, closes, bench=benchmark, **arguments)
+        if benchmarks:
+            benchmark = closes[benchmarks].pct_change(fill_method=None).mean(axis=1)
+        return simulate(
+            scores,
+            closes,
+            topk=config.topk,
+            n_drop=config.n_drop,
+            open_cost=config.open_cost,
+            close_cost=config.close_cost,
+            account=config.account,
+            bench=benchmark,
+        )
 
-    def _market(self) -> Market:
+    def _priced_market(self) -> Market:
         """The market that was handed down, else that of the recorder's task."""
-        if self.market is not None or self.prices is not None:
-            return self.market or Market()
+        if self.market is None and self.prices is None:
+            return self._task_market()
+        return (self.market or Market()).with_prices(self.prices)
+
+    def _task_market(self) -> Market:
         try:
             task = self.recorder.load_object("task")
         except ObjectNotFoundError:  # not trained from a task
@@ -219,10 +212,10 @@ class PortAnaRecord(DependentRecord):
         return adapter_of(task, Market()).market
 
     def _save_plot(self, report: pd.DataFrame) -> None:
-        shown = report if len(report) else pd.DataFrame(columns=_COLUMNS, dtype="float64")
+        drawn = report if len(report) else pd.DataFrame(columns=_COLUMNS, dtype="float64")
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder, PLOT)
-            path.write_bytes(cumulative_plot_png(shown))
+            path.write_bytes(cumulative_plot_png(drawn))
             self.recorder.save_objects(local_path=str(path), artifact_path=self.artifact_path)
 
     def list(self) -> list[str]:
@@ -235,31 +228,16 @@ class PortAnaRecord(DependentRecord):
         ]
 
 
-def _nothing() -> Simulation:
+def _empty_simulation() -> Simulation:
     days = pd.DatetimeIndex([], name="datetime")
     report = pd.DataFrame(index=days, columns=_COLUMNS, dtype="float64")
     return Simulation(report, pd.DataFrame(index=days, columns=pd.Index([], dtype="object")))
 
 
-def _day(name: str, value: Any) -> pd.Timestamp | None:
-    if value is None:
-        return None
-    day = pd.to_datetime(value, errors="coerce") if isinstance(value, (str, date)) else pd.NaT
-    if pd.isna(day):
-        raise RecordError(f"{name}={value!r}: use a date such as '2020-01-31', or leave it out")
-    return pd.Timestamp(day)
-
-
-def _shown(day: pd.Timestamp | None) -> str:
+def _format_day(day: pd.Timestamp | None) -> str:
     return "the first" if day is None else f"{day:%Y-%m-%d}"
 
 
-def _names(benchmark: Any) -> list[str]:
-    if benchmark is None or isinstance(benchmark, pd.Series):
-        return []
-    return [benchmark] if isinstance(benchmark, str) else list(benchmark)
-
-
-def _long(positions: pd.DataFrame) -> pd.DataFrame:
+def _stack_weights(positions: pd.DataFrame) -> pd.DataFrame:
     rows: pd.Series[float] = positions.rename_axis(index="datetime", columns="instrument").stack()  # type: ignore[assignment]
     return rows[rows > 0].to_frame("weight")

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from wf_dagster.errors import RecordError
-from wf_dagster.records.analysis import check_whole
+from wf_dagster.records.analysis import SESSIONS_A_YEAR, check_whole
 
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -67,14 +67,14 @@ def simulate(
         close_cost: Cost of a sell, as a fraction of its amount.
         account: Money at the start.
         bench: Daily returns of a benchmark, as fractions; a session that it lacks counts as 0.
-            Default: the names that had a score when
-            the portfolio traded, in equal weights, without cost.
+            Default: the names that had a score when the portfolio traded, in equal weights,
+            without cost.
 
     Raises:
         RecordError: An argument is out of range, or the scores have a session without prices.
     """
     check_arguments(topk, n_drop, open_cost, close_cost, account)
-    sessions, signal, price = _aligned(scores, closes)
+    sessions, signal, price = _align(scores, closes)
     tradable = ~np.isnan(price)
     filled = pd.DataFrame(price).ffill().to_numpy()
     moves = np.zeros_like(price)
@@ -100,14 +100,14 @@ def simulate(
         if not scored[day - 1].any():
             continue
         universe = scored[day - 1] & tradable[day]
-        held = choose(signal[day - 1], held, tradable[day], topk, n_drop)
-        weights[day] = _equal(drifted, held, tradable[day])
+        held = choose_holdings(signal[day - 1], held, tradable[day], topk, n_drop)
+        weights[day] = _equal_weights(drifted, held, tradable[day])
         trade = weights[day] - drifted
         bought, sold = trade[trade > 0].sum(), -trade[trade < 0].sum()
         turnover[day] = (bought + sold) * (1 + gross[day])
         cost[day] = (bought * open_cost + sold * close_cost) * (1 + gross[day])
 
-    made = pd.DataFrame(
+    report = pd.DataFrame(
         {
             "account": account * np.cumprod(1 + gross - cost),
             "return": gross,
@@ -118,12 +118,12 @@ def simulate(
         index=sessions,
     )
     if bench is not None and count > 1:  # bought at the same close as the portfolio
-        made.iloc[1, made.columns.get_loc("bench")] = 0.0  # type: ignore[index]
+        report.iloc[1, report.columns.get_loc("bench")] = 0.0  # type: ignore[index]
     positions = pd.DataFrame(weights, sessions, scores.columns)
-    return Simulation(made.iloc[1:], positions.iloc[1:])
+    return Simulation(report.iloc[1:], positions.iloc[1:])
 
 
-def choose(scores: Floats, held: Mask, tradable: Mask, topk: int, n_drop: int) -> Mask:
+def choose_holdings(scores: Floats, held: Mask, tradable: Mask, topk: int, n_drop: int) -> Mask:
     """The names held after a trade.
 
     Args:
@@ -147,7 +147,7 @@ def choose(scores: Floats, held: Mask, tradable: Mask, topk: int, n_drop: int) -
     return after
 
 
-def risk_analysis(returns: pd.Series, ann_scaler: int = 252) -> dict[str, float]:
+def risk_analysis(returns: pd.Series, ann_scaler: int = SESSIONS_A_YEAR) -> dict[str, float]:
     """Figures of daily returns that are summed, not compounded, as Qlib does for excess returns.
 
     ``mean``; ``std`` (ddof 1); ``annualized_return = mean * N``; ``information_ratio = mean / std
@@ -161,7 +161,7 @@ def risk_analysis(returns: pd.Series, ann_scaler: int = 252) -> dict[str, float]
     Returns:
         The figures by name; NaN where one is not defined.
     """
-    import empyrical
+    import empyrical  # slow to import
 
     values = returns.to_numpy(dtype="float64")
     summed = np.cumsum(values)
@@ -176,7 +176,7 @@ def risk_analysis(returns: pd.Series, ann_scaler: int = 252) -> dict[str, float]
     }
 
 
-def performance(returns: pd.Series, ann_scaler: int = 252) -> dict[str, float]:
+def performance(returns: pd.Series, ann_scaler: int = SESSIONS_A_YEAR) -> dict[str, float]:
     """Figures of daily returns that are compounded, as empyrical defines them.
 
     ``annual_return = prod(1 + r) ** (N / n) - 1``; ``volatility = std * sqrt(N)``; ``sharpe =
@@ -187,7 +187,7 @@ def performance(returns: pd.Series, ann_scaler: int = 252) -> dict[str, float]:
         returns: Fractions, one a day.
         ann_scaler: Sessions a year, ``N``.
     """
-    import empyrical
+    import empyrical  # slow to import
 
     values = returns.to_numpy(dtype="float64")
     return {
@@ -216,19 +216,19 @@ def check_arguments(topk: Any, n_drop: Any, open_cost: Any, close_cost: Any, acc
         raise RecordError(f"account={account!r}: use an amount of money above 0")
 
 
-def _aligned(scores: pd.DataFrame, closes: pd.DataFrame) -> tuple[pd.DatetimeIndex, Floats, Floats]:
+def _align(scores: pd.DataFrame, closes: pd.DataFrame) -> tuple[pd.DatetimeIndex, Floats, Floats]:
     """Sessions from the first scores to one after the last, with both as arrays."""
     for name, frame in (("scores", scores), ("prices", closes)):
         if not (frame.index.is_monotonic_increasing and frame.index.is_unique):
             raise RecordError(f"the {name} have sessions twice or out of order: sort them")
     if scores.empty:
         raise RecordError("there are no scores: a portfolio needs those of one session at least")
-    strange = scores.index.difference(closes.index)
-    if len(strange):
+    priceless = scores.index.difference(closes.index)
+    if len(priceless):
         raise RecordError(
-            f"{len(strange)} sessions have predictions but no prices, the first "
-            f"{strange[0]:%Y-%m-%d}: give PortAnaRecord the prices that the predictions were made "
-            "from"
+            f"{len(priceless)} sessions have predictions but no prices, the first "
+            f"{priceless[0]:%Y-%m-%d}: give PortAnaRecord the prices that the predictions were "
+            "made from"
         )
     first, last = closes.index.get_indexer(scores.index[[0, -1]])
     window = closes.iloc[first : last + 2].reindex(columns=scores.columns)
@@ -238,7 +238,7 @@ def _aligned(scores: pd.DataFrame, closes: pd.DataFrame) -> tuple[pd.DatetimeInd
     return sessions, scores.reindex(sessions).to_numpy(dtype="float64"), price
 
 
-def _equal(drifted: Floats, held: Mask, tradable: Mask) -> Floats:
+def _equal_weights(drifted: Floats, held: Mask, tradable: Mask) -> Floats:
     """Equal weights for what can be traded; what cannot keeps its weight."""
     weights = np.where(tradable, 0.0, drifted)
     moving = held & tradable

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import pandas as pd
 
 from wf_dagster.errors import ObjectNotFoundError, RecordError, TaskError
+from wf_dagster.market import Market
 from wf_dagster.records.analysis import (
-    SESSIONS_A_YEAR,
-    annualised,
+    annualise,
+    check_ann_scaler,
     check_quantile,
     check_rows,
     check_whole,
@@ -18,9 +19,11 @@ from wf_dagster.records.analysis import (
     ic_metrics,
     ic_series,
     long_short,
+    sessions_a_year,
 )
-from wf_dagster.records.base import DependentRecord, RecordTemplate, log_figures
+from wf_dagster.records.record_template import DependentRecord, RecordTemplate, log_figures
 from wf_dagster.records.signal import SignalRecord
+from wf_dagster.tasks import label_horizon
 
 if TYPE_CHECKING:
     from wf_dagster.tracking import Recorder
@@ -35,7 +38,7 @@ class SigAnaRecord(DependentRecord):
 
     Metrics: ``IC``, ``ICIR``, ``Rank IC``, ``Rank ICIR`` and, with ``ana_long_short``,
     ``Long-Short Ann Return``, ``Long-Short Ann Sharpe``, ``Long-Avg Ann Return``,
-    ``Long-Avg Ann Sharpe`` (see :func:`~wf_dagster.records.analysis.annualised`). One that is not
+    ``Long-Avg Ann Sharpe`` (see :func:`~wf_dagster.records.analysis.annualise`). One that is not
     defined (a single day has no standard deviation) is left out.
 
     Objects in ``sig_analysis/``: ``ic.pkl``, ``ric.pkl`` and, with ``ana_long_short``,
@@ -48,12 +51,13 @@ class SigAnaRecord(DependentRecord):
     Args:
         recorder: Holds ``pred.pkl`` and ``label.pkl``.
         ana_long_short: Also analyse the spread; labels must then be returns.
-        ann_scaler: Sessions a year.
+        ann_scaler: Sessions a year; default those of the market's calendar, 252 without a market.
         label_col: Position of the label's column.
         skip_existing: Do nothing when all objects are there already.
         label_horizon: Sessions that a label spans; default what the recorder's ``task`` says, else
             1. With 1 the annual figures are Qlib's.
         quantile: Share of the instruments on each side of the spread.
+        market: The market that the predictions are of.
 
     Raises:
         RecordError: An argument is out of range.
@@ -67,15 +71,16 @@ class SigAnaRecord(DependentRecord):
         self,
         recorder: Recorder,
         ana_long_short: bool = True,
-        ann_scaler: int = SESSIONS_A_YEAR,
+        ann_scaler: int | None = None,
         label_col: int = 0,
         skip_existing: bool = False,
         *,
         label_horizon: int | None = None,
         quantile: float = 0.2,
+        market: Market | None = None,
     ) -> None:
         super().__init__(recorder, skip_existing)
-        check_whole("ann_scaler", ann_scaler, "the sessions of a year")
+        check_ann_scaler(ann_scaler)
         check_quantile(quantile)
         if label_horizon is not None:
             check_whole("label_horizon", label_horizon, "a number of sessions")
@@ -86,16 +91,17 @@ class SigAnaRecord(DependentRecord):
         self.label_col = label_col
         self.label_horizon = label_horizon
         self.quantile = quantile
+        self.market = market
 
     def _generate(self, label: pd.DataFrame | None = None, **kwargs: Any) -> dict[str, Any]:
         pred = first_column(self.load("pred.pkl"))
-        truth = self._label(label, pred.index)
+        truth = self._label_column(label, pred.index)
         check_rows(pred, truth)
-        known = pred.index.isin(truth.index[truth.notna()])
-        if not known.any():
+        has_label = pred.index.isin(truth.index[truth.notna()])
+        if not has_label.any():
             _log.info("SigAnaRecord: no label is known yet, nothing to analyse")
             pred, truth = pred.iloc[:0], pd.Series(dtype="float64", index=pred.index[:0])
-        share = "none" if not known.any() else "all" if known.all() else "some"
+        share = "none" if not has_label.any() else "all" if has_label.all() else "some"
         self.recorder.set_tags(**{KNOWN_TAG: share})
         ic, ric = ic_series(pred, truth)
         metrics = ic_metrics(ic, ric)
@@ -103,10 +109,11 @@ class SigAnaRecord(DependentRecord):
         if self.ana_long_short:
             sides = long_short(pred, truth, self.quantile)
             spread = ((sides["long"] - sides["short"]) / 2).rename("long_short")
-            horizon = self.label_horizon or self._horizon()
+            horizon = self.label_horizon or self._task_horizon()
+            ann_scaler = sessions_a_year(self.ann_scaler, self.market)
             for name, returns in (("Long-Short", spread), ("Long-Avg", sides["average"])):
-                year, sharpe = annualised(returns, horizon, self.ann_scaler)
-                metrics |= {f"{name} Ann Return": year, f"{name} Ann Sharpe": sharpe}
+                annual, sharpe = annualise(returns, horizon, ann_scaler)
+                metrics |= {f"{name} Ann Return": annual, f"{name} Ann Sharpe": sharpe}
             objects |= {
                 "long_short.pkl": sides,
                 "long_short_r.pkl": spread,
@@ -115,8 +122,9 @@ class SigAnaRecord(DependentRecord):
         log_figures(self.recorder, metrics)
         return objects
 
-    def _label(self, given: pd.DataFrame | None, rows: pd.Index) -> pd.Series:
-        label = self.load("label.pkl") if given is None else given
+    def _label_column(self, label: pd.DataFrame | None, rows: pd.Index) -> pd.Series:
+        if label is None:
+            label = self.load("label.pkl")
         if label is None:
             return pd.Series(float("nan"), rows)
         if not isinstance(label, (pd.DataFrame, pd.Series)):
@@ -131,9 +139,7 @@ class SigAnaRecord(DependentRecord):
             )
         return first_column(label, self.label_col)
 
-    def _horizon(self) -> int:
-        from wf_dagster.tasks import label_horizon
-
+    def _task_horizon(self) -> int:
         try:
             return label_horizon(self.recorder.load_object("task"))
         except ObjectNotFoundError:  # not trained from a task

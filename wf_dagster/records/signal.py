@@ -11,7 +11,7 @@ import pandas as pd
 from wf_dagster.data.adapters import adapter_of
 from wf_dagster.errors import RecordError
 from wf_dagster.market import Market
-from wf_dagster.records.base import RecordTemplate
+from wf_dagster.records.record_template import RecordTemplate
 
 if TYPE_CHECKING:
     from wf_dagster.tracking import Recorder
@@ -58,10 +58,10 @@ class SignalRecord(RecordTemplate):
         Raises:
             RecordError: The predictions are empty, all NaN, or not a frame of the right rows.
         """
-        awaited = _awaited(self.dataset)
-        if awaited is not None:
-            empty = pd.DataFrame({"score": pd.Series(index=awaited.index, dtype="float64")})
-            self.save(**{"pred.pkl": empty, "label.pkl": awaited})
+        labels = _awaited_labels(self.dataset)
+        if labels is not None:
+            empty = pd.DataFrame({"score": pd.Series(index=labels.index, dtype="float64")})
+            self.save(**{"pred.pkl": empty, "label.pkl": labels})
             _log.info("SignalRecord: the test segment has not begun, nothing to predict yet")
             return
         pred = check_pred(self.model.predict(self.dataset), type(self.model).__name__)
@@ -92,11 +92,11 @@ class SignalRecord(RecordTemplate):
         return ["pred.pkl", "label.pkl"]
 
 
-def _awaited(dataset: Any) -> pd.DataFrame | None:
+def _awaited_labels(dataset: Any) -> pd.DataFrame | None:
     """The test labels without rows, if the test segment has not begun and the dataset can tell."""
-    ask = getattr(dataset, "awaited", None)
-    frame: pd.DataFrame | None = ask("test") if callable(ask) else None
-    return frame
+    awaited = getattr(dataset, "awaited", None)
+    labels: pd.DataFrame | None = awaited("test") if callable(awaited) else None
+    return labels
 
 
 def check_pred(pred: Any, model: str) -> pd.DataFrame:
@@ -138,7 +138,7 @@ def check_pred(pred: Any, model: str) -> pd.DataFrame:
             "the test segment for gaps"
         )
     if not pred.index.is_unique:
-        twice = pred.index[pred.index.duplicated()][0]
-        raise RecordError(f"{model}.predict gave the row {twice[0]:%Y-%m-%d} {twice[1]} twice")
-    rows: pd.DataFrame = pred if pred.index.is_monotonic_increasing else pred.sort_index()
-    return rows
+        day, instrument = pred.index[pred.index.duplicated()][0]
+        raise RecordError(f"{model}.predict gave the row {day:%Y-%m-%d} {instrument} twice")
+    in_order: pd.DataFrame = pred if pred.index.is_monotonic_increasing else pred.sort_index()
+    return in_order

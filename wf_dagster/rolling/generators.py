@@ -50,25 +50,25 @@ def task_generator(
         >>> task_generator([{"model": "a"}, {"model": "b"}], seeds)[1:3]
         [{'model': 'a', 'seed': 2}, {'model': 'b', 'seed': 1}]
     """
-    made: list[Any] = list(_several("tasks", tasks, isinstance(tasks, Mapping)))
+    templates: list[Any] = list(_several("tasks", tasks, isinstance(tasks, Mapping)))
     chain = list(_several("generators", generators, callable(generators)))
-    for place, task in enumerate(made):
+    for place, task in enumerate(templates):
         if not isinstance(task, Mapping):
             raise TaskError(f"tasks.{place} is {task!r}: a template is a dict")
     for place, generator in enumerate(chain):
         if not callable(generator):
             raise TaskError(f"generators.{place} is {generator!r}: use a TaskGen or a function")
     for generator in chain:
-        made = [new for task in made for new in generator(task)]
-    return made
+        templates = [task for template in templates for task in generator(template)]
+    return templates
 
 
-def _several(name: str, given: Any, is_one: bool) -> Iterable[Any]:
-    if is_one:
-        return [given]
-    if isinstance(given, str) or not isinstance(given, Iterable):
-        raise TaskError(f"{name} is {given!r}: give one or a list of them")
-    return given
+def _several(name: str, argument: Any, is_single: bool) -> Iterable[Any]:
+    if is_single:
+        return [argument]
+    if isinstance(argument, str) or not isinstance(argument, Iterable):
+        raise TaskError(f"{name} is {argument!r}: give one or a list of them")
+    return argument
 
 
 def whole_number(name: str, value: Any, least: int, of_what: str) -> int:

@@ -38,20 +38,22 @@ def handler_mod(task: Task, rolling_gen: RollingGen) -> None:
         task["dataset"] = with_dataset_kwargs(task, handler=longer)["dataset"]
 
 
-def fitted_on(task: Task, train: Segment) -> Task:
+def fit_on_train(task: Task, train: Segment) -> Task:
     """A task whose handler and processors are fitted on the train segment.
 
     Each ``fit_start_time`` and ``fit_end_time`` in the dataset's keyword arguments, however
     deep, becomes the start and the end of the segment.
     """
-    return with_dataset_kwargs(task, **_replaced(task["dataset"]["kwargs"], train))
+    return with_dataset_kwargs(task, **_replace_fit_times(task["dataset"]["kwargs"], train))
 
 
-def _replaced(value: Any, train: Segment) -> Any:
+def _replace_fit_times(value: Any, train: Segment) -> Any:
     if isinstance(value, Mapping):
         times = dict(zip(_FIT_TIMES, train, strict=True))
-        return {k: times[k] if k in times else _replaced(v, train) for k, v in value.items()}
+        return {
+            k: times[k] if k in times else _replace_fit_times(v, train) for k, v in value.items()
+        }
     if isinstance(value, (list, tuple)):
-        made = [_replaced(v, train) for v in value]
-        return made if isinstance(value, list) else tuple(made)
+        values = [_replace_fit_times(v, train) for v in value]
+        return values if isinstance(value, list) else tuple(values)
     return value

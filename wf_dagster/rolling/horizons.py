@@ -7,12 +7,13 @@ import copy
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from wf_dagster.calendars import TradingCalendar, default_calendar
+from wf_dagster.calendars import TradingCalendar
 from wf_dagster.errors import TaskError
+from wf_dagster.market import Market
 from wf_dagster.rolling.generators import TaskGen, whole_number
 from wf_dagster.tasks import Task
 from wf_dagster.tasks.label_functions import LABEL, label_functions
-from wf_dagster.tasks.segments import aligned_segments, truncated, with_dataset_kwargs
+from wf_dagster.tasks.segments import align_segments, truncate_segments, with_dataset_kwargs
 
 
 class MultiHorizonGenBase(TaskGen):
@@ -59,16 +60,16 @@ class MultiHorizonGenBase(TaskGen):
             TaskError: The template has no test segment with a start.
             CalendarError: A segment lies outside the calendar, or nothing is left of it.
         """
-        calendar = self.calendar or default_calendar()
-        made = []
+        calendar = self.calendar or Market().calendar
+        tasks = []
         for hr in self.horizon:
             new: Task = copy.deepcopy(dict(task))
             self.set_horizon(new, hr)
-            segments = aligned_segments(new, calendar, self.test_key)
+            segments = align_segments(new, calendar, self.test_key)
             days = hr + self.label_leak_n
-            cut = truncated(segments, calendar, days, self.test_key)
-            made.append(with_dataset_kwargs(new, segments=cut))
-        return made
+            cut = truncate_segments(segments, calendar, days, self.test_key)
+            tasks.append(with_dataset_kwargs(new, segments=cut))
+        return tasks
 
 
 class MultiHorizonGen(MultiHorizonGenBase):

@@ -8,14 +8,15 @@ from typing import Any
 
 import pandas as pd
 
-from wf_dagster.calendars import Segment, TradingCalendar, default_calendar, to_day
+from wf_dagster.calendars import Segment, TradingCalendar, to_day
 from wf_dagster.errors import TaskError
+from wf_dagster.market import Market
 from wf_dagster.rolling.generators import TaskGen, whole_number
-from wf_dagster.rolling.handler_dates import fitted_on, handler_mod
+from wf_dagster.rolling.handler_dates import fit_on_train, handler_mod
 from wf_dagster.tasks import WARM_START, Task
 from wf_dagster.tasks.config import class_path
 from wf_dagster.tasks.fingerprint import fingerprint
-from wf_dagster.tasks.segments import aligned_segments, truncated, with_dataset_kwargs
+from wf_dagster.tasks.segments import align_segments, truncate_segments, with_dataset_kwargs
 
 _FREQUENCY = {"week": "W-SUN", "month": "M", "quarter": "Q-DEC", "year": "Y-DEC"}
 _Places = dict[str, tuple["int | None", "int | None"]]  # segments as positions in the calendar
@@ -113,11 +114,17 @@ class RollingGen(TaskGen):
     @property
     def calendar(self) -> TradingCalendar:
         """The trading calendar in use; that of the settings moves on with the prices."""
-        return self._calendar if self._calendar is not None else default_calendar()
+        return self._calendar if self._calendar is not None else Market().calendar
 
     @calendar.setter
     def calendar(self, value: TradingCalendar) -> None:
         self._calendar = value
+
+    def on(self, calendar: TradingCalendar) -> RollingGen:
+        """The same generator on another calendar."""
+        generator = copy.copy(self)
+        generator._calendar = calendar
+        return generator
 
     def generate(self, task: Mapping[str, Any], until: Any = None) -> list[Task]:
         """All rolls of a template, the first one included; the template stays as it is.
@@ -132,12 +139,12 @@ class RollingGen(TaskGen):
             CalendarError: A segment lies outside the calendar, or nothing is left of it.
         """
         calendar = self.calendar
-        segments = aligned_segments(task, calendar, self.test_key)
+        segments = align_segments(task, calendar, self.test_key)
         start, end = segments[self.test_key]
         last = calendar.session_at(self._last_of(calendar.index(start)))
         segments[self.test_key] = (start, last)
         if self.trunc_days is not None:
-            segments = truncated(segments, calendar, self.trunc_days, self.test_key)
+            segments = truncate_segments(segments, calendar, self.trunc_days, self.test_key)
         first = self._task(task, segments)
         limit = calendar.last_session if until is None else to_day(until)
         return [first, *self.gen_following_tasks(first, limit if end is None else min(end, limit))]
@@ -157,7 +164,7 @@ class RollingGen(TaskGen):
         """
         calendar = self.calendar
         limit = calendar.last_session if test_end is None else to_day(test_end)
-        segments = aligned_segments(task, calendar, self.test_key)
+        segments = align_segments(task, calendar, self.test_key)
         places = {name: calendar.positions(segment) for name, segment in segments.items()}
         first = start = calendar.index(segments[self.test_key][0])
         before: Mapping[str, Any] = task
@@ -168,7 +175,7 @@ class RollingGen(TaskGen):
             moved = self._moved(places, start - first, start)
             if any(begin is not None and begin >= len(calendar) for begin, _ in moved.values()):
                 return  # a segment after the test segment has left the calendar
-            made = self._task(
+            following = self._task(
                 task,
                 {
                     name: (calendar.session_at(begin), calendar.session_at(end))
@@ -176,9 +183,9 @@ class RollingGen(TaskGen):
                 },
             )
             if self.warm_start:
-                made[WARM_START] = fingerprint(before)
-            yield made
-            before = made
+                following[WARM_START] = fingerprint(before)
+            yield following
+            before = following
 
     def _moved(self, places: _Places, by: int, test_start: int) -> _Places:
         moved: _Places = {}
@@ -215,12 +222,12 @@ class RollingGen(TaskGen):
 
     def _task(self, task: Mapping[str, Any], segments: Mapping[str, Segment]) -> Task:
         # a copy function may share parts on purpose; the dataset is always this roll's own
-        made = with_dataset_kwargs(self.task_copy_func(task), segments=dict(segments))
-        if self._fits_with_train(made) and self.train_key in segments:
-            made = fitted_on(made, segments[self.train_key])
+        roll = with_dataset_kwargs(self.task_copy_func(task), segments=dict(segments))
+        if self._fits_with_train(roll) and self.train_key in segments:
+            roll = fit_on_train(roll, segments[self.train_key])
         if self.ds_extra_mod_func is not None:
-            self.ds_extra_mod_func(made, self)
-        return made
+            self.ds_extra_mod_func(roll, self)
+        return roll
 
     def _fits_with_train(self, task: Task) -> bool:
         if self.fit_with_train is not None:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import bisect
-import copy
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
-from wf_dagster.calendars import Segment, TradingCalendar, default_calendar, to_day
+from wf_dagster.calendars import Segment, TradingCalendar, to_day
 from wf_dagster.errors import RollKeyError
+from wf_dagster.market import Market
 from wf_dagster.rolling.rolling_gen import RollingGen
 from wf_dagster.tasks import Task
-from wf_dagster.tasks.segments import segment_of
+from wf_dagster.tasks.segments import parse_segment
 
 _DAY = "%Y-%m-%d"
 
@@ -87,9 +87,8 @@ class Rolls:
             TaskError: The template cannot be rolled.
             CalendarError: Its segments do not fit the calendar.
         """
-        calendar = calendar or generator.own_calendar or default_calendar()
-        generator = copy.copy(generator)
-        generator.calendar = calendar
+        calendar = calendar or generator.own_calendar or Market().calendar
+        generator = generator.on(calendar)
         limit = calendar.last_session if until is None else to_day(until)
         tasks = generator.generate(template, **({} if until is None else {"until": limit}))
         open_ended = {name for name, (_, end) in _segments(template).items() if end is None}
@@ -151,9 +150,9 @@ class Rolls:
         for key, roll in self._rolls.items():
             if segments.get(roll.test_key) == roll.test:
                 return key
-        given = task["dataset"]["kwargs"]["segments"]
+        dates = task["dataset"]["kwargs"]["segments"]
         raise RollKeyError(
-            f"no roll of {self.name!r} has the test segment of a task with {given!r}: was it "
+            f"no roll of {self.name!r} has the test segment of a task with {dates!r}: was it "
             "made with another template or calendar?"
         )
 
@@ -170,5 +169,5 @@ class Rolls:
 
 
 def _segments(task: Mapping[str, Any]) -> dict[str, Segment]:
-    given = task["dataset"]["kwargs"]["segments"]
-    return {name: segment_of(value) for name, value in given.items()}
+    segments = task["dataset"]["kwargs"]["segments"]
+    return {name: parse_segment(value) for name, value in segments.items()}

@@ -21,8 +21,8 @@ def template_fingerprint(task: Mapping[str, Any]) -> str:
         >>> made_from == template_fingerprint({"model": "my.Model", "dataset": later})
         True
     """
-    kept = {key: value for key, value in task.items() if key not in _ADDED}
-    return fingerprint({**kept, "dataset": _without_times(kept.get("dataset"))})
+    template = {key: value for key, value in task.items() if key not in _ADDED}
+    return fingerprint({**template, "dataset": _without_times(template.get("dataset"))})
 
 
 def _without_times(value: Any) -> Any:

@@ -110,20 +110,20 @@ def read(table: Table, rows: slice, columns: slice) -> np.ndarray[Any, Any]:
     """
     values = table.values
     shape = rows.stop - rows.start, columns.stop - columns.start
-    made: np.ndarray[Any, Any] = np.empty(shape, values.dtype, order="F")
+    block: np.ndarray[Any, Any] = np.empty(shape, values.dtype, order="F")
     if isinstance(values, np.memmap) and values.flags.f_contiguous:
         try:
             with Path(str(values.filename)).open("rb", buffering=0) as source:
-                for number, column in enumerate(made.T, columns.start):
+                for number, column in enumerate(block.T, columns.start):
                     place = number * len(values) + rows.start
                     source.seek(values.offset + place * values.itemsize)
                     if source.readinto(column) != column.nbytes:
                         raise OSError(f"{values.filename} is too short")
-            return made
+            return block
         except OSError:  # another process made room; what is mapped can still be read
             pass
-    np.copyto(made, values[rows, columns])
-    return made
+    np.copyto(block, values[rows, columns])
+    return block
 
 
 def discard(table: Table) -> None:

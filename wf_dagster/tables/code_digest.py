@@ -91,13 +91,13 @@ class _Walk:
         names = sorted(_names(function.__code__))
         for name in names:
             if name in function.__globals__:
-                found = function.__globals__[name]
+                value = function.__globals__[name]
                 yield name
-                yield from self.value(found)
-                if isinstance(found, ModuleType) and self._follows(found.__name__):
+                yield from self.value(value)
+                if isinstance(value, ModuleType) and self._follows(value.__name__):
                     for inner in names:
-                        if hasattr(found, inner):
-                            yield from self.value(getattr(found, inner))
+                        if hasattr(value, inner):
+                            yield from self.value(getattr(value, inner))
 
     def _code(self, code: CodeType) -> Iterator[str]:
         yield code.co_code.hex()
@@ -134,11 +134,11 @@ class _Walk:
 
 
 def _names(code: CodeType) -> set[str]:
-    found = set(code.co_names)
+    names = set(code.co_names)
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
-            found |= _names(constant)
-    return found
+            names |= _names(constant)
+    return names
 
 
 def _library(module: str | None) -> str:

@@ -7,6 +7,7 @@ import inspect
 import re
 import sys
 from collections.abc import Mapping
+from difflib import get_close_matches
 from typing import Any
 
 from wf_dagster.errors import TaskError
@@ -34,7 +35,7 @@ def locate(name: str, module_path: str | None = None, *, where: str = "") -> Any
             f"path such as 'package.module.{name}'"
         )
     try:
-        found = importlib.import_module(module)
+        imported = importlib.import_module(module)
     except ImportError as error:
         missing = getattr(error, "name", None)
         if module.partition(".")[0] == "qlib" and sys.modules.get("qlib") is None:
@@ -48,10 +49,10 @@ def locate(name: str, module_path: str | None = None, *, where: str = "") -> Any
             ) from error
         raise TaskError(f"{place}module {module!r} cannot be imported: {error}") from error
     try:
-        return getattr(found, attribute)
+        return getattr(imported, attribute)
     except AttributeError:
-        near = _nearest(attribute, _made_in(found))
-        raise TaskError(f"{place}module {module!r} has no {attribute!r}{near}") from None
+        hint = _nearest_name(attribute, _offered_names(imported))
+        raise TaskError(f"{place}module {module!r} has no {attribute!r}{hint}") from None
 
 
 def init_instance(config: Any, *, where: str = "", **extra_kwargs: Any) -> Any:
@@ -70,8 +71,8 @@ def init_instance(config: Any, *, where: str = "", **extra_kwargs: Any) -> Any:
     if not isinstance(config, (str, Mapping)):
         return config
     kind = find_class(config, where=where)
-    given = config.get("kwargs") if isinstance(config, Mapping) else None
-    kwargs = {**extra_kwargs, **(given or {})}
+    own_kwargs = config.get("kwargs") if isinstance(config, Mapping) else None
+    kwargs = {**extra_kwargs, **(own_kwargs or {})}
     try:
         return kind(**kwargs)
     except TypeError as error:
@@ -115,7 +116,7 @@ def find_class(config: Any, *, where: str = "") -> Any:
     Raises:
         TaskError: It names none, or one that cannot be found.
     """
-    key, name = named(config, where=where)
+    key, name = read_name(config, where=where)
     if not isinstance(name, str):
         return name
     place = f"{where}.{key}" if where else key
@@ -126,7 +127,7 @@ def find_class(config: Any, *, where: str = "") -> Any:
     return kind
 
 
-def named(config: Any, *, where: str = "") -> tuple[str, Any]:
+def read_name(config: Any, *, where: str = "") -> tuple[str, Any]:
     """The key of a configuration that says what is to be made, and its value.
 
     Raises:
@@ -186,19 +187,21 @@ def fill_placeholders(
         if isinstance(value, Mapping):
             return {key: fill(v, f"{inner}{key}") for key, v in value.items()}
         if isinstance(value, (list, tuple)):
-            made = [fill(v, f"{inner}{position}") for position, v in enumerate(value)]
-            return made if isinstance(value, list) else tuple(made)
+            filled = [fill(v, f"{inner}{position}") for position, v in enumerate(value)]
+            return filled if isinstance(value, list) else tuple(filled)
         if not isinstance(value, str):
             return value
         if value in values:
             return values[value]
-        found = _REFERENCE.fullmatch(value)
-        return _look_up(found[1], task or {}, where, values) if found else value
+        reference = _REFERENCE.fullmatch(value)
+        return _look_up(reference[1], task or {}, where, values) if reference else value
 
     return fill(config, where)
 
 
-def _look_up(reference: str, task: Mapping[str, Any], where: str, known: Mapping[str, Any]) -> Any:
+def _look_up(
+    reference: str, task: Mapping[str, Any], where: str, placeholders: Mapping[str, Any]
+) -> Any:
     value: Any = task
     for part in reference.split("."):
         try:
@@ -206,19 +209,18 @@ def _look_up(reference: str, task: Mapping[str, Any], where: str, known: Mapping
         except (KeyError, IndexError, ValueError, TypeError):
             raise TaskError(
                 f"{where or 'the task'}: <{reference}> stands for nothing: the task has no "
-                f"{part!r} there, and the other placeholders are {', '.join(known) or 'none'}"
+                f"{part!r} there, and the other placeholders are "
+                f"{', '.join(placeholders) or 'none'}"
             ) from None
     return value
 
 
-def _made_in(module: Any) -> list[str]:
+def _offered_names(module: Any) -> list[str]:
     """What a module offers to a task, lazy names included: not the modules that it imports."""
-    held = vars(module)
-    return [n for n in dir(module) if n[0] != "_" and (n not in held or callable(held[n]))]
+    values = vars(module)
+    return [n for n in dir(module) if n[0] != "_" and (n not in values or callable(values[n]))]
 
 
-def _nearest(name: str, known: list[str]) -> str:
-    from difflib import get_close_matches
-
-    close = get_close_matches(name, known, n=1)
+def _nearest_name(name: str, names: list[str]) -> str:
+    close = get_close_matches(name, names, n=1)
     return f"; did you mean {close[0]!r}?" if close else ""

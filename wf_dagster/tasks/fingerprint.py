@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from wf_dagster.errors import TaskError
+from wf_dagster.module_history import find_former_module
 
 # not what a library takes for a date: that changes from one release to the next
 _MOMENT = re.compile(
@@ -47,7 +48,7 @@ def canonical_json(value: Any) -> str:
         TaskError: As :func:`fingerprint`.
     """
     try:
-        plain = _canonical(value, "task")
+        plain = _to_plain(value, "task")
     except RecursionError:
         raise TaskError("the task holds itself, so it has no canonical form") from None
     text = json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
@@ -67,68 +68,68 @@ def _check_unicode(text: str) -> None:
         ) from None
 
 
-def _canonical(value: Any, where: str) -> Any:
+def _to_plain(value: Any, where: str) -> Any:
     if value is None or isinstance(value, (bool, int)):
         return value
     if isinstance(value, (date, np.datetime64)):
-        return None if pd.isna(value) else _moment(pd.Timestamp(value))
+        return None if pd.isna(value) else _format_moment(pd.Timestamp(value))
     if isinstance(value, (timedelta, np.timedelta64)):
         return None if pd.isna(value) else pd.Timedelta(value).isoformat()
     if isinstance(value, np.generic):
-        return _canonical(value.item(), where)
+        return _to_plain(value.item(), where)
     if isinstance(value, float):
         return int(value) if value.is_integer() else value
     if isinstance(value, str):
-        return _text(value)
+        return _to_plain_text(value)
     if isinstance(value, PurePath):
         return str(value)
     if isinstance(value, Mapping):
-        return {_key(key, where): _canonical(v, f"{where}.{key}") for key, v in value.items()}
+        return {_to_key(key, where): _to_plain(v, f"{where}.{key}") for key, v in value.items()}
     if isinstance(value, np.ndarray) and value.ndim == 0:
-        return _canonical(value[()], where)
+        return _to_plain(value[()], where)
     if isinstance(value, (list, tuple, np.ndarray, pd.Index)):
-        return [_canonical(v, f"{where}.{i}") for i, v in enumerate(value)]
+        return [_to_plain(v, f"{where}.{i}") for i, v in enumerate(value)]
     if isinstance(value, (set, frozenset)):
-        return sorted((_canonical(v, where) for v in value), key=repr)
+        return sorted((_to_plain(v, where) for v in value), key=repr)
     if isinstance(value, (type, FunctionType, BuiltinFunctionType)):
         if "<" not in value.__qualname__:  # a lambda, or defined inside a function
-            return f"{value.__module__}.{value.__qualname__}"
-    elif (state := _state(value)) is not None:
-        return {"class": _canonical(type(value), where), "state": _canonical(state, where)}
+            return f"{find_former_module(value.__module__)}.{value.__qualname__}"
+    elif (state := _get_state(value)) is not None:
+        return {"class": _to_plain(type(value), where), "state": _to_plain(state, where)}
     raise TaskError(
         f"{where} is a {type(value).__name__}, which has no canonical form: describe it as "
         "{'class': ..., 'module_path': ..., 'kwargs': ...} instead"
     )
 
 
-def _state(value: Any) -> Any:
+def _get_state(value: Any) -> Any:
     """What pickling would keep of an object; ``None`` when it cannot be known."""
     if isinstance(value, (ModuleType, pd.DataFrame, pd.Series)):
         return None
-    own = getattr(type(value), "__getstate__", None)
-    if own is not None and own is not getattr(object, "__getstate__", None):
-        return own(value)
+    getstate = getattr(type(value), "__getstate__", None)
+    if getstate is not None and getstate is not getattr(object, "__getstate__", None):
+        return getstate(value)
     return getattr(value, "__dict__", None)
 
 
-def _key(key: Any, where: str) -> str:
+def _to_key(key: Any, where: str) -> str:
     if isinstance(key, str):
         return key
-    made = _canonical(key, where)
-    return made if isinstance(made, str) else json.dumps(made)
+    plain = _to_plain(key, where)
+    return plain if isinstance(plain, str) else json.dumps(plain)
 
 
-def _text(value: str) -> str:
+def _to_plain_text(value: str) -> str:
     # '2020-01-01 00:00:00' and '2020-01-01' are the same day; other texts stay as they are
     if _MOMENT.fullmatch(value):
         try:
-            return _moment(pd.Timestamp(value))
+            return _format_moment(pd.Timestamp(value))
         except ValueError:
             return value
     return value
 
 
-def _moment(stamp: pd.Timestamp) -> str:
+def _format_moment(stamp: pd.Timestamp) -> str:
     if stamp.tzinfo is None and stamp == stamp.normalize():
         return stamp.strftime("%Y-%m-%d")
     return stamp.isoformat()

@@ -45,11 +45,11 @@ def label_functions(task: Mapping[str, Any]) -> list[LabelFunction]:
     Raises:
         TaskError: A function, or the dataset's class, cannot be found.
     """
-    given = _given_label(task["dataset"])
-    if given is None:
+    label = _get_label(task["dataset"])
+    if label is None:
         return []
-    several = given if isinstance(given, (list, tuple)) else [given]
-    return [_label_function(one) for one in several]
+    labels = label if isinstance(label, (list, tuple)) else [label]
+    return [_read_label_function(config) for config in labels]
 
 
 def label_horizon(task: Mapping[str, Any]) -> int:
@@ -71,8 +71,8 @@ def label_reach(task: Mapping[str, Any]) -> int | None:
         TaskError: The label function, or the dataset's class, cannot be found.
     """
     reaches = [_reach(function.parameters) for function in label_functions(task)]
-    known = [reach for reach in reaches if reach is not None]
-    return max(known, default=None) if len(known) == len(reaches) else None
+    stated = [reach for reach in reaches if reach is not None]
+    return max(stated, default=None) if len(stated) == len(reaches) else None
 
 
 def _reach(parameters: Mapping[str, Any]) -> int | None:
@@ -83,7 +83,7 @@ def _reach(parameters: Mapping[str, Any]) -> int | None:
     return None
 
 
-def _given_label(dataset: Any) -> Any:
+def _get_label(dataset: Any) -> Any:
     if isinstance(dataset, str):
         dataset = {"class": dataset}
     if not isinstance(dataset, Mapping):
@@ -96,15 +96,15 @@ def _given_label(dataset: Any) -> Any:
     return None if label is None or label.default is inspect.Parameter.empty else label.default
 
 
-def _label_function(given: Any) -> LabelFunction:
-    config = given if isinstance(given, Mapping) else {"func": given}
+def _read_label_function(label: Any) -> LabelFunction:
+    config = label if isinstance(label, Mapping) else {"func": label}
     if "func" not in config:
-        raise TaskError(f"{LABEL} is {given!r}: use {{'func': 'package.function', 'kwargs': ...}}")
+        raise TaskError(f"{LABEL} is {label!r}: use {{'func': 'package.function', 'kwargs': ...}}")
     function = config["func"]
     if isinstance(function, str):
         function = locate(function, where=LABEL)
     if not callable(function):
-        raise TaskError(f"{LABEL} is {given!r}: use the dotted path of a function")
+        raise TaskError(f"{LABEL} is {label!r}: use the dotted path of a function")
     defaults = {
         name: None if parameter.default is inspect.Parameter.empty else parameter.default
         for name, parameter in inspect.signature(function).parameters.items()

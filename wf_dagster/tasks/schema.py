@@ -11,7 +11,7 @@ import pandas as pd
 
 from wf_dagster.calendars import pair, to_day
 from wf_dagster.errors import CalendarError, TaskError
-from wf_dagster.tasks.config import find_class, named
+from wf_dagster.tasks.config import find_class, read_name
 from wf_dagster.tasks.modules import modules_named
 
 if TYPE_CHECKING:
@@ -47,15 +47,15 @@ def validate_task(
         _check_part(task[part], part, resolve)
     records = task.get("record")
     if records is not None:
-        several = isinstance(records, (list, tuple))
-        for position, record in enumerate(records if several else [records]):
+        is_list = isinstance(records, (list, tuple))
+        for position, record in enumerate(records if is_list else [records]):
             part = record_config(record, task)
-            _check_part(part, f"record.{position}" if several else "record", resolve)
+            _check_part(part, f"record.{position}" if is_list else "record", resolve)
     for key in map(str, set(task) - _PARTS):
         close = get_close_matches(key.lower(), _PARTS, n=1, cutoff=0.8)
         if close:
             raise TaskError(f"{key} is no part of a task: did you mean {close[0]!r}?")
-    segments = _segments_of(task)
+    segments = _get_segments(task)
     if segments is not None:
         _check_segments(segments, calendar)
 
@@ -78,7 +78,7 @@ def _check_part(part: Any, where: str, resolve: bool) -> None:
         raise TaskError(f"{where} is {part!r}: use a dict with 'class', or a dotted path")
     if not isinstance(part, (str, Mapping)):
         return  # a ready object
-    named(part, where=where)
+    read_name(part, where=where)
     if isinstance(part, Mapping):
         _check_keys(part, where)
     if resolve:
@@ -104,7 +104,7 @@ def _check_keys(part: Mapping[str, Any], where: str) -> None:
             raise TaskError(f"{where}.kwargs has the key {key!r}: arguments have names")
 
 
-def _segments_of(task: Mapping[str, Any]) -> Mapping[str, Any] | None:
+def _get_segments(task: Mapping[str, Any]) -> Mapping[str, Any] | None:
     dataset = task["dataset"]
     if not isinstance(dataset, Mapping):
         return None
@@ -133,8 +133,8 @@ def _check_segments(segments: Mapping[str, Any], calendar: TradingCalendar | Non
         if calendar is not None:
             _check_on_calendar(where, start, end, calendar)
         parsed[name] = (start, end)
-    known = [name for name in _ORDER if name in parsed]
-    for before, after in combinations(known, 2):
+    names = [name for name in _ORDER if name in parsed]
+    for before, after in combinations(names, 2):
         end, start = parsed[before][1], parsed[after][0]
         if start is None or end is None or end >= start:
             ends = "is open" if end is None else f"ends {end:%Y-%m-%d}"
@@ -154,9 +154,9 @@ def _check_on_calendar(
     first, last = calendar.sessions[0], calendar.sessions[-1]
     outside = (start is not None and start > last) or (end is not None and end < first)
     if outside:
-        shown = " to ".join("open" if x is None else f"{x:%Y-%m-%d}" for x in (start, end))
+        span = " to ".join("open" if x is None else f"{x:%Y-%m-%d}" for x in (start, end))
         raise TaskError(
-            f"{where} ({shown}) is outside the calendar, which runs from {first:%Y-%m-%d} to "
+            f"{where} ({span}) is outside the calendar, which runs from {first:%Y-%m-%d} to "
             f"{last:%Y-%m-%d}"
         )
     if len(calendar.between(start, end)) == 0:

@@ -8,9 +8,14 @@ from wf_dagster.tracking.facade import QlibRecorder, R
 from wf_dagster.tracking.manager import ExpManager, MLflowExpManager, find_recorders
 from wf_dagster.tracking.mlflow_experiment import MLflowExperiment
 from wf_dagster.tracking.mlflow_recorder import MLflowRecorder
-from wf_dagster.tracking.parent import parent_of, parent_run
+from wf_dagster.tracking.parent import parent_of, parent_run, set_parent
 from wf_dagster.tracking.recorder import Recorder
-from wf_dagster.tracking.store import check_tracking, client_modules
+from wf_dagster.tracking.recorder_of_kind import (
+    create_recorder_of_kind,
+    find_recorder_of_kind,
+    start_recorder_of_kind,
+)
+from wf_dagster.tracking.store import check_tracking, client_modules, lock_folder
 
 __all__ = [
     "DeadRun",
@@ -24,14 +29,19 @@ __all__ = [
     "Recorder",
     "check_tracking",
     "client_modules",
+    "create_recorder_of_kind",
     "end_open_recorders",
     "end_runs_of",
     "find_dead",
+    "find_recorder_of_kind",
     "find_recorders",
     "holder",
+    "lock_folder",
     "parent_of",
     "parent_run",
     "run_url",
+    "set_parent",
+    "start_recorder_of_kind",
     "sweep",
     "sweep_children",
 ]

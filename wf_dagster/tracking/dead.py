@@ -14,7 +14,7 @@ from wf_dagster.tracking.manager import MLflowExpManager
 from wf_dagster.tracking.mlflow_experiment import literal
 from wf_dagster.tracking.mlflow_recorder import FAILURE_TAG, MLflowRecorder
 from wf_dagster.tracking.parent import PARENT, RUN_TAG
-from wf_dagster.tracking.recorder import KIND_TAG, Recorder
+from wf_dagster.tracking.recorder import KIND_TAG, PARENT_TAG, Recorder
 from wf_dagster.tracking.retry import ask
 from wf_dagster.tracking.store import get_client
 
@@ -102,7 +102,7 @@ def _experiments(name: str | None, uri: str) -> list[str]:
 
 
 def _children(parent_run_id: str) -> str:
-    return f"tags.`mlflow.parentRunId` = {literal(parent_run_id)}"
+    return f"tags.`{PARENT_TAG}` = {literal(parent_run_id)}"
 
 
 def _swept(uri: str, ids: list[str], wanted: str, stale_seconds: float) -> list[DeadRun]:

@@ -13,7 +13,7 @@ from wf_dagster.errors import RecorderNotFoundError, TrackingError
 from wf_dagster.tracking import active, search
 from wf_dagster.tracking.experiment import Experiment
 from wf_dagster.tracking.mlflow_recorder import MLflowRecorder, check_status, first_tags
-from wf_dagster.tracking.recorder import KIND_TAG, RECORDER, Recorder
+from wf_dagster.tracking.recorder import KIND_TAG, PARENT_TAG, RECORDER, Recorder
 from wf_dagster.tracking.retry import ask
 from wf_dagster.tracking.store import get_client
 from wf_dagster.tracking.text import TAG_LIMIT, checked_name, cut, plain
@@ -115,7 +115,7 @@ class MLflowExperiment(Experiment):
     ) -> MLflowRecorder:
         given = {KIND_TAG: RECORDER, **tags}
         if parent_run_id:
-            given["mlflow.parentRunId"] = parent_run_id
+            given[PARENT_TAG] = parent_run_id
         texts = {
             checked_name("tag", k): cut(plain(v), TAG_LIMIT, "no file") for k, v in given.items()
         }

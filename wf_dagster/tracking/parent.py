@@ -10,10 +10,24 @@ from wf_dagster.tracking.exits import end_after
 from wf_dagster.tracking.manager import MLflowExpManager
 from wf_dagster.tracking.mlflow_experiment import literal
 from wf_dagster.tracking.mlflow_recorder import MLflowRecorder
-from wf_dagster.tracking.recorder import KIND_TAG
+from wf_dagster.tracking.recorder import KIND_TAG, PARENT_TAG, Recorder
 
 RUN_TAG = "dagster_run_id"  # the tag by which dagster-mlflow finds its run
 PARENT = "parent"
+
+
+def set_parent(recorder: Recorder, parent_run_id: str) -> None:
+    """Show a recorder under another run, on the MLflow page and to :func:`sweep_children`.
+
+    Args:
+        recorder: One that was made without, or with another parent.
+        parent_run_id: The MLflow run of the parent.
+
+    Raises:
+        TrackingError: The store fails.
+    """
+    if recorder.list_tags().get(PARENT_TAG) != parent_run_id:
+        recorder.set_tags(**{PARENT_TAG: parent_run_id})
 
 
 @contextmanager

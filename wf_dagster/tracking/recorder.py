@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 Raw = Literal["bytes", "path"]
 KIND_TAG = "wf_kind"
+PARENT_TAG = "mlflow.parentRunId"  # under which run the MLflow page shows a recorder
 RECORDER = "recorder"  # the kind of run that is a training
 
 

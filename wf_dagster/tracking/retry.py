@@ -7,7 +7,8 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from wf_dagster.errors import TrackingError, WfError
+from wf_dagster.errors import StoreError as StoreError
+from wf_dagster.errors import WfError
 from wf_dagster.settings import get_settings
 from wf_dagster.tracking.addresses import safe
 
@@ -23,18 +24,6 @@ _PASSING_CODES = {
 }
 # by name: these libraries are not there for every kind of store
 _PASSING_CLASSES = {"ConnectTimeout", "ConnectionError", "HTTPClientError", "SQLAlchemyError"}
-
-
-class StoreError(TrackingError):
-    """A call to the store failed.
-
-    Attributes:
-        code: MLflow's error code, such as ``RESOURCE_DOES_NOT_EXIST``.
-        passes: The same call may succeed later.
-    """
-
-    code: str = ""
-    passes: bool = False
 
 
 def ask(uri: str, what: str, call: Callable[[], _T], *, patience: float | None = None) -> _T:

@@ -7,6 +7,7 @@ import os
 import sys
 from contextlib import nullcontext
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -38,6 +39,17 @@ def get_client(uri: str | None = None) -> MlflowClient:
         SettingsError: The home folder of the default store cannot be written.
     """
     return _client(tracking_uri(uri), os.getpid())
+
+
+def lock_folder() -> Path:
+    """Where files lie that processes of this machine lock; the folder is made.
+
+    Raises:
+        SettingsError: The home folder cannot be written.
+    """
+    folder = get_settings().make_home() / "locks"
+    folder.mkdir(exist_ok=True)
+    return folder
 
 
 def client_modules(uri: str | None = None) -> list[str]:

@@ -1,8 +1,9 @@
 """Train tasks: one at a time, or the rolls of a strategy in parallel worker processes."""
 
 from wf_dagster.training.parallel import run_rolls, train_rolls, workers_for
+from wf_dagster.training.pool_jobs import PoolJob
 from wf_dagster.training.pool_rolls import run_rolls_in_pool
-from wf_dagster.training.pool_tasks import PoolJob, run_pool_tasks
+from wf_dagster.training.pool_tasks import run_pool_tasks
 from wf_dagster.training.pool_trainers import DelayTrainerRM, TrainerRM
 from wf_dagster.training.refresh import refresh_analysis, refresh_recorder
 from wf_dagster.training.roll_jobs import JobKind, RollJob, RollOutcome

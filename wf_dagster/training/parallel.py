@@ -12,9 +12,11 @@ from typing import Any
 from wf_dagster.data.adapters import adapter_of
 from wf_dagster.market import Market
 from wf_dagster.rolling import Roll
-from wf_dagster.settings import get_settings
+from wf_dagster.settings import worker_limit
 from wf_dagster.tasks import WARM_START, fingerprint
+from wf_dagster.tracking import check_tracking
 from wf_dagster.training.roll_jobs import RollJob, RollOutcome
+from wf_dagster.training.worker import do
 from wf_dagster.training.workers import Spread, Workers, prepare_workers, release_workers
 
 _log = logging.getLogger(__name__)
@@ -27,6 +29,7 @@ def train_rolls(
     max_workers: int | None = None,
     parent_run_id: str | None = None,
     tags: Mapping[str, str] | None = None,
+    market: Market | None = None,
 ) -> Iterator[RollOutcome]:
     """Train rolls in parallel and yield each outcome as soon as it is there.
 
@@ -40,6 +43,7 @@ def train_rolls(
             With 1, or a single roll, everything runs in this process.
         parent_run_id: MLflow run that the recorders become children of.
         tags: Further tags of each recorder; ``roll`` is set to the roll's key.
+        market: What they are trained on; default that of the settings.
 
     Yields:
         Outcomes in the order in which rolls finish; a roll that fails has ``error`` set.
@@ -48,7 +52,7 @@ def train_rolls(
         TrackingError: The MLflow store does not answer; nothing was trained.
         TrainingError: Worker processes cannot be started.
     """
-    works = [
+    jobs = [
         RollJob(
             key=roll.key,
             kind="train",
@@ -58,136 +62,141 @@ def train_rolls(
             task=roll.task,
             parent_run_id=parent_run_id,
             tags={**(tags or {}), "roll": roll.key},
+            market=market,
         )
         for roll in rolls
     ]
-    yield from run_rolls(works, max_workers=max_workers)
+    yield from run_rolls(jobs, max_workers=max_workers)
 
 
-def run_rolls(works: Sequence[RollJob], *, max_workers: int | None = None) -> Iterator[RollOutcome]:
-    """Do the works in parallel and yield each outcome as soon as it is there.
+def run_rolls(jobs: Sequence[RollJob], *, max_workers: int | None = None) -> Iterator[RollOutcome]:
+    """Do jobs in parallel and yield each outcome as soon as it is there.
 
     Args:
-        works: What to do; keys are unique.
+        jobs: What to do; keys are unique.
         max_workers: Worker processes; default the setting ``max_workers``.
 
     Yields:
-        One outcome a work, in the order in which they finish.
+        One outcome a job, in the order in which they finish.
     """
-    if not works:
+    if not jobs:
         return
-    from wf_dagster.tracking import check_tracking
-
     check_tracking()
-    workers = _workers(works, max_workers)
-    share_features(works, max_workers)  # while the fork server imports what the workers need
+    workers = _start_workers(jobs, max_workers)
+    share_features(jobs, max_workers)  # while the fork server imports what the workers need
     if workers == 1:
-        from wf_dagster.training.worker import do
-
         release_workers()
-        for work in works:
-            yield do(work)
+        for job in jobs:
+            yield do(job)
         return
-    yield from _in_processes(Workers(workers, works), works)
+    yield from _run_in_processes(Workers(workers, jobs), jobs)
 
 
-def workers_for(works: int, max_workers: int | None = None) -> int:
-    """Number of worker processes for so many works; 1 means this process."""
-    return max(1, min(max_workers or get_settings().max_workers, works))
+def workers_for(jobs: int, max_workers: int | None = None) -> int:
+    """Number of worker processes for so many jobs; 1 means this process."""
+    return max(1, min(worker_limit(max_workers).count, jobs))
 
 
-def few_enough(workers: int, tasks: Sequence[Mapping[str, Any]]) -> int:
+def limit_by_memory(workers: int, jobs: Sequence[RollJob]) -> int:
     """Number of worker processes whose rolls hold no more than one copy of the features together.
 
     Args:
         workers: The most.
-        tasks: The rolls' tasks.
+        jobs: The rolls; those without a task do not count.
 
     Returns:
         ``workers`` for small data, or where somebody has set ``max_workers``.
     """
-    if "max_workers" in get_settings().model_fields_set:
+    if worker_limit().is_chosen:
         return workers
-    try:
-        return min(workers, adapter_of(tasks[0], Market()).most_together(tasks) or workers)
-    except Exception:  # each roll meets it again and reports it as its own
-        return workers
+    for market, tasks in _tasks_by_market(jobs):
+        try:
+            workers = min(workers, adapter_of(tasks[0], market).most_together(tasks) or workers)
+        except Exception:  # each roll meets it again and reports it as its own
+            continue
+    return workers
 
 
-def _workers(works: Sequence[RollJob], max_workers: int | None) -> int:
-    """Number of worker processes; the fork server imports what they need meanwhile."""
-    workers = workers_for(len(works), max_workers)
-    tasks = [work.task for work in works if work.task is not None]
-    if workers == 1 or not tasks:
-        return workers
-    prepare_workers(tasks[0], workers)
-    return few_enough(workers, tasks) if max_workers is None else workers
-
-
-def share_features(works: Sequence[RollJob], max_workers: int | None = None) -> None:
+def share_features(jobs: Sequence[RollJob], max_workers: int | None = None) -> None:
     """Compute the features the rolls share once, ahead, instead of once in each worker.
 
     Args:
-        works: The rolls.
+        jobs: The rolls.
         max_workers: Processes that may compute, this one among them; default the setting.
     """
-    tasks = [work.task for work in works if work.task is not None]
-    if not tasks:
-        return
-    try:
-        spread = Spread(tasks[0], max_workers or get_settings().max_workers)
-        seconds = adapter_of(tasks[0], Market()).warm(tasks, spread)
-    except Exception as error:  # each roll meets it again and reports it as its own
-        _log.warning("features could not be computed ahead: %s", error)
-        return
-    if seconds is not None:
-        _log.info("features ready in %.1f s", seconds)
+    for market, tasks in _tasks_by_market(jobs):
+        try:
+            spread = Spread(tasks[0], worker_limit(max_workers).count)
+            seconds = adapter_of(tasks[0], market).warm(tasks, spread)
+        except Exception as error:  # each roll meets it again and reports it as its own
+            _log.warning("features could not be computed ahead: %s", error)
+            continue
+        if seconds is not None:
+            _log.info("features ready in %.1f s", seconds)
 
 
-def _ready(waiting: Iterable[RollJob], others: Iterable[RollJob]) -> RollJob | None:
-    """The first work that does not start from the model of one that is not done yet."""
-    undone = {work.fingerprint for work in (*waiting, *others)}
-    for work in waiting:
-        if work.task is None or work.task.get(WARM_START) not in undone:
-            return work
+def _start_workers(jobs: Sequence[RollJob], max_workers: int | None) -> int:
+    """Number of worker processes; the fork server imports what they need meanwhile."""
+    workers = workers_for(len(jobs), max_workers)
+    task = next((job.task for job in jobs if job.task is not None), None)
+    if workers == 1 or task is None:
+        return workers
+    prepare_workers(task, workers)
+    return limit_by_memory(workers, jobs) if max_workers is None else workers
+
+
+def _tasks_by_market(jobs: Sequence[RollJob]) -> Iterator[tuple[Market, list[dict[str, Any]]]]:
+    groups: dict[Market, list[dict[str, Any]]] = {}
+    for job in jobs:
+        if job.task is not None:
+            groups.setdefault(job.market or Market(), []).append(job.task)
+    yield from groups.items()
+
+
+def _find_ready_job(waiting: Iterable[RollJob], others: Iterable[RollJob]) -> RollJob | None:
+    """The first job that does not start from the model of one that is not done yet."""
+    undone = {job.fingerprint for job in (*waiting, *others)}
+    for job in waiting:
+        if job.task is None or job.task.get(WARM_START) not in undone:
+            return job
     return None
 
 
-def _in_processes(pool: Workers, works: Sequence[RollJob]) -> Iterator[RollOutcome]:
-    pool.check()
-    waiting = deque(works)
+def _run_in_processes(workers: Workers, jobs: Sequence[RollJob]) -> Iterator[RollOutcome]:
+    workers.check()
+    waiting = deque(jobs)
     # A worker that dies (out of memory, a crash in native code) takes its pool along, and it
     # is not known which of the rolls in work killed it: those run again, one at a time.
     suspects: deque[RollJob] = deque()
     running: dict[Future[RollOutcome], RollJob] = {}
     try:
         while waiting or suspects or running:
-            while len(running) < pool.workers and (
-                ready := _ready(waiting, (*running.values(), *suspects))
+            while len(running) < workers.count and (
+                ready := _find_ready_job(waiting, (*running.values(), *suspects))
             ):
                 waiting.remove(ready)
-                running[pool.submit(ready)] = ready
-            alone = not running and bool(suspects)
-            if alone:
-                work = suspects.popleft()
-                running[pool.submit(work)] = work
+                running[workers.submit(ready)] = ready
+            is_alone = not running and bool(suspects)
+            if is_alone:
+                job = suspects.popleft()
+                running[workers.submit(job)] = job
             for future in wait(running, return_when=FIRST_COMPLETED).done:
-                work = running.pop(future)
+                job = running.pop(future)
                 error = future.exception()
                 if error is None:
                     yield future.result()
                 elif not isinstance(error, BrokenProcessPool):
-                    yield RollOutcome.failed(work, f"{type(error).__name__}: {error}")
-                elif alone:
+                    yield RollOutcome.failed(job, f"{type(error).__name__}: {error}")
+                elif is_alone:
                     yield RollOutcome.failed(
-                        work,
+                        job,
                         "its worker process died (out of memory, or a crash in native code): "
                         "try a smaller task, or fewer workers with WF_MAX_WORKERS",
                     )
                 else:
-                    suspects.append(work)
+                    suspects.append(job)
     except BaseException:
-        pool.stop()
+        workers.stop()
         raise
     finally:
-        pool.close()
+        workers.close()

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from wf_dagster.errors import (
@@ -20,106 +20,25 @@ from wf_dagster.errors import (
     TrackingError,
 )
 from wf_dagster.pool import TaskManager
-from wf_dagster.pool.states import FETCHABLE, check_status
-from wf_dagster.settings import get_settings
+from wf_dagster.settings import worker_limit
 from wf_dagster.tracking import R, check_tracking
 from wf_dagster.tracking.retry import StoreError
 from wf_dagster.training.parallel import share_features
-from wf_dagster.training.roll_jobs import JobKind, RollJob, RollOutcome
+from wf_dagster.training.pool_jobs import PoolJob
+from wf_dagster.training.roll_jobs import RollJob, RollOutcome
 from wf_dagster.training.workers import Workers, prepare_workers
 
 _log = logging.getLogger(__name__)
 UNREADABLE = "unreadable task"  # the key of an outcome whose task could not be loaded
 _PAUSE = 1.0  # seconds between two looks at a pool that has nothing to give
-MakeWork = Callable[[Mapping[str, Any]], RollJob]
-
-
-@dataclass(frozen=True)
-class PoolJob:
-    """Which tasks of a pool are worked on, and how.
-
-    Attributes:
-        pool: The pool.
-        query: Only tasks that it finds.
-        before_status: ``waiting`` tasks are trained; of ``part_done`` ones the training that
-            ``begin_task_train`` left in their recorder is done.
-        after_status: The status that a trained task gets.
-        experiment_name: MLflow experiment of tasks that name none themselves.
-        recorder_name: Name of the recorders of such tasks.
-        tags: Further tags of recorders.
-        force_release: Use a new process for each task.
-    """
-
-    pool: TaskManager
-    query: Mapping[str, Any] | None = None
-    before_status: str = TaskManager.STATUS_WAITING
-    after_status: str = TaskManager.STATUS_DONE
-    experiment_name: str | None = None
-    recorder_name: str | None = None
-    tags: Mapping[str, str] | None = None
-    force_release: bool = False
-
-    def check(self) -> None:
-        """Refuse statuses that no work can be between.
-
-        Raises:
-            PoolInputError: One of them is unknown or out of place.
-        """
-        if check_status(self.before_status) not in FETCHABLE:
-            raise PoolInputError(
-                f"before_status {self.before_status!r}: tasks are fetched from "
-                f"{' or '.join(FETCHABLE)}"
-            )
-        if check_status(self.after_status) in (self.before_status, "running"):
-            raise PoolInputError(
-                f"after_status {self.after_status!r}: it would be fetched again; use "
-                f"{TaskManager.STATUS_DONE!r}"
-            )
-
-    def work(self, task: Mapping[str, Any]) -> RollJob:
-        """What a worker process has to do for a fetched task.
-
-        Raises:
-            TaskError: Its definition is no task.
-        """
-        tags = dict(self.tags or {})
-        if self.before_status == TaskManager.STATUS_PART_DONE:
-            recorder_id = getattr(task["res"], "id", None)
-            return _work(task, "end", self.experiment_name, recorder_id=recorder_id, tags=tags)
-        definition = inner = task["def"]
-        given: Mapping[str, Any] = {}
-        if isinstance(definition, Mapping) and "task" in definition and "model" not in definition:
-            given, inner = definition, definition["task"]
-        if not isinstance(inner, Mapping):
-            raise TaskError(f"the definition {inner!r} is no task: it needs 'model' and 'dataset'")
-        return _work(
-            task,
-            "train",
-            given.get("experiment_name") or self.experiment_name,
-            task=dict(inner),
-            recorder_name=given.get("recorder_name") or self.recorder_name,
-            tags={**tags, **given.get("tags", {})},
-        )
-
-
-def _work(
-    fetched: Mapping[str, Any], kind: JobKind, experiment_name: str | None, **fields: Any
-) -> RollJob:
-    return RollJob(
-        key=str(fetched["_id"]),
-        kind=kind,
-        experiment_name=experiment_name,
-        fingerprint=fetched["fingerprint"],
-        figures=False,
-        **fields,
-    )
+MakeRollJob = Callable[[Mapping[str, Any]], RollJob]
 
 
 def run_pool_tasks(
     job: PoolJob,
     *,
     processes: int | None = None,
-    make_work: MakeWork | None = None,
+    make_roll_job: MakeRollJob | None = None,
     wait_for_others: bool = False,
     follow: bool = False,
     stopping: threading.Event | None = None,
@@ -135,7 +54,7 @@ def run_pool_tasks(
         job: Which tasks, and how.
         processes: Worker processes; default the setting ``max_workers``. With 1 the tasks are
             trained in this process.
-        make_work: Another way to turn a task into work; default ``job.work``.
+        make_roll_job: Another way to turn a task into a job; default ``job.make_roll_job``.
         wait_for_others: Go on until no task that the query finds is waiting or held by another
             worker: what a worker that dies leaves is then done here.
         follow: Go on for ever: wait for new tasks.
@@ -152,15 +71,15 @@ def run_pool_tasks(
     job.check()
     check_tracking()
     stopping = stopping or threading.Event()
-    count = processes or get_settings().max_workers
+    count = worker_limit(processes).count
     here = count == 1 and not (job.force_release or apart)
-    slots = _Slots(job, make_work or job.work, count, here)
+    slots = _WorkerSlots(job, make_roll_job or job.make_roll_job, count, here)
     try:
         while True:
             while not stopping.is_set() and slots.free and slots.fetch():
-                yield from slots.refused()
+                yield from slots.pop_refused()
             if slots.busy:
-                yield from slots.finished(_PAUSE)
+                yield from slots.settle_finished(_PAUSE)
             elif stopping.is_set() or not (follow or (wait_for_others and _is_held(job))):
                 return
             else:
@@ -197,12 +116,12 @@ def _is_held(job: PoolJob) -> bool:
     return any(stat.get(status) for status in (TaskManager.STATUS_RUNNING, job.before_status))
 
 
-class _Slots:
+class _WorkerSlots:
     """Processes of one worker each: one that dies takes no other along."""
 
-    def __init__(self, job: PoolJob, make_work: MakeWork, count: int, here: bool) -> None:
+    def __init__(self, job: PoolJob, make_roll_job: MakeRollJob, count: int, here: bool) -> None:
         self._job = job
-        self._make_work = make_work
+        self._make_roll_job = make_roll_job
         self._count = count
         self._here = here
         self._idle: list[Workers | None] = []
@@ -233,8 +152,7 @@ class _Slots:
         if task is None:
             return False
         try:
-            work = self._make_work(task)
-            self._begin(task, work)
+            self._begin(task, self._make_roll_job(task))
         except TaskError as error:
             pool.return_task(task, self._job.before_status, error=str(error))
             self._refused.append(
@@ -245,32 +163,32 @@ class _Slots:
             raise
         return True
 
-    def refused(self) -> Iterator[RollOutcome]:
-        """Outcomes of tasks that no work could be made of."""
+    def pop_refused(self) -> Iterator[RollOutcome]:
+        """Outcomes of tasks that no job could be made of."""
         while self._refused:
             yield self._refused.pop()
 
-    def _begin(self, task: Mapping[str, Any], work: RollJob) -> None:
+    def _begin(self, task: Mapping[str, Any], roll_job: RollJob) -> None:
         if not self._started:
             if not self._here:
-                prepare_workers(work.task or {}, self._count)
-            share_features([work])
+                prepare_workers(roll_job.task or {}, self._count)
+            share_features([roll_job])
         self._started += 1
         if self._here:
-            from wf_dagster.training.worker import do
+            from wf_dagster.training.worker import do  # slow to import
 
             future: Future[RollOutcome] = Future()
-            future.set_result(do(work))
+            future.set_result(do(roll_job))
             self._running[future] = task, None
             return
         slot = self._idle.pop() if self._idle else None
         if slot is None:
-            slot = Workers(1, [work], of=self._count)
+            slot = Workers(1, [roll_job], of=self._count)
             if self._started == 1:
                 slot.check()
-        self._running[slot.submit(work)] = task, slot
+        self._running[slot.submit(roll_job)] = task, slot
 
-    def finished(self, timeout: float) -> Iterator[RollOutcome]:
+    def settle_finished(self, timeout: float) -> Iterator[RollOutcome]:
         """Settle the tasks that have ended within a while."""
         for future in wait(self._running, timeout, return_when=FIRST_COMPLETED).done:
             task, slot = self._running[future]
@@ -278,16 +196,16 @@ class _Slots:
                 outcome = future.result()
             except BrokenProcessPool:
                 outcome = RollOutcome.failed(
-                    self._make_work(task),
+                    self._make_roll_job(task),
                     "its worker process died (out of memory, or a crash in native code)",
                 )
-            kept = self._settle(task, outcome)
+            settled = self._settle(task, outcome)
             del self._running[future]
             if slot is not None and self._job.force_release:
                 slot.close()
             elif slot is not None:
                 self._idle.append(slot)
-            yield kept
+            yield settled
 
     def _settle(self, task: Mapping[str, Any], outcome: RollOutcome) -> RollOutcome:
         job = self._job

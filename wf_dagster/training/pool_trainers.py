@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from wf_dagster.errors import PoolInputError, TaskError, TrainingError
 from wf_dagster.pool import TaskManager, run_task
 from wf_dagster.progress import progress_bar
-from wf_dagster.settings import get_settings
-from wf_dagster.tasks import AS_OF, WARM_START
+from wf_dagster.tasks import WARM_START
 from wf_dagster.tracking import Recorder
-from wf_dagster.training.pool_tasks import PoolJob, offer_lost, run_pool_tasks
+from wf_dagster.training.pool_jobs import PoolJob, carry_market
+from wf_dagster.training.pool_tasks import offer_lost, run_pool_tasks
 from wf_dagster.training.task import begin_task_train, end_task_train, task_train
+from wf_dagster.training.task_market import take_market
 from wf_dagster.training.trainers import (
     STATUS_BEGIN,
     STATUS_END,
@@ -108,13 +109,11 @@ class TrainerRM(Trainer):
                 "workers cannot share them; use TrainerR"
             )
         experiment = experiment_name or self.experiment_name
-        pool = self._pool(experiment)
-        if as_of := get_settings().replay_date():  # workers elsewhere do not know of it
-            tasks = [{**task, AS_OF: as_of} for task in tasks]
-        ids = pool.create_task(tasks)
-        _try_again(pool, ids, before_status)
+        pool = self._open_pool(experiment)
+        ids = pool.create_task([carry_market(*take_market(task)) for task in tasks])
+        _reset_failed(pool, ids, before_status)
         offer_lost(pool, {"_id": {"$in": ids}})
-        self._finish(
+        self._finish_tasks(
             pool,
             ids,
             train_func or self.train_func,
@@ -125,7 +124,7 @@ class TrainerRM(Trainer):
             recorder_name=default_rec_name or self.default_rec_name,
             **kwargs,
         )
-        recorders = _results(pool, ids)
+        recorders = _read_recorders(pool, ids)
         for task_id, recorder in zip(ids, recorders, strict=True):
             tags = recorder.list_tags()
             new = {self.TM_ID: task_id}
@@ -165,14 +164,16 @@ class TrainerRM(Trainer):
             train_func: Another function than the trainer's.
             experiment_name: Another experiment than the trainer's.
         """
-        self._help(train_func or self.train_func, experiment_name, WAITING)
+        self._run_as_worker(train_func or self.train_func, experiment_name, WAITING)
 
-    def _help(self, function: Callable[..., Recorder], experiment: str | None, before: str) -> None:
+    def _run_as_worker(
+        self, function: Callable[..., Recorder], experiment: str | None, before: str
+    ) -> None:
         experiment = experiment or self.experiment_name
-        pool = self._pool(experiment)
-        self._run(pool, None, function, before, DONE, experiment_name=experiment)
+        pool = self._open_pool(experiment)
+        self._run_tasks(pool, None, function, before, DONE, experiment_name=experiment)
 
-    def _pool(self, experiment: str | None) -> TaskManager:
+    def _open_pool(self, experiment: str | None) -> TaskManager:
         name = self.task_pool or experiment
         if not name:
             raise PoolInputError(
@@ -180,7 +181,7 @@ class TrainerRM(Trainer):
             )
         return TaskManager(name, self.url)
 
-    def _finish(
+    def _finish_tasks(
         self,
         pool: TaskManager,
         ids: Sequence[str],
@@ -197,12 +198,12 @@ class TrainerRM(Trainer):
             pool.wait(query, until=ends)
             return
         while True:
-            self._run(pool, ids, function, before_status, after_status, **kwargs)
+            self._run_tasks(pool, ids, function, before_status, after_status, **kwargs)
             pool.wait(query, until=(*ends, before_status))
             if not pool.task_stat(query).get(before_status):
                 return
 
-    def _run(
+    def _run_tasks(
         self,
         pool: TaskManager,
         ids: Sequence[str] | None,
@@ -212,8 +213,8 @@ class TrainerRM(Trainer):
         **kwargs: Any,
     ) -> None:
         query = None if ids is None else {"_id": {"$in": list(ids)}}
-        ours = end_task_train if before_status == PART_DONE else task_train
-        if function is not ours or set(kwargs) - {"experiment_name", "recorder_name"}:
+        own_function = end_task_train if before_status == PART_DONE else task_train
+        if function is not own_function or set(kwargs) - {"experiment_name", "recorder_name"}:
             if kwargs.get("recorder_name") is None:
                 kwargs.pop("recorder_name", None)
             run_task(
@@ -308,9 +309,9 @@ class DelayTrainerRM(TrainerRM):
             return []
         ids = [self._task_id(recorder) for recorder in recs]
         experiment = experiment_name or self.experiment_name
-        pool = self._pool(experiment)
-        _try_again(pool, ids, PART_DONE)
-        self._finish(
+        pool = self._open_pool(experiment)
+        _reset_failed(pool, ids, PART_DONE)
+        self._finish_tasks(
             pool,
             ids,
             end_train_func or self.end_train_func,
@@ -320,7 +321,7 @@ class DelayTrainerRM(TrainerRM):
             experiment_name=experiment,
             **kwargs,
         )
-        return super().end_train(_results(pool, ids))
+        return super().end_train(_read_recorders(pool, ids))
 
     def worker(
         self,
@@ -333,7 +334,7 @@ class DelayTrainerRM(TrainerRM):
             end_train_func: Another function than the trainer's.
             experiment_name: Another experiment than the trainer's.
         """
-        self._help(end_train_func or self.end_train_func, experiment_name, PART_DONE)
+        self._run_as_worker(end_train_func or self.end_train_func, experiment_name, PART_DONE)
 
     def _task_id(self, recorder: Recorder) -> str:
         try:
@@ -345,17 +346,26 @@ class DelayTrainerRM(TrainerRM):
             ) from None
 
 
-def _try_again(pool: TaskManager, ids: Sequence[str], status: str) -> None:
+def _reset_failed(pool: TaskManager, ids: Sequence[str], status: str) -> None:
     """What failed in all its attempts has as many again: somebody asks for it anew."""
     pool.reset_status({"_id": {"$in": list(ids)}, "status": FAILED}, status)
 
 
-def _results(pool: TaskManager, ids: Sequence[str]) -> list[Recorder]:
-    found = {task["_id"]: task for task in pool.query({"_id": {"$in": list(ids)}})}
-    errors = {i: why for i, why in enumerate(_errors(found, ids)) if why}
-    trained: list[Any] = [None if n in errors else found[i]["res"] for n, i in enumerate(ids)]
+def _read_recorders(pool: TaskManager, ids: Sequence[str]) -> list[Recorder]:
+    tasks = {task["_id"]: task for task in pool.query({"_id": {"$in": list(ids)}})}
+    errors = {
+        position: error
+        for position, task_id in enumerate(ids)
+        if (error := _read_error(tasks.get(task_id)))
+    }
+    trained: list[Any] = [
+        None if position in errors else tasks[task_id]["res"]
+        for position, task_id in enumerate(ids)
+    ]
     if errors:
-        lines = "".join(f"\n- task {n} ({ids[n]}): {why}" for n, why in errors.items())
+        lines = "".join(
+            f"\n- task {position} ({ids[position]}): {error}" for position, error in errors.items()
+        )
         raise TrainingError(
             f"{len(errors)} of {len(ids)} tasks of pool {pool.task_pool!r} failed; the others are "
             f"trained and kept. They are tried again when the trainer is given them again:{lines}",
@@ -364,14 +374,12 @@ def _results(pool: TaskManager, ids: Sequence[str]) -> list[Recorder]:
     return trained
 
 
-def _errors(found: Mapping[str, Any], ids: Iterable[str]) -> Iterable[str]:
-    for task_id in ids:
-        task = found.get(task_id)
-        if task is None:
-            yield "it was removed from the pool"
-        elif task["status"] == FAILED:
-            yield task.get("error") or "it failed"
-        elif not isinstance(task.get("res"), Recorder):
-            yield f"its result is no recorder but {task.get('res')!r}"
-        else:
-            yield ""
+def _read_error(task: Mapping[str, Any] | None) -> str:
+    """Why a task has no recorder; empty if it has one."""
+    if task is None:
+        return "it was removed from the pool"
+    if task["status"] == FAILED:
+        return str(task.get("error") or "it failed")
+    if not isinstance(task.get("res"), Recorder):
+        return f"its result is no recorder but {task.get('res')!r}"
+    return ""

@@ -7,6 +7,8 @@ from typing import Any, Literal
 
 from typing_extensions import Self
 
+from wf_dagster.market import Market
+
 JobKind = Literal["train", "end", "refresh", "update", "report"]
 Segments = dict[str, tuple[str | None, str | None]]
 
@@ -30,6 +32,7 @@ class RollJob:
         figures: Whether the outcome is to hold segments, rows and a plot, for display.
         parent_run_id: MLflow run that a new recorder becomes a child of.
         tags: Tags of a new recorder.
+        market: What it stands on, as of its replay date; ``None`` is that of the settings.
     """
 
     key: str
@@ -42,6 +45,7 @@ class RollJob:
     figures: bool = True
     parent_run_id: str | None = None
     tags: dict[str, str] = field(default_factory=dict)
+    market: Market | None = None
 
 
 @dataclass(frozen=True)

@@ -5,18 +5,14 @@ from __future__ import annotations
 import copy
 import inspect
 import socket
-from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, nullcontext
-from datetime import date, datetime, time
+from collections.abc import Mapping
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from wf_dagster.data.adapters import DatasetAdapter, adapter_of
-from wf_dagster.errors import TaskError, TrainingError
+from wf_dagster.errors import ObjectNotFoundError, TaskError, TrainingError
 from wf_dagster.market import Market
-from wf_dagster.settings import get_settings, replayed
 from wf_dagster.tasks import (
-    AS_OF,
     WARM_START,
     fill_placeholders,
     fingerprint,
@@ -26,12 +22,15 @@ from wf_dagster.tasks import (
     validate_task,
 )
 from wf_dagster.tracking import R, find_recorders
+from wf_dagster.training.task_market import take_market
+from wf_dagster.training.task_params import flatten_task
 
 if TYPE_CHECKING:
     from wf_dagster.tracking import Recorder
 
 DATA_UNTIL = "data_until"  # tag: the last session with prices that the training saw
 REPLAYED_AT = "replayed_at"  # tag: the replay date as of which a delayed training is to be done
+_MARKET = "market"  # object of a recorder whose market is not that of the settings
 
 
 def task_train(
@@ -41,6 +40,7 @@ def task_train(
     *,
     parent_run_id: str | None = None,
     tags: Mapping[str, str] | None = None,
+    market: Market | None = None,
 ) -> Recorder:
     """Train a task: fit the model, keep it, and compute the task's records.
 
@@ -54,6 +54,8 @@ def task_train(
         recorder_name: Name of the run; default ``"mlflow_recorder"``.
         parent_run_id: MLflow run that the recorder becomes a child of.
         tags: Further tags of the recorder.
+        market: What it is trained on; default the one that the task carries, else that of the
+            settings.
 
     Returns:
         The finished recorder.
@@ -67,18 +69,15 @@ def task_train(
         >>> settings = init(home="/tmp/wf-doc")
         >>> recorder = task_train(ridge_template(), "example")  # doctest: +SKIP
     """
-    task, as_of, adapter = _checked(task_config)
-    with (
-        _replaying(as_of),
-        R.start(
-            experiment_name=experiment_name,
-            recorder_name=recorder_name,
-            parent_run_id=parent_run_id,
-            tags={**(tags or {}), **_identity(task)},
-        ),
+    task, market, adapter = _prepare_task(task_config, market)
+    with R.start(
+        experiment_name=experiment_name,
+        recorder_name=recorder_name,
+        parent_run_id=parent_run_id,
+        tags={**(tags or {}), **_identity(task)},
     ):
         recorder: Recorder = R.get_recorder()
-        _describe(task, recorder)
+        _describe(task, market, recorder)
         _execute(task, adapter, recorder)
     return recorder
 
@@ -90,6 +89,7 @@ def begin_task_train(
     *,
     parent_run_id: str | None = None,
     tags: Mapping[str, str] | None = None,
+    market: Market | None = None,
 ) -> Recorder:
     """Make the recorder of a task and leave the training to :func:`end_task_train`.
 
@@ -99,6 +99,7 @@ def begin_task_train(
         recorder_name: Name of the run.
         parent_run_id: MLflow run that the recorder becomes a child of.
         tags: Further tags of the recorder.
+        market: What it is to be trained on, as of its replay date.
 
     Returns:
         A recorder that is ``SCHEDULED`` until it is trained, and holds the object ``task``.
@@ -106,16 +107,16 @@ def begin_task_train(
     Raises:
         TaskError: The definition is malformed; no run is made.
     """
-    task, as_of, _ = _checked(task_config)
-    with _replaying(as_of):
-        as_of = get_settings().replay_date()
+    task, market, _ = _prepare_task(task_config, market)
+    as_of = market.as_of
+    delayed = {} if as_of is None else {REPLAYED_AT: f"{as_of:%Y-%m-%d}"}
     experiment = R.get_exp(experiment_name=experiment_name)
     recorder = experiment.create_recorder(
         recorder_name,
         parent_run_id=parent_run_id,
-        tags={**(tags or {}), **_identity(task), **({REPLAYED_AT: as_of} if as_of else {})},
+        tags={**(tags or {}), **_identity(task), **delayed},
     )
-    _describe(task, recorder)
+    _describe(task, market, recorder)
     return recorder
 
 
@@ -124,6 +125,7 @@ def end_task_train(
     experiment_name: str | None = None,
     *,
     tags: Mapping[str, str] | None = None,
+    market: Market | None = None,
 ) -> Recorder:
     """Train the task that :func:`begin_task_train` left in a recorder.
 
@@ -131,6 +133,8 @@ def end_task_train(
         rec: The recorder.
         experiment_name: Its experiment; it knows it itself.
         tags: Further tags it gets.
+        market: What it is trained on, not later than when it was begun; default what it holds,
+            else that of the settings.
 
     Returns:
         The recorder, ``FINISHED``.
@@ -139,13 +143,11 @@ def end_task_train(
         ObjectNotFoundError: It holds no ``task``.
         ExperimentNotFoundError: ``experiment_name`` is another experiment than its own.
     """
-    task, _, adapter = _checked(rec.load_object("task"))
+    market = (market or load_market(rec)).at(rec.list_tags().get(REPLAYED_AT))
+    task, _, adapter = _prepare_task(rec.load_object("task"), market)
     if experiment_name is not None:
         R.get_exp(experiment_name=experiment_name, create=False).get_recorder(recorder_id=rec.id)
-    with (
-        _replaying(rec.list_tags().get(REPLAYED_AT, "")),
-        R.start(experiment_id=rec.experiment_id, recorder_id=rec.id),
-    ):
+    with R.start(experiment_id=rec.experiment_id, recorder_id=rec.id):
         recorder: Recorder = R.get_recorder()
         recorder.trusted |= set(modules_named(task))
         recorder.set_tags(**{**(tags or {}), "hostname": socket.gethostname()})
@@ -153,29 +155,40 @@ def end_task_train(
     return recorder
 
 
-def _checked(task_config: Mapping[str, Any]) -> tuple[dict[str, Any], str, DatasetAdapter]:
-    """A copy of the task, the date as of which it is to be trained, if any, and its adapter."""
-    task = copy.deepcopy(dict(task_config))
-    as_of = task.pop(AS_OF, "")
+def _prepare_task(
+    task_config: Mapping[str, Any], market: Market | None
+) -> tuple[dict[str, Any], Market, DatasetAdapter]:
+    """A copy of the task, checked, without the market that it may carry; and that market."""
+    task, carried = take_market(task_config)
+    task = copy.deepcopy(task)
     validate_task(task)
-    adapter = adapter_of(task, Market())
+    market = market or carried or Market()
+    adapter = adapter_of(task, market)
     adapter.prepare()
     validate_task(task, resolve=True)
-    return task, as_of, adapter
+    return task, market, adapter
 
 
-def _replaying(as_of: str) -> AbstractContextManager[None]:
-    return replayed(as_of) if as_of else nullcontext()
+def load_market(recorder: Recorder) -> Market:
+    """The market that a recorder was trained on; that of the settings unless it holds another."""
+    try:
+        market: Market = recorder.load_object(_MARKET)
+    except ObjectNotFoundError:
+        return Market()
+    return market
 
 
 def _identity(task: Mapping[str, Any]) -> dict[str, str]:
     return {"fingerprint": fingerprint(task), "hostname": socket.gethostname()}
 
 
-def _describe(task: Mapping[str, Any], recorder: Recorder) -> None:
+def _describe(task: Mapping[str, Any], market: Market, recorder: Recorder) -> None:
     recorder.trusted |= set(modules_named(task))
-    recorder.log_params(**dict(_flat(task)))
-    recorder.save_objects(task=task)
+    recorder.log_params(**dict(flatten_task(task)))
+    objects: dict[str, Any] = {"task": task}
+    if not market.is_default:
+        objects[_MARKET] = market.without_as_of()
+    recorder.save_objects(**objects)
 
 
 def _execute(task: Mapping[str, Any], adapter: DatasetAdapter, recorder: Recorder) -> None:
@@ -211,9 +224,9 @@ def _fit_arguments(model: Any, task: Mapping[str, Any], recorder: Recorder) -> d
 def _model_before(task: Mapping[str, Any], recorder: Recorder) -> Any:
     wanted = str(task[WARM_START])
     experiment = R.get_exp(experiment_id=recorder.experiment_id)
-    for found in find_recorders(experiment.name, tags={"fingerprint": wanted}):
-        found.trusted |= set(modules_named(task))
-        return found.load_object("params.pkl")
+    for before in find_recorders(experiment.name, tags={"fingerprint": wanted}):
+        before.trusted |= set(modules_named(task))
+        return before.load_object("params.pkl")
     raise TrainingError(
         f"the model that this roll starts from (fingerprint {wanted[:12]}…) was not trained in "
         f"experiment {experiment.name!r}: train the roll before it first"
@@ -229,31 +242,10 @@ def generate_records(
     asks for them with ``<MODEL>`` and ``<DATASET>``, the fitted model and the dataset.
     """
     records = task.get("record") or []
-    known = {"<MODEL>": model, "<DATASET>": dataset, "<PRED>": "<PRED>"}  # that is the record's
-    one = isinstance(records, (Mapping, str))
-    for position, given in enumerate([records] if one else records):
-        where = "record" if one else f"record.{position}"
-        config = fill_placeholders(record_config(given, task), known, task=task, where=where)
+    # <PRED> is the record's to fill
+    values = {"<MODEL>": model, "<DATASET>": dataset, "<PRED>": "<PRED>"}
+    is_single = isinstance(records, (Mapping, str))
+    for position, record in enumerate([records] if is_single else records):
+        where = "record" if is_single else f"record.{position}"
+        config = fill_placeholders(record_config(record, task), values, task=task, where=where)
         adapter.make_record(config, recorder, model, dataset, where=where).generate()
-
-
-def _flat(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    """``dataset.kwargs.segments.train`` style names; an MLflow name allows no other sign."""
-    if isinstance(value, Mapping) and value:
-        for key, inner in value.items():
-            yield from _flat(inner, f"{path}.{key}" if path else str(key))
-    elif isinstance(value, (list, tuple)) and any(isinstance(v, Mapping) for v in value):
-        for position, inner in enumerate(value):
-            yield from _flat(inner, f"{path}.{position}")
-    else:
-        yield path, _shown(value)
-
-
-def _shown(value: Any) -> Any:
-    """Dates as ISO dates, which is how they are written in a template."""
-    if isinstance(value, (list, tuple)):
-        made = [_shown(inner) for inner in value]
-        return made if isinstance(value, list) else tuple(made)
-    if isinstance(value, datetime):
-        return (value.date() if value.time() == time.min else value).isoformat()
-    return value.isoformat() if isinstance(value, date) else value

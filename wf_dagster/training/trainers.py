@@ -13,6 +13,7 @@ from wf_dagster.tracking import R, Recorder
 from wf_dagster.training.parallel import run_rolls
 from wf_dagster.training.roll_jobs import RollJob, RollOutcome
 from wf_dagster.training.task import begin_task_train, end_task_train, task_train
+from wf_dagster.training.task_market import take_market
 
 T = TypeVar("T")
 STATUS_KEY = "train_status"
@@ -126,7 +127,7 @@ class TrainerR(Trainer):
         function = train_func or self.train_func
         experiment = experiment_name or self.experiment_name
         if function is task_train and not kwargs and not self._call_in_subproc:
-            works = [
+            jobs = [
                 RollJob(
                     key=str(position),
                     kind="train",
@@ -136,26 +137,27 @@ class TrainerR(Trainer):
                     recorder_name=self.default_rec_name,
                     figures=False,
                     tags={STATUS_KEY: STATUS_BEGIN},
+                    market=market,
                 )
-                for position, task in enumerate(tasks)
+                for position, (task, market) in enumerate(map(take_market, tasks))
             ]
-            return together("train tasks", works)
+            return run_in_workers("train tasks", jobs)
         kwargs["recorder_name"] = self.default_rec_name
 
-        def one(task: Mapping[str, Any]) -> Recorder:
-            recorder = self._called(function, task, experiment, kwargs)
+        def train_task(task: Mapping[str, Any]) -> Recorder:
+            recorder = self._call(function, task, experiment, kwargs)
             recorder.set_tags(**{STATUS_KEY: STATUS_BEGIN})
             return recorder
 
-        return one_by_one("train tasks", one, tasks)
+        return run_here("train tasks", train_task, tasks)
 
-    def _called(
-        self, function: Callable[..., Recorder], given: Any, experiment: str | None, kwargs: Any
+    def _call(
+        self, function: Callable[..., Recorder], argument: Any, experiment: str | None, kwargs: Any
     ) -> Recorder:
         if self._call_in_subproc:
-            found: Recorder = in_own_process(function, given, experiment, **kwargs)
-            return found
-        return function(given, experiment, **kwargs)
+            recorder: Recorder = in_own_process(function, argument, experiment, **kwargs)
+            return recorder
+        return function(argument, experiment, **kwargs)
 
     def end_train(self, models: Any, **kwargs: Any) -> list[Recorder]:
         """Tag recorders as trained.
@@ -221,7 +223,7 @@ class DelayTrainerR(TrainerR):
         experiment = experiment_name or self.experiment_name
         due = [r for r in models if not _is_trained(r)]
         if function is end_task_train and not kwargs and not self._call_in_subproc:
-            works = [
+            jobs = [
                 RollJob(
                     key=str(position),
                     kind="end",
@@ -234,15 +236,15 @@ class DelayTrainerR(TrainerR):
                 )
                 for position, recorder in enumerate(due)
             ]
-            done = together("train models", works)
+            done = run_in_workers("train models", jobs)
         else:
 
-            def one(recorder: Recorder) -> Recorder:
-                self._called(function, recorder, experiment, kwargs)
+            def finish_recorder(recorder: Recorder) -> Recorder:
+                self._call(function, recorder, experiment, kwargs)
                 recorder.set_tags(**{STATUS_KEY: STATUS_END})
                 return recorder
 
-            done = one_by_one("train models", one, due)
+            done = run_here("train models", finish_recorder, due)
         fresh = {recorder.id: recorder for recorder in done}
         return [fresh.get(recorder.id, recorder) for recorder in models]
 
@@ -273,31 +275,31 @@ def as_recorders(models: Any) -> list[Recorder]:
     return [models] if isinstance(models, Recorder) else list(models)
 
 
-def together(label: str, works: Sequence[RollJob]) -> list[Recorder]:
-    """Do works in worker processes; the recorders in their order.
+def run_in_workers(label: str, jobs: Sequence[RollJob]) -> list[Recorder]:
+    """Do jobs in worker processes; the recorders in their order.
 
     Raises:
         TrainingError: Some failed.
     """
-    outcomes = {o.key: o for o in _shown(label, run_rolls(works), len(works))}
-    return recorders_of([outcomes[work.key] for work in works])
+    outcomes = {o.key: o for o in _show_progress(label, run_rolls(jobs), len(jobs))}
+    return recorders_of([outcomes[job.key] for job in jobs])
 
 
-def one_by_one(label: str, function: Callable[[T], Recorder], given: Sequence[T]) -> list[Recorder]:
+def run_here(label: str, function: Callable[[T], Recorder], items: Sequence[T]) -> list[Recorder]:
     """Call a function for each; the recorders in their order.
 
     Raises:
         TrainingError: Some calls failed.
     """
 
-    def each() -> Iterator[Recorder | Exception]:
-        for one in given:
+    def call_each() -> Iterator[Recorder | Exception]:
+        for item in items:
             try:
-                yield function(one)
+                yield function(item)
             except Exception as error:  # a function of the user's may raise anything
                 yield error
 
-    results = list(_shown(label, each(), len(given)))
+    results = list(_show_progress(label, call_each(), len(items)))
     trained = [result if isinstance(result, Recorder) else None for result in results]
     errors = {
         position: f"{type(result).__name__}: {result}"
@@ -336,7 +338,7 @@ def _all_or_error(
     return [recorder for recorder in trained if recorder is not None]
 
 
-def _shown(label: str, items: Iterator[T], total: int) -> Iterator[T]:
+def _show_progress(label: str, items: Iterator[T], total: int) -> Iterator[T]:
     with progress_bar(label, total) as update:
         for done, item in enumerate(items, 1):
             update(done, None)

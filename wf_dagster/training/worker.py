@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from wf_dagster.errors import WfError
+from wf_dagster.errors import ObjectNotFoundError, WfError
 from wf_dagster.records import ic_plot_png, markdown_image
 from wf_dagster.settings import restore
 from wf_dagster.tracking import R, end_open_recorders, run_url
@@ -74,17 +74,17 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def do(work: RollJob) -> RollOutcome:
+def do(job: RollJob) -> RollOutcome:
     """Work through one roll; a failure is an outcome, never an exception."""
     started = time.perf_counter()
     try:
-        recorder = _recorder(work)
-        return _outcome(work, recorder, started)
+        recorder = _work_on_recorder(job)
+        return _report(job, recorder, started)
     except WfError as error:
-        return RollOutcome.failed(work, str(error), traceback.format_exc())
+        return RollOutcome.failed(job, str(error), traceback.format_exc())
     except Exception as error:  # a user's model or record may raise anything
         message = " ".join(f"{type(error).__name__}: {error}".split())
-        return RollOutcome.failed(work, message, traceback.format_exc())
+        return RollOutcome.failed(job, message, traceback.format_exc())
     finally:
         _close_figures()
         if _LEAVING.is_set():  # the pool would take the exit for the roll's own failure and go on
@@ -92,66 +92,68 @@ def do(work: RollJob) -> RollOutcome:
             os._exit(_TERMINATED)
 
 
-def _recorder(work: RollJob) -> Recorder:
-    if work.kind == "train":
-        assert work.task is not None
+def _work_on_recorder(job: RollJob) -> Recorder:
+    if job.kind == "train":
+        assert job.task is not None
         return task_train(
-            work.task,
-            work.experiment_name,
-            recorder_name=work.recorder_name,
-            parent_run_id=work.parent_run_id,
-            tags=work.tags,
+            job.task,
+            job.experiment_name,
+            recorder_name=job.recorder_name,
+            parent_run_id=job.parent_run_id,
+            tags=job.tags,
+            market=job.market,
         )
-    recorder = R.get_recorder(recorder_id=work.recorder_id, experiment_name=work.experiment_name)
-    if work.kind == "end":
-        return end_task_train(recorder, work.experiment_name, tags=work.tags)
-    if work.kind == "refresh":
-        refresh_recorder(recorder, work.task)
-    if work.kind == "update":
-        refresh_analysis(recorder, work.task or recorder.load_object("task"))
+    recorder = R.get_recorder(recorder_id=job.recorder_id, experiment_name=job.experiment_name)
+    if job.kind == "end":
+        return end_task_train(recorder, job.experiment_name, tags=job.tags, market=job.market)
+    if job.kind == "refresh":
+        refresh_recorder(recorder, job.task, market=job.market)
+    if job.kind == "update":
+        refresh_analysis(recorder, job.task or recorder.load_object("task"), market=job.market)
     return recorder
 
 
-def _outcome(work: RollJob, recorder: Recorder, started: float) -> RollOutcome:
+def _report(job: RollJob, recorder: Recorder, started: float) -> RollOutcome:
     metrics = dict(recorder.list_metrics())
-    done = RollOutcome(
-        key=work.key,
-        kind=work.kind,
-        fingerprint=work.fingerprint,
+    outcome = RollOutcome(
+        key=job.key,
+        kind=job.kind,
+        fingerprint=job.fingerprint,
         recorder_id=recorder.id,
         url=run_url(recorder.experiment_id, recorder.id),
         metrics=metrics,
         fit_seconds=metrics.get("fit_seconds", 0.0),
         seconds=time.perf_counter() - started,
     )
-    return _with_figures(done, work, recorder) if work.figures else done
+    return _add_figures(outcome, job, recorder) if job.figures else outcome
 
 
-def _with_figures(done: RollOutcome, work: RollJob, recorder: Recorder) -> RollOutcome:
-    task = work.task or recorder.load_object("task")
-    ic, ric = _object(recorder, "sig_analysis/ic.pkl"), _object(recorder, "sig_analysis/ric.pkl")
+def _add_figures(outcome: RollOutcome, job: RollJob, recorder: Recorder) -> RollOutcome:
+    task = job.task or recorder.load_object("task")
+    ic, ric = (
+        _load_object(recorder, "sig_analysis/ic.pkl"),
+        _load_object(recorder, "sig_analysis/ric.pkl"),
+    )
     plot = ""
     if ic is not None and ic.notna().any():
-        plot = markdown_image(ic_plot_png(ic, ric), f"IC of roll {work.key}")
-    pred = _object(recorder, "pred.pkl")
+        plot = markdown_image(ic_plot_png(ic, ric), f"IC of roll {job.key}")
+    pred = _load_object(recorder, "pred.pkl")
     return replace(
-        done,
-        segments=_iso(task["dataset"]["kwargs"].get("segments", {})),
+        outcome,
+        segments=_to_iso(task["dataset"]["kwargs"].get("segments", {})),
         rows=0 if pred is None else len(pred),
         plot=plot,
     )
 
 
-def _object(recorder: Recorder, name: str) -> Any:
-    from wf_dagster.errors import ObjectNotFoundError
-
+def _load_object(recorder: Recorder, name: str) -> Any:
     try:
         return recorder.load_object(name)
     except ObjectNotFoundError:  # the task has no such record
         return None
 
 
-def _iso(segments: Mapping[str, Any]) -> Segments:
+def _to_iso(segments: Mapping[str, Any]) -> Segments:
     return {
         name: tuple(None if end is None else str(end)[:10] for end in pair)  # type: ignore[misc]
         for name, pair in segments.items()

@@ -19,8 +19,9 @@ from typing import Any, TypeVar
 
 from wf_dagster.data.adapters import worker_modules
 from wf_dagster.errors import TrainingError
-from wf_dagster.settings import get_settings, snapshot
+from wf_dagster.settings import snapshot, worker_limit
 from wf_dagster.training.roll_jobs import RollJob, RollOutcome
+from wf_dagster.training.worker import do, start
 
 S = TypeVar("S")
 T = TypeVar("T")
@@ -80,7 +81,7 @@ class Workers:
     """
 
     def __init__(self, workers: int, works: Sequence[RollJob], of: int | None = None) -> None:
-        self.workers = workers
+        self.count = workers
         self._sharing = of or workers
         self._needs_main = b"__main__" in pickle.dumps(list(works))
         self._pool = self._start()
@@ -103,8 +104,6 @@ class Workers:
 
     def submit(self, work: RollJob) -> Future[RollOutcome]:
         """Have a worker do the work; a broken pool is replaced first."""
-        from wf_dagster.training.worker import do
-
         try:
             return self._submit(do, work)
         except BrokenProcessPool:  # it broke since the last roll came back
@@ -117,7 +116,7 @@ class Workers:
             return self._pool.submit(function, *arguments)
 
     def _start(self) -> ProcessPoolExecutor:
-        return _pool(self.workers, self._sharing)
+        return _pool(self.count, self._sharing)
 
     def close(self) -> None:
         """Let the workers go when they have done what they are at."""
@@ -202,8 +201,6 @@ class Spread:
 
 
 def _pool(workers: int, sharing: int) -> ProcessPoolExecutor:
-    from wf_dagster.training.worker import start
-
     # A forked copy of a process with threads (Dagster's, MLflow's) can hang; the fork server
     # has none, and imports the heavy libraries once for all workers.
     forks = "forkserver" in multiprocessing.get_all_start_methods()
@@ -233,7 +230,7 @@ def _end(pool: ProcessPoolExecutor) -> None:
 
 
 def _threads(workers: int) -> int:
-    return max(1, get_settings().max_workers // workers)
+    return max(1, worker_limit().count // workers)
 
 
 def _thread_variables(workers: int) -> dict[str, str]:

@@ -11,9 +11,6 @@ import pytest
 
 from tests.online.market import made_prices
 from tests.orchestration.online.life import Life
-from tests.stores import made_store, ready_store
-
-__all__ = ["made_store", "ready_store"]
 
 
 @pytest.fixture(scope="session")

@@ -203,18 +203,18 @@ class Life:
     @property
     def state(self) -> Any:
         """The ledger of the first strategy."""
-        return self.strategy.step.strategy().tool.state()
+        return self.strategy.spec.online_strategy().tool.state()
 
     @property
     def online(self) -> list[str]:
         """The keys of the rolls that serve."""
-        online = self.strategy.step.strategy()
+        online = self.strategy.spec.online_strategy()
         return [online.roll_key(online.task_of(r)) for r in online.tool.online_models()]
 
     @property
     def waiting(self) -> list[str]:
         """The keys of the rolls that are next_online."""
-        online = self.strategy.step.strategy()
+        online = self.strategy.spec.online_strategy()
         return [online.roll_key(online.task_of(r)) for r in online.tool.next_online_models()]
 
 

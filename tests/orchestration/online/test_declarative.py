@@ -148,7 +148,7 @@ def test_restated_prices_come_through(automation: Automation) -> None:
     assert automation.settle() == [rolls(0), FOLLOWED]
 
 
-def test_the_same_end_as_a_simulation(automation: Automation, made_store: Any) -> None:
+def test_the_same_end_as_a_simulation(automation: Automation, empty_store: Any) -> None:
     life = automation.life
     last = TEST + STEP + 2
     for position in (TEST, TEST + STEP - 1, TEST + STEP, last):
@@ -156,7 +156,7 @@ def test_the_same_end_as_a_simulation(automation: Automation, made_store: Any) -
     online = strategy(trunc_days=REACH + 1)
     found = kept_by(online)
     use_prices(
-        life.path, pd.read_parquet(life.path), home=home(life.path.parent, made_store, "other")
+        life.path, pd.read_parquet(life.path), home=home(life.path.parent, empty_store, "other")
     )
     OnlineManager(online, begin_time=day(TEST)).simulate(day(last))
     assert_same(found, kept_by(online))

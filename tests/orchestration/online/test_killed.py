@@ -43,10 +43,11 @@ def run(processes: multiprocessing.context.BaseContext, *args: object) -> float:
 
 
 @pytest.mark.integration
+@pytest.mark.slow
 def test_killing_the_daily_run_at_any_moment_changes_nothing_in_the_end(
     processes: multiprocessing.context.BaseContext,
     life: Life,
-    made_store: Path,
+    empty_store: Path,
     tmp_path: Path,
 ) -> None:
     life.live(TEST)
@@ -74,7 +75,7 @@ def test_killing_the_daily_run_at_any_moment_changes_nothing_in_the_end(
     assert find_recorders("ridge", status="RUNNING") == []
 
     prices = pd.read_parquet(life.path)
-    use_prices(life.path, prices, home=other_home(tmp_path, made_store, "undisturbed"))
+    use_prices(life.path, prices, home=other_home(tmp_path, empty_store, "undisturbed"))
     online = strategy(trunc_days=REACH + 1)
     OnlineManager(online, begin_time=day(TEST)).simulate(day(position + 1))
     assert_same(found, kept_by(online))

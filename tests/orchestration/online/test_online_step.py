@@ -223,18 +223,18 @@ def test_another_process_at_work_is_named(life: Life, monkeypatch: pytest.Monkey
 
 
 def test_nothing_depends_on_later_prices(
-    life: Life, made_store: Path, prices: pd.DataFrame, tmp_path: Path
+    life: Life, empty_store: Path, prices: pd.DataFrame, tmp_path: Path
 ) -> None:
     last = TEST + STEP + 1
     for position in range(TEST, last + 1):
         life.live(position)
-    seen = kept_by(life.strategy.step.strategy())
+    seen = kept_by(life.strategy.spec.online_strategy())
     other = tmp_path / "other"
     other.mkdir()
-    shutil.copy(made_store, other / "mlflow.db")
+    shutil.copy(empty_store, other / "mlflow.db")
     changed = with_other_future(prices, SESSIONS[last])
     with dg.DagsterInstance.ephemeral() as instance:
         again = Life(other, changed, instance, home=other)
         for position in range(TEST, last + 1):
             again.live(position)
-        assert_same(kept_by(again.strategy.step.strategy()), seen)
+        assert_same(kept_by(again.strategy.spec.online_strategy()), seen)

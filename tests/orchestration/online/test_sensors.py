@@ -11,7 +11,7 @@ from tests.orchestration.online.life import Life, failures, made_assets, roll_ke
 
 
 def preds(life: Life) -> pd.DataFrame:
-    (model,) = life.strategy.step.strategy().tool.online_models()
+    (model,) = life.strategy.spec.online_strategy().tool.online_models()
     return model.load_object("pred.pkl")
 
 
@@ -66,7 +66,7 @@ def test_restated_prices_predict_the_window_of_the_online_model_again(life: Life
     life.live(TEST, TEST + STEP, TEST + STEP + 3)
     _, cursor, _ = life.sense(life.new_data)
     old, sent = preds(life), life.signals
-    (first, _) = life.strategy.step.strategy().all_models()
+    (first, _) = life.strategy.spec.online_strategy().all_models()
     before = first.load_object("pred.pkl")
 
     life.restate(TEST + STEP - 1, TEST + STEP + 1)

@@ -1,60 +1,50 @@
 """The collector of a strategy as an asset downstream of all its rolls."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import dagster as dg
 
 from wf_dagster.collect import collect_strategy
-from wf_dagster.online import OnlineToolR
+from wf_dagster.orchestration.assets.asset_options import ChosenOptions
 from wf_dagster.orchestration.assets.downstream import downstream_asset
 from wf_dagster.orchestration.failures import wf_errors_as_failures
 from wf_dagster.orchestration.metadata import number_metadata
-from wf_dagster.orchestration.steps.backfill_step import RollStep
+from wf_dagster.orchestration.strategy_spec import StrategySpec
 from wf_dagster.tracking import run_url
 
 
-def build_collected_asset(
-    step: RollStep,
-    *,
-    description: str,
-    group_name: str,
-    owners: Sequence[str],
-) -> dg.AssetsDefinition:
+def build_collected_asset(spec: StrategySpec, options: ChosenOptions) -> dg.AssetsDefinition:
     """``NAME/collected``: one out-of-sample frame of predictions over all finished rolls."""
 
     def collected(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
         with wf_errors_as_failures():
-            made = collect_strategy(
-                step.experiment,
-                step.partitions.rolls,
-                step.partitions.calendar(),
-                serving=OnlineToolR(step.experiment).state().online,
+            collection = collect_strategy(
+                spec.experiment,
+                spec.partitions.rolls,
+                spec.market.calendar,
+                serving=spec.online_tool().state().online,
             )
-        if made.gaps:
-            shown = ", ".join(made.gaps[:3]) + (" ..." if made.gaps[3:] else "")
+        gaps, recorder = collection.gaps, collection.recorder
+        if gaps:
+            first = ", ".join(gaps[:3]) + (" ..." if gaps[3:] else "")
             context.log.warning(
-                f"{step.name}: {len(made.gaps)} rolls have no finished recorder: {shown}"
+                f"{spec.name}: {len(gaps)} rolls have no finished recorder: {first}"
             )
-        figures = number_metadata(made.figures())
-        context.log.info(f"{step.name}: {made}")
+        figures = number_metadata(collection.figures())
+        context.log.info(f"{spec.name}: {collection}")
         return dg.MaterializeResult(
             metadata={
                 **figures,
-                "gaps": dg.MetadataValue.json(made.gaps),
-                "mlflow_run": dg.MetadataValue.url(
-                    run_url(made.recorder.experiment_id, made.recorder.id)
-                ),
+                "gaps": dg.MetadataValue.json(gaps),
+                "mlflow_run": dg.MetadataValue.url(run_url(recorder.experiment_id, recorder.id)),
             }
         )
 
     return downstream_asset(
-        step,
+        spec,
+        options,
         collected,
         what="The finished rolls' predictions as one out-of-sample frame; where two rolls overlap "
         "the later one counts. Rolls without a recorder are reported as gaps.",
-        description=description,
         kinds={"pandas", "parquet"},
-        group_name=group_name,
-        owners=owners,
     )

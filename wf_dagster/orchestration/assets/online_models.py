@@ -6,25 +6,20 @@ from typing import Any
 import dagster as dg
 
 from wf_dagster.online import OnlineState, OnlineToolR
+from wf_dagster.orchestration.assets.asset_options import ChosenOptions
 from wf_dagster.orchestration.assets.downstream import downstream_asset
 from wf_dagster.orchestration.failures import wf_errors_as_failures
-from wf_dagster.orchestration.steps.backfill_step import RollStep
+from wf_dagster.orchestration.strategy_spec import StrategySpec
 from wf_dagster.tracking import Recorder, run_url
 
-_SHOWN = 50  # changes; all of them are in `online.json` of the recorder `online`
+_LISTED = 50  # changes; all of them are in `online.json` of the recorder `online`
 
 
-def build_online_models_asset(
-    step: RollStep,
-    *,
-    description: str,
-    group_name: str,
-    owners: Sequence[str],
-) -> dg.AssetsDefinition:
+def build_online_models_asset(spec: StrategySpec, options: ChosenOptions) -> dg.AssetsDefinition:
     """``NAME/online_models``: which recorders are online, since when, and what was before."""
 
     def online_models(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
-        tool = OnlineToolR(step.experiment)
+        tool = spec.online_tool()
         with wf_errors_as_failures():
             state = tool.state()
             online, waiting = tool.online_models(), tool.next_online_models()
@@ -35,7 +30,7 @@ def build_online_models_asset(
                     "online, and the next run tries again.\n" + "\n".join(state.failures)
                 )
             )
-        context.log.info(f"{step.name}: online {state.online} since {state.since}")
+        context.log.info(f"{spec.name}: online {state.online} since {state.since}")
         return dg.MaterializeResult(
             metadata={
                 "online": dg.MetadataValue.int(len(online)),
@@ -49,31 +44,30 @@ def build_online_models_asset(
         )
 
     return downstream_asset(
-        step,
+        spec,
+        options,
         online_models,
         what="The recorders that serve, since when, and what served before. The online schedule or "
         "a sensor switches them; a roll that was due and could not be trained fails this asset, "
         "while the models before it go on.",
-        description=description,
         kinds={"mlflow"},
-        group_name=group_name,
-        owners=owners,
     )
 
 
 def _models(online: Sequence[Recorder], waiting: Sequence[Recorder]) -> str:
     lines = ["| status | roll | recorder |", "|---|---|---|"]
     for status, recorders in (("online", online), ("next_online", waiting)):
-        lines += [f"| {status} | {_roll(one)} | {_link(one)} |" for one in recorders]
+        lines += [f"| {status} | {_roll(r)} | {_link(r)} |" for r in recorders]
     return "\n".join(lines)
 
 
 def _history(state: OnlineState, tool: OnlineToolR) -> str:
-    changes = state.changes[: -_SHOWN - 1 : -1]
-    known = {r.id: r for r in tool.recorders({i: None for c in changes for i in c.online})}
+    changes = state.changes[: -_LISTED - 1 : -1]
+    ids = dict.fromkeys(recorder_id for change in changes for recorder_id in change.online)
+    recorders = {recorder.id: recorder for recorder in tool.recorders(ids)}
     lines = ["| since | roll | recorder |", "|---|---|---|"]
     for change in changes:
-        served = [known[i] for i in change.online if i in known]
+        served = [recorders[i] for i in change.online if i in recorders]
         rolls, links = ", ".join(map(_roll, served)), ", ".join(map(_link, served))
         lines.append(f"| {change.session or 'by hand'} | {rolls} | {links} |")
     return "\n".join(lines)

@@ -1,20 +1,28 @@
 """The assets of one strategy: recorders, predictions and labels a roll; their collection."""
 
-import copy
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
+from typing_extensions import Unpack
 
 from wf_dagster.calendars import TradingCalendar
+from wf_dagster.market import Market
+from wf_dagster.orchestration.assets.asset_options import AssetOptions, ChosenOptions
 from wf_dagster.orchestration.assets.collected import build_collected_asset
 from wf_dagster.orchestration.assets.online_models import build_online_models_asset
 from wf_dagster.orchestration.assets.rolling_list import RollingAssets
-from wf_dagster.orchestration.automation.conditions import Automation, is_declarative, on_new_prices
-from wf_dagster.orchestration.partitions.rolling_partitions import rolling_partitions
-from wf_dagster.orchestration.resources.task_pool_resource import TaskPoolResource
+from wf_dagster.orchestration.automation.conditions import launched_by_automation, on_new_prices
+from wf_dagster.orchestration.failures import wf_errors_as_failures
+from wf_dagster.orchestration.partitions.rolling_partitions import (
+    rolling_partitions,
+    strategy_market,
+)
 from wf_dagster.orchestration.resources.tracking_resource import TrackingResource
-from wf_dagster.orchestration.steps.backfill_step import RollConfig, RollStep
+from wf_dagster.orchestration.steps.backfill_step import BackfillStep
+from wf_dagster.orchestration.steps.online_step import OnlineStep
+from wf_dagster.orchestration.steps.roll_config import LAST, RollConfig
+from wf_dagster.orchestration.strategy_spec import StrategySpec
 from wf_dagster.rolling import RollingGen
 from wf_dagster.tasks import validate_task
 
@@ -39,18 +47,9 @@ def build_rolling_assets(
     template: Mapping[str, Any],
     generator: RollingGen,
     *,
+    market: Market | None = None,
     calendar: TradingCalendar | None = None,
-    experiment_name: str | None = None,
-    description: str = "",
-    owners: Sequence[str] = (),
-    group_name: str | None = None,
-    kinds: Sequence[str] = (),
-    max_workers: int | None = None,
-    backfill_policy: dg.BackfillPolicy | None = None,
-    retry_policy: dg.RetryPolicy | None = None,
-    task_pool: TaskPoolResource | None = None,
-    automation: Automation = "manual",
-    prices_key: str = "prices",
+    **options: Unpack[AssetOptions],
 ) -> RollingAssets:
     """The assets of one strategy.
 
@@ -63,7 +62,10 @@ def build_rolling_assets(
         name: Name of the strategy: asset key prefix and MLflow experiment.
         template: The task of the first roll (``model``, ``dataset``, ``record``).
         generator: How its segments move on; ``step`` sets the kind of partitions.
-        calendar: Trading calendar; default that of the generator, else of the settings.
+        market: Where prices come from and on which sessions the strategy rolls, is checked and
+            scheduled; default that of the settings, on the generator's calendar if it has one.
+        calendar: Sessions of your own; short for ``market=Market(calendar=calendar)``.
+        **options: As follows.
         experiment_name: MLflow experiment, if it is not to be called ``name``.
         description: One line on the strategy, shown on each of its assets.
         owners: Owners as Dagster takes them (an e-mail address, or ``"team:quant"``).
@@ -85,70 +87,78 @@ def build_rolling_assets(
     Raises:
         TaskError: The template is malformed.
         OnlineError: ``automation`` is unknown.
-        CalendarError: No roll fits the calendar.
+        CalendarError: No roll fits the calendar, or both a calendar and a market are given.
     """
-    validate_task(template, calendar=calendar or generator.calendar)
-    partitions = rolling_partitions(template, generator, calendar, name=name)
-    step = RollStep(
+    chosen = ChosenOptions(**options)
+    market = strategy_market(generator, calendar, market)
+    validate_task(template, calendar=market.calendar)
+    spec = StrategySpec(
         name=name,
-        experiment=experiment_name or name,
+        experiment=chosen.experiment_name or name,
         template=dict(template),
-        generator=_on(generator, calendar),
-        partitions=partitions,
-        max_workers=max_workers,
-        task_pool=task_pool,
-        declarative=is_declarative(automation),
+        generator=generator,
+        partitions=rolling_partitions(template, generator, market=market, name=name),
+        max_workers=chosen.max_workers,
+        task_pool=chosen.task_pool,
     )
-    condition = on_new_prices(prices_key) if step.declarative else None
-    shared: dict[str, Any] = {"group_name": group_name or name, "owners": list(owners)}
-
-    def spec(part: str, deps: Sequence[str] = ()) -> dg.AssetSpec:
-        extra = set(kinds) if part == "recorders" else set()
-        follows = condition is not None and part != "recorders"
-        return dg.AssetSpec(
-            [name, part],
-            deps=[
-                *(dg.AssetKey([name, dep]) for dep in deps),
-                *([dg.AssetKey(prices_key)] if follows else []),
-            ],
-            description="\n\n".join(filter(None, [_DESCRIPTIONS[part], description])),
-            kinds=_KINDS[part] | extra,
-            metadata={"mlflow_experiment": step.experiment},
-            automation_condition=condition if follows else None,
-            skippable=True,  # an online run leaves a roll alone that cannot be trained yet
-            **shared,
-        )
-
-    @dg.multi_asset(
-        name=f"{name}_rolls",
-        specs=[
-            spec("recorders"),
-            spec("predictions", ["recorders"]),
-            spec("labels", ["recorders"]),
+    return RollingAssets(
+        [
+            _build_roll_assets(spec, chosen),
+            build_collected_asset(spec, chosen),
+            build_online_models_asset(spec, chosen),
         ],
-        partitions_def=partitions.definition,
+        spec,
+    )
+
+
+def _build_roll_assets(spec: StrategySpec, options: ChosenOptions) -> dg.AssetsDefinition:
+    @dg.multi_asset(
+        name=spec.keys.rolls_op,
+        specs=[
+            _asset_spec(spec, options, "recorders"),
+            _asset_spec(spec, options, "predictions", ["recorders"]),
+            _asset_spec(spec, options, "labels", ["recorders"]),
+        ],
+        partitions_def=spec.partitions.definition,
         can_subset=True,
-        backfill_policy=backfill_policy or dg.BackfillPolicy.single_run(),
-        retry_policy=retry_policy,
+        backfill_policy=options.backfill_policy or dg.BackfillPolicy.single_run(),
+        retry_policy=options.retry_policy,
     )
     def rolls(
         context: dg.AssetExecutionContext, config: RollConfig, tracking: TrackingResource
     ) -> Iterator[dg.MaterializeResult[Any]]:
-        yield from step.run(context, config, tracking)
+        with wf_errors_as_failures():
+            rolls_of_run = [spec.partitions.roll(key) for key in context.partition_keys]
+            validate_task(rolls_of_run[0].task, resolve=True)
+            config.check()
+        session = config.online_session
+        if not session and options.is_declarative and launched_by_automation(context.run.tags):
+            session = LAST
+        step: BackfillStep | OnlineStep = (
+            OnlineStep(spec, context, session, config.predict_again)
+            if session
+            else BackfillStep(spec, context, config.reuse_finished)
+        )
+        yield from step.run(rolls_of_run, tracking)
 
-    return RollingAssets(
-        [
-            rolls,
-            build_collected_asset(step, description=description, **shared),
-            build_online_models_asset(step, description=description, **shared),
+    return rolls
+
+
+def _asset_spec(
+    spec: StrategySpec, options: ChosenOptions, part: str, deps: Sequence[str] = ()
+) -> dg.AssetSpec:
+    follows_prices = options.is_declarative and part != "recorders"
+    return dg.AssetSpec(
+        spec.keys.asset(part),
+        deps=[
+            *spec.keys.assets(deps),
+            *([dg.AssetKey(options.prices_key)] if follows_prices else []),
         ],
-        step,
+        description=options.describe(_DESCRIPTIONS[part]),
+        kinds=_KINDS[part] | (set(options.kinds) if part == "recorders" else set()),
+        metadata={"mlflow_experiment": spec.experiment},
+        automation_condition=on_new_prices(options.prices_key) if follows_prices else None,
+        skippable=True,  # an online run leaves a roll alone that cannot be trained yet
+        group_name=options.group_name or spec.name,
+        owners=list(options.owners),
     )
-
-
-def _on(generator: RollingGen, calendar: TradingCalendar | None) -> RollingGen:
-    if calendar is None:
-        return generator
-    moved = copy.copy(generator)
-    moved.calendar = calendar
-    return moved

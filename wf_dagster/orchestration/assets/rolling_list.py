@@ -7,27 +7,27 @@ from typing import Any
 
 import dagster as dg
 
-from wf_dagster.orchestration.steps.backfill_step import RollStep
+from wf_dagster.orchestration.strategy_spec import StrategySpec
 
 
 class RollingAssets(list[dg.AssetsDefinition]):
     """The assets of one strategy.
 
     Attributes:
-        step: What they do: name, experiment, template, generator, partitions.
+        spec: The strategy: name, experiment, template, generator, partitions, market.
         jobs: The online jobs that were made of them, by the keys they refresh.
     """
 
-    def __init__(self, assets: Iterable[dg.AssetsDefinition], step: RollStep) -> None:
+    def __init__(self, assets: Iterable[dg.AssetsDefinition], spec: StrategySpec) -> None:
         super().__init__(assets)
-        self.step = step
+        self.spec = spec
         self.jobs: dict[tuple[dg.AssetKey, ...], Any] = {}
 
     @property
     def name(self) -> str:
         """Name of the strategy, and prefix of the asset keys."""
-        return self.step.name
+        return self.spec.name
 
     def key(self, part: str) -> dg.AssetKey:
         """The key of one of the assets."""
-        return dg.AssetKey([self.name, part])
+        return self.spec.keys.asset(part)

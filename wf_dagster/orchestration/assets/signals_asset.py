@@ -17,7 +17,7 @@ from wf_dagster.orchestration.automation.conditions import (
 )
 from wf_dagster.orchestration.failures import wf_errors_as_failures
 from wf_dagster.orchestration.metadata import number_metadata
-from wf_dagster.orchestration.steps.backfill_step import SESSION_TAG
+from wf_dagster.orchestration.run_tags import SESSION_TAG
 from wf_dagster.tracking import run_url
 
 
@@ -76,10 +76,10 @@ def build_signals_asset(
         names = list(experiments or strategies)
         with wf_errors_as_failures():
             # strategies begin their online life one after the other
-            begun = declarative or SESSION_TAG in context.run.tags
-            frame = average_signals(names, only_exist=begun)
+            is_online_run = declarative or SESSION_TAG in context.run.tags
+            frame = average_signals(names, only_exist=is_online_run)
             if not config.over_write and any(OnlineToolR(name).state().sessions for name in names):
-                frame = _after_those_sent(key, frame, context.run.tags.get(SESSION_TAG))
+                frame = _append_to_sent(key, frame, context.run.tags.get(SESSION_TAG))
             recorder = keep_signals(key, frame, names)
         days = days_of(frame)
         figures = {"rows": len(frame), "sessions": int(days.nunique())}
@@ -100,15 +100,15 @@ def build_signals_asset(
     return signals
 
 
-def _after_those_sent(experiment: str, frame: pd.DataFrame, session: str | None) -> pd.DataFrame:
+def _append_to_sent(experiment: str, frame: pd.DataFrame, session: str | None) -> pd.DataFrame:
     """The signals that were sent, then those of the sessions after them."""
-    old = kept_signals(experiment)
-    if old is None:
+    sent = kept_signals(experiment)
+    if sent is None:
         return frame
-    if isinstance(old, pd.Series):  # an OnlineManager has sent them
-        old = old.to_frame("score")
-    first = days_of(old).max()
+    if isinstance(sent, pd.Series):  # an OnlineManager has sent them
+        sent = sent.to_frame("score")
+    first = days_of(sent).max()
     if session is not None:  # a session that was sent stays, unless it is worked through again
         first = min(first + pd.Timedelta(days=1), pd.Timestamp(session))
-    made: pd.DataFrame = appended(old, frame, first)
-    return made
+    signals: pd.DataFrame = appended(sent, frame, first)
+    return signals

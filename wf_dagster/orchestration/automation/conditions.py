@@ -14,13 +14,12 @@ from typing import Any, Literal
 import dagster as dg
 
 from wf_dagster.errors import OnlineError
-from wf_dagster.orchestration.automation.price_versions import prices_named
+from wf_dagster.market import Market
+from wf_dagster.orchestration.automation.price_versions import price_versions
 from wf_dagster.orchestration.failures import wf_errors_as_failures
+from wf_dagster.orchestration.run_tags import AUTOMATION_TAG
 
 Automation = Literal["manual", "declarative"]
-_LAUNCHED = (
-    "dagster/from_automation_condition"  # Dagster's tag of runs that its automation launched
-)
 
 
 def build_prices_asset(
@@ -35,12 +34,13 @@ def build_prices_asset(
 
     Args:
         key: Asset key, that of ``prices_key`` of :func:`build_rolling_assets`.
-        prices: The price source as a task names it, or ``"qlib"`` for Qlib's data; default that of
-            the settings.
+        prices: The prices of a :class:`Market`, or such a market; default that of the settings.
         cron: When the automation looks at the prices (UTC).
         group_name: Dagster group.
         description: Shown on the asset.
     """
+
+    market = prices if isinstance(prices, Market) else Market(prices)
 
     @dg.observable_source_asset(
         key=key,
@@ -52,7 +52,7 @@ def build_prices_asset(
     )
     def observed() -> dg.DataVersion:
         with wf_errors_as_failures():
-            version = prices_named(prices).version()
+            version = price_versions(market).version()
         return dg.DataVersion(version)
 
     return observed
@@ -90,4 +90,4 @@ def on_new_results() -> dg.AutomationCondition[Any]:
 
 def launched_by_automation(tags: Mapping[str, str]) -> bool:
     """Whether a run was launched by the conditions of its assets."""
-    return _LAUNCHED in tags
+    return AUTOMATION_TAG in tags

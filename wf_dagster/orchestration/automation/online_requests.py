@@ -9,23 +9,21 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 
-from wf_dagster.calendars import default_calendar
 from wf_dagster.online import OnlineState
 from wf_dagster.online.ledger import OnlineLedger
 from wf_dagster.orchestration.assets.rolling_list import RollingAssets
-from wf_dagster.orchestration.steps.backfill_step import SESSION_TAG
+from wf_dagster.orchestration.run_tags import ONLINE_RUN_TAG, RESTATED_TAG, SESSION_TAG
+from wf_dagster.orchestration.strategy_keys import FOLLOWING_PARTS
 
-ONLINE_RUN_TAG = "wf_online"  # the strategy
-RESTATED_TAG = "wf_restated"  # identifies the prices whose models predict again
 _STARTING = timedelta(minutes=10)  # until a run that has started holds the online models
-_GOING = [
+_UNFINISHED = [
     dg.DagsterRunStatus.QUEUED,
     dg.DagsterRunStatus.NOT_STARTED,
     dg.DagsterRunStatus.STARTING,
     dg.DagsterRunStatus.STARTED,
     dg.DagsterRunStatus.CANCELING,
 ]
-_PARTS = ("predictions", "labels", "collected", "online_models")
+_PARTS = ("predictions", "labels", *FOLLOWING_PARTS)
 
 
 def online_job(strategy: RollingAssets, signals: Sequence[str] = ("signals",)) -> Any:
@@ -35,11 +33,10 @@ def online_job(strategy: RollingAssets, signals: Sequence[str] = ("signals",)) -
         strategy: What :func:`build_rolling_assets` gave.
         signals: Keys of signals assets to refresh after it.
     """
-    keys = [*(strategy.key(part) for part in _PARTS), *(dg.AssetKey(key) for key in signals)]
-    found = strategy.jobs.get(tuple(keys))
-    if found is None:
-        found = strategy.jobs[tuple(keys)] = dg.define_asset_job(
-            f"{strategy.name}_online",
+    keys = (*strategy.spec.keys.assets(_PARTS), *(dg.AssetKey(key) for key in signals))
+    if keys not in strategy.jobs:
+        strategy.jobs[keys] = dg.define_asset_job(
+            strategy.spec.keys.online_job,
             selection=dg.AssetSelection.assets(*keys),
             description=(
                 f"Brings the online models of {strategy.name} up to a session: trains rolls that "
@@ -48,7 +45,7 @@ def online_job(strategy: RollingAssets, signals: Sequence[str] = ("signals",)) -
             ),
             tags={ONLINE_RUN_TAG: strategy.name},
         )
-    return found
+    return strategy.jobs[keys]
 
 
 def online_request(
@@ -73,7 +70,7 @@ def online_request(
     return dg.RunRequest(
         run_key=run_key,
         partition_key=partition_of(strategy, session),
-        run_config={"ops": {f"{strategy.name}_rolls": {"config": config}}},
+        run_config={"ops": {strategy.spec.keys.rolls_op: {"config": config}}},
         tags={**tags, RESTATED_TAG: restated} if restated else tags,
     )
 
@@ -84,20 +81,25 @@ def partition_of(strategy: RollingAssets, session: pd.Timestamp) -> str:
     A roll that is yet to be trained may fail, and a run whose own partition fails collects nothing;
     the models before it are to go on. So it is the partition only where nothing serves yet.
     """
-    online = strategy.step.strategy()
-    keys = [online.roll_key(online.task_of(model)) for model in online.held_models()]
-    rolls = strategy.step.partitions.rolls
+    held = held_rolls(strategy)
+    rolls = strategy.spec.partitions.rolls
     begun = [r.key for r in rolls if r.test[0] is None or r.test[0] <= session] or rolls.keys[:1]
-    return max((key for key in keys if key in begun), default=begun[-1])
+    return max((key for key in held if key in begun), default=begun[-1])
 
 
-def run_going(instance: dg.DagsterInstance, strategy: RollingAssets) -> str | None:
+def held_rolls(strategy: RollingAssets) -> list[str]:
+    """Keys of the rolls whose models are or will be online."""
+    online = strategy.spec.online_strategy()
+    return [online.roll_key(online.task_of(recorder)) for recorder in online.held_models()]
+
+
+def unfinished_run(instance: dg.DagsterInstance, strategy: RollingAssets) -> str | None:
     """The id of a run that is bringing the strategy up to date now.
 
     One whose process was killed with all that watched it never ends for Dagster: it does not count.
     """
     tags = {ONLINE_RUN_TAG: strategy.name}
-    for record in instance.get_run_records(dg.RunsFilter(tags=tags, statuses=_GOING)):
+    for record in instance.get_run_records(dg.RunsFilter(tags=tags, statuses=_UNFINISHED)):
         run = record.dagster_run
         young = datetime.now(timezone.utc) - record.update_timestamp < _STARTING
         waits = run.status == dg.DagsterRunStatus.QUEUED
@@ -113,25 +115,20 @@ def request_key(instance: dg.DagsterInstance, strategy: RollingAssets, day: str)
     a key of its own.
     """
     tags = {ONLINE_RUN_TAG: strategy.name, SESSION_TAG: day}
-    tried = instance.get_runs(dg.RunsFilter(tags=tags))
-    worked = state_of(strategy).session
+    attempts = instance.get_runs(dg.RunsFilter(tags=tags))
+    worked = online_state(strategy).session
     if worked is not None and worked >= day:
         # a run that died after its rolls has left what follows them undone
-        wrong = tried and tried[0].status != dg.DagsterRunStatus.SUCCESS
-        if worked > day or not wrong:
+        is_incomplete = attempts and attempts[0].status != dg.DagsterRunStatus.SUCCESS
+        if worked > day or not is_incomplete:
             return None
-    return f"{strategy.name}:{day}" + (f":{len(tried)}" if tried else "")
+    return f"{strategy.name}:{day}" + (f":{len(attempts)}" if attempts else "")
 
 
-def state_of(strategy: RollingAssets) -> OnlineState:
+def online_state(strategy: RollingAssets) -> OnlineState:
     """What is online, and the last session that was worked through."""
     return _ledger(strategy).read()
 
 
 def _ledger(strategy: RollingAssets) -> OnlineLedger:
-    return OnlineLedger(strategy.step.experiment)
-
-
-def last_session() -> pd.Timestamp:
-    """The last session with prices now."""
-    return default_calendar().last_session
+    return OnlineLedger(strategy.spec.experiment)

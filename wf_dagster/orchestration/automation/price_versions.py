@@ -13,7 +13,7 @@ from wf_dagster.prices import PriceSource
 
 
 @runtime_checkable
-class Prices(Protocol):
+class PriceVersions(Protocol):
     """What is asked of prices."""
 
     def version(self) -> str:
@@ -25,22 +25,24 @@ class Prices(Protocol):
         ...
 
 
-def prices_of(template: Mapping[str, Any]) -> Prices:
-    """The prices that the tasks of a template are trained on."""
-    return _with_content(adapter_of(template, Market()).market.prices)
+def template_prices(template: Mapping[str, Any], market: Market) -> PriceVersions:
+    """The prices that the tasks of a template are trained on.
+
+    Args:
+        template: The task of the first roll, which may name prices of its own.
+        market: That of the strategy.
+    """
+    return price_versions(adapter_of(template, market).market)
 
 
-def prices_named(name: Any) -> Prices:
-    """The prices of a price source's description."""
-    return _with_content(Market(name).prices)
+def price_versions(market: Market) -> PriceVersions:
+    """The prices of a market."""
+    source = market.prices
+    return source if isinstance(source, PriceVersions) else _HashedPrices(source)
 
 
-def _with_content(source: PriceSource) -> Prices:
-    return source if isinstance(source, Prices) else _OfSource(source)
-
-
-class _OfSource:
-    """Prices of a source."""
+class _HashedPrices:
+    """Prices of a source that does not identify what it held up to a session."""
 
     def __init__(self, source: PriceSource) -> None:
         self._source = source

@@ -8,16 +8,16 @@ from datetime import datetime
 import dagster as dg
 import pandas as pd
 
-from wf_dagster.calendars import calendar_name, default_calendar, to_day
+from wf_dagster.calendars import to_day
+from wf_dagster.market import Market
 from wf_dagster.orchestration.assets.rolling_list import RollingAssets
 from wf_dagster.orchestration.automation.online_requests import (
     online_job,
     online_request,
     request_key,
-    run_going,
+    unfinished_run,
 )
 from wf_dagster.orchestration.failures import wf_errors_as_failures
-from wf_dagster.settings import get_settings
 
 
 def build_online_schedule(
@@ -54,7 +54,7 @@ def build_online_schedule(
     @dg.schedule(
         cron_schedule=cron,
         execution_timezone=execution_timezone,
-        name=f"{strategy.name}_online_schedule",
+        name=strategy.spec.keys.online_schedule,
         job=online_job(strategy, signals),
         default_status=default_status,
         description=f"Brings the online models of {strategy.name} up to each session.",
@@ -63,18 +63,19 @@ def build_online_schedule(
         context: dg.ScheduleEvaluationContext,
     ) -> dg.RunRequest | dg.SkipReason:
         with wf_errors_as_failures():
-            return _answer(context, strategy, execution_timezone)
+            return _request_or_skip(context, strategy, execution_timezone)
 
     return online_schedule
 
 
-def _answer(
-    context: dg.ScheduleEvaluationContext, strategy: RollingAssets, timezone: str
+def _request_or_skip(
+    context: dg.ScheduleEvaluationContext, strategy: RollingAssets, execution_timezone: str
 ) -> dg.RunRequest | dg.SkipReason:
-    session, why = _session_of(context.scheduled_execution_time, timezone)
+    tick = context.scheduled_execution_time
+    session, reason = _session_of(strategy.spec.market, tick, execution_timezone)
     if session is None:
-        return dg.SkipReason(why)
-    if run := run_going(context.instance, strategy):
+        return dg.SkipReason(reason)
+    if run := unfinished_run(context.instance, strategy):
         return dg.SkipReason(f"run {run} is bringing {strategy.name} up to date")
     key = request_key(context.instance, strategy, f"{session:%Y-%m-%d}")
     if key is None:
@@ -82,22 +83,29 @@ def _answer(
     return online_request(strategy, session, key)
 
 
-def _session_of(tick: datetime, timezone: str) -> tuple[pd.Timestamp | None, str]:
+def _session_of(
+    market: Market, tick: datetime, execution_timezone: str
+) -> tuple[pd.Timestamp | None, str]:
     """The session that a tick is for, or why there is none."""
-    calendar = default_calendar()
+    calendar = market.calendar
     last = calendar.last_session
-    if get_settings().replay_date():  # the replay date is today
+    if market.as_of is not None:  # the replay date is today
         return last, ""
     moment = pd.Timestamp(tick)
-    today = to_day(moment.tz_convert(timezone).tz_localize(None) if moment.tzinfo else moment)
+    local = moment.tz_convert(execution_timezone).tz_localize(None) if moment.tzinfo else moment
+    today = to_day(local)
     if today in calendar.sessions and today <= last:
         return today, ""
-    name = calendar_name()
-    known = name != "prices" and today <= calendar.sessions[-1]
-    if known and today not in calendar.sessions:
-        where = "Qlib's calendar" if name == "qlib" else name
-        return None, f"{today:%Y-%m-%d} is no session of {where}"
+    # of sessions that are those of the prices none is known ahead
+    is_foreseen = market.calendar_name != "prices" and today <= calendar.sessions[-1]
+    if is_foreseen and today not in calendar.sessions:
+        return None, f"{today:%Y-%m-%d} is no session of {_calendar_label(market)}"
     return None, (
         f"prices of {today:%Y-%m-%d} are not there yet, the last are of {last:%Y-%m-%d}: a "
         "later tick, or the new data sensor, takes them in"
     )
+
+
+def _calendar_label(market: Market) -> str:
+    labels = {"qlib": "Qlib's calendar", "own": "the strategy's own calendar"}
+    return labels.get(market.calendar_name, market.calendar_name)

@@ -11,16 +11,15 @@ import pandas as pd
 
 from wf_dagster.orchestration.assets.rolling_list import RollingAssets
 from wf_dagster.orchestration.automation.online_requests import (
-    ONLINE_RUN_TAG,
-    RESTATED_TAG,
-    last_session,
+    held_rolls,
     online_job,
     online_request,
     request_key,
-    run_going,
+    unfinished_run,
 )
-from wf_dagster.orchestration.automation.price_versions import prices_of
+from wf_dagster.orchestration.automation.price_versions import template_prices
 from wf_dagster.orchestration.failures import wf_errors_as_failures
+from wf_dagster.orchestration.run_tags import ONLINE_RUN_TAG, RESTATED_TAG
 from wf_dagster.rolling import why_not_due
 from wf_dagster.tracking import end_runs_of
 
@@ -48,10 +47,10 @@ def new_data_sensor(
         minimum_interval_seconds: Seconds between looks.
         default_status: Whether it is switched on from the start.
     """
-    return _sensor_of(
+    return _strategy_sensor(
         strategy,
-        _new_data,
-        name=f"{strategy.name}_new_data_sensor",
+        _look_for_prices,
+        name=strategy.spec.keys.new_data_sensor,
         job=online_job(strategy, signals),
         minimum_interval_seconds=minimum_interval_seconds,
         default_status=default_status,
@@ -59,7 +58,7 @@ def new_data_sensor(
     )
 
 
-def _sensor_of(
+def _strategy_sensor(
     strategy: RollingAssets,
     evaluate: Callable[[dg.SensorEvaluationContext, RollingAssets], Answer],
     **options: Any,
@@ -72,30 +71,31 @@ def _sensor_of(
     return sensor
 
 
-def _new_data(context: dg.SensorEvaluationContext, strategy: RollingAssets) -> Answer:
-    prices = prices_of(strategy.step.template)
-    session, version = last_session(), prices.version()
+def _look_for_prices(context: dg.SensorEvaluationContext, strategy: RollingAssets) -> Answer:
+    market = strategy.spec.market
+    prices = template_prices(strategy.spec.template, market)
+    session, version = market.last_session, prices.version()
     day = f"{session:%Y-%m-%d}"
-    seen: dict[str, str] = json.loads(context.cursor or "{}")
-    if seen.get("version") == version and seen.get("session") == day:
+    before: dict[str, str] = json.loads(context.cursor or "{}")
+    if before.get("version") == version and before.get("session") == day:
         return dg.SkipReason(f"no prices after {day}, and those before have not changed")
-    if run := run_going(context.instance, strategy):
+    if run := unfinished_run(context.instance, strategy):
         return dg.SkipReason(f"run {run} is bringing {strategy.name} up to date")
     content = prices.content(session)
-    now = {"session": day, "version": version, "content": content}
-    restated = bool(seen) and prices.content(pd.Timestamp(seen["session"])) != seen["content"]
-    if restated or _is_owed(context.instance, strategy, seen.get("restated")):
-        now["restated"] = content
+    cursor = {"session": day, "version": version, "content": content}
+    is_restated = before and prices.content(pd.Timestamp(before["session"])) != before["content"]
+    if is_restated or _is_owed(context.instance, strategy, before.get("restated")):
+        cursor["restated"] = content
         key: str | None = f"{strategy.name}:{day}:restated:{content}"
     else:
         key = request_key(context.instance, strategy, day)
-    cursor = json.dumps(now)
     if key is None:
         return dg.SensorResult(
-            skip_reason=f"{strategy.name} has worked through {day} already", cursor=cursor
+            skip_reason=f"{strategy.name} has worked through {day} already",
+            cursor=json.dumps(cursor),
         )
-    request = online_request(strategy, session, key, restated=now.get("restated", ""))
-    return dg.SensorResult(run_requests=[request], cursor=cursor)
+    request = online_request(strategy, session, key, restated=cursor.get("restated", ""))
+    return dg.SensorResult(run_requests=[request], cursor=json.dumps(cursor))
 
 
 def _is_owed(instance: dg.DagsterInstance, strategy: RollingAssets, restated: str | None) -> bool:
@@ -125,10 +125,10 @@ def roll_due_sensor(
         minimum_interval_seconds: Seconds between looks.
         default_status: Whether it is switched on from the start.
     """
-    return _sensor_of(
+    return _strategy_sensor(
         strategy,
-        _roll_due,
-        name=f"{strategy.name}_roll_due_sensor",
+        _look_for_due_roll,
+        name=strategy.spec.keys.roll_due_sensor,
         job=online_job(strategy, signals),
         minimum_interval_seconds=minimum_interval_seconds,
         default_status=default_status,
@@ -136,23 +136,22 @@ def roll_due_sensor(
     )
 
 
-def _roll_due(context: dg.SensorEvaluationContext, strategy: RollingAssets) -> Answer:
-    session = last_session()
-    calendar = strategy.step.partitions.calendar()
-    due = [roll for roll in strategy.step.partitions.rolls if why_not_due(roll, calendar) is None]
+def _look_for_due_roll(context: dg.SensorEvaluationContext, strategy: RollingAssets) -> Answer:
+    calendar = strategy.spec.market.calendar
+    session = calendar.last_session
+    due = [roll for roll in strategy.spec.partitions.rolls if why_not_due(roll, calendar) is None]
     if not due:
         return dg.SkipReason("no roll is due")
     key, day = due[-1].key, f"{session:%Y-%m-%d}"
-    asked = f"{key}@{day}"
-    if context.cursor in (key, asked):
+    request_mark = f"{key}@{day}"
+    if context.cursor in (key, request_mark):
         return dg.SkipReason(f"roll {key} is the latest that is due, and was asked for")
-    if run := run_going(context.instance, strategy):
+    if run := unfinished_run(context.instance, strategy):
         return dg.SkipReason(f"run {run} is bringing {strategy.name} up to date")
-    online = strategy.step.strategy()
-    if any(online.roll_key(online.task_of(m)) >= key for m in online.held_models()):
+    if any(held >= key for held in held_rolls(strategy)):
         return dg.SensorResult(skip_reason=f"roll {key} is trained", cursor=key)
-    request = online_request(strategy, session, f"{strategy.name}:due:{asked}")
-    return dg.SensorResult(run_requests=[request], cursor=asked)
+    request = online_request(strategy, session, f"{strategy.name}:due:{request_mark}")
+    return dg.SensorResult(run_requests=[request], cursor=request_mark)
 
 
 def failed_recorder_sensor(
@@ -171,7 +170,7 @@ def failed_recorder_sensor(
         default_status: Whether it is switched on from the start.
         name: Name of the sensor.
     """
-    badly = [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
+    unsuccessful = [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
 
     @dg.sensor(
         name=name,
@@ -181,25 +180,25 @@ def failed_recorder_sensor(
     )
     def sensor(context: dg.SensorEvaluationContext) -> Answer:
         since = float(context.cursor) if context.cursor else None
-        found: Any = context.instance.get_run_records(
+        records: Any = context.instance.get_run_records(
             dg.RunsFilter(
-                statuses=badly,
+                statuses=unsuccessful,
                 updated_after=None if since is None else _moment(since),
             ),
             limit=_RUNS_A_TICK,
             order_by="update_timestamp",
             ascending=True,
         )
-        lines = []
-        for record in found:
+        ended = []
+        for record in records:
             run = record.dagster_run
             with wf_errors_as_failures():
-                ended = end_runs_of(run.run_id, f"its Dagster run {run.status.value}")
-            lines += [f"{one.name} ({one.id}) of run {run.run_id}" for one in ended]
-        cursor = str(max((r.update_timestamp.timestamp() for r in found), default=since or 0.0))
-        why = f"ended {', '.join(lines)}" if lines else "no recorder was left running"
-        context.log.info(why)
-        return dg.SensorResult(skip_reason=why, cursor=cursor)
+                recorders = end_runs_of(run.run_id, f"its Dagster run {run.status.value}")
+            ended += [f"{r.name} ({r.id}) of run {run.run_id}" for r in recorders]
+        cursor = str(max((r.update_timestamp.timestamp() for r in records), default=since or 0.0))
+        reason = f"ended {', '.join(ended)}" if ended else "no recorder was left running"
+        context.log.info(reason)
+        return dg.SensorResult(skip_reason=reason, cursor=cursor)
 
     return sensor
 

@@ -18,46 +18,21 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
 
 import dagster as dg
 import pandas as pd
 
-from wf_dagster.calendars import calendar_name
 from wf_dagster.online.expected_sessions import ExpectedSessions, due_now, fresh
-from wf_dagster.online.inspection import Inspection, kept
 from wf_dagster.online.quality import Finding
 from wf_dagster.online.signal_store import days_of
+from wf_dagster.orchestration.assets.rolling_list import RollingAssets
+from wf_dagster.orchestration.checks.online_limits import GRACE
 from wf_dagster.orchestration.failures import wf_errors_as_failures
 from wf_dagster.orchestration.metadata import number_metadata
-from wf_dagster.orchestration.partitions.rolling_partitions import RollingPartitions
+from wf_dagster.orchestration.strategy_spec import StrategySpec
+from wf_dagster.tracking import find_recorder_of_kind
 
 FRESH = "fresh"
-GRACE = pd.Timedelta(hours=6)
-
-
-class Step(Protocol):
-    """What is asked of a strategy's step."""
-
-    @property
-    def name(self) -> str:
-        """Name of the strategy."""
-
-    @property
-    def experiment(self) -> str:
-        """Its MLflow experiment."""
-
-    @property
-    def partitions(self) -> RollingPartitions:
-        """Its rolls."""
-
-
-class Rolling(Protocol):
-    """The assets of a strategy, as :func:`build_rolling_assets` gives them."""
-
-    @property
-    def step(self) -> Step:
-        """The body of its partitioned assets."""
 
 
 @dataclass(frozen=True)
@@ -85,47 +60,41 @@ class Freshness:
         return fresh(newest, self.due(now), self.max_missed, what)
 
 
-def freshness_of(
-    steps: Sequence[Step], signals: Sequence[str], max_missed: int, grace: pd.Timedelta
+def freshness_questions(
+    specs: Sequence[StrategySpec], signals: Sequence[str], max_missed: int, grace: pd.Timedelta
 ) -> Iterator[Freshness]:
     """The questions of freshness of strategies and their signals.
 
     Args:
-        steps: The strategies.
+        specs: The strategies; each counts the sessions of its own market.
         signals: Asset keys of signals; their sessions are those of the first strategy.
         max_missed: Sessions that may be missing.
         grace: Time after the close of a session in which nothing is due yet.
     """
-    for step in steps:
+    for spec in specs:
         yield Freshness(
-            dg.AssetCheckKey(dg.AssetKey([step.name, "predictions"]), FRESH),
-            partial(_newest_prediction, step),
-            partial(_due, step, grace),
+            spec.keys.check("predictions", FRESH),
+            partial(_newest_prediction, spec),
+            partial(_due, spec, grace),
             max_missed,
         )
-    for key in signals if steps else ():
+    for key in signals if specs else ():
         yield Freshness(
             dg.AssetCheckKey(dg.AssetKey.from_coercible(key), FRESH),
             partial(_newest_signal, key),
-            partial(_due, steps[0], grace),
+            partial(_due, specs[0], grace),
             max_missed,
         )
 
 
-def inspection_of(step: Step) -> Inspection:
-    """The strategy of a step as it is now."""
-    return Inspection(step.experiment, step.partitions.rolls, step.partitions.calendar())
-
-
-def steps_of(rolling: Rolling | Sequence[Rolling]) -> list[Step]:
-    """The steps of one strategy or several."""
-    # the assets of one strategy are a list themselves
-    several = [rolling] if hasattr(rolling, "step") else rolling
-    return [one.step for one in several]
+def strategy_specs(rolling: RollingAssets | Sequence[RollingAssets]) -> list[StrategySpec]:
+    """One strategy or several; the assets of one are a list themselves."""
+    several = [rolling] if isinstance(rolling, RollingAssets) else rolling
+    return [strategy.spec for strategy in several]
 
 
 def build_freshness_sensor(
-    rolling: Rolling | Sequence[Rolling],
+    rolling: RollingAssets | Sequence[RollingAssets],
     *,
     signals: Sequence[str] = ("signals",),
     max_missed: int = 1,
@@ -148,7 +117,7 @@ def build_freshness_sensor(
         minimum_interval_seconds: Time between its ticks.
         default_status: Whether it runs when the code location is loaded.
     """
-    questions = list(freshness_of(steps_of(rolling), signals, max_missed, grace))
+    questions = list(freshness_questions(strategy_specs(rolling), signals, max_missed, grace))
 
     @dg.sensor(
         name=name,
@@ -159,28 +128,28 @@ def build_freshness_sensor(
     def sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         before = json.loads(context.cursor) if context.cursor else {}
         with wf_errors_as_failures():
-            found = {q.key: q.find() for q in questions}
-        answers = {
+            answers = [(question.key, question.find()) for question in questions]
+        findings = {key: finding for key, finding in answers if finding is not None}
+        cursor = {
             key.to_user_string(): [finding.passed, finding.numbers["due"]]
-            for key, finding in found.items()
-            if finding is not None
+            for key, finding in findings.items()
         }
-        changed = [
-            (key, finding)
-            for key, finding in found.items()
-            if finding and before.get(key.to_user_string()) != answers[key.to_user_string()]
-        ]
-        for key, finding in changed:
+        changed = {
+            key: finding
+            for key, finding in findings.items()
+            if before.get(key.to_user_string()) != cursor[key.to_user_string()]
+        }
+        for key, finding in changed.items():
             if not finding.passed:
                 context.log.warning(f"{key.asset_key.to_user_string()}: {finding.sentence}")
         if not changed:
             return dg.SkipReason(
-                "; ".join(finding.sentence for finding in found.values() if finding)
+                "; ".join(finding.sentence for finding in findings.values())
                 or "there are no predictions and no signals yet"
             )
         return dg.SensorResult(
-            cursor=json.dumps(answers),
-            asset_events=[evaluation(key, finding) for key, finding in changed],
+            cursor=json.dumps(cursor),
+            asset_events=[evaluation(key, finding) for key, finding in changed.items()],
         )
 
     return sensor
@@ -198,17 +167,15 @@ def evaluation(key: dg.AssetCheckKey, finding: Finding) -> dg.AssetCheckEvaluati
     )
 
 
-def _newest_prediction(step: Step) -> pd.Timestamp | None:
-    return inspection_of(step).newest()
+def _newest_prediction(spec: StrategySpec) -> pd.Timestamp | None:
+    return spec.inspection().newest()
 
 
 def _newest_signal(key: str) -> pd.Timestamp | None:
-    recorder = kept(key, "signals")
+    recorder = find_recorder_of_kind(key, "signals")
     days = days_of(recorder.load_object("signals.pkl")) if recorder else ()
     return pd.Timestamp(max(days)) if len(days) else None
 
 
-def _due(step: Step, grace: pd.Timedelta, now: pd.Timestamp | None) -> ExpectedSessions:
-    exchange = calendar_name() if step.partitions.of_settings else "prices"
-    calendar = step.partitions.calendar()
-    return due_now(calendar, None if exchange in ("prices", "qlib") else exchange, grace, now)
+def _due(spec: StrategySpec, grace: pd.Timedelta, now: pd.Timestamp | None) -> ExpectedSessions:
+    return due_now(spec.market, grace, now)

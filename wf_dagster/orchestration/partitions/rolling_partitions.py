@@ -10,14 +10,13 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 
-from wf_dagster.calendars import TradingCalendar, default_calendar
+from wf_dagster.calendars import TradingCalendar
 from wf_dagster.errors import CalendarError, DataError
-from wf_dagster.online.replay_clock import all_sessions
+from wf_dagster.market import Market
 from wf_dagster.orchestration.partitions.windows import windows_of
 from wf_dagster.rolling import Roll, RollingGen, Rolls
-from wf_dagster.settings import get_settings
 
-_FRESH = 10  # days: prices that are older do not grow any more
+_FRESH_DAYS = 10  # prices that are older do not grow any more
 
 
 @dataclass(frozen=True)
@@ -28,20 +27,13 @@ class RollingPartitions:
         definition: What Dagster shows and backfills.
         rolls: The rolls behind it. A roll's dates come from here, never from the partition's
             time window, whose end means nothing for rolls.
-        of_settings: Whether the rolls stand on the calendar of the settings.
+        market: On whose sessions they stand. Its calendar has data up to the last session there
+            is now, while that of the rolls is as old as the code location.
     """
 
     definition: dg.TimeWindowPartitionsDefinition
     rolls: Rolls
-    of_settings: bool = False
-
-    def calendar(self) -> TradingCalendar:
-        """The rolls' calendar, with data up to the last session there is now.
-
-        That of the rolls themselves is as old as the code location; only one that was given to
-        :func:`rolling_partitions` has nothing newer than itself.
-        """
-        return default_calendar() if self.of_settings else self.rolls.calendar
+    market: Market
 
     def roll(self, key: str) -> Roll:
         """The roll of a partition key.
@@ -65,6 +57,7 @@ def rolling_partitions(
     generator: RollingGen,
     calendar: TradingCalendar | None = None,
     *,
+    market: Market | None = None,
     horizon: Any = None,
     name: str = "",
 ) -> RollingPartitions:
@@ -79,7 +72,8 @@ def rolling_partitions(
     Args:
         template: The task of the first roll.
         generator: How its segments move on.
-        calendar: Default that of the generator, else that of the settings.
+        calendar: Sessions of your own; short for ``market=Market(calendar=calendar)``.
+        market: Default that of the settings, on the generator's calendar if it has one.
         horizon: The last day on which a roll may start. Default the calendar's end while prices
             keep coming, else the last session with prices.
         name: The strategy's name, for messages.
@@ -108,24 +102,47 @@ def rolling_partitions(
         >>> monthly.definition.get_partition_keys()[:2]
         ['2020-07-01', '2020-08-01']
     """
-    of_settings = calendar is None and generator.own_calendar is None
-    calendar = calendar or generator.own_calendar or default_calendar()
-    until = _horizon(calendar) if horizon is None else horizon
-    rolls = Rolls.from_template(template, generator, calendar, until=until, name=name)
+    market = strategy_market(generator, calendar, market)
+    sessions = market.calendar
+    until = _horizon(market, sessions) if horizon is None else horizon
+    rolls = Rolls.from_template(template, generator, sessions, until=until, name=name)
     if not rolls.keys:
         raise CalendarError(
             f"strategy {name!r} has no roll: its test segment starts after the last session "
             "with prices; give it an earlier test start"
         )
-    return RollingPartitions(windows_of(rolls.keys, generator.step), rolls, of_settings)
+    return RollingPartitions(windows_of(rolls.keys, generator.step), rolls, market)
 
 
-def _horizon(calendar: TradingCalendar) -> pd.Timestamp:
+def strategy_market(
+    generator: RollingGen, calendar: TradingCalendar | None, market: Market | None
+) -> Market:
+    """The market of a strategy.
+
+    Args:
+        generator: Its calendar counts where neither of the others is given.
+        calendar: Sessions of the user's own, with the prices of the settings.
+        market: A market.
+
+    Raises:
+        CalendarError: Both a calendar and a market are given.
+    """
+    if market is None:
+        return Market(calendar=calendar or generator.own_calendar)
+    if calendar is not None:
+        raise CalendarError(
+            "both a calendar and a market are given, and a market has a calendar: use "
+            "market=Market(prices, calendar)"
+        )
+    return market
+
+
+def _horizon(market: Market, calendar: TradingCalendar) -> pd.Timestamp:
     """Until when rolls are foreseen: past the last session only where prices keep coming."""
     age = pd.Timestamp.now("UTC").tz_localize(None) - calendar.last_session
-    if age.days <= _FRESH:
+    if age.days <= _FRESH_DAYS:
         return calendar.sessions[-1]
-    if get_settings().is_replaying():
+    if market.is_replayed:
         with suppress(DataError):  # a replay ends where the prices do that it hides
-            return all_sessions()[-1]
+            return market.sessions_to_replay()[-1]
     return calendar.last_session

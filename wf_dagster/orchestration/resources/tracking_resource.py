@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import dagster as dg
 
 from wf_dagster.errors import WfError
-from wf_dagster.settings import get_settings
+from wf_dagster.orchestration.run_tags import BACKFILL_TAG
 from wf_dagster.tracking import check_tracking, parent_run, sweep_children
 
 _log = logging.getLogger(__name__)
@@ -45,21 +45,20 @@ class TrackingResource(dg.ConfigurableResource):  # type: ignore[type-arg]
             SettingsError: The home folder cannot be written.
             TrackingError: The MLflow store does not answer.
         """
-        get_settings().make_home()
         check_tracking()
         run = context.run
         tags = {"dagster_job": run.job_name}
-        if backfill := run.tags.get("dagster/backfill"):
+        if backfill := run.tags.get(BACKFILL_TAG):
             tags["dagster_backfill"] = backfill
         name = f"dagster {run.run_id[:8]}"
         with parent_run(run.run_id, experiment, name=name, tags=tags) as parent_id:
             try:
                 yield parent_id
             finally:
-                _end_what_died(parent_id, experiment)
+                _end_dead_recorders(parent_id, experiment)
 
 
-def _end_what_died(parent_id: str, experiment: str) -> None:
+def _end_dead_recorders(parent_id: str, experiment: str) -> None:
     try:
         for dead in sweep_children(parent_id, experiment):
             _log.warning("recorder %s is FAILED: %s", dead.recorder.id, dead.reason)

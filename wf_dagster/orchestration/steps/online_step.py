@@ -2,181 +2,183 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import dagster as dg
-import pandas as pd
 
-from wf_dagster.calendars import default_calendar, to_day
-from wf_dagster.errors import TrainingError
-from wf_dagster.online import OnlineManager, RoutineReport
-from wf_dagster.online.sessions import as_of
+from wf_dagster.calendars import to_day
+from wf_dagster.market import Market
+from wf_dagster.online import OnlineManager, RollingStrategy, RoutineReport
+from wf_dagster.orchestration.failures import wf_errors_as_failures
+from wf_dagster.orchestration.resources.tracking_resource import TrackingResource
+from wf_dagster.orchestration.steps.roll_config import LAST
+from wf_dagster.orchestration.steps.roll_events import RollEvents
+from wf_dagster.orchestration.steps.roll_runner import RollRunner
+from wf_dagster.orchestration.steps.roll_trainer import RollTrainer
+from wf_dagster.orchestration.strategy_spec import StrategySpec
 from wf_dagster.rolling import Roll, why_not_due
 from wf_dagster.tasks import fingerprint
-from wf_dagster.tracking import R, Recorder
-from wf_dagster.training import RollJob, RollOutcome, Trainer
+from wf_dagster.tracking import Recorder
+from wf_dagster.training import JobKind, RollJob, RollOutcome
 from wf_dagster.training.worker import do
 
-if TYPE_CHECKING:
-    from wf_dagster.orchestration.steps.backfill_step import RollStep
 
-
-LAST = "last"  # the last session with prices, whichever that is
-
-
+@dataclass(frozen=True)
 class OnlineStep:
     """Brings the online models of a strategy up to a session.
 
     It is the routine of :class:`wf_dagster.OnlineManager`, with the rolls trained as this run's.
 
-    Args:
-        step: The strategy's partitioned assets.
-        context: The context of the running asset.
-        parent_id: MLflow run that new recorders become children of.
+    Attributes:
+        spec: The strategy.
+        context: The context of the running assets.
+        session: ISO date of a session that has closed, or ``"last"``; sessions that were missed
+            before it are worked through as well.
+        predict_again: Predict again all sessions of the online models: prices were restated.
     """
 
-    def __init__(self, step: RollStep, context: dg.AssetExecutionContext, parent_id: str) -> None:
-        self.step = step
-        self.context = context
-        self.strategy = step.strategy()
-        self.trained: dict[str, RollOutcome] = {}
-        self.trainer = _RollTrainer(self, parent_id)
+    spec: StrategySpec
+    context: dg.AssetExecutionContext
+    session: str
+    predict_again: bool = False
 
     def run(
-        self, date: str, again: bool, rolls: Sequence[Roll], selected: Sequence[str]
-    ) -> dict[str, RollOutcome]:
-        """Work through a session, and those that were missed before it.
+        self, rolls: Sequence[Roll], tracking: TrackingResource
+    ) -> Iterator[dg.MaterializeResult[Any]]:
+        """Work through the session; what changes beside the run's rolls is logged as events.
 
-        Args:
-            date: ISO date of a session that has closed, or ``"last"``.
-            again: Predict again all sessions of the online models: prices were restated.
-            rolls: The rolls of the run; what changes beside them is logged as events.
-            selected: The assets of the run.
-
-        Returns:
-            The outcome of each of these rolls; nothing of a single one that cannot be trained yet.
+        Nothing is materialized of a single roll that cannot be trained yet.
 
         Raises:
-            CalendarError: It is no date.
-            OnlineError: Later sessions were worked through, or another run works on the strategy.
+            Failure: A roll of the run failed, the date is none, later sessions were worked through,
+                or another run works on the strategy.
         """
-        log = self.context.log
-        last = default_calendar().last_session
-        session = f"{last if date == LAST else to_day(date):%Y-%m-%d}"
-        manager = OnlineManager(self.strategy, self.trainer, begin_time=session, name=None)
-        with as_of(pd.Timestamp(session)):
-            begun = manager.adopt()
-            done = manager.catch_up_to(session)
-            done.add(begun)
-            if again:
-                with self.strategy.tool.ledger().exclusive():
-                    restated = self.strategy.predict_again(session)
-                done.predicted += restated.predicted
-                done.labelled += restated.labelled
-            state = self.strategy.tool.state()
-            log.info(
-                f"{self.step.name} {session}: sessions worked through {len(done.sessions)}, rolls "
-                f"trained {len(self.trained)}, recorders with new predictions "
-                f"{len(_ids(done.predicted))}, with new labels {len(_ids(done.labelled))}; online "
-                f"{', '.join(state.online)}; next {', '.join(state.next_online) or 'none'}"
-            )
-            for name, error in done.failures.items():
-                log.error(f"{name}: {error}")
-            return self._of_this_run(rolls, done, selected)
+        events = RollEvents(self.context, self.spec.keys)
+        with (
+            wf_errors_as_failures(),
+            tracking.parent(self.context, self.spec.experiment) as parent_id,
+        ):
+            outcomes = self._work_through(rolls, events, parent_id)
+            events.raise_failures(outcomes, len(rolls))
+        yield from events.results(outcomes)
 
-    def _of_this_run(
-        self, rolls: Sequence[Roll], done: RoutineReport, selected: Sequence[str]
+    def _work_through(
+        self, rolls: Sequence[Roll], events: RollEvents, parent_id: str
+    ) -> dict[str, RollOutcome]:
+        last = self.spec.market.last_session
+        session = f"{last if self.session == LAST else to_day(self.session):%Y-%m-%d}"
+        strategy = self.spec.online_strategy()
+        trainer = RollTrainer(strategy, RollRunner(self.spec, self.context, parent_id))
+        manager = OnlineManager(strategy, trainer, begin_time=session, name=None)
+        adopted = manager.adopt()
+        report = manager.catch_up_to(session)
+        report.add(adopted)
+        strategy = strategy.at(session)
+        if self.predict_again:
+            with strategy.tool.ledger().exclusive():
+                restated = strategy.predict_again(session)
+            report.predicted += restated.predicted
+            report.labelled += restated.labelled
+        self._log_report(session, strategy, report, trainer.trained)
+        return self._outcomes_of_run(rolls, events, strategy, report)
+
+    def _log_report(
+        self, session: str, strategy: RollingStrategy, report: RoutineReport, trained: int
+    ) -> None:
+        log = self.context.log
+        state = strategy.tool.state()
+        log.info(
+            f"{self.spec.name} {session}: sessions worked through {len(report.sessions)}, rolls "
+            f"trained {trained}, recorders with new predictions {_count(report.predicted)}, "
+            f"with new labels {_count(report.labelled)}; online {', '.join(state.online)}; "
+            f"next {', '.join(state.next_online) or 'none'}"
+        )
+        for name, error in report.failures.items():
+            log.error(f"{name}: {error}")
+
+    def _outcomes_of_run(
+        self,
+        rolls: Sequence[Roll],
+        events: RollEvents,
+        strategy: RollingStrategy,
+        report: RoutineReport,
     ) -> dict[str, RollOutcome]:
         """Log what changed beside the run's rolls; look up those that did not change."""
-        mine = {roll.key for roll in rolls}
-        outcomes = self._outcomes(done)
-        for part, changed in (
-            ("recorders", done.trained),
-            ("predictions", [*done.trained, *done.predicted]),
-            ("labels", [*done.trained, *done.labelled]),
+        changed = self._changed(strategy, report)
+        of_run = {roll.key for roll in rolls}
+        for part, recorders in (
+            ("recorders", report.trained),
+            ("predictions", [*report.trained, *report.predicted]),
+            ("labels", [*report.trained, *report.labelled]),
         ):
-            keys = {self._key(recorder) for recorder in changed}
-            beside = keys - mine if part in selected else keys
-            made = [outcomes[key] for key in sorted(beside) if outcomes[key].ok]
-            self.step.log_events(self.context, [part], made)
-        found = {key: outcomes[key] for key in mine if key in outcomes}
-        missing = [roll for roll in rolls if roll.key not in found]
-        if missing:
-            # a model of an earlier definition serves until there is one of the present definition
-            serving = {self._key(r): r for r in self.strategy.held_models()}
-            known = self.strategy.trained(
-                [r.task for r in missing], default_calendar().last_session
+            keys = {_roll_key(strategy, recorder) for recorder in recorders}
+            beside = keys - of_run if part in events.selected else keys
+            events.log([part], [changed[key] for key in sorted(beside) if changed[key].ok])
+        outcomes = {key: changed[key] for key in of_run if key in changed}
+        missing = [roll for roll in rolls if roll.key not in outcomes]
+        if not missing:
+            return outcomes
+        calendar = strategy.market.calendar
+        # a model of an earlier definition serves until there is one of the present definition
+        serving = {_roll_key(strategy, r): r for r in strategy.held_models()}
+        trained = strategy.find_trained([roll.task for roll in missing], calendar.last_session)
+        for roll, recorder in zip(missing, trained, strict=True):
+            reason = why_not_due(roll, calendar)
+            outcome = self._unchanged(
+                strategy.market, roll, recorder or serving.get(roll.key), reason, report
             )
-            for roll, recorder in zip(missing, known, strict=True):
-                same = self._unchanged(roll, recorder or serving.get(roll.key), done)
-                if same.ok or len(rolls) > 1 or why_not_due(roll, default_calendar()) is None:
-                    found[roll.key] = same
-                else:
-                    self.context.log.info(f"{same.error}; the run's partition is left as it is")
-        return found
+            if outcome.ok or len(rolls) > 1 or reason is None:
+                outcomes[roll.key] = outcome
+            else:
+                self.context.log.info(f"{outcome.error}; the run's partition is left as it is")
+        return outcomes
 
-    def _unchanged(self, roll: Roll, recorder: Recorder | None, done: RoutineReport) -> RollOutcome:
-        work = self._work("report", roll.key, roll.task, recorder)
+    def _unchanged(
+        self,
+        market: Market,
+        roll: Roll,
+        recorder: Recorder | None,
+        early: str | None,
+        report: RoutineReport,
+    ) -> RollOutcome:
+        job = self._job("report", roll.key, roll.task, recorder, market)
         if recorder is not None:
-            return do(work)
-        failures = [str(error) for error in done.failures.values()]
-        why = why_not_due(roll, default_calendar()) or "\n".join(failures)
+            return do(job)
+        failures = "\n".join(str(error) for error in report.failures.values())
         never = f"roll {roll.key} was never trained: materialize its `recorders`"
-        return RollOutcome.failed(work, why or never)
+        return RollOutcome.failed(job, early or failures or never)
 
-    def _outcomes(self, done: RoutineReport) -> dict[str, RollOutcome]:
+    def _changed(self, strategy: RollingStrategy, report: RoutineReport) -> dict[str, RollOutcome]:
         """The outcome of each roll that was touched, by key."""
         outcomes: dict[str, RollOutcome] = {}
-        for recorder in dict.fromkeys((*done.trained, *done.predicted, *done.labelled)):
-            task, key = self.strategy.task_of(recorder), self._key(recorder)
-            outcome = do(self._work("update", key, task, recorder))
-            if recorder in done.trained and outcome.ok:
+        for recorder in dict.fromkeys((*report.trained, *report.predicted, *report.labelled)):
+            task, key = strategy.task_of(recorder), _roll_key(strategy, recorder)
+            outcome = do(self._job("update", key, task, recorder, strategy.market))
+            if recorder in report.trained and outcome.ok:
                 outcome = replace(outcome, kind="train")
             # of two recorders of a roll the new one counts
             outcomes.setdefault(key, outcome)
         return outcomes
 
-    def _key(self, recorder: Recorder) -> str:
-        return self.step.key_of(self.strategy.task_of(recorder))
-
-    def _work(self, kind: Any, key: str, task: Any, recorder: Recorder | None = None) -> RollJob:
+    def _job(
+        self, kind: JobKind, key: str, task: Any, recorder: Recorder | None, market: Market
+    ) -> RollJob:
         return RollJob(
             key=key,
             kind=kind,
-            experiment_name=self.step.experiment,
+            experiment_name=self.spec.experiment,
             fingerprint=fingerprint(task),
             task=task,
             recorder_id=None if recorder is None else recorder.id,
+            market=market,
         )
 
 
-class _RollTrainer(Trainer):
-    """Trains tasks as rolls of a Dagster run."""
-
-    def __init__(self, online: OnlineStep, parent_id: str) -> None:
-        super().__init__()
-        self._online = online
-        self._parent_id = parent_id
-
-    def train(self, tasks: Any, *args: Any, **kwargs: Any) -> list[Recorder]:
-        """A recorder a task, in their order.
-
-        Raises:
-            TrainingError: Some failed; its ``trained`` holds the others.
-        """
-        step, context = self._online.step, self._online.context
-        works = [step.training(context, step.key_of(task), task, self._parent_id) for task in tasks]
-        outcomes: dict[str, RollOutcome] = {}
-        step.work(context, works, outcomes)
-        self._online.trained |= {key: o for key, o in outcomes.items() if o.ok}
-        made = [outcomes[work.key] for work in works]
-        trained = [R.get_recorder(recorder_id=o.recorder_id) if o.ok else None for o in made]
-        if failed := [f"- {o.key}: {o.error}" for o in made if not o.ok]:
-            raise TrainingError("\n".join(failed), trained)
-        return [recorder for recorder in trained if recorder is not None]
+def _roll_key(strategy: RollingStrategy, recorder: Recorder) -> str:
+    return strategy.roll_key(strategy.task_of(recorder))
 
 
-def _ids(recorders: Sequence[Recorder]) -> set[str]:
-    return {recorder.id for recorder in recorders}
+def _count(recorders: Sequence[Recorder]) -> int:
+    return len({recorder.id for recorder in recorders})

@@ -1,5 +1,12 @@
 """The stores of the task pool: MongoDB, and SQL (SQLite, PostgreSQL)."""
 
-from wf_dagster.pool.stores.base import Document, Query, Store, open_store, safe
+from wf_dagster.pool.stores.store import (
+    Document,
+    Query,
+    Store,
+    hide_password,
+    open_store,
+    sqlite_file,
+)
 
-__all__ = ["Document", "Query", "Store", "open_store", "safe"]
+__all__ = ["Document", "Query", "Store", "hide_password", "open_store", "sqlite_file"]

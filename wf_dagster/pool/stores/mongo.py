@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import calendar
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, TypeVar
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 from bson.binary import Binary
 from pymongo import ASCENDING, MongoClient, ReturnDocument
@@ -18,10 +19,9 @@ from pymongo.errors import (
 )
 
 from wf_dagster.errors import PoolInputError, PoolStoreError
-from wf_dagster.pool.stores.base import Document, Query, safe
-from wf_dagster.pool.stores.retry import first, patiently
+from wf_dagster.pool.stores.store import Document, Query, hide_password
+from wf_dagster.pool.stores.store_retry import RetryPolicy, call_with_retry, first_line
 
-T = TypeVar("T")
 DATABASE = "wf_dagster"
 CONNECT_SECONDS = 5.0
 _CLOCK_SECONDS = 600.0  # how long the difference to the server's clock is believed
@@ -29,6 +29,7 @@ _DUPLICATE = 11000
 _LOGIN = {13, 18, 8000}
 _SHUTTING_DOWN = {91, 189, 10107, 11600, 11602, 13435, 13436}
 _LOOK_UP = 10_000  # fingerprints in one query
+_PORTION = 1000  # documents that are read at once
 
 
 class MongoStore:
@@ -44,8 +45,9 @@ class MongoStore:
     """
 
     def __init__(self, url: str, patience: float) -> None:
-        self.address = safe(url)
+        self.address = hide_password(url)
         self.patience = patience
+        self._retry = RetryPolicy(self.address, patience, PyMongoError, _may_pass)
         self._ready: set[str] = set()
         self._clock = (0.0, float("-inf"))
         try:
@@ -60,44 +62,42 @@ class MongoStore:
             self._database.list_collection_names()  # a login is only proved by using it
         except (ConfigurationError, InvalidURI, ValueError) as error:
             raise PoolInputError(
-                f"task store {self.address!r}: {first(error)}; use mongodb://host:port/name"
+                f"task store {self.address!r}: {first_line(error)}; use mongodb://host:port/name"
             ) from error
         except OperationFailure as error:
-            raise PoolStoreError(_refused(self.address, error)) from error
+            raise PoolStoreError(_explain_refusal(self.address, error)) from error
         except PyMongoError as error:
             raise PoolStoreError(
-                f"the task store {self.address} does not answer ({first(error)}): start it, or "
-                "give another with wf_dagster.init(task_store=...) or WF_TASK_STORE"
+                f"the task store {self.address} does not answer ({first_line(error)}): start it, "
+                "or give another with wf_dagster.init(task_store=...) or WF_TASK_STORE"
             ) from error
 
     def now(self) -> float:
         """The server's clock."""
         difference, read = self._clock
         if time.monotonic() - read > _CLOCK_SECONDS:
-            self._patiently(lambda _: self._set_clock())
+            call_with_retry(lambda _: self._set_clock(), self._retry)
             difference = self._clock[0]
         return time.time() + difference
 
     def _set_clock(self) -> None:
         before = time.time()
-        told = self._client.admin.command("hello").get("localTime")
+        server_time = self._client.admin.command("hello").get("localTime")
         between = (before + time.time()) / 2
-        if told is not None:
-            import calendar
-
-            there = calendar.timegm(told.timetuple()) + told.microsecond / 1e6
-            self._clock = (there - between, time.monotonic())
-        else:
-            self._clock = (0.0, time.monotonic())
+        difference = 0.0
+        if server_time is not None:
+            seconds = calendar.timegm(server_time.timetuple()) + server_time.microsecond / 1e6
+            difference = seconds - between
+        self._clock = (difference, time.monotonic())
 
     def insert(self, pool: str, documents: Sequence[Document]) -> None:
         """Insert those whose fingerprint is new; the unique index refuses the others."""
-        kept = [_to_mongo(document) for document in documents]
+        mongo_documents = [_to_mongo(document) for document in documents]
 
         def insert(_: bool) -> None:
-            self._prepare(pool)
+            self._create_indexes(pool)
             try:
-                self._database[pool].insert_many(kept, ordered=False)
+                self._database[pool].insert_many(mongo_documents, ordered=False)
             except BulkWriteError as error:
                 errors = [e for e in error.details["writeErrors"] if e.get("code") != _DUPLICATE]
                 if errors:
@@ -106,10 +106,10 @@ class MongoStore:
                         f"the task store {self.address} failed: {errors[0].get('errmsg')}"
                     ) from None
 
-        if kept:
-            self._patiently(insert)
+        if mongo_documents:
+            call_with_retry(insert, self._retry)
 
-    def _prepare(self, pool: str) -> None:
+    def _create_indexes(self, pool: str) -> None:
         """The indexes of a pool; making one that is there does nothing."""
         if pool in self._ready:
             return
@@ -127,15 +127,15 @@ class MongoStore:
         """Ids by fingerprint."""
 
         def look_up(_: bool) -> dict[str, str]:
-            made: dict[str, str] = {}
+            ids: dict[str, str] = {}
             for start in range(0, len(fingerprints), _LOOK_UP):
-                some = list(fingerprints[start : start + _LOOK_UP])
-                query = {"fingerprint": {"$in": some}}
-                for found in self._database[pool].find(query, {"fingerprint": 1}):
-                    made[found["fingerprint"]] = str(found["_id"])
-            return made
+                portion = list(fingerprints[start : start + _LOOK_UP])
+                query = {"fingerprint": {"$in": portion}}
+                for document in self._database[pool].find(query, {"fingerprint": 1}):
+                    ids[document["fingerprint"]] = str(document["_id"])
+            return ids
 
-        return self._patiently(look_up)
+        return call_with_retry(look_up, self._retry)
 
     def claim(self, pool: str, query: Query, status: str, values: Document) -> Document | None:
         """Take the first task of a status, in one step of the server."""
@@ -144,17 +144,17 @@ class MongoStore:
 
         def claim(again: bool) -> Document | None:
             collection = self._database[pool]
-            found = collection.find_one({"lease": values["lease"]}) if again else None
-            if found is None:
-                found = collection.find_one_and_update(
+            document = collection.find_one({"lease": values["lease"]}) if again else None
+            if document is None:
+                document = collection.find_one_and_update(
                     wanted,
                     change,
                     sort=[("turn", ASCENDING)],
                     return_document=ReturnDocument.AFTER,
                 )
-            return None if found is None else _from_mongo(found)
+            return None if document is None else _from_mongo(document)
 
-        return self._patiently(claim)
+        return call_with_retry(claim, self._retry)
 
     def update(self, pool: str, query: Query, values: Document) -> int:
         """Set values of tasks."""
@@ -163,22 +163,22 @@ class MongoStore:
         def update(_: bool) -> int:
             return self._database[pool].update_many(dict(query), change).matched_count
 
-        return self._patiently(update)
+        return call_with_retry(update, self._retry)
 
     def find(
         self, pool: str, query: Query, fields: Iterable[str] | None = None
     ) -> Iterator[Document]:
         """Tasks by id, read in portions, so that no cursor times out while they are used."""
-        asked = None if fields is None else dict.fromkeys(fields, 1)
+        projection = None if fields is None else dict.fromkeys(fields, 1)
         after: Any = None
         while True:
             more = dict(query) if after is None else {"$and": [{"_id": {"$gt": after}}, query]}
 
-            def portion(_: bool, more: Document = more) -> list[Document]:
-                found = self._database[pool].find(more, asked)
-                return list(found.sort("_id", ASCENDING).limit(_PORTION))
+            def read_portion(_: bool, more: Document = more) -> list[Document]:
+                cursor = self._database[pool].find(more, projection)
+                return list(cursor.sort("_id", ASCENDING).limit(_PORTION))
 
-            documents = self._patiently(portion)
+            documents = call_with_retry(read_portion, self._retry)
             for document in documents:
                 yield _from_mongo(document)
             if len(documents) < _PORTION:
@@ -193,13 +193,15 @@ class MongoStore:
         def count(_: bool) -> dict[str, int]:
             return {row["_id"]: row["n"] for row in self._database[pool].aggregate(stages)}
 
-        return self._patiently(count)
+        return call_with_retry(count, self._retry)
 
     def delete(self, pool: str, query: Query) -> int:
         """Delete tasks."""
-        return self._patiently(
-            lambda _: self._database[pool].delete_many(dict(query)).deleted_count
-        )
+
+        def delete(_: bool) -> int:
+            return self._database[pool].delete_many(dict(query)).deleted_count
+
+        return call_with_retry(delete, self._retry)
 
     def pools(self) -> list[str]:
         """Collections that hold something."""
@@ -212,19 +214,7 @@ class MongoStore:
                 if not name.startswith("system.") and self._database[name].find_one({}, {"_id": 1})
             )
 
-        return self._patiently(pools)
-
-    def _patiently(self, call: Callable[[bool], T]) -> T:
-        return patiently(
-            call,
-            address=self.address,
-            patience=self.patience,
-            passing=_passing,
-            ours=PyMongoError,
-        )
-
-
-_PORTION = 1000
+        return call_with_retry(pools, self._retry)
 
 
 def _change(values: Document) -> Document:
@@ -233,16 +223,16 @@ def _change(values: Document) -> Document:
         if value is None:
             change.setdefault("$unset", {})[name] = ""
         else:
-            change.setdefault("$set", {})[name] = _kept(value)
+            change.setdefault("$set", {})[name] = _to_bson(value)
     return change
 
 
-def _kept(value: Any) -> Any:
+def _to_bson(value: Any) -> Any:
     return Binary(value) if isinstance(value, bytes) else value
 
 
 def _to_mongo(document: Document) -> Document:
-    return {name: _kept(value) for name, value in document.items() if value is not None}
+    return {name: _to_bson(value) for name, value in document.items() if value is not None}
 
 
 def _from_mongo(document: Document) -> Document:
@@ -252,18 +242,18 @@ def _from_mongo(document: Document) -> Document:
     }
 
 
-def _passing(error: Exception) -> bool:
-    return isinstance(error, ConnectionFailure) or _code(error) in _SHUTTING_DOWN
+def _may_pass(error: Exception) -> bool:
+    return isinstance(error, ConnectionFailure) or _read_code(error) in _SHUTTING_DOWN
 
 
-def _code(error: BaseException) -> int | None:
+def _read_code(error: BaseException) -> int | None:
     return getattr(error, "code", None)
 
 
-def _refused(address: str, error: OperationFailure) -> str:
-    if _code(error) in _LOGIN or "uthentication" in str(error) or "uthoriz" in str(error):
+def _explain_refusal(address: str, error: OperationFailure) -> str:
+    if _read_code(error) in _LOGIN or "uthentication" in str(error) or "uthoriz" in str(error):
         return (
-            f"the task store {address} refuses the login ({first(error)}): check the user, the "
-            "password and authSource in the address"
+            f"the task store {address} refuses the login ({first_line(error)}): check the user, "
+            "the password and authSource in the address"
         )
-    return f"the task store {address} failed: {first(error)}"
+    return f"the task store {address} failed: {first_line(error)}"

@@ -1,0 +1,138 @@
+"""Collect the rolls of one strategy into one out-of-sample frame."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from wf_dagster.collect.collectors import READERS
+from wf_dagster.collect.ensembles import first_day
+from wf_dagster.collect.row_codes import look_up_rows, merge_frames
+from wf_dagster.errors import CollectError, ObjectNotFoundError
+from wf_dagster.records.analysis import first_column
+from wf_dagster.tracking.recorder import Recorder
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class RollingCollection:
+    """The predictions of many rolls as one frame.
+
+    Attributes:
+        pred: Rows ``(datetime, instrument)``, sorted, each once; column ``score``.
+        label: The same rows, one float64 column; NaN where a label is not known.
+        gaps: The expected keys that were not collected and are not awaited.
+        awaited: Keys of finished recorders that have no predictions yet: their test segments had
+            not begun when they were trained.
+        coverage: Share of the expected sessions that have predictions (a fraction); NaN when no
+            sessions are expected.
+        keys: The keys that were collected, in the order of their first prediction.
+    """
+
+    pred: pd.DataFrame
+    label: pd.DataFrame
+    gaps: list[str]
+    coverage: float
+    keys: list[str]
+    awaited: list[str] = field(default_factory=list)
+
+
+def collect_rolling(
+    recorders: Iterable[tuple[str, Any]],
+    expected: Sequence[str] | None = None,
+    sessions: pd.DatetimeIndex | None = None,
+) -> RollingCollection:
+    """Join the predictions and labels of finished recorders.
+
+    Where two rolls have the same row, the later roll counts: the one whose first prediction is
+    later, then the one with the later key. Its label counts too, unless it is NaN and an earlier
+    roll knows it. A recorder that is not finished, or lacks predictions, is a gap; one whose
+    predictions have no rows yet is awaited.
+
+    Args:
+        recorders: Pairs of roll key and recorder, a key at most once.
+        expected: The keys that should be there.
+        sessions: The sessions that should have predictions.
+
+    Raises:
+        CollectError: No recorder has predictions, or a key is there twice.
+    """
+    pairs = list(recorders)
+    keys = [key for key, _ in pairs]
+    if len(set(keys)) < len(keys):
+        repeated = next(key for key in keys if keys.count(key) > 1)
+        raise CollectError(f"roll {repeated} has two recorders: give the one that counts")
+    with ThreadPoolExecutor(READERS) as pool:
+        frames = list(pool.map(_read_frames, pairs))
+    collected = [
+        (key, pred, label)
+        for key, (pred, label) in zip(keys, frames, strict=True)
+        if pred is not None and len(pred)
+    ]
+    awaited = [
+        key
+        for key, (pred, _) in zip(keys, frames, strict=True)
+        if pred is not None and not len(pred)
+    ]
+    if not collected and awaited:
+        raise CollectError(
+            f"no roll has predictions yet: the test segments of {', '.join(awaited[:5])} had not "
+            "begun when they were trained; materialize their `predictions` once they have"
+        )
+    if not collected:
+        raise CollectError(
+            f"none of {len(pairs)} recorders is finished and holds predictions: train the rolls "
+            "first"
+        )
+    collected.sort(key=lambda item: (first_day(item[1]), item[0]))
+    pred = merge_frames([pred for _, pred, _ in collected])
+    collected_keys = [key for key, *_ in collected]
+    return RollingCollection(
+        pred=pred,
+        label=_last_known_labels(pred.index, [label for *_, label in collected]),
+        gaps=[key for key in expected or () if key not in {*collected_keys, *awaited}],
+        coverage=_coverage(pred, sessions),
+        keys=collected_keys,
+        awaited=awaited,
+    )
+
+
+def _read_frames(pair: tuple[str, Any]) -> tuple[pd.DataFrame | None, pd.DataFrame | None]:
+    key, recorder = pair
+    if recorder.status != Recorder.STATUS_FI:
+        _log.warning("roll %s: recorder %s is %s, left out", key, recorder.id, recorder.status)
+        return None, None
+    try:
+        pred = recorder.load_object("pred.pkl")
+    except ObjectNotFoundError as error:
+        _log.warning("roll %s left out: %s", key, error)
+        return None, None
+    try:
+        label = recorder.load_object("label.pkl")
+    except ObjectNotFoundError:  # a task whose records keep none
+        label = None
+    return pred.to_frame("score") if isinstance(pred, pd.Series) else pred, label
+
+
+def _last_known_labels(rows: pd.Index, labels: Sequence[Any]) -> pd.DataFrame:
+    """The last known label of each row, of frames in the order of their rolls."""
+    columns = [first_column(label) for label in labels if label is not None]
+    name = columns[0].name if columns else "label"
+    columns = [column.dropna() if column.hasnans else column for column in columns]
+    columns = [column for column in columns if len(column)]
+    values = look_up_rows(merge_frames(columns), rows) if columns else np.full(len(rows), np.nan)
+    return pd.DataFrame({name: values}, index=rows)
+
+
+def _coverage(pred: pd.DataFrame, sessions: pd.DatetimeIndex | None) -> float:
+    if sessions is None or not len(sessions):
+        return float("nan")
+    days = pred.index.unique("datetime")
+    return float(sessions.isin(days).mean())

@@ -1,0 +1,205 @@
+"""Gather the finished rolls of one strategy, and average several strategies into signals."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from wf_dagster.calendars import TradingCalendar
+from wf_dagster.collect.ensembles import AverageEnsemble
+from wf_dagster.collect.rolling_collection import collect_rolling
+from wf_dagster.errors import CollectError
+from wf_dagster.records import signal_summary
+from wf_dagster.records.record_template import log_figures
+from wf_dagster.rolling import Rolls
+from wf_dagster.tasks import fingerprint, label_horizon
+from wf_dagster.tracking import (
+    Recorder,
+    find_recorder_of_kind,
+    find_recorders,
+    start_recorder_of_kind,
+)
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class StrategyCollection:
+    """The out-of-sample predictions of one strategy.
+
+    Attributes:
+        pred: Rows ``(datetime, instrument)``, column ``score``.
+        label: The same rows, one column; NaN where a label is not known yet.
+        rolls: Number of rolls collected.
+        gaps: Keys of rolls that have begun and have no finished recorder.
+        outdated: Those gaps for which only recorders of an earlier task definition exist.
+        coverage: Share of the rolls' sessions that have predictions (a fraction).
+        summary: IC, ICIR, rank IC, rank ICIR, top-minus-bottom return and Sharpe ratio.
+        fit_seconds: Sum of the rolls' fit times.
+        recorder: Where the frames are kept (``pred.pkl``, ``label.pkl``).
+    """
+
+    pred: pd.DataFrame
+    label: pd.DataFrame
+    rolls: int
+    gaps: list[str]
+    outdated: list[str]
+    coverage: float
+    summary: dict[str, Any]
+    fit_seconds: float
+    recorder: Recorder
+
+    def __str__(self) -> str:
+        return (
+            f"{self.rolls} rolls, {len(self.pred)} predictions, coverage {self.coverage:.1%}, "
+            f"IC {self.summary['IC']:+.4f}"
+        )
+
+    def figures(self) -> dict[str, float | int | str]:
+        """The plain figures, for a table or for metadata."""
+        return {
+            "rolls": self.rolls,
+            "coverage": self.coverage,
+            **self.summary,
+            "known labels": int(self.label.iloc[:, 0].notna().sum()),
+            "fit_seconds": self.fit_seconds,
+        }
+
+
+def collect_strategy(
+    experiment_name: str,
+    rolls: Rolls,
+    calendar: TradingCalendar | None = None,
+    serving: Collection[str] = (),
+) -> StrategyCollection:
+    """Collect the newest finished recorder of each roll into one frame and keep it.
+
+    Only recorders of the present task definition count: predictions of two definitions are
+    never mixed, except that a model of an earlier definition counts while it serves, because its
+    roll has no other yet. Where two rolls overlap, the later roll's predictions are kept.
+
+    Args:
+        experiment_name: MLflow experiment of the strategy.
+        rolls: The rolls that are expected.
+        calendar: Says which of them have begun, and how many sessions a year annual figures count;
+            default the calendar of the rolls, which is as old as they are.
+        serving: Ids of the recorders that are online.
+
+    Raises:
+        CollectError: No roll has a finished recorder.
+    """
+    calendar = calendar or rolls.calendar
+    # a fingerprint covers the segments; a trainer outside Dagster gives no tag `roll`
+    keys = {fingerprint(roll.task): roll.key for roll in rolls}
+    present: dict[str, Recorder] = {}
+    serving_earlier: dict[str, Recorder] = {}
+    outdated: set[str] = set()
+    for recorder in find_recorders(experiment_name):  # newest first
+        tags = recorder.list_tags()
+        if key := keys.get(tags.get("fingerprint", "")):
+            present.setdefault(key, recorder)
+        else:
+            key = tags.get("roll", "")
+            outdated.add(key)
+            if recorder.id in serving:
+                serving_earlier.setdefault(key, recorder)
+    recorders = {**serving_earlier, **present}
+    if not recorders:
+        raise CollectError(
+            f"experiment {experiment_name!r} holds no finished recorder of the strategy's "
+            f"{len(keys)} rolls as they are defined now: materialize its `recorders` first"
+        )
+    collection = collect_rolling(
+        [(roll.key, recorders[roll.key]) for roll in rolls if roll.key in recorders],
+        expected=[roll.key for roll in rolls if roll.has_begun(calendar)],
+        sessions=rolls.test_sessions(calendar),
+    )
+    pred, label = collection.pred, collection.label
+    summary = signal_summary(
+        pred,
+        label,
+        horizon=label_horizon(next(iter(rolls)).task),
+        ann_scaler=calendar.sessions_per_year,
+    )
+    collected_in = keep(
+        experiment_name,
+        "collected",
+        {"pred.pkl": pred, "label.pkl": label},
+        {**summary, "coverage": collection.coverage, "rolls": len(collection.keys)},
+    )
+    fit_seconds = [recorders[key].list_metrics().get("fit_seconds", 0.0) for key in collection.keys]
+    return StrategyCollection(
+        pred=pred,
+        label=label,
+        rolls=len(collection.keys),
+        gaps=collection.gaps,
+        outdated=[key for key in collection.gaps if key in outdated],
+        coverage=collection.coverage,
+        summary=summary,
+        fit_seconds=sum(fit_seconds),
+        recorder=collected_in,
+    )
+
+
+def average_signals(experiments: Sequence[str], *, only_exist: bool = False) -> pd.DataFrame:
+    """The collected predictions of several strategies, averaged into one signal.
+
+    Each day's scores are standardised within each strategy and then averaged over the
+    strategies that have that day.
+
+    Args:
+        experiments: MLflow experiments whose predictions were collected.
+        only_exist: Leave out, with a warning, those that never were.
+
+    Returns:
+        Rows ``(datetime, instrument)``, column ``score`` (no unit).
+
+    Raises:
+        CollectError: One of them was never collected; with ``only_exist``, none of them.
+    """
+    frames = {}
+    for name in experiments:
+        recorder = find_recorder_of_kind(name, "collected")
+        if recorder is None:
+            missing = (
+                f"strategy experiment {name!r} was never collected: materialize its "
+                "`collected` asset first"
+            )
+            if not only_exist:
+                raise CollectError(missing)
+            _log.warning("left out of the signals: %s", missing)
+            continue
+        frames[name] = recorder.load_object("pred.pkl")
+    return AverageEnsemble()(frames).to_frame("score")
+
+
+def keep(
+    experiment_name: str,
+    kind: str,
+    objects: Mapping[str, Any],
+    figures: Mapping[str, Any],
+    tags: Mapping[str, str] | None = None,
+) -> Recorder:
+    """Put objects into the experiment's one recorder of this kind, replacing older ones.
+
+    Its metrics are this time's figures: one that is not defined any more becomes NaN.
+
+    Args:
+        experiment_name: MLflow experiment; made when it is not there.
+        kind: Name of the recorder, and its tag ``wf_kind``.
+        objects: What is kept, by name.
+        figures: Numbers become metrics; the rest is left out.
+        tags: Further tags of the recorder.
+    """
+    with start_recorder_of_kind(experiment_name, kind, tags=tags) as recorder:
+        recorder.save_objects(**objects)
+        numbers = {
+            name: float(value) for name, value in figures.items() if isinstance(value, (int, float))
+        }
+        log_figures(recorder, {**dict.fromkeys(recorder.list_metrics(), math.nan), **numbers})
+    return recorder

@@ -1,0 +1,94 @@
+"""The events of a run's rolls: what Dagster is told of them, whichever step worked on them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import dagster as dg
+
+from wf_dagster.orchestration.metadata import roll_metadata
+from wf_dagster.orchestration.strategy_keys import ROLL_PARTS, StrategyKeys
+from wf_dagster.training import RollOutcome
+
+Outcomes = Mapping[str, RollOutcome]  # by key of the roll
+
+
+class RollEvents:
+    """Writes the events of the partitioned assets of a strategy.
+
+    Args:
+        context: The context of the running assets.
+        keys: Those of the strategy.
+
+    Attributes:
+        selected: The assets of the run.
+    """
+
+    def __init__(self, context: dg.AssetExecutionContext, keys: StrategyKeys) -> None:
+        self._context = context
+        self._keys = keys
+        self.selected = [
+            part for part in ROLL_PARTS if keys.asset(part) in context.selected_asset_keys
+        ]
+
+    def log(self, parts: Sequence[str], outcomes: Sequence[RollOutcome]) -> None:
+        """Mark rolls of some assets as materialized, selected or not."""
+        for part in parts:
+            for outcome in outcomes:
+                self._context.log_event(
+                    dg.AssetMaterialization(
+                        self._keys.asset(part),
+                        partition=outcome.key,
+                        metadata=roll_metadata(outcome),
+                    )
+                )
+
+    def log_finished(self, outcomes: Outcomes) -> None:
+        """Mark the finished rolls of a step that does not end well."""
+        self.log(self.selected, [outcome for outcome in outcomes.values() if outcome.ok])
+
+    def log_trained(self, outcomes: Outcomes) -> None:
+        """Mark rolls that were trained for want of a recorder, which nobody has selected."""
+        if "recorders" not in self.selected:
+            trained = [o for o in outcomes.values() if o.ok and o.kind == "train"]
+            self.log(["recorders"], trained)
+
+    def raise_failures(self, outcomes: Outcomes, total: int) -> None:
+        """End the step where rolls failed, with the others marked.
+
+        Args:
+            outcomes: What there is.
+            total: Number of rolls of the run.
+
+        Raises:
+            Failure: Some failed; it names them.
+        """
+        failed = [outcome for outcome in outcomes.values() if not outcome.ok]
+        if failed:
+            self.log_finished(outcomes)
+            raise _failure(failed, total)
+
+    def results(self, outcomes: Outcomes) -> Iterator[dg.MaterializeResult[Any]]:
+        """One materialization a partition and selected asset."""
+        for part in self.selected:
+            for key, outcome in outcomes.items():
+                self._context.add_asset_metadata(
+                    roll_metadata(outcome), asset_key=self._keys.asset(part), partition_key=key
+                )
+        for part in self.selected if outcomes else ():
+            yield dg.MaterializeResult(asset_key=self._keys.asset(part))
+
+
+def _failure(failed: Sequence[RollOutcome], total: int) -> dg.Failure:
+    lines = "\n".join(f"- {outcome.key}: {outcome.error}" for outcome in failed)
+    return dg.Failure(
+        description=(
+            f"{len(failed)} of {total} rolls failed; the others are finished and marked.\n"
+            f"{lines}\nRe-execute this run to train only what is missing."
+        ),
+        metadata={
+            "failed_rolls": dg.MetadataValue.json([outcome.key for outcome in failed]),
+            "errors": dg.MetadataValue.md(lines),
+        },
+    )

@@ -1,0 +1,60 @@
+"""What a strategy is: the value that its assets, steps, checks, schedule and sensors share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from wf_dagster.market import Market
+from wf_dagster.online import OnlineToolR, RollingStrategy
+from wf_dagster.online.inspection import Inspection
+from wf_dagster.orchestration.partitions.rolling_partitions import RollingPartitions
+from wf_dagster.orchestration.resources.task_pool_resource import TaskPoolResource
+from wf_dagster.orchestration.strategy_keys import StrategyKeys
+from wf_dagster.rolling import RollingGen
+
+
+@dataclass(frozen=True)
+class StrategySpec:
+    """A strategy in Dagster.
+
+    Attributes:
+        name: Its name, prefix of its asset keys.
+        experiment: Its MLflow experiment.
+        template: The task of the first roll.
+        generator: How its segments move on.
+        partitions: Its rolls.
+        max_workers: Worker processes of a backfill; ``None`` is that of the settings.
+        task_pool: Offers its rolls to workers outside Dagster.
+    """
+
+    name: str
+    experiment: str
+    template: Mapping[str, Any]
+    generator: RollingGen
+    partitions: RollingPartitions
+    max_workers: int | None = None
+    task_pool: TaskPoolResource | None = None
+
+    @property
+    def market(self) -> Market:
+        """The market on whose sessions it rolls."""
+        return self.partitions.market
+
+    @property
+    def keys(self) -> StrategyKeys:
+        """What its definitions are called."""
+        return StrategyKeys(self.name)
+
+    def online_tool(self) -> OnlineToolR:
+        """What says which of its models are online."""
+        return OnlineToolR(self.experiment)
+
+    def online_strategy(self) -> RollingStrategy:
+        """The online strategy of the same task."""
+        return RollingStrategy(self.experiment, self.template, self.generator, market=self.market)
+
+    def inspection(self) -> Inspection:
+        """The strategy as it is now, for checks."""
+        return Inspection(self.experiment, self.partitions.rolls, self.market)

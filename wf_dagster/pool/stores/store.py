@@ -1,0 +1,134 @@
+"""What the pool asks of a store, and which store an address means."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+from wf_dagster.errors import PoolInputError
+
+Document = dict[str, Any]
+Query = Mapping[str, Any]
+
+
+class Store(Protocol):
+    """Where tasks are kept.
+
+    A document has the fields of :data:`FIELDS`; ``def`` and ``res`` are bytes. Queries have been
+    through :func:`~wf_dagster.pool.task_query.prepare_query`. Each call is atomic for each
+    document, and does no harm when it is made twice. A field that is set to ``None`` is taken
+    away.
+
+    A call that meets an outage waits for the store for ``patience`` seconds and then raises
+    :class:`~wf_dagster.errors.PoolStoreError`.
+    """
+
+    address: str
+    patience: float
+
+    def now(self) -> float:
+        """The store's own clock, in seconds since 1970: machines' clocks differ."""
+
+    def insert(self, pool: str, documents: Sequence[Document]) -> None:
+        """Insert those whose fingerprint the pool does not hold yet."""
+
+    def ids(self, pool: str, fingerprints: Sequence[str]) -> dict[str, str]:
+        """Ids by fingerprint, of those that are there."""
+
+    def claim(self, pool: str, query: Query, status: str, values: Document) -> Document | None:
+        """Take the first task (by ``turn``) of a status for one worker.
+
+        ``values`` is set, among them the new ``lease``, and ``attempts`` grows by one. Of many
+        workers that ask at the same time, each gets another task.
+        """
+
+    def update(self, pool: str, query: Query, values: Document) -> int:
+        """Set values of all tasks that the query finds; returns how many."""
+
+    def find(
+        self, pool: str, query: Query, fields: Iterable[str] | None = None
+    ) -> Iterator[Document]:
+        """The tasks that the query finds, oldest id first, whole or with some of their fields."""
+
+    def count(self, pool: str, query: Query) -> dict[str, int]:
+        """Number of tasks by status."""
+
+    def delete(self, pool: str, query: Query) -> int:
+        """Delete tasks; returns how many."""
+
+    def pools(self) -> list[str]:
+        """Names of the pools that hold a task."""
+
+
+FIELDS = (
+    "_id", "fingerprint", "def", "filter", "status", "res", "priority", "turn", "attempts",
+    "error", "worker", "lease", "lease_until", "fetched_from",
+)  # fmt: skip
+
+
+def open_store(url: str, patience: float) -> Store:
+    """The store of an address; one a process.
+
+    Args:
+        url: ``mongodb://host:port/name``, ``sqlite:////path/to/file``, ``postgresql://...``.
+        patience: Seconds to wait for a store that goes away.
+
+    Raises:
+        PoolInputError: The address is of another kind.
+        PoolStoreError: The store does not answer or refuses the login.
+    """
+    return _open_store(url, patience, os.getpid())
+
+
+@lru_cache(maxsize=32)
+def _open_store(url: str, patience: float, _pid: int) -> Store:
+    scheme = _read_scheme(url)
+    if scheme == "mongodb":
+        from wf_dagster.pool.stores.mongo import MongoStore  # slow to import
+
+        return MongoStore(url, patience)
+    if scheme in ("sqlite", "postgresql"):
+        from wf_dagster.pool.stores.sql import SqlStore  # slow to import
+
+        return SqlStore(url, patience)
+    raise PoolInputError(
+        f"task store {hide_password(url)!r}: use mongodb://host:port/name, "
+        "sqlite:////path/to/tasks.db or postgresql://user:password@host/name"
+    )
+
+
+def sqlite_file(url: str) -> Path | None:
+    """The file of an SQLite address; ``None`` for other addresses, and where it names no file."""
+    if _read_scheme(url) != "sqlite":
+        return None
+    from sqlalchemy import make_url  # slow to import
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        database = make_url(url).database
+    except (ArgumentError, ValueError):  # whoever opens it says what is wrong with it
+        return None
+    return Path(database) if database and database != ":memory:" else None
+
+
+def hide_password(url: str) -> str:
+    """An address without its password.
+
+    Not SQLAlchemy's ``make_url``, which takes no list of MongoDB's hosts.
+    """
+    try:
+        password = urlsplit(url).password
+    except ValueError:
+        return "(malformed)"
+    return url if password is None else url.replace(f":{password}@", ":***@")
+
+
+def _read_scheme(url: str) -> str:
+    try:
+        return urlsplit(url).scheme.split("+")[0]
+    except ValueError:
+        return ""

@@ -1,0 +1,171 @@
+"""What all records share: where their objects are kept, and which other record they need."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from wf_dagster.errors import MissingObjectsError, ObjectNotFoundError, RecordError
+from wf_dagster.tracking.objects import names_of
+
+if TYPE_CHECKING:
+    from wf_dagster.tracking import Recorder
+
+_log = logging.getLogger(__name__)
+
+
+class RecordTemplate:
+    """Base of the records: computes objects and metrics, and keeps them in a recorder.
+
+    Args:
+        recorder: Where results go and where the results of other records are found.
+
+    Attributes:
+        artifact_path: Folder of this record's objects in the recorder; ``None`` is the top.
+        depend_cls: The record whose objects this one needs.
+
+    Raises:
+        RecordError: No recorder was given.
+    """
+
+    artifact_path: ClassVar[str | None] = None
+    depend_cls: ClassVar[type[RecordTemplate] | None] = None
+
+    def __init__(self, recorder: Recorder) -> None:
+        if recorder is None:
+            raise RecordError(
+                f"{type(self).__name__} has no recorder: make it with recorder=..., for example "
+                "R.get_recorder() inside `with R.start(...)`"
+            )
+        self.recorder = recorder
+
+    @classmethod
+    def get_path(cls, path: str | None = None) -> str:
+        """Name of an object inside the recorder, with this record's folder."""
+        return "/".join(part for part in (cls.artifact_path, path) if part is not None)
+
+    def generate(self, **kwargs: Any) -> Any:
+        """Compute the results and keep them."""
+        raise NotImplementedError(f"{type(self).__name__} does not say what it generates")
+
+    def save(self, **objects: Any) -> None:
+        """Keep objects by name in this record's folder."""
+        self.recorder.save_objects(artifact_path=self.artifact_path, **objects)
+
+    def load(self, name: str, parents: bool = True) -> Any:
+        """An object by name: of this record, else of the records that it depends on.
+
+        Args:
+            name: Name without folder.
+            parents: Also look where the records keep theirs on which this one depends.
+
+        Raises:
+            ObjectNotFoundError: It is in none of these places.
+        """
+        paths = dict.fromkeys(kind.get_path(name) for kind in self._kinds(parents))
+        for path in paths:
+            try:
+                return self.recorder.load_object(path)
+            except ObjectNotFoundError as error:
+                missing = error
+        raise missing
+
+    def list(self) -> list[str]:
+        """Names (without folder) of the objects that :meth:`generate` keeps."""
+        return []
+
+    def check(self, include_self: bool = False, parents: bool = True) -> None:
+        """Make sure that objects are there.
+
+        Args:
+            include_self: Those of this record.
+            parents: Those of the records that it depends on.
+
+        Raises:
+            RecordError: Some are missing; the message names them (a ``FileNotFoundError`` too).
+        """
+        artifacts: dict[str, set[str]] = {}  # by folder
+        for kind in self._kinds(parents):
+            if kind is type(self) and not include_self:
+                continue
+            missing = []
+            # a record of another kind is asked with the defaults of its class
+            record = self if isinstance(self, kind) else kind.__new__(kind)
+            for name in record.list():
+                path = kind.get_path(name)
+                folder = path.rpartition("/")[0]
+                if folder not in artifacts:
+                    artifacts[folder] = set(self.recorder.list_artifacts(folder or None))
+                if artifacts[folder].isdisjoint(names_of(path)):
+                    missing.append(path)
+            if missing:
+                raise MissingObjectsError(
+                    f"recorder {self.recorder.name!r} ({self.recorder.id}) holds no "
+                    f"{', '.join(missing)}: run {kind.__name__} on it before "
+                    f"{type(self).__name__} (in a task: put it earlier in `record`)"
+                )
+
+    def _kinds(self, parents: bool) -> Iterator[type[RecordTemplate]]:
+        kind: type[RecordTemplate] | None = type(self)
+        while kind is not None:
+            yield kind
+            kind = kind.depend_cls if parents else None
+
+
+def log_figures(recorder: Recorder, figures: Mapping[str, float]) -> None:
+    """Log figures as metrics of a recorder.
+
+    One that is not defined is left out; where an earlier run logged a value it becomes NaN, since
+    the latest value of a metric is the one that is shown.
+
+    Args:
+        recorder: Where they are logged.
+        figures: Values by name; NaN or infinite is not defined.
+    """
+    metrics = {name: float(value) for name, value in figures.items() if math.isfinite(value)}
+    if len(metrics) < len(figures):
+        stale = figures.keys() & recorder.list_metrics().keys() - metrics.keys()
+        metrics |= dict.fromkeys(sorted(stale), math.nan)
+    if metrics:
+        recorder.log_metrics(None, **metrics)
+
+
+class DependentRecord(RecordTemplate):
+    """A record that is computed from what another one kept.
+
+    Args:
+        recorder: Holds the objects of ``depend_cls``.
+        skip_existing: Do nothing when all objects of this record are there already.
+    """
+
+    def __init__(self, recorder: Recorder, skip_existing: bool = False) -> None:
+        super().__init__(recorder)
+        self.skip_existing = skip_existing
+
+    def generate(self, **kwargs: Any) -> dict[str, Any] | None:
+        """Compute the results from what the recorder holds, and keep them.
+
+        Returns:
+            The kept objects by name; ``None`` when they were there and ``skip_existing`` is set.
+
+        Raises:
+            RecordError: The recorder lacks what this record needs.
+        """
+        if self.skip_existing:
+            try:
+                self.check(include_self=True, parents=False)
+            except MissingObjectsError:
+                pass
+            else:
+                _log.info("%s: results are there already, skipped", type(self).__name__)
+                return None
+        self.check()
+        objects = self._generate(**kwargs)
+        self.save(**objects)
+        return objects
+
+    def _generate(self, **kwargs: Any) -> dict[str, Any]:
+        """The objects to keep, by name."""
+        raise NotImplementedError(f"{type(self).__name__} does not say what it generates")
