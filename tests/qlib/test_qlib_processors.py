@@ -171,7 +171,7 @@ class TestReload:
     def test_a_handler_with_a_way_of_its_own_keeps_it(self):
         from qlib.data.dataset.handler import DataHandlerLP
 
-        from wf_dagster.qlib_engine.block_processors import at_full_speed
+        from wf_dagster.qlib_engine.block_processors import process_in_blocks
 
         class Own(DataHandlerLP):
             @staticmethod
@@ -179,5 +179,5 @@ class TestReload:
                 return df
 
         handler = Own.from_df(seeded_frame())
-        with at_full_speed(handler):
+        with process_in_blocks(handler):
             assert "_run_proc_l" not in vars(handler)

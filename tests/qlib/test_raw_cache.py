@@ -94,7 +94,7 @@ def assert_equal(ours, theirs):
 )
 def test_several_processes_compute_what_one_computes(qlib_data, monkeypatch, instruments):
     from wf_dagster.qlib_bridge.datasets import QlibSpread
-    from wf_dagster.qlib_bridge.handler_configs import without_data
+    from wf_dagster.qlib_bridge.handler_configs import make_empty_handler
     from wf_dagster.qlib_engine import column_chunks
     from wf_dagster.qlib_engine import raw_compute as module
     from wf_dagster.qlib_engine.frame_tables import to_frame
@@ -104,7 +104,7 @@ def test_several_processes_compute_what_one_computes(qlib_data, monkeypatch, ins
     monkeypatch.setattr(column_chunks, "_BLOCK", 9_000)  # a few columns at a time
     task = {"model": "qlib.contrib.model.linear.LinearModel"}
     spread = QlibSpread(Spread(task, 2), Market().qlib_options)
-    loader = without_data(config()).data_loader
+    loader = make_empty_handler(config()).data_loader
     parts = []
 
     def noted(function, items, most):

@@ -22,14 +22,14 @@ from wf_dagster.errors import CalendarError, DataError
 from wf_dagster.qlib_bridge.calendar import sessions_with_data
 from wf_dagster.qlib_bridge.handler_configs import (
     HANDLER,
-    check_times,
-    family,
-    handler_config,
-    without_data,
+    check_handler_dates,
+    find_handler_config,
+    make_empty_handler,
+    sharing_key,
 )
 from wf_dagster.qlib_bridge.options import QlibOptions
 from wf_dagster.qlib_bridge.session import ensure
-from wf_dagster.qlib_engine.block_processors import at_full_speed
+from wf_dagster.qlib_engine.block_processors import process_in_blocks
 from wf_dagster.qlib_engine.processed_cache import fill_processed, save_processed
 from wf_dagster.qlib_engine.raw_cache import from_cache
 from wf_dagster.qlib_engine.raw_compute import Spread
@@ -53,14 +53,14 @@ def make_dataset(config: Any, market: Market) -> Any:
         TaskError: A class cannot be found or does not take the arguments.
         DataError: The handler's data end before a segment starts, or there are none.
     """
-    handler = handler_config(config)
+    handler = find_handler_config(config)
     if handler is None:
         _warn_of_later_rows(config, market.as_of)
         with _explain_pickle_errors(config):
             dataset = init_instance(config, where="dataset")
     else:
         segments = config["kwargs"].get("segments") or {}
-        check_times(handler, segments)
+        check_handler_dates(handler, segments)
         kwargs = {**config["kwargs"], "handler": make_handler(handler, market)}
         dataset = init_instance({**config, "kwargs": kwargs}, where="dataset")
     if isinstance(dataset, Dataset):
@@ -71,16 +71,16 @@ def make_dataset(config: Any, market: Market) -> Any:
 def make_handler(config: Mapping[str, Any], market: Market) -> Any:
     """The handler that a configuration describes, its raw data from the cache where possible."""
     as_of = market.as_of
-    handler = without_data(config)
+    handler = make_empty_handler(config)
     if handler is None:
         if as_of is None:
             return init_instance(config, where=HANDLER)
-        handler = without_data(config, any_loader=True)
+        handler = make_empty_handler(config, any_loader=True)
         if handler is None:
             _warn_of_later_rows(config, as_of)
             return init_instance(config, where=HANDLER)
     if not fill_processed(handler, market.tables, as_of):
-        with from_cache(handler, market.tables, as_of), at_full_speed(handler):
+        with from_cache(handler, market.tables, as_of), process_in_blocks(handler):
             handler.setup_data()
     return handler
 
@@ -102,7 +102,7 @@ def reload(dataset: Any, market: Market, moving: bool = False) -> None:
     is_fitted = isinstance(handler, DataHandlerLP)
     since, until = _year_of(handler.start_time, market) if moving else (None, None)
     cached = from_cache(handler, market.tables, market.as_of, since=since, until=until)
-    with cached, at_full_speed(handler):
+    with cached, process_in_blocks(handler):
         dataset.setup_data(handler_kwargs={"init_type": DataHandlerLP.IT_LS} if is_fitted else {})
 
 
@@ -135,8 +135,8 @@ def warm(configs: Iterable[Any], market: Market, spread: Spread | None = None) -
     """
     started = time.perf_counter()
     groups: dict[str, list[Mapping[str, Any]]] = {}
-    for handler in filter(None, map(handler_config, configs)):
-        groups.setdefault(family(handler), []).append(handler)
+    for handler in filter(None, map(find_handler_config, configs)):
+        groups.setdefault(sharing_key(handler), []).append(handler)
     qlib_spread = None if spread is None else QlibSpread(spread, market.qlib_options)
     for handlers in groups.values():
         _warm_raw(handlers, market, qlib_spread)
@@ -151,14 +151,14 @@ def _warm_raw(handlers: Sequence[Mapping[str, Any]], market: Market, spread: Spr
     ends = [handler["kwargs"].get("end_time") for handler in handlers]
     until = None if None in ends else max(map(pd.Timestamp, ends))
     last = max(range(len(ends)), key=lambda n: (ends[n] is None, pd.Timestamp(ends[n] or 0)))
-    handler = without_data(handlers[last])
+    handler = make_empty_handler(handlers[last])
     if handler is not None:
         with from_cache(handler, market.tables, market.as_of, until=until, spread=spread):
             handler.data_loader.load(handler.instruments, handler.start_time, handler.end_time)
 
 
 def _warm_processed(config: Mapping[str, Any], market: Market) -> None:
-    handler = without_data(config)
+    handler = make_empty_handler(config)
     if handler is not None:
         save_processed(handler, market.tables, market.as_of)
 

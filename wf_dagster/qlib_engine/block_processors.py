@@ -19,7 +19,7 @@ Values = np.ndarray[Any, np.dtype[Any]]
 
 
 @contextmanager
-def at_full_speed(handler: Any) -> Iterator[None]:
+def process_in_blocks(handler: Any) -> Iterator[None]:
     """Inside the block a handler's processors run on whole blocks of columns.
 
     Args:

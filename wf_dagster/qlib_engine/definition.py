@@ -12,6 +12,7 @@ import qlib
 from qlib.config import C
 
 from wf_dagster.tables.code_digest import code_digest
+from wf_dagster.tasks.config import find_class
 
 _FORMAT = 2  # of what is kept: another one where the same definition comes to give other tables
 _PROVIDERS = (
@@ -34,7 +35,7 @@ def environment() -> Any:
     ]
 
 
-def loaded_by(loader: Any, handler: type) -> Any:
+def describe_loader(loader: Any, handler: type) -> Any:
     """What a plain loader loads for a kind of handler."""
     fields = [  # in their order, which is that of the columns
         [group, [str(expression) for expression in expressions], [str(name) for name in names]]
@@ -46,8 +47,8 @@ def loaded_by(loader: Any, handler: type) -> Any:
 
 def code(kind: Any) -> str:
     """A class or function by its name, and by its code where that is not Qlib's own."""
-    own = kind.__module__.partition(".")[0] == "qlib"
-    return f"{kind.__module__}.{kind.__qualname__} " + ("" if own else code_digest(kind))
+    is_qlib = kind.__module__.partition(".")[0] == "qlib"
+    return f"{kind.__module__}.{kind.__qualname__} " + ("" if is_qlib else code_digest(kind))
 
 
 def plain(value: Any) -> Any:
@@ -59,8 +60,8 @@ def plain(value: Any) -> Any:
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     if isinstance(value, Mapping):
-        named = {str(key): plain(inner) for key, inner in value.items()}
-        return [named, _named_code(value)] if "class" in value else named
+        values = {str(key): plain(inner) for key, inner in value.items()}
+        return [values, _code_of_config(value)] if "class" in value else values
     if isinstance(value, (list, tuple, set, pd.Index, np.ndarray)):
         return [plain(inner) for inner in value]
     if isinstance(value, (pd.Timestamp, np.generic)):
@@ -72,7 +73,7 @@ def plain(value: Any) -> Any:
     raise NotPlainError(f"{value!r}")
 
 
-def of_object(value: Any) -> Any:
+def describe_object(value: Any) -> Any:
     """An object that is what its attributes are, such as a processor.
 
     Raises:
@@ -81,10 +82,8 @@ def of_object(value: Any) -> Any:
     return [code(type(value)), plain(vars(value))]
 
 
-def _named_code(config: Mapping[str, Any]) -> str:
-    from wf_dagster.tasks.config import find_class
-
-    named, module = config["class"], config.get("module_path")
-    if isinstance(named, str) and not module and "." not in named:
+def _code_of_config(config: Mapping[str, Any]) -> str:
+    name, module = config["class"], config.get("module_path")
+    if isinstance(name, str) and not module and "." not in name:
         return ""  # Qlib looks for it in a module of its own
     return code(find_class(config))

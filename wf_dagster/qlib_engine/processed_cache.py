@@ -14,9 +14,9 @@ from typing import Any
 import pandas as pd
 from qlib.data.dataset.handler import DataHandler, DataHandlerLP
 
-from wf_dagster.qlib_engine.block_processors import at_full_speed
+from wf_dagster.qlib_engine.block_processors import process_in_blocks
 from wf_dagster.qlib_engine.by_columns import Processed, process
-from wf_dagster.qlib_engine.definition import NotPlainError, environment, of_object
+from wf_dagster.qlib_engine.definition import NotPlainError, describe_object, environment
 from wf_dagster.qlib_engine.frame_tables import UnsuitableError, to_tables
 from wf_dagster.qlib_engine.raw_cache import current_version, from_cache, is_plain, raw_key
 from wf_dagster.qlib_engine.replay_mask import last_moment
@@ -47,7 +47,7 @@ def processed_key(handler: Any, version: str, as_of: pd.Timestamp | None) -> str
     try:
         request = handler.instruments, handler.start_time, handler.end_time
         raw = raw_key(handler.data_loader, kind, *request, version)
-        processors = {part: [of_object(p) for p in getattr(handler, part)] for part in _PARTS}
+        processors = {part: [describe_object(p) for p in getattr(handler, part)] for part in _PARTS}
         options = [
             str(handler.end_time),
             handler.process_type,
@@ -88,7 +88,7 @@ def save_processed(handler: Any, tables: TableCache, as_of: pd.Timestamp | None)
 
 
 def _process_as_a_whole(handler: Any, tables: TableCache, as_of: pd.Timestamp | None) -> Processed:
-    with from_cache(handler, tables, as_of), at_full_speed(handler):
+    with from_cache(handler, tables, as_of), process_in_blocks(handler):
         handler.setup_data()
     states = [vars(processor) for processor in handler.get_all_processors()]
     return to_tables(handler._infer), to_tables(handler._learn), states

@@ -136,9 +136,9 @@ def _split_instruments(
     loader: Any, instruments: Any, start: Any, end: Any
 ) -> tuple[list[Any], int]:
     """The instruments in parts, and how many values they have; what Qlib computes counts more."""
-    spans = spans_of(loader, instruments)
+    spans = find_spans(loader, instruments)
     names = list(dict.fromkeys(spans))
-    values = max(1, series_of(loader) * len(D.calendar(start, end, freq=loader.freq)))
+    values = max(1, count_series(loader) * len(D.calendar(start, end, freq=loader.freq)))
     if not is_local() or loader.inst_processors:
         values *= _QLIB_FACTOR
     size = max(1, _PART_VALUES // values)
@@ -148,14 +148,14 @@ def _split_instruments(
     return list(parts), len(names) * values
 
 
-def spans_of(loader: Any, instruments: Any) -> Any:
+def find_spans(loader: Any, instruments: Any) -> Any:
     """The instruments that a plain loader loads, by name where they have dates."""
     if instruments is None or isinstance(instruments, str):
         instruments = D.instruments(instruments or "all", filter_pipe=loader.filter_pipe)
     return DatasetProvider.get_instruments_d(instruments, loader.freq)
 
 
-def series_of(loader: Any) -> int:
+def count_series(loader: Any) -> int:
     """The number of columns that a plain loader gives."""
     return sum(len(expressions) for expressions, _ in loader.fields.values())
 
