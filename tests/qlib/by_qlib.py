@@ -1,8 +1,8 @@
 """What Qlib itself makes of the tests' tasks; run in a process of its own.
 
 ``python -m tests.qlib.by_qlib FOLDER PART PANEL`` reads the provider ``FOLDER/PANEL``, writes
-``FOLDER/PART_PANEL.pkl``, and leaves its recorders in ``FOLDER/PART_PANEL.db``. The parts: ``quick``; ``slow``,
-of either panel; and ``grown``, whose provider grows and is made here.
+``FOLDER/PART_PANEL.pkl``, and leaves its recorders in ``FOLDER/PART_PANEL.db``. The parts:
+``quick``; ``slow``, of either panel; and ``grown``, whose provider grows and is made here.
 """
 
 from __future__ import annotations
@@ -30,13 +30,11 @@ def main(folder: Path, part: str, panel: str) -> None:
     os.chdir(folder)  # Qlib puts ./mlruns where it stands
     import qlib
 
+    store = f"sqlite:///{folder}/{part}_{panel}.db"
     manager = {
         "class": "MLflowExpManager",
         "module_path": "qlib.workflow.expm",
-        "kwargs": {
-            "uri": f"sqlite:///{folder}/{part}_{panel}.db",
-            "default_exp_name": "Experiment",
-        },
+        "kwargs": {"uri": store, "default_exp_name": "Experiment"},
     }
     options = {"region": "us", "kernels": 1, "logging_level": 40, "exp_manager": manager}
     with contextlib.redirect_stdout(io.StringIO()):
