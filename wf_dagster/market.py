@@ -233,7 +233,7 @@ def _calendar_of(name: str, source: PriceSource) -> TradingCalendar:
 
 def is_qlib_in_use(settings: Settings | None = None) -> bool:
     """Whether the settings name Qlib's data, or this process has called ``qlib.init``."""
-    return _qlib_options(settings or get_settings()).name_data or initialised_by_user()
+    return _qlib_options(settings or get_settings()).has_provider or initialised_by_user()
 
 
 def adopt_qlib_init() -> QlibOptions:

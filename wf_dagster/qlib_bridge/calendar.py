@@ -12,7 +12,7 @@ from wf_dagster.calendars import TradingCalendar, to_day
 from wf_dagster.errors import CalendarError
 from wf_dagster.qlib_bridge.options import QlibOptions
 from wf_dagster.qlib_bridge.session import provider_uri
-from wf_dagster.qlib_engine.provider_files import DEFAULT, folders_of, frequencies
+from wf_dagster.qlib_engine.provider_files import DEFAULT, folders_of, list_frequencies
 
 _FREQ = "day"
 
@@ -38,8 +38,8 @@ def _read(options: QlibOptions) -> tuple[pd.DatetimeIndex, pd.DatetimeIndex]:
     """All sessions, and those of which there are data."""
     folders = folders_of(provider_uri(options))
     folder = folders.get(_FREQ) or folders.get(DEFAULT)
-    if folder is not None and _FREQ not in frequencies(folder):
-        available = ", ".join(frequencies(folder)) or "none"
+    if folder is not None and _FREQ not in list_frequencies(folder):
+        available = ", ".join(list_frequencies(folder)) or "none"
         raise CalendarError(
             f"the data in {str(folder)!r} have no daily calendar (there are: {available}): "
             "set another qlib_provider_uri (WF_QLIB_PROVIDER_URI), or calendar (WF_CALENDAR) to "

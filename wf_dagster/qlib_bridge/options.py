@@ -23,7 +23,7 @@ class QlibOptions:
     arguments: Mapping[str, Any] = field(default_factory=dict)
 
     @property
-    def name_data(self) -> bool:
+    def has_provider(self) -> bool:
         """Whether they say where Qlib's data are."""
         return bool(self.arguments.get("provider_uri") or self.provider_uri)
 

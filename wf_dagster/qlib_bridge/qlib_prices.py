@@ -12,7 +12,7 @@ from wf_dagster.errors import DataError
 from wf_dagster.qlib_bridge.calendar import sessions_with_data
 from wf_dagster.qlib_bridge.options import QlibOptions
 from wf_dagster.qlib_bridge.session import provider_uri
-from wf_dagster.qlib_engine.provider_files import content, data_version
+from wf_dagster.qlib_engine.provider_files import content_digest, data_version
 
 NAME = "qlib"
 _FIELDS = ("open", "high", "low", "close", "volume", "factor")
@@ -94,7 +94,7 @@ class QlibPrices:
 
     def content(self, until: pd.Timestamp) -> str:
         """Identifies the daily values up to a session; the same when later ones come."""
-        return content(self._uri, until)
+        return content_digest(self._uri, until)
 
     def spec(self) -> dict[str, Any]:
         """Plain values from which ``price_source`` makes the source again."""

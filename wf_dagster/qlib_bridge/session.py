@@ -108,8 +108,8 @@ def _follows_user(config: Any, options: QlibOptions) -> bool:
     if not _is_registered(config):
         return False
     if config["provider_uri"] != _state.provider:  # called since we looked last
-        return not options.name_data or options.as_text() == _state.options
-    return _state.by_user and not options.name_data
+        return not options.has_provider or options.as_text() == _state.options
+    return _state.by_user and not options.has_provider
 
 
 def _options_in_force(config: Any) -> QlibOptions:

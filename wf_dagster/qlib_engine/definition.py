@@ -25,13 +25,13 @@ class NotPlainError(Exception):
     """An object that plain values do not describe: what depends on it is not cached."""
 
 
-def environment() -> Any:
+def describe_environment() -> Any:
     """What all computations depend on: versions, and what ``qlib.init`` put in place."""
     return [
         _FORMAT,
         [qlib.__version__, np.__version__, pd.__version__],
-        plain([C.get(name) for name in _PROVIDERS]),
-        plain(list(C["custom_ops"])),
+        to_plain([C.get(name) for name in _PROVIDERS]),
+        to_plain(list(C["custom_ops"])),
     ]
 
 
@@ -41,17 +41,17 @@ def describe_loader(loader: Any, handler: type) -> Any:
         [group, [str(expression) for expression in expressions], [str(name) for name in names]]
         for group, (expressions, names) in loader.fields.items()
     ]
-    options = plain([loader.freq, loader.filter_pipe, loader.inst_processors])
-    return [code(type(loader)), code(handler), fields, options]
+    options = to_plain([loader.freq, loader.filter_pipe, loader.inst_processors])
+    return [describe_code(type(loader)), describe_code(handler), fields, options]
 
 
-def code(kind: Any) -> str:
+def describe_code(kind: Any) -> str:
     """A class or function by its name, and by its code where that is not Qlib's own."""
     is_qlib = kind.__module__.partition(".")[0] == "qlib"
     return f"{kind.__module__}.{kind.__qualname__} " + ("" if is_qlib else code_digest(kind))
 
 
-def plain(value: Any) -> Any:
+def to_plain(value: Any) -> Any:
     """A configuration, with the code of what it names beside the name.
 
     Raises:
@@ -60,16 +60,16 @@ def plain(value: Any) -> Any:
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     if isinstance(value, Mapping):
-        values = {str(key): plain(inner) for key, inner in value.items()}
+        values = {str(key): to_plain(inner) for key, inner in value.items()}
         return [values, _code_of_config(value)] if "class" in value else values
     if isinstance(value, (list, tuple, set, pd.Index, np.ndarray)):
-        return [plain(inner) for inner in value]
+        return [to_plain(inner) for inner in value]
     if isinstance(value, (pd.Timestamp, np.generic)):
         return str(value)
     if isinstance(value, type) or inspect.isfunction(value):
-        return code(value)
+        return describe_code(value)
     if hasattr(value, "to_config"):  # a filter of Qlib's
-        return plain([type(value), value.to_config()])
+        return to_plain([type(value), value.to_config()])
     raise NotPlainError(f"{value!r}")
 
 
@@ -79,11 +79,11 @@ def describe_object(value: Any) -> Any:
     Raises:
         NotPlainError: An attribute is more than plain values.
     """
-    return [code(type(value)), plain(vars(value))]
+    return [describe_code(type(value)), to_plain(vars(value))]
 
 
 def _code_of_config(config: Mapping[str, Any]) -> str:
     name, module = config["class"], config.get("module_path")
     if isinstance(name, str) and not module and "." not in name:
         return ""  # Qlib looks for it in a module of its own
-    return code(find_class(config))
+    return describe_code(find_class(config))

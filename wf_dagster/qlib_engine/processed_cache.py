@@ -16,7 +16,7 @@ from qlib.data.dataset.handler import DataHandler, DataHandlerLP
 
 from wf_dagster.qlib_engine.block_processors import process_in_blocks
 from wf_dagster.qlib_engine.by_columns import Processed, process
-from wf_dagster.qlib_engine.definition import NotPlainError, describe_object, environment
+from wf_dagster.qlib_engine.definition import NotPlainError, describe_environment, describe_object
 from wf_dagster.qlib_engine.frame_tables import UnsuitableError, to_tables
 from wf_dagster.qlib_engine.raw_cache import current_version, from_cache, is_plain, raw_key
 from wf_dagster.qlib_engine.replay_mask import last_moment
@@ -54,7 +54,7 @@ def processed_key(handler: Any, version: str, as_of: pd.Timestamp | None) -> str
             handler.drop_raw,
             str(last_moment(as_of)),
         ]
-        return "qlib-processed-" + digest([raw, environment(), processors, options])
+        return "qlib-processed-" + digest([raw, describe_environment(), processors, options])
     except NotPlainError:
         return None
 

@@ -51,7 +51,7 @@ def check_folders(provider_uri: Any) -> None:
                 )
 
 
-def frequencies(folder: Path) -> list[str]:
+def list_frequencies(folder: Path) -> list[str]:
     """The frequencies that a folder has calendars of."""
     names = [path.stem for path in (folder / "calendars").glob("*.txt")]
     return sorted(name for name in names if not name.endswith("_future"))
@@ -64,7 +64,7 @@ def check_frequency(provider_uri: Any, freq: str) -> None:
         DataError: There are none.
     """
     for folder in folders_of(provider_uri).values():
-        available = frequencies(folder)
+        available = list_frequencies(folder)
         if available and not any(_serves(name, freq) for name in available):
             raise DataError(
                 f"the data in {str(folder)!r} are of the frequency {', '.join(available)}, and the "
@@ -84,7 +84,7 @@ def data_version(provider_uri: Any) -> str:
     return digest.hexdigest()
 
 
-def content(provider_uri: Any, until: pd.Timestamp) -> str:
+def content_digest(provider_uri: Any, until: pd.Timestamp) -> str:
     """Identifies the daily values up to a session; the same when later ones come."""
     digest = hashlib.sha256()
     for folder in folders_of(provider_uri).values():

@@ -13,7 +13,12 @@ from qlib.data.cache import H
 from qlib.data.dataset.loader import DataLoader, DLWParser, QlibDataLoader
 
 from wf_dagster.errors import DataError
-from wf_dagster.qlib_engine.definition import NotPlainError, describe_loader, environment, plain
+from wf_dagster.qlib_engine.definition import (
+    NotPlainError,
+    describe_environment,
+    describe_loader,
+    to_plain,
+)
 from wf_dagster.qlib_engine.frame_tables import UnsuitableError, rows_between, to_frame
 from wf_dagster.qlib_engine.provider_files import (
     check_folders,
@@ -183,7 +188,7 @@ def raw_key(
     Raises:
         NotPlainError: They depend on an object that is more than its configuration.
     """
-    definition = [environment(), describe_loader(loader, handler), plain(instruments)]
+    definition = [describe_environment(), describe_loader(loader, handler), to_plain(instruments)]
     ends = [_as_text(end)] if _depends_on_dates(loader, instruments) else []
     return "qlib-" + digest([version, definition, _as_text(start), ends])
 
