@@ -92,7 +92,7 @@ def test_a_date_only_ever_hides_more(dates):
 
 
 @given(days, days)
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=10, deadline=None)
 def test_neither_prices_nor_calendar_show_a_session_that_is_hidden(first, second):
     earliest = pd.Timestamp(min(first, second))
     market = Market("sample", "XNYS").at(first).at(second)

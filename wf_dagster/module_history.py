@@ -8,14 +8,19 @@ from __future__ import annotations
 
 # former modules by present ones; a package, with a dot at its end, stands for all in it
 _FORMER = {
-    "wf_dagster.online.manager_pickle": "wf_dagster.online.pickled",
+    "wf_dagster.online.online_state": "wf_dagster.online.state",
+    "wf_dagster.online.online_tool": "wf_dagster.online.tool",
+    "wf_dagster.online.rolling_strategy": "wf_dagster.online.strategy",
+    "wf_dagster.online.updaters": "wf_dagster.online.update",
     "wf_dagster.pool.": "wf_dagster.tasks.pool.",
     "wf_dagster.prices.": "wf_dagster.data.sources.",
+    "wf_dagster.qlib_bridge.qlib_prices": "wf_dagster.interop.prices",
     "wf_dagster.rolling.generators": "wf_dagster.tasks.generators",
     "wf_dagster.rolling.handler_dates": "wf_dagster.tasks.handlers",
     "wf_dagster.rolling.horizons": "wf_dagster.tasks.horizons",
     "wf_dagster.rolling.rolling_gen": "wf_dagster.tasks.rolling",
     "wf_dagster.rolling.rolls": "wf_dagster.tasks.rolls",
+    "wf_dagster.tracking.experiment_manager": "wf_dagster.tracking.manager",
 }
 _PRESENT = {former: present for present, former in _FORMER.items()}
 

@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 from wf_dagster.errors import UnsafeObjectError
-from wf_dagster.settings import get_settings
+from wf_dagster.module_history import find_present_module
 
 _PACKAGES = (
     "collections",
@@ -57,20 +57,6 @@ _REFUSED = (
 )
 # scikit-learn before 1.8 names this module as if it stood alone
 _FULL_NAMES = {"_loss": "sklearn._loss._loss"}
-# where classes are now that pickles of earlier versions name; modules, and packages with a dot
-_MOVED = {
-    "wf_dagster.data.sources.": "wf_dagster.prices.",
-    "wf_dagster.online.state": "wf_dagster.online.online_state",
-    "wf_dagster.online.strategy": "wf_dagster.online.rolling_strategy",
-    "wf_dagster.online.tool": "wf_dagster.online.online_tool",
-    "wf_dagster.online.update": "wf_dagster.online.updaters",
-    "wf_dagster.tasks.generators": "wf_dagster.rolling.generators",
-    "wf_dagster.tasks.handlers": "wf_dagster.rolling.handler_dates",
-    "wf_dagster.tasks.horizons": "wf_dagster.rolling.horizons",
-    "wf_dagster.tasks.pool.": "wf_dagster.pool.",
-    "wf_dagster.tasks.rolling": "wf_dagster.rolling.rolling_gen",
-    "wf_dagster.tasks.rolls": "wf_dagster.rolling.rolls",
-}
 _REFUSED_NAMES = {"memmap", "DataSource", "PytestTester"}
 _BUILTINS = {
     "bool", "bytearray", "bytes", "complex", "dict", "float", "frozenset", "int", "list", "object",
@@ -157,15 +143,15 @@ def loads(
     Args:
         content: The pickle.
         name: What the object is called, for messages.
-        allow: Further modules, packages or dotted names that the pickle may name and call.
+        allow: Further modules, packages or dotted names that the pickle may name and call; those
+            of the setting ``trusted_modules`` are for the caller to add.
         references: Finds the objects that the pickle only refers to (its persistent ids).
 
     Raises:
         UnsafeObjectError: It names something that is not allowed.
         pickle.UnpicklingError: It is no pickle.
     """
-    trusted = get_settings().trusted_modules.replace(",", " ").split()
-    return _Unpickler(content, name, (*allow, *trusted), references).load()
+    return _Unpickler(content, name, tuple(allow), references).load()
 
 
 # The pure Python unpickler, because only its steps can be checked one by one.
@@ -194,7 +180,7 @@ class _Unpickler(pickle._Unpickler):
         if getattr(self, "proto", 0) < 3:  # these name modules as Python 2 did
             module, name = NAME_MAPPING.get((module, name), (module, name))
             module = IMPORT_MAPPING.get(module, module)
-        module = _present_module(_FULL_NAMES.get(module, module))
+        module = find_present_module(_FULL_NAMES.get(module, module))
         full = f"{module}.{name}"
         if _within(module, self._allow) or full in self._allow:
             return self._may_be_called(super().find_class(module, name))
@@ -280,14 +266,6 @@ class _Unpickler(pickle._Unpickler):
     dispatch[pickle.NEWOBJ[0]] = load_newobj
     dispatch[pickle.NEWOBJ_EX[0]] = load_newobj_ex
     dispatch[pickle.BUILD[0]] = load_build
-
-
-def _present_module(module: str) -> str:
-    """The module that holds what a pickle of an earlier version names."""
-    for before, now in _MOVED.items():
-        if module == before or (before.endswith(".") and module.startswith(before)):
-            return now + module[len(before) :]
-    return module
 
 
 def _allowed(module: str, name: str) -> bool:

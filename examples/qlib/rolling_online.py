@@ -135,12 +135,12 @@ if __name__ == "__main__":
     parser.add_argument("--add-tasks", help="JSON file with the templates to add")
     parser.add_argument("--step", type=int, default=60, help="sessions a roll")
     parser.add_argument("--state", default="rolling_online.pkl", help="file of the manager")
-    given = vars(parser.parse_args())
-    chosen = given.pop("steps")
+    arguments = vars(parser.parse_args())
+    chosen = arguments.pop("steps")
     if unknown := set(chosen) - set(steps):
         parser.error(f"unknown: {', '.join(sorted(unknown))}; there are {', '.join(steps)}")
     for name in ("tasks", "add_tasks"):
-        given[name] = read_tasks(given[name])
-    example = RollingOnlineExample(**given)
+        arguments[name] = read_tasks(arguments[name])
+    example = RollingOnlineExample(**arguments)
     for step in chosen:
         getattr(example, step)()

@@ -22,16 +22,16 @@ from wf_dagster.collect import (
     RollingGroup,
     SingleKeyEnsemble,
 )
-from wf_dagster.collect.row_codes import lookup, merge
+from wf_dagster.collect.row_codes import look_up_rows, merge_frames
 from wf_dagster.errors import CollectError
 
 QLIB = figures.load()
 
 
-def _same(made, wanted):
-    made = made.iloc[:, 0] if isinstance(made, pd.DataFrame) else made
-    assert list(made.index) == list(wanted.index)
-    assert made.to_numpy() == pytest.approx(wanted.to_numpy(), rel=1e-12, nan_ok=True)
+def _same(merged, wanted):
+    merged = merged.iloc[:, 0] if isinstance(merged, pd.DataFrame) else merged
+    assert list(merged.index) == list(wanted.index)
+    assert merged.to_numpy() == pytest.approx(wanted.to_numpy(), rel=1e-12, nan_ok=True)
 
 
 def _column(rows, name="score"):
@@ -46,9 +46,9 @@ def _column(rows, name="score"):
 
 
 def test_grouped_rolls_are_joined_as_by_qlib():
-    made = RollingGroup()(frames.rolls())
-    assert list(made) == [("ridge",), ("lgbm",)]
-    for key, joined in made.items():
+    joined_rolls = RollingGroup()(frames.rolls())
+    assert list(joined_rolls) == [("ridge",), ("lgbm",)]
+    for key, joined in joined_rolls.items():
         _same(joined, figures.series(QLIB["rolling"][key[0]]))
 
 
@@ -120,8 +120,8 @@ def test_an_empty_roll_adds_nothing():
 def test_daily_series_are_joined_too():
     days = pd.bdate_range("2021-01-04", periods=4, name="datetime")
     ic = pd.Series([0.1, 0.2, 0.3, 0.4], days, name="IC")
-    made = RollingEnsemble()({"b": ic.iloc[2:], "a": ic.iloc[:3]})
-    pd.testing.assert_series_equal(made, ic, check_freq=False)
+    joined = RollingEnsemble()({"b": ic.iloc[2:], "a": ic.iloc[:3]})
+    pd.testing.assert_series_equal(joined, ic, check_freq=False)
 
 
 _ROWS = st.lists(
@@ -131,48 +131,48 @@ _ROWS = st.lists(
 
 @settings(deadline=None, max_examples=150)
 @given(st.lists(_ROWS, min_size=1, max_size=4), st.booleans())
-def test_merged_frames_are_those_of_pandas(kept, several_columns):
-    made = []
-    for number, rows in enumerate(kept):
+def test_merged_frames_are_those_of_pandas(row_sets, several_columns):
+    parts = []
+    for number, rows in enumerate(row_sets):
         days = [pd.Timestamp("2021-03-01") + pd.Timedelta(days=day) for day, _ in rows]
         frame = _column(
             [(day, name, number * 100 + place)
              for place, (day, (_, name)) in enumerate(zip(days, rows, strict=True))]
         )  # fmt: skip
-        made.append(frame.assign(**{f"x{number}": 1.0}) if several_columns else frame)
-    joined = pd.concat(made)
+        parts.append(frame.assign(**{f"x{number}": 1.0}) if several_columns else frame)
+    joined = pd.concat(parts)
     wanted = joined[~joined.index.duplicated(keep="last")].sort_index()
-    merged = merge(made)
+    merged = merge_frames(parts)
     pd.testing.assert_frame_equal(merged, wanted)
-    asked = pd.MultiIndex.from_product(
+    rows = pd.MultiIndex.from_product(
         [pd.date_range("2021-02-28", periods=9), list("ACZ")], names=["datetime", "instrument"]
     )
-    found = lookup(merged["score"], asked)
-    np.testing.assert_array_equal(found, wanted["score"].reindex(asked).to_numpy())
+    values = look_up_rows(merged["score"], rows)
+    np.testing.assert_array_equal(values, wanted["score"].reindex(rows).to_numpy())
 
 
 def test_rows_that_are_no_pairs_are_merged_too():
-    one = pd.DataFrame({"v": [1.0, 2.0]}, pd.Index(["b", "a"], name="k"))
-    two = pd.DataFrame({"v": [3.0]}, pd.Index(["b"], name="k"))
-    assert merge([one, two])["v"].to_dict() == {"a": 2.0, "b": 3.0}
-    assert lookup(merge([one, two])["v"], pd.Index(["b", "c"])).tolist()[0] == 3.0
+    first = pd.DataFrame({"v": [1.0, 2.0]}, pd.Index(["b", "a"], name="k"))
+    second = pd.DataFrame({"v": [3.0]}, pd.Index(["b"], name="k"))
+    assert merge_frames([first, second])["v"].to_dict() == {"a": 2.0, "b": 3.0}
+    assert look_up_rows(merge_frames([first, second])["v"], pd.Index(["b", "c"])).tolist()[0] == 3.0
 
 
 # averaging
 
 
 def test_a_day_with_one_instrument_scores_zero_where_qlib_loses_the_row():
-    one = _column([("2021-01-04", "A", 3), ("2021-01-05", "A", 1), ("2021-01-05", "B", 2)])
-    made = AverageEnsemble()({"m": one})
-    assert made.iloc[0] == 0.0
-    assert made.iloc[1:].tolist() == pytest.approx([-(0.5**0.5), 0.5**0.5])
+    column = _column([("2021-01-04", "A", 3), ("2021-01-05", "A", 1), ("2021-01-05", "B", 2)])
+    average = AverageEnsemble()({"m": column})
+    assert average.iloc[0] == 0.0
+    assert average.iloc[1:].tolist() == pytest.approx([-(0.5**0.5), 0.5**0.5])
 
 
 def test_a_model_that_says_nothing_on_a_day_leaves_it_to_the_others():
     ramp = [("2021-01-04", name, value) for value, name in enumerate("ABC")]
-    made = AverageEnsemble()({"flat": _column([(d, n, 0.1) for d, n, _ in ramp]),
+    average = AverageEnsemble()({"flat": _column([(d, n, 0.1) for d, n, _ in ramp]),
                               "ramp": _column(ramp)})  # fmt: skip
-    assert made.tolist() == pytest.approx([-1.0, 0.0, 1.0])
+    assert average.tolist() == pytest.approx([-1.0, 0.0, 1.0])
     alone = AverageEnsemble()({"flat": _column([(d, n, 0.1) for d, n, _ in ramp])})
     assert alone.tolist() == [0.0, 0.0, 0.0]
 
@@ -180,12 +180,12 @@ def test_a_model_that_says_nothing_on_a_day_leaves_it_to_the_others():
 def test_rows_of_one_model_alone_count_and_unknown_scores_stay_unknown():
     left = _column([("2021-01-04", "A", 1), ("2021-01-04", "B", 3), ("2021-01-04", "C", np.nan)])
     right = _column([("2021-01-04", "B", 1), ("2021-01-04", "D", 3)])
-    made = AverageEnsemble()({"l": left, "r": right}).droplevel("datetime")
+    average = AverageEnsemble()({"l": left, "r": right}).droplevel("datetime")
     half = 0.5**0.5
-    assert made["A"] == pytest.approx(-half)
-    assert made["B"] == pytest.approx((half - half) / 2)
-    assert np.isnan(made["C"])
-    assert made["D"] == pytest.approx(half)
+    assert average["A"] == pytest.approx(-half)
+    assert average["B"] == pytest.approx((half - half) / 2)
+    assert np.isnan(average["C"])
+    assert average["D"] == pytest.approx(half)
 
 
 # what is refused
@@ -196,7 +196,7 @@ FRAME = _column([("2021-01-04", "A", 1)])
 
 @pytest.mark.parametrize("ensemble", [RollingEnsemble(), AverageEnsemble()])
 @pytest.mark.parametrize(
-    ("given_", "message"),
+    ("values", "message"),
     [
         ({}, "nothing to merge"),
         ({"a": [1]}, "got a list under 'a'"),
@@ -205,9 +205,9 @@ FRAME = _column([("2021-01-04", "A", 1)])
         (FRAME, "got a DataFrame: it merges the values of a dict"),
     ],
 )
-def test_what_cannot_be_merged_is_refused_in_words(ensemble, given_, message):
+def test_what_cannot_be_merged_is_refused_in_words(ensemble, values, message):
     with pytest.raises(CollectError, match=message) as caught:
-        ensemble(given_)
+        ensemble(values)
     assert type(ensemble).__name__ in str(caught.value)
 
 
@@ -240,16 +240,16 @@ def test_a_group_without_functions_says_what_to_give():
 
 def test_groups_are_merged_in_order_by_any_number_of_threads():
     def by_tens(values, start=0):
-        made = {}
+        groups = {}
         for key, value in values.items():
-            made.setdefault(key // 10 + start, {})[key] = value
-        return made
+            groups.setdefault(key // 10 + start, {})[key] = value
+        return groups
 
     values = {number: number for number in range(95)}
     group = Group(by_tens, lambda members: sum(members.values()))
     wanted = {number: sum(range(number * 10, min(95, number * 10 + 10))) for number in range(10)}
     for jobs in (1, 3, -1):
-        made = group(values, jobs)
-        assert made == wanted
-        assert list(made) == list(wanted)
+        merged = group(values, jobs)
+        assert merged == wanted
+        assert list(merged) == list(wanted)
     assert list(group(values, 1, 0, start=5)) == list(range(5, 15))

@@ -66,38 +66,40 @@ def _label(pred, seed=50):
 def test_rolls_become_one_sorted_frame_and_the_later_counts_where_they_overlap():
     early, late = _month(MONTHS[0], 1, extra=3), _month(MONTHS[1], 2)
     pairs = [(MONTHS[1], _recorder(MONTHS[1], late)), (MONTHS[0], _recorder(MONTHS[0], early))]
-    made = collect_rolling(pairs, expected=MONTHS, sessions=SESSIONS)
+    collection = collect_rolling(pairs, expected=MONTHS, sessions=SESSIONS)
     both = pd.concat([early, late])
-    pd.testing.assert_frame_equal(made.pred, both[~both.index.duplicated(keep="last")].sort_index())
-    assert made.keys == MONTHS[:2]
-    assert made.gaps == [MONTHS[2]]
+    pd.testing.assert_frame_equal(
+        collection.pred, both[~both.index.duplicated(keep="last")].sort_index()
+    )
+    assert collection.keys == MONTHS[:2]
+    assert collection.gaps == [MONTHS[2]]
     covered = SESSIONS[SESSIONS < "2021-03-01"]
-    assert made.coverage == pytest.approx(len(covered) / len(SESSIONS))
-    assert made.label["label"].isna().all()
-    assert made.label.index.equals(made.pred.index)
+    assert collection.coverage == pytest.approx(len(covered) / len(SESSIONS))
+    assert collection.label["label"].isna().all()
+    assert collection.label.index.equals(collection.pred.index)
 
 
 def test_a_label_that_only_an_earlier_roll_knows_is_kept():
     early, late = _month(MONTHS[0], 1, extra=2), _month(MONTHS[1], 2)
-    known, unknown = _label(early), _label(late, 51)
+    early_label, late_label = _label(early), _label(late, 51)
     shared = early.index.intersection(late.index)
-    unknown.loc[shared[0]] = np.nan
-    made = collect_rolling(
-        [(MONTHS[0], _recorder(MONTHS[0], early, known)),
-         (MONTHS[1], _recorder(MONTHS[1], late, unknown))]
+    late_label.loc[shared[0]] = np.nan
+    collection = collect_rolling(
+        [(MONTHS[0], _recorder(MONTHS[0], early, early_label)),
+         (MONTHS[1], _recorder(MONTHS[1], late, late_label))]
     )  # fmt: skip
-    label = made.label["label"]
-    assert label[shared[0]] == known["label"][shared[0]]
-    assert label[shared[1]] == unknown["label"][shared[1]]
-    wanted = unknown["label"].combine_first(known["label"]).reindex(made.pred.index)
+    label = collection.label["label"]
+    assert label[shared[0]] == early_label["label"][shared[0]]
+    assert label[shared[1]] == late_label["label"][shared[1]]
+    wanted = late_label["label"].combine_first(early_label["label"]).reindex(collection.pred.index)
     pd.testing.assert_series_equal(label, wanted)
-    assert math.isnan(made.coverage)
+    assert math.isnan(collection.coverage)
 
 
 def test_labels_of_rows_without_a_prediction_are_left_out():
     pred = _month(MONTHS[0], 1)
-    made = collect_rolling([(MONTHS[0], _recorder(MONTHS[0], pred.iloc[10:], _label(pred)))])
-    pd.testing.assert_frame_equal(made.label, _label(pred).iloc[10:])
+    collection = collect_rolling([(MONTHS[0], _recorder(MONTHS[0], pred.iloc[10:], _label(pred)))])
+    pd.testing.assert_frame_equal(collection.label, _label(pred).iloc[10:])
 
 
 def test_what_is_not_finished_or_has_no_predictions_is_a_gap(caplog):
@@ -107,24 +109,26 @@ def test_what_is_not_finished_or_has_no_predictions_is_a_gap(caplog):
     with R.start(experiment_name="demo"):
         R.save_objects(**{"pred.pkl": pred})
         running = find_recorders("demo", status="RUNNING")[0]
-        made = collect_rolling(zip(MONTHS, [good, empty, running], strict=True), expected=MONTHS)
-    assert made.gaps == MONTHS[1:]
+        collection = collect_rolling(
+            zip(MONTHS, [good, empty, running], strict=True), expected=MONTHS
+        )
+    assert collection.gaps == MONTHS[1:]
     assert "holds no 'pred.pkl'" in caplog.text
     assert "is RUNNING, left out" in caplog.text
 
 
 def test_predictions_kept_as_a_series_are_a_frame_with_a_score():
     pred = _month(MONTHS[0], 1)
-    made = collect_rolling([(MONTHS[0], _recorder(MONTHS[0], pred["score"].rename(None)))])
-    pd.testing.assert_frame_equal(made.pred, pred)
+    collection = collect_rolling([(MONTHS[0], _recorder(MONTHS[0], pred["score"].rename(None)))])
+    pd.testing.assert_frame_equal(collection.pred, pred)
 
 
 def test_nothing_to_collect_and_two_of_a_key_are_refused():
     with pytest.raises(CollectError, match="none of 0 recorders"):
         collect_rolling([])
-    one = _recorder(MONTHS[0], _month(MONTHS[0], 1))
+    recorder = _recorder(MONTHS[0], _month(MONTHS[0], 1))
     with pytest.raises(CollectError, match=f"roll {MONTHS[0]} has two recorders"):
-        collect_rolling([(MONTHS[0], one), (MONTHS[0], one)])
+        collect_rolling([(MONTHS[0], recorder), (MONTHS[0], recorder)])
 
 
 # a strategy
@@ -139,26 +143,28 @@ def test_a_strategy_is_its_newest_recorders_of_the_present_definition():
     other["model"]["kwargs"]["alpha"] = 9.0
     _recorder(MONTHS[2], _month(MONTHS[2], 3), task=other)
 
-    made = collect_strategy("demo", _rolls())
-    pd.testing.assert_frame_equal(made.pred, pd.concat([first, second]))
-    assert (made.rolls, made.gaps, made.outdated) == (2, MONTHS[2:], MONTHS[2:])
-    assert made.fit_seconds == 3.5
+    collection = collect_strategy("demo", _rolls())
+    pd.testing.assert_frame_equal(collection.pred, pd.concat([first, second]))
+    assert (collection.rolls, collection.gaps, collection.outdated) == (2, MONTHS[2:], MONTHS[2:])
+    assert collection.fit_seconds == 3.5
     share = (SESSIONS < "2021-03-01").mean()
-    assert made.coverage == pytest.approx(share)
-    assert made.figures()["rows"] == len(made.pred)
-    assert str(made).startswith(f"2 rolls, {len(made.pred)} predictions, coverage {share:.1%}")
+    assert collection.coverage == pytest.approx(share)
+    assert collection.figures()["rows"] == len(collection.pred)
+    assert str(collection).startswith(
+        f"2 rolls, {len(collection.pred)} predictions, coverage {share:.1%}"
+    )
 
-    kept = made.recorder
-    pd.testing.assert_frame_equal(kept.load_object("pred.pkl"), made.pred)
-    pd.testing.assert_frame_equal(kept.load_object("label.pkl"), made.label)
-    metrics = kept.list_metrics()
+    recorder = collection.recorder
+    pd.testing.assert_frame_equal(recorder.load_object("pred.pkl"), collection.pred)
+    pd.testing.assert_frame_equal(recorder.load_object("label.pkl"), collection.label)
+    metrics = recorder.list_metrics()
     assert metrics["rolls"] == 2
-    assert metrics["IC"] == pytest.approx(made.summary["IC"])
+    assert metrics["IC"] == pytest.approx(collection.summary["IC"])
 
 
 def test_annual_figures_count_the_sessions_that_the_label_of_the_task_spans():
     pred = _month(MONTHS[0], 1)
-    made = {}
+    summaries = {}
     for horizon in (1, 5):
         task = task_of(MONTHS[0])
         task["dataset"]["kwargs"]["label"] = {
@@ -168,9 +174,20 @@ def test_annual_figures_count_the_sessions_that_the_label_of_the_task_spans():
         name = f"horizon{horizon}"
         _recorder(MONTHS[0], pred, _label(pred), experiment=name, task=task)
         rolls = Rolls([Roll(MONTHS[0], task, _roll(MONTHS[0]).segments)], CALENDAR, name)
-        made[horizon] = collect_strategy(name, rolls).summary
-    assert made[5]["IC"] == made[1]["IC"]
-    assert made[5]["Long-Short Ann Return"] * 5 == pytest.approx(made[1]["Long-Short Ann Return"])
+        summaries[horizon] = collect_strategy(name, rolls).summary
+    assert summaries[5]["IC"] == summaries[1]["IC"]
+    assert summaries[5]["Long-Short Ann Return"] * 5 == pytest.approx(
+        summaries[1]["Long-Short Ann Return"]
+    )
+
+
+def test_annual_figures_count_the_sessions_of_a_year_of_the_calendar():
+    pred = _month(MONTHS[0], 1)
+    _recorder(MONTHS[0], pred, _label(pred))
+    without_weekends = TradingCalendar(pd.date_range(SESSIONS[0], SESSIONS[-1]))
+    summaries = [collect_strategy("demo", _rolls(), c).summary for c in (None, without_weekends)]
+    returns = [summary["Long-Short Ann Return"] for summary in summaries]
+    assert returns[1] / 365 == pytest.approx(returns[0] / 252)
 
 
 def test_runs_of_other_kinds_in_the_experiment_are_no_rolls():
@@ -180,16 +197,16 @@ def test_runs_of_other_kinds_in_the_experiment_are_no_rolls():
     with pytest.raises(CollectError, match="no finished recorder of the strategy's 3 rolls"):
         collect_strategy("demo", _rolls())
     _recorder(MONTHS[0], pred)
-    made = collect_strategy("demo", _rolls())
-    assert made.rolls == 1
-    assert made.outdated == []
+    collection = collect_strategy("demo", _rolls())
+    assert collection.rolls == 1
+    assert collection.outdated == []
 
 
 def test_a_finished_recorder_without_predictions_is_a_gap_and_is_not_counted():
     _recorder(MONTHS[0], _month(MONTHS[0], 1), fit_seconds=1.0)
     _recorder(MONTHS[1], None, fit_seconds=50.0)
-    made = collect_strategy("demo", _rolls(MONTHS[:2]))
-    assert (made.rolls, made.gaps, made.fit_seconds) == (1, [MONTHS[1]], 1.0)
+    collection = collect_strategy("demo", _rolls(MONTHS[:2]))
+    assert (collection.rolls, collection.gaps, collection.fit_seconds) == (1, [MONTHS[1]], 1.0)
 
 
 def test_collecting_again_replaces_what_was_collected():
@@ -199,22 +216,22 @@ def test_collecting_again_replaces_what_was_collected():
     _recorder(MONTHS[0], pred.iloc[:24], _label(pred).iloc[:24] * np.nan)
     second = collect_strategy("demo", _rolls())
     assert second.recorder.id == first.recorder.id
-    (kept,) = find_recorders("demo", tags={"wf_kind": "collected"})
-    assert len(kept.load_object("pred.pkl")) == 24
-    metrics = kept.list_metrics()
+    (recorder,) = find_recorders("demo", tags={"wf_kind": "collected"})
+    assert len(recorder.load_object("pred.pkl")) == 24
+    metrics = recorder.list_metrics()
     assert metrics["rows"] == 24
     assert math.isnan(metrics["IC"]), "no label is known any more: the old figure would be a lie"
 
 
 def test_a_figure_that_is_not_given_any_more_does_not_stay():
     keep("demo", "table", {}, {"old": 1.0, "same": 1.0, "word": "x"})
-    kept = keep("demo", "table", {"a.pkl": 1}, {"same": 2.0})
-    metrics = kept.list_metrics()
+    recorder = keep("demo", "table", {"a.pkl": 1}, {"same": 2.0})
+    metrics = recorder.list_metrics()
     assert metrics["same"] == 2.0
     assert math.isnan(metrics["old"])
     assert "word" not in metrics
-    assert kept.load_object("a.pkl") == 1
-    assert kept.list_tags()["wf_kind"] == "table"
+    assert recorder.load_object("a.pkl") == 1
+    assert recorder.list_tags()["wf_kind"] == "table"
 
 
 # several strategies
@@ -225,9 +242,9 @@ def test_signals_are_the_average_of_what_was_collected():
     for seed, experiment in enumerate(("one", "two")):
         preds[experiment] = _month(MONTHS[seed], seed + 1, extra=4)
         keep(experiment, "collected", {"pred.pkl": preds[experiment]}, {})
-    made = average_signals(["one", "two"])
-    assert list(made.columns) == ["score"]
-    pd.testing.assert_series_equal(made["score"], AverageEnsemble()(preds), check_names=False)
+    signals = average_signals(["one", "two"])
+    assert list(signals.columns) == ["score"]
+    pd.testing.assert_series_equal(signals["score"], AverageEnsemble()(preds), check_names=False)
 
 
 def test_a_strategy_that_was_never_collected_is_named():

@@ -70,7 +70,7 @@ def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def old_home(unpacked: Path, home: Path) -> Path:
     """The old home at another place, with its prices up to the last session worked through."""
-    shutil.copytree(unpacked, home)
+    shutil.copytree(unpacked, home, dirs_exist_ok=True)
     database = sqlite3.connect(home / "mlflow.db")
     # MLflow keeps addresses of artifacts whole
     for table, column in (("experiments", "artifact_location"), ("runs", "artifact_uri")):
@@ -203,7 +203,7 @@ def test_rolls_are_recognised_and_collected(
 def test_strategies_find_their_trained_rolls(old_home: Path) -> None:
     for strategy in make_strategies():
         tasks = strategy.first_tasks()
-        trained = strategy.trained(tasks, WORKED)
+        trained = strategy.find_trained(tasks, WORKED)
         keys = [strategy.roll_key(task) for task in tasks]
         assert {k: r.id for k, r in zip(keys, trained, strict=True) if r is not None} == (
             recorded["strategies"][strategy.name_id]["recorders"]

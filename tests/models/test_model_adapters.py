@@ -29,7 +29,7 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "prices.parquet"
 
 
-def dataset(path: Path, *without: str, **given: Any) -> PanelDataset:
+def dataset(path: Path, *without: str, **options: Any) -> PanelDataset:
     return PanelDataset(
         **{
             "segments": {k: v for k, v in SEGMENTS.items() if k not in without},
@@ -40,17 +40,17 @@ def dataset(path: Path, *without: str, **given: Any) -> PanelDataset:
             "label": {"func": "wf_dagster.data.labels.forward_return", "kwargs": {"horizon": 2}},
             "prices": str(path),
             "infer_processors": ["CSZScoreNorm"],
-            **given,
+            **options,
         }
     )
 
 
-def gaps(path: Path, **given: Any) -> PanelDataset:
+def gaps(path: Path, **options: Any) -> PanelDataset:
     """Its train segment starts before the longer feature window is full."""
-    return dataset(path, segments={**SEGMENTS, "train": (DAYS[7], DAYS[90])}, **given)
+    return dataset(path, segments={**SEGMENTS, "train": (DAYS[7], DAYS[90])}, **options)
 
 
-def kept(model: Any) -> Any:
+def save_and_load(model: Any) -> Any:
     """The model as a recorder gives it back, without trusting anything."""
     with R.start(experiment_name="models"):
         recorder = R.get_recorder()
@@ -81,15 +81,15 @@ def test_any_estimator_trains_predicts_and_survives_a_recorder(path: Path, estim
     assert scores.name == "score"
     assert scores.index.equals(data.prepare("test").index)
     assert scores.nunique() > 3
-    pd.testing.assert_series_equal(kept(model).predict(data), scores)
+    pd.testing.assert_series_equal(save_and_load(model).predict(data), scores)
 
 
 def test_it_is_the_estimator_fitted_on_the_known_labels_of_train(path: Path) -> None:
     late = dataset(path, segments={"train": (DAYS[100], None), "test": (DAYS[125], None)})
     frame = late.prepare("train")
-    known = frame[frame[("label", "label")].notna()]
-    assert len(frame) - len(known) == 3 * 8  # lag + horizon sessions of 8 instruments
-    plain = Ridge(alpha=2.0).fit(known["feature"].to_numpy(), known["label"].to_numpy()[:, 0])
+    labelled = frame[frame[("label", "label")].notna()]
+    assert len(frame) - len(labelled) == 3 * 8  # lag + horizon sessions of 8 instruments
+    plain = Ridge(alpha=2.0).fit(labelled["feature"].to_numpy(), labelled["label"].to_numpy()[:, 0])
     model = SklearnModel(alpha=2.0)
     model.fit(late)
     wanted = plain.predict(late.prepare("test", "feature").to_numpy())
@@ -199,7 +199,7 @@ def test_it_stops_early_on_valid(path: Path) -> None:
     short = LightGBMModel(num_boost_round=best, early_stopping_rounds=None, **SMALL)
     short.fit(data)
     pd.testing.assert_series_equal(stopped.predict(data), short.predict(data))
-    pd.testing.assert_series_equal(kept(stopped).predict(data), stopped.predict(data))
+    pd.testing.assert_series_equal(save_and_load(stopped).predict(data), stopped.predict(data))
 
 
 @pytest.mark.parametrize(

@@ -11,33 +11,33 @@ from hypothesis import strategies as st
 from tests.reference import figures, frames
 from wf_dagster.errors import RecordError
 from wf_dagster.records import ic_series, long_short, signal_summary
-from wf_dagster.records.analysis import annualised, ic_metrics
+from wf_dagster.records.analysis import annualise, ic_metrics
 
 QLIB = figures.load()
 
 
 def _naive_ic(score, label, method):
     table = pd.DataFrame({"score": score, "label": label})
-    made = {}
+    by_day = {}
     for day, rows in table.groupby(level="datetime"):
         both = rows.dropna()
         flat = both["score"].nunique() < 2 or both["label"].nunique() < 2
-        made[day] = np.nan if flat else both["score"].corr(both["label"], method=method)
-    return pd.Series(made, dtype="float64")
+        by_day[day] = np.nan if flat else both["score"].corr(both["label"], method=method)
+    return pd.Series(by_day, dtype="float64")
 
 
 def _naive_sides(score, label, quantile):
     table = pd.DataFrame({"score": score, "label": label})
-    made = {}
+    by_day = {}
     for day, rows in table[table["score"].notna()].groupby(level="datetime"):
         count = int(len(rows) * quantile)
-        made[day] = {
+        by_day[day] = {
             "long": rows.nlargest(count, "score")["label"].mean(),
             "short": rows.nsmallest(count, "score")["label"].mean(),
             "average": rows["label"].mean(),
         }
     columns = ["long", "short", "average"]
-    return pd.DataFrame.from_dict(made, "index", columns=columns).astype("float64")
+    return pd.DataFrame.from_dict(by_day, "index", columns=columns).astype("float64")
 
 
 @st.composite
@@ -63,22 +63,22 @@ def _signals(draw):
 @given(_signals())
 def test_information_coefficients_are_those_of_pandas_day_by_day(signal):
     score, label = signal
-    for made, method in zip(ic_series(score, label), ("pearson", "spearman"), strict=True):
+    for series, method in zip(ic_series(score, label), ("pearson", "spearman"), strict=True):
         wanted = _naive_ic(score, label, method)
         pd.testing.assert_series_equal(
-            made, wanted, check_names=False, check_freq=False, rtol=1e-6, atol=1e-6
+            series, wanted, check_names=False, check_freq=False, rtol=1e-6, atol=1e-6
         )
-        assert made.index.name == "datetime"
+        assert series.index.name == "datetime"
 
 
 @settings(deadline=None, max_examples=150)
 @given(_signals(), st.sampled_from([0.1, 0.2, 0.34, 0.5]))
 def test_both_sides_are_those_of_pandas_day_by_day(signal, quantile):
     score, label = signal
-    made = long_short(score, label, quantile)
-    wanted = _naive_sides(score, label, quantile).reindex(made.index)
-    pd.testing.assert_frame_equal(made, wanted, check_names=False, check_freq=False, rtol=1e-9)
-    assert made.index.equals(pd.DatetimeIndex(sorted({day for day, _ in score.index})))
+    sides = long_short(score, label, quantile)
+    wanted = _naive_sides(score, label, quantile).reindex(sides.index)
+    pd.testing.assert_frame_equal(sides, wanted, check_names=False, check_freq=False, rtol=1e-9)
+    assert sides.index.equals(pd.DatetimeIndex(sorted({day for day, _ in score.index})))
 
 
 @settings(deadline=None, max_examples=50)
@@ -86,17 +86,17 @@ def test_both_sides_are_those_of_pandas_day_by_day(signal, quantile):
 def test_the_order_of_rows_changes_no_coefficient(signal, random):
     score, label = signal
     order = random.sample(range(len(score)), len(score))
-    for made, wanted in zip(
+    for series, wanted in zip(
         ic_series(score.iloc[order], label), ic_series(score, label), strict=True
     ):
-        pd.testing.assert_series_equal(made, wanted, rtol=1e-9)
+        pd.testing.assert_series_equal(series, wanted, rtol=1e-9)
 
 
 def test_coefficients_and_spread_are_qlibs():
     score, label = frames.signal()
     ic, ric = ic_series(score, label)
     sides = long_short(score, label)
-    for made, name in (
+    for series, name in (
         (ic, "ic"),
         (ric, "ric"),
         ((sides["long"] - sides["short"]) / 2, "long_short"),
@@ -105,7 +105,7 @@ def test_coefficients_and_spread_are_qlibs():
         wanted = figures.series(QLIB[name])
         assert wanted.notna().sum() >= 13
         pd.testing.assert_series_equal(
-            made, wanted, check_names=False, check_freq=False, rtol=1e-12, atol=1e-14
+            series, wanted, check_names=False, check_freq=False, rtol=1e-12, atol=1e-14
         )
 
 
@@ -145,7 +145,7 @@ def test_no_rows_give_empty_series():
 
 def test_annual_figures_of_one_session_labels_are_the_plain_ones():
     returns = frames.returns()
-    year, sharpe = annualised(returns)
+    year, sharpe = annualise(returns)
     assert year == pytest.approx(returns.mean() * 252)
     assert sharpe == pytest.approx(returns.mean() / returns.std() * 252**0.5)
 
@@ -154,13 +154,13 @@ def test_overlapping_labels_do_not_count_a_session_twice():
     """Summed returns of 5 sessions, seen every day, earn in a year what the sessions earn."""
     daily = pd.Series(np.random.default_rng(0).normal(0.0005, 0.01, 20_000))
     five = daily.rolling(5).sum()
-    plain, overlapping = annualised(daily), annualised(five, horizon=5)
+    plain, overlapping = annualise(daily), annualise(five, horizon=5)
     assert overlapping == pytest.approx(plain, rel=0.03)
 
 
 def test_figures_that_are_not_defined_are_nan():
-    assert all(np.isnan(annualised(pd.Series([np.nan]))))
-    year, sharpe = annualised(pd.Series([0.01]))
+    assert all(np.isnan(annualise(pd.Series([np.nan]))))
+    year, sharpe = annualise(pd.Series([0.01]))
     assert year == pytest.approx(2.52)
     assert np.isnan(sharpe)
     one_day = ic_metrics(pd.Series([0.3]), pd.Series([np.nan]))
@@ -170,22 +170,22 @@ def test_figures_that_are_not_defined_are_nan():
 
 def test_the_summary_says_what_its_names_say():
     score, label = frames.signal()
-    made = signal_summary(score.to_frame("score"), label.to_frame("label"), horizon=5)
+    summary = signal_summary(score.to_frame("score"), label.to_frame("label"), horizon=5)
     ic, _ = ic_series(score, label)
     sides = long_short(score, label)
-    assert made["rows"] == len(score)
-    assert (made["first"], made["last"]) == ("2021-03-01", "2021-03-19")
-    assert made["ICIR"] == pytest.approx(ic.mean() / ic.std())
+    assert summary["rows"] == len(score)
+    assert (summary["first"], summary["last"]) == ("2021-03-01", "2021-03-19")
+    assert summary["ICIR"] == pytest.approx(ic.mean() / ic.std())
     spread = (sides["long"] - sides["short"]).mean()
-    assert made["Top-Bottom Ann Return"] == pytest.approx(spread / 5 * 252)
-    assert made["Long-Short Ann Return"] == pytest.approx(spread / 2 / 5 * 252)
+    assert summary["Top-Bottom Ann Return"] == pytest.approx(spread / 5 * 252)
+    assert summary["Long-Short Ann Return"] == pytest.approx(spread / 2 / 5 * 252)
 
 
 def test_the_summary_of_unknown_labels_counts_and_does_not_invent():
     score, label = frames.signal()
-    made = signal_summary(score, label * np.nan)
-    assert made["rows"] == len(score)
-    assert all(np.isnan(made[n]) for n in made if n not in ("rows", "first", "last"))
+    summary = signal_summary(score, label * np.nan)
+    assert summary["rows"] == len(score)
+    assert all(np.isnan(summary[n]) for n in summary if n not in ("rows", "first", "last"))
 
 
 @pytest.mark.parametrize(

@@ -55,10 +55,10 @@ def test_predictions_follow_with_the_prices_and_are_those_of_a_later_training(ho
     late = task_train(task_with(), "demo")
     again = R.get_recorder(recorder_id=early.id, experiment_name="demo")
     for name in ("pred.pkl", "label.pkl", "sig_analysis/ic.pkl"):
-        made = again.load_object(name)
-        assert len(made)
-        pd.testing.assert_index_equal(made.index, late.load_object(name).index)
-        assert np.allclose(made, late.load_object(name), rtol=0, atol=1e-12, equal_nan=True)
+        frame = again.load_object(name)
+        assert len(frame)
+        pd.testing.assert_index_equal(frame.index, late.load_object(name).index)
+        assert np.allclose(frame, late.load_object(name), rtol=0, atol=1e-12, equal_nan=True)
     assert again.list_metrics()["IC"] == pytest.approx(late.list_metrics()["IC"])
 
 
@@ -78,11 +78,15 @@ def test_such_a_recorder_is_awaited_and_no_gap(home):
     as_of(home, "2019-03-29")
     march = task_train(task_of("2019-03-01"), "demo")
     april = task_train(task_with(), "demo")
-    made = collect_rolling(
+    collection = collect_rolling(
         [("2019-03-01", march), ("2019-04-01", april)],
         expected=["2019-02-01", "2019-03-01", "2019-04-01"],
     )
-    assert (made.keys, made.awaited, made.gaps) == (["2019-03-01"], ["2019-04-01"], ["2019-02-01"])
-    pd.testing.assert_frame_equal(made.pred, march.load_object("pred.pkl"))
+    assert (collection.keys, collection.awaited, collection.gaps) == (
+        ["2019-03-01"],
+        ["2019-04-01"],
+        ["2019-02-01"],
+    )
+    pd.testing.assert_frame_equal(collection.pred, march.load_object("pred.pkl"))
     with pytest.raises(CollectError, match="no roll has predictions yet: the test segments of 201"):
         collect_rolling([("2019-04-01", april)])

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.reference import figures, frames
 from wf_dagster.errors import RecordError
 from wf_dagster.records import risk_analysis, simulate
-from wf_dagster.records.portfolio import choose, performance
+from wf_dagster.records.portfolio import choose_holdings, performance
 
 QLIB = figures.load()
 FREE = {"open_cost": 0.0, "close_cost": 0.0}
@@ -26,84 +26,84 @@ def _frame(rows, names="AB"):
 def test_scores_of_a_session_are_traded_at_the_next_close_and_earn_from_the_one_after():
     closes = _frame([[100, 100], [200, 100], [220, 100], [220, 110]])
     scores = _frame([[1, 0], [0, 1], [0, 1], [0, 1]])
-    made = simulate(scores, closes, topk=1, n_drop=1, account=1000.0, **FREE)
+    simulation = simulate(scores, closes, topk=1, n_drop=1, account=1000.0, **FREE)
     # A doubles before it is bought; it earns 10 % before B, chosen on the second day, replaces it
-    assert made.report["return"].tolist() == pytest.approx([0.0, 0.10, 0.10])
-    assert made.report["account"].tolist() == pytest.approx([1000, 1100, 1210])
-    assert made.positions.to_numpy().tolist() == [[1, 0], [0, 1], [0, 1]]
-    assert made.report.index.equals(closes.index[1:].rename("datetime"))
+    assert simulation.report["return"].tolist() == pytest.approx([0.0, 0.10, 0.10])
+    assert simulation.report["account"].tolist() == pytest.approx([1000, 1100, 1210])
+    assert simulation.positions.to_numpy().tolist() == [[1, 0], [0, 1], [0, 1]]
+    assert simulation.report.index.equals(closes.index[1:].rename("datetime"))
 
 
 def test_costs_and_turnover_are_those_of_what_was_traded():
     closes = _frame([[100, 100], [100, 100], [110, 100], [110, 100]])
     scores = _frame([[1, 0], [0, 1], [0, 1], [0, 1]])
-    made = simulate(
+    report = simulate(
         scores, closes, topk=1, n_drop=1, open_cost=0.01, close_cost=0.02, account=1000.0
     ).report
-    assert made["turnover"].tolist() == pytest.approx([1.0, 2 * 1.1, 0.0])
-    assert made["cost"].tolist() == pytest.approx([0.01, 1.1 * 0.03, 0.0])
-    assert made["return"].tolist() == pytest.approx([0.0, 0.10, 0.0])
-    assert made["account"].tolist() == pytest.approx(
+    assert report["turnover"].tolist() == pytest.approx([1.0, 2 * 1.1, 0.0])
+    assert report["cost"].tolist() == pytest.approx([0.01, 1.1 * 0.03, 0.0])
+    assert report["return"].tolist() == pytest.approx([0.0, 0.10, 0.0])
+    assert report["account"].tolist() == pytest.approx(
         [990.0, 990 * (1.1 - 0.033), 990 * (1.1 - 0.033)]
     )
 
 
 def test_held_names_are_brought_back_to_equal_weight():
     closes = _frame([[100, 100], [100, 100], [150, 100], [150, 100]])
-    made = simulate(
+    simulation = simulate(
         _frame([[1, 1]] * 4), closes, topk=2, n_drop=0, open_cost=0.001, close_cost=0.001
     )
-    assert made.positions.to_numpy().tolist() == [[0.5, 0.5]] * 3
+    assert simulation.positions.to_numpy().tolist() == [[0.5, 0.5]] * 3
     # 0.75 / 1.25 = 60 % drifts back to 50 %: a tenth of 1.25 sold, a tenth bought
-    assert made.report["turnover"].tolist() == pytest.approx([1.0, 0.25, 0.0])
-    assert made.report["cost"].tolist() == pytest.approx([0.001, 0.00025, 0.0])
+    assert simulation.report["turnover"].tolist() == pytest.approx([1.0, 0.25, 0.0])
+    assert simulation.report["cost"].tolist() == pytest.approx([0.001, 0.00025, 0.0])
 
 
 def test_a_session_without_scores_is_not_traded_and_weights_drift():
     closes = _frame([[100, 100], [100, 100], [150, 100], [150, 100]])
     scores = _frame([[1, 1], [np.nan, np.nan], [1, 1], [1, 1]]).iloc[[0, 2, 3]]
-    made = simulate(scores, closes, topk=2, n_drop=0, **FREE)
-    assert made.positions.iloc[1].tolist() == pytest.approx([0.6, 0.4])
-    assert made.report["turnover"].iloc[1] == 0.0
+    simulation = simulate(scores, closes, topk=2, n_drop=0, **FREE)
+    assert simulation.positions.iloc[1].tolist() == pytest.approx([0.6, 0.4])
+    assert simulation.report["turnover"].iloc[1] == 0.0
 
 
 def test_a_name_without_a_price_is_kept_at_its_last_one_and_not_traded():
     closes = _frame([[100, 100], [100, 100], [np.nan, 100], [np.nan, 100], [50, 100]])
     scores = _frame([[1, 0], [0, 1], [0, 1], [0, 1], [0, 1]])
-    made = simulate(scores, closes, topk=1, n_drop=1, **FREE)
+    simulation = simulate(scores, closes, topk=1, n_drop=1, **FREE)
     # A cannot be sold until it has a price again: its fall is borne, then it is sold
-    assert made.positions["A"].tolist() == [1, 1, 1, 0]
-    assert made.report["return"].tolist() == pytest.approx([0, 0, 0, -0.5])
+    assert simulation.positions["A"].tolist() == [1, 1, 1, 0]
+    assert simulation.report["return"].tolist() == pytest.approx([0, 0, 0, -0.5])
 
 
 def test_a_name_that_never_had_a_price_is_not_bought():
     closes = _frame([[np.nan, 100]] * 3)
-    made = simulate(_frame([[9, 1]] * 3), closes, topk=1, n_drop=1, **FREE)
-    assert made.positions["A"].tolist() == [0, 0]
-    assert made.positions["B"].tolist() == [1, 1]
+    simulation = simulate(_frame([[9, 1]] * 3), closes, topk=1, n_drop=1, **FREE)
+    assert simulation.positions["A"].tolist() == [0, 0]
+    assert simulation.positions["B"].tolist() == [1, 1]
 
 
 def test_fewer_names_than_topk_share_the_whole_account():
-    made = simulate(_frame([[1, np.nan]] * 3), _frame([[100, 100]] * 3), topk=5, n_drop=1)
-    assert made.positions.to_numpy().tolist() == [[1, 0], [1, 0]]
+    simulation = simulate(_frame([[1, np.nan]] * 3), _frame([[100, 100]] * 3), topk=5, n_drop=1)
+    assert simulation.positions.to_numpy().tolist() == [[1, 0], [1, 0]]
 
 
 def test_the_default_benchmark_is_the_names_with_a_score_in_equal_weights():
     closes = _frame([[100, 100, 100], [100, 100, 100], [110, 120, 900]], "ABC")
-    made = simulate(_frame([[1, 0, np.nan]] * 3, "ABC"), closes, topk=1, n_drop=1, **FREE)
-    assert made.report["bench"].tolist() == pytest.approx([0.0, 0.15])
+    simulation = simulate(_frame([[1, 0, np.nan]] * 3, "ABC"), closes, topk=1, n_drop=1, **FREE)
+    assert simulation.report["bench"].tolist() == pytest.approx([0.0, 0.15])
 
 
 def test_the_default_benchmark_does_not_buy_what_has_no_price_when_it_trades():
     closes = _frame([[100, 100, 100], [100, 100, np.nan], [110, 120, 900]], "ABC")
-    made = simulate(_frame([[1, 0, -1]] * 3, "ABC"), closes, topk=1, n_drop=1, **FREE)
-    assert made.report["bench"].tolist() == pytest.approx([0.0, 0.15])
+    simulation = simulate(_frame([[1, 0, -1]] * 3, "ABC"), closes, topk=1, n_drop=1, **FREE)
+    assert simulation.report["bench"].tolist() == pytest.approx([0.0, 0.15])
 
 
 def test_a_given_benchmark_starts_to_earn_when_the_portfolio_does():
     bench = pd.Series(0.01, pd.bdate_range("2020-01-06", periods=3))
-    made = simulate(_frame([[1, 0]] * 4), _frame([[1, 1]] * 4), bench=bench, topk=1, n_drop=1)
-    assert made.report["bench"].tolist() == [0.0, 0.01, 0.0]
+    simulation = simulate(_frame([[1, 0]] * 4), _frame([[1, 1]] * 4), bench=bench, topk=1, n_drop=1)
+    assert simulation.report["bench"].tolist() == [0.0, 0.01, 0.0]
 
 
 def test_a_benchmark_of_other_sessions_is_refused():
@@ -114,8 +114,8 @@ def test_a_benchmark_of_other_sessions_is_refused():
 
 def test_scores_of_the_last_session_alone_give_an_empty_report():
     closes = _frame([[100, 100]])
-    made = simulate(_frame([[1, 0]]), closes)
-    assert len(made.report) == len(made.positions) == 0
+    simulation = simulate(_frame([[1, 0]]), closes)
+    assert len(simulation.report) == len(simulation.positions) == 0
 
 
 @pytest.mark.parametrize("key", ["5,1", "4,2", "3,3", "6,3"])
@@ -125,7 +125,7 @@ def test_names_are_dropped_and_bought_as_by_qlibs_topk_dropout_strategy(key):
     held = np.zeros(wide.shape[1], dtype=bool)
     everything = np.ones_like(held)
     for row, wanted in zip(wide.to_numpy(), QLIB["topk"][key], strict=True):
-        held = choose(row, held, everything, topk, n_drop)
+        held = choose_holdings(row, held, everything, topk, n_drop)
         assert list(wide.columns[held]) == wanted
 
 
@@ -134,16 +134,16 @@ def test_no_name_is_dropped_that_none_is_there_to_replace():
     scores = np.array([3.0, 2.0, 1.0, 0.0])
     held = np.array([True, True, True, False])
     everything = np.ones(4, dtype=bool)
-    assert choose(scores, held, everything, 5, 2).all()
-    assert choose(scores, ~held, everything, 3, 3).tolist() == [True, True, True, False]
-    assert choose(scores, held, everything, 3, 3).tolist() == held.tolist()
+    assert choose_holdings(scores, held, everything, 5, 2).all()
+    assert choose_holdings(scores, ~held, everything, 3, 3).tolist() == [True, True, True, False]
+    assert choose_holdings(scores, held, everything, 3, 3).tolist() == held.tolist()
 
 
 def test_with_nothing_to_drop_everything_is_kept():
     """Qlib takes the last zero names for all of them and sells the whole portfolio."""
     scores = np.array([3.0, 2.0, 1.0])
     held = np.array([False, True, True])
-    assert choose(scores, held, np.ones(3, dtype=bool), 2, 0).tolist() == held.tolist()
+    assert choose_holdings(scores, held, np.ones(3, dtype=bool), 2, 0).tolist() == held.tolist()
 
 
 _VALUE = st.one_of(st.just(float("nan")), st.floats(-3, 3))
@@ -165,10 +165,10 @@ def test_nothing_up_to_a_session_depends_on_what_comes_later(data):
     other_scores[cut:-1] = np.array(data.draw(grid))[cut:-1]
     other_closes[cut + 1 :] = np.array(data.draw(money))[cut + 1 :]
     arguments = {"topk": data.draw(st.integers(1, 4)), "n_drop": 1}
-    one = simulate(_frame(scores, "ABCD"), _frame(closes, "ABCD"), **arguments)
-    two = simulate(_frame(other_scores, "ABCD"), _frame(other_closes, "ABCD"), **arguments)
-    pd.testing.assert_frame_equal(one.report.iloc[:cut], two.report.iloc[:cut])
-    pd.testing.assert_frame_equal(one.positions.iloc[:cut], two.positions.iloc[:cut])
+    before = simulate(_frame(scores, "ABCD"), _frame(closes, "ABCD"), **arguments)
+    after = simulate(_frame(other_scores, "ABCD"), _frame(other_closes, "ABCD"), **arguments)
+    pd.testing.assert_frame_equal(before.report.iloc[:cut], after.report.iloc[:cut])
+    pd.testing.assert_frame_equal(before.positions.iloc[:cut], after.positions.iloc[:cut])
 
 
 @settings(deadline=None, max_examples=80)
@@ -178,8 +178,8 @@ def test_the_account_adds_up(seed, topk, n_drop):
     closes = _frame(100 * np.exp(random.normal(0, 0.02, (15, 6)).cumsum(0)), "ABCDEF")
     scores = _frame(random.normal(size=(15, 6)), "ABCDEF")
     n_drop = min(n_drop, topk)
-    made = simulate(scores, closes, topk=topk, n_drop=n_drop, account=10.0)
-    report, held = made.report, made.positions
+    simulation = simulate(scores, closes, topk=topk, n_drop=n_drop, account=10.0)
+    report, held = simulation.report, simulation.positions
     assert held.to_numpy().min() >= 0
     assert held.sum(axis=1).to_numpy() == pytest.approx(np.ones(14))
     assert (held > 0).sum(axis=1).eq(min(topk, 6)).all()
@@ -188,21 +188,21 @@ def test_the_account_adds_up(seed, topk, n_drop):
     assert report["return"].to_numpy() == pytest.approx(earned.to_numpy())
     grown = 10.0 * (1 + report["return"] - report["cost"]).cumprod()
     assert report["account"].to_numpy() == pytest.approx(grown.to_numpy())
-    kept = ((held > 0) & (held.shift() > 0)).sum(axis=1).iloc[1:]
-    assert kept.min() >= min(topk, 6) - n_drop
+    still_held = ((held > 0) & (held.shift() > 0)).sum(axis=1).iloc[1:]
+    assert still_held.min() >= min(topk, 6) - n_drop
 
 
 def test_risk_figures_are_qlibs():
-    made = risk_analysis(frames.returns(), ann_scaler=238)
+    figures = risk_analysis(frames.returns(), ann_scaler=238)
     for name, value in QLIB["risk_analysis"].items():
-        assert made[name] == pytest.approx(value, rel=1e-10), name
-    assert made["volatility"] == pytest.approx(made["std"] * 238**0.5)
+        assert figures[name] == pytest.approx(value, rel=1e-10), name
+    assert figures["volatility"] == pytest.approx(figures["std"] * 238**0.5)
 
 
 def test_compounded_figures_are_empyricals():
     returns = frames.returns()
-    made = performance(returns)
-    assert made == pytest.approx(
+    figures = performance(returns)
+    assert figures == pytest.approx(
         {
             "annual_return": empyrical.annual_return(returns, annualization=252),
             "volatility": empyrical.annual_volatility(returns, annualization=252),
@@ -214,9 +214,9 @@ def test_compounded_figures_are_empyricals():
 
 
 def test_figures_of_one_session_that_need_two_are_nan():
-    made = risk_analysis(pd.Series([0.01]))
-    assert made["mean"] == 0.01
-    assert np.isnan([made["std"], made["information_ratio"], made["volatility"]]).all()
+    figures = risk_analysis(pd.Series([0.01]))
+    assert figures["mean"] == 0.01
+    assert np.isnan([figures["std"], figures["information_ratio"], figures["volatility"]]).all()
 
 
 @pytest.mark.parametrize(

@@ -12,11 +12,12 @@ import pytest
 
 from tests.reference import frames
 from tests.support import task_of
-from wf_dagster import R, task_train
+from wf_dagster import Market, R, TradingCalendar, task_train
 from wf_dagster.errors import MissingObjectsError, RecordError
 from wf_dagster.market import price_source
 from wf_dagster.records import (
     PortAnaRecord,
+    PortfolioConfig,
     RecordTemplate,
     SigAnaRecord,
     SignalRecord,
@@ -123,8 +124,10 @@ def test_predictions_that_cannot_be_used_are_refused_by_the_model_s_name():
         "must give a pandas Series": [1.0],
     }
     with R.start(experiment_name="records"):
-        for message, given in cases.items():
-            model = type("Odd", (), {"predict": lambda self, dataset, given=given: given})()
+        for message, predictions in cases.items():
+            model = type(
+                "Odd", (), {"predict": lambda self, dataset, predictions=predictions: predictions}
+            )()
             with pytest.raises(RecordError, match=message) as caught:
                 SignalRecord(model, Dataset(), R.get_recorder()).generate()
             assert "Odd" in str(caught.value)
@@ -152,9 +155,9 @@ def test_unsorted_predictions_and_one_column_of_any_name_are_taken():
 
 @pytest.mark.parametrize("missing", ["model", "dataset", "recorder"])
 def test_a_signal_record_says_what_it_was_not_given(missing):
-    given = {"model": object(), "dataset": object(), "recorder": object()}
+    arguments = {"model": object(), "dataset": object(), "recorder": object()}
     with pytest.raises(RecordError, match=f"SignalRecord has no {missing}"):
-        SignalRecord(**{**given, missing: None})
+        SignalRecord(**{**arguments, missing: None})
 
 
 # signal analysis
@@ -179,8 +182,8 @@ def test_one_session_labels_give_qlibs_figures(recorder):
 
 
 def test_without_the_spread_only_coefficients_are_kept(recorder):
-    kept = SigAnaRecord(recorder, ana_long_short=False).generate()
-    assert sorted(kept) == ["ic.pkl", "ric.pkl"]
+    objects = SigAnaRecord(recorder, ana_long_short=False).generate()
+    assert sorted(objects) == ["ic.pkl", "ric.pkl"]
     assert "Long-Short Ann Return" not in recorder.list_metrics()
 
 
@@ -244,6 +247,30 @@ def test_labels_that_do_not_fit_are_refused(recorder, label, message):
         SigAnaRecord(recorder).generate(label=label)
 
 
+@pytest.mark.parametrize(
+    ("market", "ann_scaler", "sessions"),
+    [
+        (None, None, 252),
+        (Market("sample", "XLON"), None, 252),
+        (Market("sample", TradingCalendar(pd.date_range("2020-01-01", "2022-12-31"))), None, 365),
+        (Market("sample", TradingCalendar(pd.date_range("2020-01-01", "2022-12-31"))), 250, 250),
+    ],
+)
+def test_annual_figures_count_the_sessions_a_year_of_the_market(
+    recorder, prices, market, ann_scaler, sessions
+):
+    SigAnaRecord(recorder, ann_scaler=ann_scaler, market=market).generate()
+    metrics = recorder.list_metrics()
+    spread = recorder.load_object("sig_analysis/long_short_r.pkl")
+    assert metrics["Long-Short Ann Return"] == pytest.approx(spread.mean() * sessions)
+
+    PortAnaRecord(recorder, ann_scaler=ann_scaler, market=market, prices=prices).generate()
+    risk = recorder.load_object("portfolio_analysis/port_analysis_1day.pkl")["risk"]
+    excess = risk["excess_return_with_cost"]
+    assert excess["annualized_return"] == pytest.approx(excess["mean"] * sessions)
+    assert excess["volatility"] == pytest.approx(excess["std"] * sessions**0.5)
+
+
 # dependence
 
 
@@ -275,10 +302,10 @@ def test_a_record_of_ones_own_can_depend_on_an_analysis_and_on_all_before_it(rec
     with pytest.raises(MissingObjectsError, match=r"sig_analysis/ic\.pkl.*run SigAnaRecord"):
         Worst(recorder).generate()
     SigAnaRecord(recorder, ana_long_short=False).generate()
-    made = Worst(recorder).generate()
+    objects = Worst(recorder).generate()
     ic, _ = ic_series(*frames.signal())
-    assert made == {"worst.pkl": ic.min(), "n.pkl": len(frames.signal()[0])}
-    assert recorder.load_object("worst/n.pkl") == made["n.pkl"]
+    assert objects == {"worst.pkl": ic.min(), "n.pkl": len(frames.signal()[0])}
+    assert recorder.load_object("worst/n.pkl") == objects["n.pkl"]
 
 
 def test_existing_results_are_kept_when_asked(recorder):
@@ -313,6 +340,17 @@ def test_a_span_of_sessions_can_be_chosen(recorder, prices):
     ).generate()
     report = recorder.load_object("portfolio_analysis/report_normal_1day.pkl")
     assert [str(day)[:10] for day in report.index] == ["2021-03-09", "2021-03-10", "2021-03-11"]
+
+
+def test_a_portfolio_configuration_and_its_fields_as_keywords_are_the_same(recorder, prices):
+    fields = {"topk": 4, "n_drop": 2, "account": 500.0, "start_time": "2021-03-08"}
+    by_keywords = PortAnaRecord(recorder, prices=prices, **fields).generate()
+    config = PortfolioConfig(**fields)
+    by_config = PortAnaRecord(recorder, config, market=Market(prices)).generate()
+    for name, frame in by_keywords.items():
+        pd.testing.assert_frame_equal(frame, by_config[name])
+    with pytest.raises(RecordError, match="topk is given beside config=PortfolioConfig"):
+        PortAnaRecord(recorder, config, topk=3)
 
 
 def test_qlibs_configuration_is_taken_and_what_has_no_counterpart_is_named(

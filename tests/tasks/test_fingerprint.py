@@ -42,8 +42,8 @@ def otherwise(value, draw):
         keys = draw(st.permutations(list(value)))
         return {key: otherwise(value[key], draw) for key in keys}
     if isinstance(value, list):
-        made = [otherwise(inner, draw) for inner in value]
-        return draw(st.sampled_from([made, tuple(made)]))
+        items = [otherwise(inner, draw) for inner in value]
+        return draw(st.sampled_from([items, tuple(items)]))
     if isinstance(value, bool):
         return draw(st.sampled_from([value, np.bool_(value)]))
     if isinstance(value, int) and abs(value) < 2**53:
@@ -64,9 +64,9 @@ def test_how_a_task_is_written_down_does_not_matter(content, data):
 
 
 @given(contents, contents)
-def test_different_content_has_a_different_fingerprint(one, other):
-    assume(canonical_json(one) != canonical_json(other))
-    assert fingerprint(one) != fingerprint(other)
+def test_different_content_has_a_different_fingerprint(first, second):
+    assume(canonical_json(first) != canonical_json(second))
+    assert fingerprint(first) != fingerprint(second)
 
 
 @given(st.recursive(st.none() | st.booleans() | st.integers(), st.lists), st.data())
@@ -75,8 +75,8 @@ def test_plain_values_are_their_own_canonical_form(value, data):
 
 
 @given(st.text(), st.text())
-def test_texts_that_are_no_dates_differ_when_they_differ(one, other):
-    assert (fingerprint(one) == fingerprint(other)) == (one == other)
+def test_texts_that_are_no_dates_differ_when_they_differ(first, second):
+    assert (fingerprint(first) == fingerprint(second)) == (first == second)
 
 
 DIFFERENT = [
@@ -108,9 +108,9 @@ DIFFERENT = [
 ]
 
 
-@pytest.mark.parametrize(("one", "other"), DIFFERENT, ids=repr)
-def test_what_looks_alike_differs(one, other):
-    assert fingerprint({"x": one}) != fingerprint({"x": other})
+@pytest.mark.parametrize(("first", "second"), DIFFERENT, ids=repr)
+def test_what_looks_alike_differs(first, second):
+    assert fingerprint({"x": first}) != fingerprint({"x": second})
 
 
 SAME = [
@@ -134,9 +134,9 @@ SAME = [
 ]
 
 
-@pytest.mark.parametrize(("one", "other"), SAME, ids=repr)
-def test_the_same_thing_in_other_clothes_is_the_same(one, other):
-    assert fingerprint({"x": one}) == fingerprint({"x": other})
+@pytest.mark.parametrize(("first", "second"), SAME, ids=repr)
+def test_the_same_thing_in_other_clothes_is_the_same(first, second):
+    assert fingerprint({"x": first}) == fingerprint({"x": second})
 
 
 def test_a_fingerprint_is_64_hexadecimal_digits():

@@ -46,9 +46,9 @@ HERE = Thing.__module__
     ids=["name and module", "dotted path", "dotted path wins", "type"],
 )
 def test_a_configuration_names_its_class_in_any_of_these_ways(config):
-    made = init_instance(config)
-    assert type(made) is Thing
-    assert (made.size, made.colour) == (3, "red")
+    thing = init_instance(config)
+    assert type(thing) is Thing
+    assert (thing.size, thing.colour) == (3, "red")
 
 
 def test_a_wrong_name_is_answered_with_what_the_module_offers():
@@ -58,8 +58,8 @@ def test_a_wrong_name_is_answered_with_what_the_module_offers():
 
 
 def test_a_configuration_may_name_a_function_that_makes_the_object():
-    made = init_instance({"func": "make_thing", "module_path": HERE, "kwargs": {"size": 3}})
-    assert (made.size, made.colour) == (3, "made")
+    thing = init_instance({"func": "make_thing", "module_path": HERE, "kwargs": {"size": 3}})
+    assert (thing.size, thing.colour) == (3, "made")
 
 
 def test_a_dotted_path_alone_is_a_configuration():
@@ -72,8 +72,8 @@ def test_a_ready_object_is_taken_as_it_is():
 
 
 def test_kwargs_of_the_configuration_win_over_further_ones():
-    made = init_instance({"class": Thing, "kwargs": {"size": 3}}, size=1, colour="blue", rest=9)
-    assert (made.size, made.colour, made.more) == (3, "blue", {"rest": 9})
+    thing = init_instance({"class": Thing, "kwargs": {"size": 3}}, size=1, colour="blue", rest=9)
+    assert (thing.size, thing.colour, thing.more) == (3, "blue", {"rest": 9})
 
 
 def test_empty_kwargs_are_none():

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from wf_dagster.collect.row_codes import merge
+from wf_dagster.collect.row_codes import merge_frames
 from wf_dagster.errors import CollectError
 
 _log = logging.getLogger(__name__)
@@ -70,7 +70,7 @@ class RollingEnsemble(Ensemble):
             return next(iter(ensemble_dict.values()))
         values.sort(key=first_day)
         _log.info("RollingEnsemble: %d rolls joined", len(values))
-        return merge(values)
+        return merge_frames(values)
 
 
 class AverageEnsemble(Ensemble):

@@ -13,7 +13,7 @@ import pandas as pd
 
 from wf_dagster.collect.collectors import READERS
 from wf_dagster.collect.ensembles import first_day
-from wf_dagster.collect.row_codes import lookup, merge
+from wf_dagster.collect.row_codes import look_up_rows, merge_frames
 from wf_dagster.errors import CollectError, ObjectNotFoundError
 from wf_dagster.records.analysis import first_column
 from wf_dagster.tracking.recorder import Recorder
@@ -92,7 +92,7 @@ def collect_rolling(
             "first"
         )
     collected.sort(key=lambda item: (first_day(item[1]), item[0]))
-    pred = merge([pred for _, pred, _ in collected])
+    pred = merge_frames([pred for _, pred, _ in collected])
     collected_keys = [key for key, *_ in collected]
     return RollingCollection(
         pred=pred,
@@ -127,7 +127,7 @@ def _last_known_labels(rows: pd.Index, labels: Sequence[Any]) -> pd.DataFrame:
     name = columns[0].name if columns else "label"
     columns = [column.dropna() if column.hasnans else column for column in columns]
     columns = [column for column in columns if len(column)]
-    values = lookup(merge(columns), rows) if columns else np.full(len(rows), np.nan)
+    values = look_up_rows(merge_frames(columns), rows) if columns else np.full(len(rows), np.nan)
     return pd.DataFrame({name: values}, index=rows)
 
 

@@ -71,7 +71,7 @@ def keep_last(keys: Keys) -> Keys:
     return order[np.r_[ordered[1:] != ordered[:-1], True]] if len(keys) else order
 
 
-def merge(frames: Sequence[Any]) -> Any:
+def merge_frames(frames: Sequence[Any]) -> Any:
     """All rows, sorted; of a row that is in several frames, that of the last of them.
 
     Args:
@@ -89,11 +89,11 @@ def merge(frames: Sequence[Any]) -> Any:
     return joined
 
 
-def lookup(values: pd.Series, rows: pd.Index) -> npt.NDArray[np.float64]:
+def look_up_rows(values: pd.Series, rows: pd.Index) -> npt.NDArray[np.float64]:
     """The value of each row, NaN where there is none.
 
     Args:
-        values: Sorted, each row once, as :func:`merge` gives them.
+        values: Sorted, each row once, as :func:`merge_frames` gives them.
         rows: The rows that are asked for.
     """
     index = values.index

@@ -10,7 +10,7 @@ import pandas as pd
 from wf_dagster.errors import DataError
 
 
-def learning_data(dataset: Any, segment: str) -> tuple[pd.DataFrame, np.ndarray[Any, Any]]:
+def prepare_learning_data(dataset: Any, segment: str) -> tuple[pd.DataFrame, np.ndarray[Any, Any]]:
     """Features and labels of a segment for learning; rows without a label are left out.
 
     Raises:
@@ -53,7 +53,7 @@ def to_scores(features: pd.DataFrame, values: Any) -> pd.Series:
     return pd.Series(np.asarray(values, dtype="float64"), index=features.index, name="score")
 
 
-def inference_features(dataset: Any, segment: Any) -> pd.DataFrame:
+def prepare_features(dataset: Any, segment: Any) -> pd.DataFrame:
     """Features of a segment for inference."""
     frame: pd.DataFrame = dataset.prepare(segment, col_set="feature", data_key="infer")
     return frame

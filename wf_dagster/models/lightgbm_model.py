@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from wf_dagster.errors import DataError, TaskError
-from wf_dagster.models.features_and_scores import inference_features, learning_data, to_scores
+from wf_dagster.models.features_and_scores import prepare_features, prepare_learning_data, to_scores
 
 if TYPE_CHECKING:
     import lightgbm
@@ -64,7 +64,7 @@ class LightGBMModel:
             params.setdefault("num_threads", int(threads.split(",")[0]))
 
         def make_data(segment: str, **more: Any) -> lightgbm.Dataset:
-            features, label = learning_data(dataset, segment)
+            features, label = prepare_learning_data(dataset, segment)
             return lightgbm.Dataset(features.to_numpy(), label, params=params, **more)
 
         train = make_data("train")
@@ -95,5 +95,5 @@ class LightGBMModel:
         """
         if self.booster is None:
             raise DataError("the model was not fitted yet: call fit(dataset) first")
-        features = inference_features(dataset, segment)
+        features = prepare_features(dataset, segment)
         return to_scores(features, self.booster.predict(features.to_numpy()))

@@ -10,8 +10,8 @@ import pandas as pd
 from wf_dagster.errors import DataError, TaskError
 from wf_dagster.models.features_and_scores import (
     explain_refusal,
-    inference_features,
-    learning_data,
+    prepare_features,
+    prepare_learning_data,
     to_scores,
 )
 from wf_dagster.tasks import locate
@@ -61,7 +61,7 @@ class SklearnModel:
         """
         if init_model is not None:
             self.estimator = self._continue_from(init_model)
-        features, label = learning_data(dataset, "train")
+        features, label = prepare_learning_data(dataset, "train")
         try:
             self.estimator.fit(features.to_numpy(), label, **kwargs)
         except ValueError as error:
@@ -85,7 +85,7 @@ class SklearnModel:
         """
         if not self._fitted:
             raise DataError("the model was not fitted yet: call fit(dataset) first")
-        features = inference_features(dataset, segment)
+        features = prepare_features(dataset, segment)
         try:
             return to_scores(features, self.estimator.predict(features.to_numpy()))
         except ValueError as error:

@@ -26,7 +26,7 @@ from wf_dagster.online.updaters import RMDLoader
 from wf_dagster.rolling import Rolls, template_fingerprint
 from wf_dagster.tasks import fingerprint, label_reach, modules_named
 from wf_dagster.tasks.config import find_class
-from wf_dagster.tasks.segments import segment_of
+from wf_dagster.tasks.segments import parse_segment
 from wf_dagster.tracking import R, Recorder, find_recorder_of_kind, find_recorders
 
 REFERENCE = "drift/reference.json"
@@ -103,7 +103,7 @@ class Inspected:
         with suppress(ObjectNotFoundError, ValueError):
             return Reference.from_json(self.recorder.load_object(REFERENCE, raw="bytes").decode())
         loader = RMDLoader(self.recorder, self.market)
-        train = segment_of(self.task["dataset"]["kwargs"]["segments"]["train"])
+        train = parse_segment(self.task["dataset"]["kwargs"]["segments"]["train"])
         dataset = loader.get_dataset(*train, segments={"test": train, "train": train})
         reference = Reference.of(loader.get_model().predict(dataset))
         with tempfile.TemporaryDirectory() as folder:
@@ -232,4 +232,4 @@ class Inspection:
         )
 
     def _test_segment(self, task: dict[str, Any]) -> Segment:
-        return segment_of(task["dataset"]["kwargs"]["segments"][self._test_key])
+        return parse_segment(task["dataset"]["kwargs"]["segments"][self._test_key])

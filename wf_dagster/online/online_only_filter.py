@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from wf_dagster.collect.row_codes import merge
+from wf_dagster.collect.row_codes import merge_frames
 from wf_dagster.online.online_state import OnlineState
 from wf_dagster.tracking import Recorder
 from wf_dagster.training import DATA_UNTIL
@@ -41,7 +41,7 @@ class OnlineOnlyFilter:
             served = frame[self._is_served(frame, recorder_id, data_until)]
             if len(served):
                 parts.setdefault(tuple(key), []).append(served)
-        return {key: merge(frames) for key, frames in parts.items()}
+        return {key: merge_frames(frames) for key, frames in parts.items()}
 
     def _is_served(self, frame: Any, recorder_id: str, data_until: str) -> Any:
         days = frame.index.get_level_values("datetime")

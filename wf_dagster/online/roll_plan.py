@@ -11,7 +11,7 @@ import pandas as pd
 from wf_dagster.calendars import TradingCalendar
 from wf_dagster.rolling import RollingGen, due_session, task_generator, template_fingerprint
 from wf_dagster.tasks import Task
-from wf_dagster.tasks.segments import segment_of
+from wf_dagster.tasks.segments import parse_segment
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class RollPlan:
 
 def start_of(task: Mapping[str, Any], generator: RollingGen) -> pd.Timestamp:
     """The first test session of a roll."""
-    start = segment_of(task["dataset"]["kwargs"]["segments"][generator.test_key])[0]
+    start = parse_segment(task["dataset"]["kwargs"]["segments"][generator.test_key])[0]
     assert start is not None, "the generator makes test segments with a start"
     return start
 

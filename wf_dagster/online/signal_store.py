@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from wf_dagster.collect import keep
-from wf_dagster.collect.row_codes import merge
+from wf_dagster.collect.row_codes import merge_frames
 from wf_dagster.errors import ObjectNotFoundError, OnlineError
 from wf_dagster.tracking import Recorder, find_recorder_of_kind
 
@@ -47,7 +47,7 @@ def appended(old: Any, new: Any, first: pd.Timestamp | None) -> Any:
     fresh = new[days_of(new) >= first]
     if fresh.empty:
         return old
-    return merge([old[days_of(old) < days_of(fresh).min()], fresh])
+    return merge_frames([old[days_of(old) < days_of(fresh).min()], fresh])
 
 
 def place_of(experiment_name: str, strategies: Sequence[str]) -> str:

@@ -100,7 +100,7 @@ def simulate(
         if not scored[day - 1].any():
             continue
         universe = scored[day - 1] & tradable[day]
-        held = choose(signal[day - 1], held, tradable[day], topk, n_drop)
+        held = choose_holdings(signal[day - 1], held, tradable[day], topk, n_drop)
         weights[day] = _equal_weights(drifted, held, tradable[day])
         trade = weights[day] - drifted
         bought, sold = trade[trade > 0].sum(), -trade[trade < 0].sum()
@@ -123,7 +123,7 @@ def simulate(
     return Simulation(report.iloc[1:], positions.iloc[1:])
 
 
-def choose(scores: Floats, held: Mask, tradable: Mask, topk: int, n_drop: int) -> Mask:
+def choose_holdings(scores: Floats, held: Mask, tradable: Mask, topk: int, n_drop: int) -> Mask:
     """The names held after a trade.
 
     Args:

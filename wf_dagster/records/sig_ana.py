@@ -10,10 +10,9 @@ import pandas as pd
 from wf_dagster.errors import ObjectNotFoundError, RecordError, TaskError
 from wf_dagster.market import Market
 from wf_dagster.records.analysis import (
-    annualised,
+    annualise,
     check_ann_scaler,
     check_quantile,
-    check_rows,
     check_whole,
     first_column,
     ic_metrics,
@@ -21,6 +20,7 @@ from wf_dagster.records.analysis import (
     long_short,
     sessions_a_year,
 )
+from wf_dagster.records.day_blocks import check_rows
 from wf_dagster.records.record_template import DependentRecord, RecordTemplate, log_figures
 from wf_dagster.records.signal import SignalRecord
 from wf_dagster.tasks import label_horizon
@@ -38,7 +38,7 @@ class SigAnaRecord(DependentRecord):
 
     Metrics: ``IC``, ``ICIR``, ``Rank IC``, ``Rank ICIR`` and, with ``ana_long_short``,
     ``Long-Short Ann Return``, ``Long-Short Ann Sharpe``, ``Long-Avg Ann Return``,
-    ``Long-Avg Ann Sharpe`` (see :func:`~wf_dagster.records.analysis.annualised`). One that is not
+    ``Long-Avg Ann Sharpe`` (see :func:`~wf_dagster.records.analysis.annualise`). One that is not
     defined (a single day has no standard deviation) is left out.
 
     Objects in ``sig_analysis/``: ``ic.pkl``, ``ric.pkl`` and, with ``ana_long_short``,
@@ -112,7 +112,7 @@ class SigAnaRecord(DependentRecord):
             horizon = self.label_horizon or self._task_horizon()
             ann_scaler = sessions_a_year(self.ann_scaler, self.market)
             for name, returns in (("Long-Short", spread), ("Long-Avg", sides["average"])):
-                annual, sharpe = annualised(returns, horizon, ann_scaler)
+                annual, sharpe = annualise(returns, horizon, ann_scaler)
                 metrics |= {f"{name} Ann Return": annual, f"{name} Ann Sharpe": sharpe}
             objects |= {
                 "long_short.pkl": sides,

@@ -13,7 +13,7 @@ from wf_dagster.market import Market
 from wf_dagster.rolling.generators import TaskGen, whole_number
 from wf_dagster.tasks import Task
 from wf_dagster.tasks.label_functions import LABEL, label_functions
-from wf_dagster.tasks.segments import aligned_segments, truncated, with_dataset_kwargs
+from wf_dagster.tasks.segments import align_segments, truncate_segments, with_dataset_kwargs
 
 
 class MultiHorizonGenBase(TaskGen):
@@ -65,9 +65,9 @@ class MultiHorizonGenBase(TaskGen):
         for hr in self.horizon:
             new: Task = copy.deepcopy(dict(task))
             self.set_horizon(new, hr)
-            segments = aligned_segments(new, calendar, self.test_key)
+            segments = align_segments(new, calendar, self.test_key)
             days = hr + self.label_leak_n
-            cut = truncated(segments, calendar, days, self.test_key)
+            cut = truncate_segments(segments, calendar, days, self.test_key)
             tasks.append(with_dataset_kwargs(new, segments=cut))
         return tasks
 

@@ -16,7 +16,7 @@ from wf_dagster.rolling.handler_dates import fit_on_train, handler_mod
 from wf_dagster.tasks import WARM_START, Task
 from wf_dagster.tasks.config import class_path
 from wf_dagster.tasks.fingerprint import fingerprint
-from wf_dagster.tasks.segments import aligned_segments, truncated, with_dataset_kwargs
+from wf_dagster.tasks.segments import align_segments, truncate_segments, with_dataset_kwargs
 
 _FREQUENCY = {"week": "W-SUN", "month": "M", "quarter": "Q-DEC", "year": "Y-DEC"}
 _Places = dict[str, tuple["int | None", "int | None"]]  # segments as positions in the calendar
@@ -139,12 +139,12 @@ class RollingGen(TaskGen):
             CalendarError: A segment lies outside the calendar, or nothing is left of it.
         """
         calendar = self.calendar
-        segments = aligned_segments(task, calendar, self.test_key)
+        segments = align_segments(task, calendar, self.test_key)
         start, end = segments[self.test_key]
         last = calendar.session_at(self._last_of(calendar.index(start)))
         segments[self.test_key] = (start, last)
         if self.trunc_days is not None:
-            segments = truncated(segments, calendar, self.trunc_days, self.test_key)
+            segments = truncate_segments(segments, calendar, self.trunc_days, self.test_key)
         first = self._task(task, segments)
         limit = calendar.last_session if until is None else to_day(until)
         return [first, *self.gen_following_tasks(first, limit if end is None else min(end, limit))]
@@ -164,7 +164,7 @@ class RollingGen(TaskGen):
         """
         calendar = self.calendar
         limit = calendar.last_session if test_end is None else to_day(test_end)
-        segments = aligned_segments(task, calendar, self.test_key)
+        segments = align_segments(task, calendar, self.test_key)
         places = {name: calendar.positions(segment) for name, segment in segments.items()}
         first = start = calendar.index(segments[self.test_key][0])
         before: Mapping[str, Any] = task

@@ -14,7 +14,7 @@ from wf_dagster.errors import RollKeyError
 from wf_dagster.market import Market
 from wf_dagster.rolling.rolling_gen import RollingGen
 from wf_dagster.tasks import Task
-from wf_dagster.tasks.segments import segment_of
+from wf_dagster.tasks.segments import parse_segment
 
 _DAY = "%Y-%m-%d"
 
@@ -170,4 +170,4 @@ class Rolls:
 
 def _segments(task: Mapping[str, Any]) -> dict[str, Segment]:
     segments = task["dataset"]["kwargs"]["segments"]
-    return {name: segment_of(value) for name, value in segments.items()}
+    return {name: parse_segment(value) for name, value in segments.items()}

@@ -11,7 +11,7 @@ from wf_dagster.calendars import TradingCalendar
 from wf_dagster.errors import CalendarError
 from wf_dagster.rolling.rolls import Roll
 from wf_dagster.tasks.label_functions import label_reach
-from wf_dagster.tasks.segments import aligned_segments
+from wf_dagster.tasks.segments import align_segments
 
 
 def due_session(
@@ -32,9 +32,9 @@ def due_session(
         TaskError: There is no test segment with a start, or the label function cannot be found.
         CalendarError: The segments do not fit the calendar.
     """
-    segments = aligned_segments(task, calendar, test_key)
+    segments = align_segments(task, calendar, test_key)
     start = segments[test_key][0]
-    assert start is not None, "aligned_segments refuses a test segment without start"
+    assert start is not None, "align_segments refuses a test segment without start"
     ends = [end for name, (_, end) in segments.items() if name != test_key]
     reach = label_reach(task)
     if reach is None or not ends:

@@ -116,7 +116,7 @@ def find_class(config: Any, *, where: str = "") -> Any:
     Raises:
         TaskError: It names none, or one that cannot be found.
     """
-    key, name = named(config, where=where)
+    key, name = read_name(config, where=where)
     if not isinstance(name, str):
         return name
     place = f"{where}.{key}" if where else key
@@ -127,7 +127,7 @@ def find_class(config: Any, *, where: str = "") -> Any:
     return kind
 
 
-def named(config: Any, *, where: str = "") -> tuple[str, Any]:
+def read_name(config: Any, *, where: str = "") -> tuple[str, Any]:
     """The key of a configuration that says what is to be made, and its value.
 
     Raises:

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from wf_dagster.errors import TaskError
+from wf_dagster.module_history import find_former_module
 
 # not what a library takes for a date: that changes from one release to the next
 _MOMENT = re.compile(
@@ -92,7 +93,7 @@ def _to_plain(value: Any, where: str) -> Any:
         return sorted((_to_plain(v, where) for v in value), key=repr)
     if isinstance(value, (type, FunctionType, BuiltinFunctionType)):
         if "<" not in value.__qualname__:  # a lambda, or defined inside a function
-            return f"{value.__module__}.{value.__qualname__}"
+            return f"{find_former_module(value.__module__)}.{value.__qualname__}"
     elif (state := _get_state(value)) is not None:
         return {"class": _to_plain(type(value), where), "state": _to_plain(state, where)}
     raise TaskError(

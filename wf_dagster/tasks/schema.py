@@ -11,7 +11,7 @@ import pandas as pd
 
 from wf_dagster.calendars import pair, to_day
 from wf_dagster.errors import CalendarError, TaskError
-from wf_dagster.tasks.config import find_class, named
+from wf_dagster.tasks.config import find_class, read_name
 from wf_dagster.tasks.modules import modules_named
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def _check_part(part: Any, where: str, resolve: bool) -> None:
         raise TaskError(f"{where} is {part!r}: use a dict with 'class', or a dotted path")
     if not isinstance(part, (str, Mapping)):
         return  # a ready object
-    named(part, where=where)
+    read_name(part, where=where)
     if isinstance(part, Mapping):
         _check_keys(part, where)
     if resolve:

@@ -12,13 +12,13 @@ from wf_dagster.tasks.schema import Task
 SEGMENTS = "dataset.kwargs.segments"
 
 
-def segment_of(value: Any) -> Segment:
+def parse_segment(value: Any) -> Segment:
     """A segment as Timestamps."""
     start, end = pair(value)
     return (None if start is None else to_day(start), None if end is None else to_day(end))
 
 
-def aligned_segments(
+def align_segments(
     task: Mapping[str, Any], calendar: TradingCalendar, test_key: str
 ) -> dict[str, Segment]:
     """The segments of a task, their ends moved to sessions of the calendar.
@@ -46,7 +46,7 @@ def aligned_segments(
     return segments
 
 
-def truncated(
+def truncate_segments(
     segments: Mapping[str, Segment], calendar: TradingCalendar, days: int, test_key: str
 ) -> dict[str, Segment]:
     """All segments but the test segment cut to end ``days`` sessions before the test start.
