@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from wf_dagster.qlib_bridge import datasets, is_qlib, memory_limit, model_fit, session
 from wf_dagster.qlib_bridge.recorders import bridged
 from wf_dagster.tasks import find_class
+from wf_dagster.tasks.config import init_with_offered
 
 if TYPE_CHECKING:
     from wf_dagster.data.adapters import DatasetAdapter
@@ -99,6 +100,7 @@ class QlibAdapter:
         """The record; one of Qlib's is given the recorder as Qlib knows recorders."""
         named = isinstance(config, (str, Mapping))
         for_qlib = named and is_qlib(find_class(config, where=where))
-        return self._default.make_record(
-            config, bridged(recorder) if for_qlib else recorder, model, dataset, where
+        offered = {"model": model, "dataset": dataset, "market": self.market}
+        return init_with_offered(
+            config, offered, where=where, recorder=bridged(recorder) if for_qlib else recorder
         )
