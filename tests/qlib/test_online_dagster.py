@@ -215,13 +215,10 @@ def test_the_content_of_qlibs_data_is_that_of_its_days(tmp_path):
 
 def test_predictions_on_qlibs_data_get_stale_by_its_calendar(tmp_path):
     wf_dagster.init(qlib_provider_uri=str(grow(tmp_path / "q", TEST)))
-    from wf_dagster.calendars import default_calendar
-
-    calendar = default_calendar()
     now = (DAYS[TEST + 3] + pd.Timedelta(hours=31)).tz_localize("UTC")
-    due = due_now(calendar, None, GRACE, now)
+    due = due_now(Market(), GRACE, now)
     assert due.session == DAYS[TEST + 3]
     assert not fresh(DAYS[TEST], due).passed
     assert fresh(DAYS[TEST + 2], due).passed
     wf_dagster.init(qlib_provider_uri=str(tmp_path / "q"), as_of=day(TEST))
-    assert due_now(default_calendar(), None, GRACE, now).session == DAYS[TEST]
+    assert due_now(Market(), GRACE, now).session == DAYS[TEST]
