@@ -298,7 +298,7 @@ def _checked(sessions: Iterable[Any]) -> pd.DatetimeIndex:
 
 @lru_cache(maxsize=16)
 def _exchange_sessions(name: str, first: pd.Timestamp, last: pd.Timestamp) -> pd.DatetimeIndex:
-    import exchange_calendars
+    import exchange_calendars  # slow to import
 
     try:
         calendar = exchange_calendars.get_calendar(name, start=first, end=last)
