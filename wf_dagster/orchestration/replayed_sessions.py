@@ -98,7 +98,7 @@ class Replay:
             if name := job.tags.get(ONLINE_RUN_TAG):
                 models = repository.asset_graph.get(StrategyKeys(name).asset("online_models"))
                 experiment = models.metadata["mlflow_experiment"]
-                self.strategies.append(_Strategy(name, experiment, schedule, job, instance))
+                self.strategies.append(_ReplayedStrategy(name, experiment, schedule, job, instance))
         if not self.strategies:
             raise OnlineError(
                 "no strategy of the code location has an online schedule: put "
@@ -111,13 +111,13 @@ class Replay:
         Raises:
             OnlineError: The clock shows a later date, or settings hide the prices.
         """
-        shown = self.clock.date()
-        if shown is None:
+        today = self.clock.date()
+        if today is None:
             return
         for session in sessions:
-            if session < shown and not all(s.has_worked(session) for s in self.strategies):
+            if session < today and not all(s.has_worked(session) for s in self.strategies):
                 raise OnlineError(
-                    f"the replay clock shows {shown:%Y-%m-%d} already, after "
+                    f"the replay clock shows {today:%Y-%m-%d} already, after "
                     f"{session:%Y-%m-%d}: leave out --from to go on from there, or remove the "
                     "clock first (`wf-dagster replay --stop`)"
                 )
@@ -130,8 +130,8 @@ class Replay:
         """
         self.check(sessions)
         for session in sessions:
-            shown = self.clock.date()
-            if shown is None or shown < session:
+            today = self.clock.date()
+            if today is None or today < session:
                 self.clock.move(session)
             for strategy in self.strategies:
                 if strategy.has_worked(session):
@@ -143,7 +143,7 @@ class Replay:
 
 
 @dataclass(frozen=True)
-class _Strategy:
+class _ReplayedStrategy:
     name: str
     experiment: str
     schedule: dg.ScheduleDefinition

@@ -45,7 +45,7 @@ EXCHANGES = {"york": "XNYS", "tokyo": "XTKS"}
 def sessions_of(exchange: str) -> pd.DatetimeIndex:
     """Straight from the exchange."""
     calendar = exchange_calendars.get_calendar(exchange, start="2019-07-01", end="2020-03-31")
-    return pd.DatetimeIndex(calendar.sessions.tz_localize(None))
+    return pd.DatetimeIndex(calendar.sessions.tz_localize(None), name="datetime")
 
 
 class Side:
@@ -104,9 +104,9 @@ class Side:
 
     def know(self, date: Any) -> pd.DatetimeIndex:
         """Let there be prices up to a day; the sessions that they have."""
-        known = self.sessions[self.sessions <= pd.Timestamp(date)]
-        self._prices[self._prices["datetime"] <= known[-1]].to_parquet(self._path)
-        return known
+        sessions = self.sessions[self.sessions <= pd.Timestamp(date)]
+        self._prices[self._prices["datetime"] <= sessions[-1]].to_parquet(self._path)
+        return sessions
 
     def predicted(self) -> dict[str, pd.DatetimeIndex]:
         """The sessions that each recorder has predicted, by roll."""
@@ -127,7 +127,9 @@ class Location:
         strategies = [side.strategy for side in self.sides]
         self.defs = dg.Definitions(
             assets=[*(a for s in strategies for a in s), build_signals_asset(list(EXCHANGES))],
-            asset_checks=build_online_checks(strategies, ic_floor=-1.0, max_missed=10_000),
+            asset_checks=build_online_checks(  # of random walks it is the sessions that count
+                strategies, ic_floor=-1.0, psi_limit=100.0, max_missed=10_000
+            ),
             schedules=[side.schedule for side in self.sides],
             sensors=[side.sensor for side in self.sides],
             resources={"tracking": TrackingResource()},
@@ -178,15 +180,15 @@ def test_each_trains_serves_and_is_checked_on_its_own_sessions(location: Locatio
     last = YORK_ONLY - pd.Timedelta(days=1)
     location.know(last)
     for side in location.sides:
-        known = side.know(last)
+        sessions = side.know(last)
         keys = side.strategy.spec.partitions.rolls.keys
         assert keys == side.rolls  # built when all prices were there
         begun = [key for key in side.rolls if pd.Timestamp(key) <= last]
         result = location.backfill(side, begun[-3], begun[-1])
         assert result.success, failures(result)
-        starts = [known.get_loc(pd.Timestamp(key)) for key in begun[-3:]]
+        starts = [sessions.get_loc(pd.Timestamp(key)) for key in begun[-3:]]
         assert {key: list(days) for key, days in side.predicted().items()} == {
-            key: list(known[start : start + STEP])
+            key: list(sessions[start : start + STEP])
             for key, start in zip(begun[-3:], starts, strict=True)
         }
     assert location.york.rolls != location.tokyo.rolls
