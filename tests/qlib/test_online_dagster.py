@@ -172,7 +172,7 @@ def test_a_replay_clock_shows_qlibs_days_one_by_one(tmp_path, instance):
     clock.write_text(day(TEST))
     life = Life(provider, instance, replay_clock=clock)
     assert life.strategy.spec.partitions.rolls.keys[-1] == day(-STEP)  # up to the end of the data
-    assert list(ReplayClock().sessions(count=2)) == list(DAYS[TEST + 1 : TEST + 3])
+    assert list(ReplayClock(clock, Market()).sessions(count=2)) == list(DAYS[TEST + 1 : TEST + 3])
     for position in (TEST, TEST + 1):
         clock.write_text(day(position))
         (request,), _ = life.sense()
@@ -215,13 +215,10 @@ def test_the_content_of_qlibs_data_is_that_of_its_days(tmp_path):
 
 def test_predictions_on_qlibs_data_get_stale_by_its_calendar(tmp_path):
     wf_dagster.init(qlib_provider_uri=str(grow(tmp_path / "q", TEST)))
-    from wf_dagster.calendars import default_calendar
-
-    calendar = default_calendar()
     now = (DAYS[TEST + 3] + pd.Timedelta(hours=31)).tz_localize("UTC")
-    due = due_now(calendar, None, GRACE, now)
+    due = due_now(Market(), GRACE, now)
     assert due.session == DAYS[TEST + 3]
     assert not fresh(DAYS[TEST], due).passed
     assert fresh(DAYS[TEST + 2], due).passed
     wf_dagster.init(qlib_provider_uri=str(tmp_path / "q"), as_of=day(TEST))
-    assert due_now(default_calendar(), None, GRACE, now).session == DAYS[TEST]
+    assert due_now(Market(), GRACE, now).session == DAYS[TEST]
