@@ -11,11 +11,13 @@ import exchange_calendars
 import pandas as pd
 import pytest
 
+import wf_dagster
 from tests.online.market import FEATURES, LABEL, REACH, made_prices
 from tests.orchestration.online.life import ZONE, Ticked, failures
 from wf_dagster import Market, RollingGen
 from wf_dagster.errors import CalendarError
 from wf_dagster.online import OnlineToolR
+from wf_dagster.online.replay_clock import ReplayClock
 from wf_dagster.orchestration import (
     TrackingResource,
     build_online_checks,
@@ -25,6 +27,8 @@ from wf_dagster.orchestration import (
     new_data_sensor,
 )
 from wf_dagster.orchestration.checks.freshness import freshness_questions
+from wf_dagster.orchestration.replayed_sessions import Replay
+from wf_dagster.settings import get_settings
 from wf_dagster.tracking import find_recorders
 
 TRAIN, TEST, STEP = 25, 70, 8  # positions among the sessions of the exchange; sessions a roll
@@ -272,6 +276,29 @@ def test_the_sensor_of_each_watches_its_own_prices(location: Location) -> None:
         else:
             (request,) = answer.run_requests
             assert request.tags["wf_session"] == session
+
+
+def test_a_replay_leaves_out_the_holidays_of_each(
+    location: Location, tmp_path: Path, home: Path
+) -> None:
+    wf_dagster.init(home=home, prices=str(tmp_path / "york.parquet"), max_workers=1)
+    clock = ReplayClock(get_settings().clock_file(), Market())
+    with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
+        replay = Replay(location.defs, instance, clock)
+        sessions = list(clock.sessions("2020-02-10", 3))
+        assert sessions[1] == YORK_ONLY
+        reports = [(r.session, r.strategy, r.skipped) for r in replay.run(sessions)]
+        assert reports == [
+            ("2020-02-10", "tokyo", False),
+            ("2020-02-10", "york", False),
+            ("2020-02-11", "tokyo", True),
+            ("2020-02-11", "york", False),
+            ("2020-02-12", "tokyo", False),
+            ("2020-02-12", "york", False),
+        ]
+        again = list(replay.run(sessions))  # nothing of it refused, and nothing done
+        assert all(report.skipped for report in again)
+    assert OnlineToolR("tokyo").state().sessions == ("2020-02-10", "2020-02-12")
 
 
 def test_both_a_calendar_and_a_market_are_refused(location: Location) -> None:
