@@ -80,6 +80,7 @@ def test_delayed_trainings_are_ended_by_a_worker():
     assert [r.info["status"] for r in find_recorders("experiment")] == ["FINISHED"] * 2
 
 
+@pytest.mark.slow
 def test_a_task_that_fails_is_told_by_the_exit_code_and_stops_no_other():
     pool = TaskManager("pool")
     pool.create_task([task_of(MONTHS[0], "kill"), task_of(MONTHS[1], "raise"), task_of(MONTHS[2])])
@@ -90,6 +91,7 @@ def test_a_task_that_fails_is_told_by_the_exit_code_and_stops_no_other():
     assert output.count("worker process died") == 3
 
 
+@pytest.mark.slow
 def test_sigterm_lets_the_task_in_work_end_and_fetches_no_other():
     pool = TaskManager("pool")
     pool.create_task([task_of(month, "slow") for month in MONTHS])
@@ -102,6 +104,7 @@ def test_sigterm_lets_the_task_in_work_end_and_fetches_no_other():
     assert pool.task_stat() == {"done": 1, "waiting": len(MONTHS) - 1}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["grace", "second signal"])
 def test_a_task_that_takes_too_long_is_given_back(how):
     pool = TaskManager("pool")
@@ -121,6 +124,7 @@ def test_a_task_that_takes_too_long_is_given_back(how):
     assert [r.info["status"] for r in find_recorders("pool", status=None)] == ["FAILED"]
 
 
+@pytest.mark.slow
 def test_a_worker_that_follows_takes_what_comes():
     worker = start_command("worker", "--pool", "pool", "--processes", "1", "--follow")
     assert "no task" in worker.stdout.readline()
@@ -150,8 +154,8 @@ def test_the_pool_is_shown_and_changed():
     assert held["_id"] == third
     assert "1 task set waiting" in run_here("pool", "reset", "pool")[1]
 
-    (shown,) = json.loads(run_here("pool", "show", "pool", second)[1])
-    assert shown["filter"]["model"]["class"] == "SklearnModel"
+    (document,) = json.loads(run_here("pool", "show", "pool", second)[1])
+    assert document["filter"]["model"]["class"] == "SklearnModel"
     assert "1 task removed" in run_here("pool", "remove", "pool", second)[1]
     assert json.loads(run_here("pool", "stat", "pool", "--json")[1])["waiting"] == 2
 
