@@ -42,8 +42,7 @@ _LATER = (  # what they import once they work
     "qlib.contrib.model.gbdt",
     "qlib.contrib.model.linear",
     "qlib.workflow.record_temp",
-    "wf_dagster.qlib_bridge.recorders",
-    "wf_dagster.qlib_bridge.datasets",
+    "wf_dagster.qlib_bridge.adapter",
     "wf_dagster.training.worker",
 )
 
@@ -96,10 +95,11 @@ def _start_here(home: str, provider: str) -> None:
 
     wf_dagster.init(home=home)
     if provider:
+        from wf_dagster.market import Market
         from wf_dagster.qlib_bridge import session
 
         wf_dagster.init(home=home, qlib_provider_uri=provider, qlib_region="us")
-        session.ensure()
+        session.ensure(Market().qlib_options)
 
 
 def _start_qlib(home: str, provider: str) -> None:

@@ -12,8 +12,11 @@ from wf_dagster.calendars import TradingCalendar, to_day
 from wf_dagster.errors import DataError
 from wf_dagster.prices.base import FrameSource, PriceSource
 from wf_dagster.prices.choose import make_source
-from wf_dagster.qlib_bridge import initialised_by_user, qlib_calendar, qlib_prices, qlib_sessions
-from wf_dagster.settings import Settings, get_settings
+from wf_dagster.qlib_bridge.calendar import read_calendar, sessions_with_data
+from wf_dagster.qlib_bridge.options import QlibOptions
+from wf_dagster.qlib_bridge.qlib_prices import QlibPrices
+from wf_dagster.qlib_bridge.session import adopt_user_init, initialised_by_user
+from wf_dagster.settings import Settings, get_settings, restore, snapshot
 from wf_dagster.tables.cache import TableCache
 
 _QLIB = "qlib"
@@ -114,7 +117,7 @@ class Market:
         """
         settings = get_settings()
         if self._prices_name == _QLIB:
-            return qlib_prices(self.as_of)
+            return QlibPrices(self.qlib_options, self.as_of)
         spec = settings.prices if self._prices is None else self._prices
         return make_source(spec, self.as_of, sample_folder=settings.home / "cache")
 
@@ -139,7 +142,7 @@ class Market:
         if isinstance(self._calendar, TradingCalendar):
             return self._calendar.until(self.as_of)
         if self.calendar_name == _QLIB:
-            return qlib_calendar(self.as_of)
+            return read_calendar(self.qlib_options, self.as_of)
         source = self.prices
         key = (self.calendar_name, source.version())
         if key not in _CALENDARS:
@@ -198,7 +201,7 @@ class Market:
         dates = [self._as_of, get_settings().as_of]
         as_of = min((to_day(date) for date in dates if date), default=None)
         if self.calendar_name == _QLIB:
-            days = qlib_sessions()
+            days = sessions_with_data(self.qlib_options)
             return days if as_of is None else days[days <= as_of]
         source = self.prices
         if not isinstance(source, FrameSource):
@@ -206,6 +209,11 @@ class Market:
                 f"{source!r} cannot be replayed: it has not all its prices in one frame"
             )
         return source.at(as_of).sessions()
+
+    @property
+    def qlib_options(self) -> QlibOptions:
+        """What Qlib is initialised with, here and in worker processes."""
+        return adopt_qlib_init()
 
     @property
     def tables(self) -> TableCache:
@@ -225,10 +233,34 @@ def _calendar_of(name: str, source: PriceSource) -> TradingCalendar:
 
 def is_qlib_in_use(settings: Settings | None = None) -> bool:
     """Whether the settings name Qlib's data, or this process has called ``qlib.init``."""
-    settings = settings or get_settings()
-    if settings.qlib_provider_uri or settings.qlib_options.get("provider_uri"):
-        return True
-    return initialised_by_user()
+    return _qlib_options(settings or get_settings()).has_provider or initialised_by_user()
+
+
+def adopt_qlib_init() -> QlibOptions:
+    """What Qlib is initialised with.
+
+    What a ``qlib.init`` of the user's own said is taken over into the settings, so that worker
+    processes and the task pool say the same.
+    """
+    options = _qlib_options(get_settings())
+    adopted = adopt_user_init(options)
+    if adopted is None:
+        return options
+    restore(
+        {
+            **snapshot(),
+            "qlib_provider_uri": adopted.provider_uri,
+            "qlib_region": adopted.region,
+            "qlib_options": dict(adopted.arguments),
+        }
+    )
+    return adopted
+
+
+def _qlib_options(settings: Settings) -> QlibOptions:
+    return QlibOptions(
+        settings.qlib_provider_uri, settings.qlib_region, dict(settings.qlib_options)
+    )
 
 
 def price_source(spec: Any = None, as_of: Any = None) -> PriceSource:

@@ -1,7 +1,8 @@
 """What Qlib itself makes of the tests' tasks; run in a process of its own.
 
-``python -m tests.qlib.by_qlib FOLDER PANEL`` reads the provider ``FOLDER/PANEL``, writes
-``FOLDER/PANEL.pkl``, and leaves its recorders in ``FOLDER/PANEL.db``.
+``python -m tests.qlib.by_qlib FOLDER PART PANEL`` reads the provider ``FOLDER/PANEL``, writes
+``FOLDER/PART_PANEL.pkl``, and leaves its recorders in ``FOLDER/PART_PANEL.db``. The parts:
+``quick``; ``slow``, of either panel; and ``grown``, whose provider grows and is made here.
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ import sys
 from pathlib import Path
 
 from tests.qlib.provider import grow
-from tests.qlib.qlib_tasks import ROLLINGS, UPDATED, UPDATED_FROM
+from tests.qlib.qlib_tasks import QUICK_ROLLINGS, SLOW_ROLLINGS, UPDATED, UPDATED_FROM
 
-GROWN = "grown"  # the provider that grows; it is made here
+QUICK, SLOW, GROWN = "quick", "slow", "grown"
 GRID = [
     (step, rtype, trunc)
     for step in (1, 7, 20, 60)
@@ -25,28 +26,30 @@ GRID = [
 ]
 
 
-def main(folder: Path, panel: str) -> None:
+def main(folder: Path, part: str, panel: str) -> None:
     os.chdir(folder)  # Qlib puts ./mlruns where it stands
     import qlib
 
+    store = f"sqlite:///{folder}/{part}_{panel}.db"
     manager = {
         "class": "MLflowExpManager",
         "module_path": "qlib.workflow.expm",
-        "kwargs": {"uri": f"sqlite:///{folder}/{panel}.db", "default_exp_name": "Experiment"},
+        "kwargs": {"uri": store, "default_exp_name": "Experiment"},
     }
     options = {"region": "us", "kernels": 1, "logging_level": 40, "exp_manager": manager}
     with contextlib.redirect_stdout(io.StringIO()):
-        if panel == GROWN:
+        if part == GROWN:
             grow(folder / panel, UPDATED_FROM)
         qlib.init(provider_uri=str(folder / panel), **options)
-        answers = {name: rolling(*rest) for name, (of, *rest) in ROLLINGS.items() if of == panel}
-        if panel == "seeded":
+        rollings = {QUICK: QUICK_ROLLINGS, SLOW: SLOW_ROLLINGS, GROWN: {}}[part]
+        answers = {name: rolling(*rest) for name, (of, *rest) in rollings.items() if of == panel}
+        if part == QUICK:
             answers["trained_by_qlib"] = trained()
             answers["segments"] = [segments(*case) for case in GRID]
             answers["ensembles"] = ensembles(answers)
-        if panel == GROWN:
+        if part == GROWN:
             answers = {name: updated(name, folder / panel) for name in UPDATED}
-    (folder / f"{panel}.pkl").write_bytes(pickle.dumps(answers))
+    (folder / f"{part}_{panel}.pkl").write_bytes(pickle.dumps(answers))
 
 
 def rolling(template: dict, step: int, rtype: str) -> list[dict]:
@@ -77,7 +80,7 @@ def trained() -> list[dict]:
     from qlib.model.trainer import TrainerR
     from qlib.workflow.task.gen import RollingGen, task_generator
 
-    _, template, _, rtype = ROLLINGS["seeded_ridge_sliding"]
+    _, template, _, rtype = QUICK_ROLLINGS["seeded_ridge_sliding"]
     recorders = TrainerR("trained_by_qlib")(task_generator(template, RollingGen(70, rtype)))
     return [
         {"pred": recorder.load_object("pred.pkl"), "metrics": recorder.list_metrics()}
@@ -111,7 +114,7 @@ def segments(step: int, rtype: str, trunc: int | None) -> list[dict]:
     """The segments of a template's rolls."""
     from qlib.workflow.task.gen import RollingGen, task_generator
 
-    template = ROLLINGS["seeded_ridge_sliding"][1]
+    template = QUICK_ROLLINGS["seeded_ridge_sliding"][1]
     tasks = task_generator(template, RollingGen(step=step, rtype=rtype, trunc_days=trunc))
     return [task["dataset"]["kwargs"]["segments"] for task in tasks]
 
@@ -121,11 +124,11 @@ def ensembles(answers: dict) -> dict:
     from qlib.model.ens.ensemble import AverageEnsemble, RollingEnsemble
 
     joined = {}
-    for name in ("seeded_ridge_sliding", "seeded_lightgbm_expanding"):
+    for name in QUICK_ROLLINGS:
         preds = {number: roll["pred"] for number, roll in enumerate(answers[name])}
         joined[name] = RollingEnsemble()(preds)
     return {**joined, "average": AverageEnsemble()(joined)}
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2])
+    main(Path(sys.argv[1]), *sys.argv[2:])

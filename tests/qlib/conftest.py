@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
 
 import wf_dagster
-from tests.qlib.by_qlib import GROWN
+from tests.qlib.by_qlib import GROWN, QUICK, SLOW
 from tests.qlib.provider import sample_panel, seeded_panel, write_provider
 
 ROOT = Path(__file__).parents[2]
@@ -32,44 +33,63 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def qlib_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two providers: ``seeded`` and ``sample``."""
-    folder = tmp_path_factory.mktemp("qlib")
-    few = {"few": ["SH600000", "SH600004", "SH600005"]}
-    write_provider(folder / "seeded", seeded_panel(), markets=few)
-    write_provider(folder / "sample", sample_panel())
+    """Two providers, ``seeded`` and ``sample``; one folder for all processes of this run."""
+    run = tmp_path_factory.getbasetemp()
+    folder = (run.parent if "PYTEST_XDIST_WORKER" in os.environ else run) / "qlib"
+    folder.mkdir(exist_ok=True)
+    with FileLock(folder / "lock"):
+        if not (folder / "ready").exists():
+            few = {"few": ["SH600000", "SH600004", "SH600005"]}
+            write_provider(folder / "seeded", seeded_panel(), markets=few)
+            write_provider(folder / "sample", sample_panel())
+            (folder / "ready").touch()
     return folder
 
 
 @pytest.fixture(scope="session")
 def answers(qlib_folder: Path) -> dict[str, Any]:
-    """What Qlib makes of the rolls in ``qlib_tasks.py``."""
-    return made_by_qlib(qlib_folder, "seeded", "sample")
+    """What Qlib makes of the quick rolls in ``qlib_tasks.py``."""
+    return made_by_qlib(qlib_folder, QUICK, "seeded")
+
+
+@pytest.fixture(scope="session")
+def slow_answers(qlib_folder: Path) -> dict[str, Any]:
+    """What Qlib makes of the other rolls in ``qlib_tasks.py``."""
+    return made_by_qlib(qlib_folder, SLOW, "seeded", "sample")
 
 
 @pytest.fixture(scope="session")
 def updates(qlib_folder: Path) -> dict[str, Any]:
     """What Qlib makes of the online models in ``qlib_tasks.py`` when a month has come."""
-    return made_by_qlib(qlib_folder, GROWN)
+    return made_by_qlib(qlib_folder, GROWN, GROWN)
 
 
-def made_by_qlib(qlib_folder: Path, *panels: str) -> dict[str, Any]:
-    """The answers of ``by_qlib.py``."""
+def made_by_qlib(folder: Path, part: str, *panels: str) -> dict[str, Any]:
+    """The answers of ``by_qlib.py``; the first process that asks lets Qlib work, others wait."""
+    files = [folder / f"{part}_{panel}.pkl" for panel in panels]
+    with FileLock(folder / f"{part}.lock"):
+        if not all(file.exists() for file in files):
+            let_qlib_work(folder, part, *panels)
+    answers: dict[str, Any] = {}
+    for file in files:
+        answers |= pickle.loads(file.read_bytes())
+    return answers
+
+
+def let_qlib_work(folder: Path, part: str, *panels: str) -> None:
     runs = [
         subprocess.Popen(
-            [sys.executable, "-m", "tests.qlib.by_qlib", str(qlib_folder), panel],
+            [sys.executable, "-m", "tests.qlib.by_qlib", str(folder), part, panel],
             cwd=ROOT,
             stdout=subprocess.DEVNULL,
-            stderr=(qlib_folder / f"{panel}.log").open("wb"),
+            stderr=(folder / f"{part}_{panel}.log").open("wb"),
             # without GIT_DIR it keeps the diff of this repository with each recorder
-            env={**os.environ, "OMP_NUM_THREADS": "1", "GIT_DIR": str(qlib_folder)},
+            env={**os.environ, "OMP_NUM_THREADS": "1", "GIT_DIR": str(folder)},
         )
         for panel in panels
     ]
-    made = {}
     for panel, run in zip(panels, runs, strict=True):
-        assert run.wait() == 0, (qlib_folder / f"{panel}.log").read_text()[-3000:]
-        made |= pickle.loads((qlib_folder / f"{panel}.pkl").read_bytes())
-    return made
+        assert run.wait() == 0, (folder / f"{part}_{panel}.log").read_text()[-3000:]
 
 
 @pytest.fixture

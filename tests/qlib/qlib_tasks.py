@@ -177,8 +177,11 @@ UPDATED = {
 }
 
 # name: (panel, template, step, rtype)
-ROLLINGS = {
+QUICK_ROLLINGS = {
     "seeded_ridge_sliding": ("seeded", seeded_template(ridge()), 10, "sliding"),
+    "seeded_lightgbm_few": ("seeded", seeded_template(lightgbm()), 50, "expanding"),
+}
+SLOW_ROLLINGS = {
     "seeded_lightgbm_expanding": ("seeded", seeded_template(lightgbm()), 10, "expanding"),
     "sample_ridge_expanding": ("sample", sample_template(ridge()), 12, "expanding"),
     "sample_lightgbm_sliding": ("sample", sample_template(lightgbm()), 12, "sliding"),

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 import wf_dagster
+from tests.qlib.bridge_calls import make_handler
 from tests.qlib.provider import seeded_panel, write_provider
 from tests.qlib.qlib_tasks import SEEDED, few_expressions, ridge, task
 from wf_dagster import DataError, R, SettingsError, TaskError, task_train
@@ -82,8 +83,6 @@ def test_a_handler_pickle_that_is_not_there(seeded, tmp_path):
 
 
 def test_a_handler_pickle_of_qlibs_trains(seeded, tmp_path):
-    from wf_dagster.qlib_bridge.datasets import make_handler
-
     first = task_train(with_handler(), "config")
     handler = make_handler(with_handler()["dataset"]["kwargs"]["handler"])
     handler.config(dump_all=True)

@@ -136,6 +136,7 @@ def test_only_imports_tell_the_scripts_from_qlibs():
         }
 
 
+@pytest.mark.slow
 def test_rolls_are_trained_through_qlibs_pool_and_collected(folder, under_qlib):
     server = Mongo()
     server.start()
@@ -173,6 +174,7 @@ def test_rolls_are_trained_through_qlibs_pool_and_collected(folder, under_qlib):
     assert len(ours["pred"]["LGBModel",]) > 500
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("trainer", ["TrainerR", "DelayTrainerRM"])
 def test_the_simulated_online_life_is_qlibs(trainer, folder, under_qlib):
     name = f"simulated_{trainer}"
@@ -213,6 +215,7 @@ def test_the_simulated_online_life_is_qlibs(trainer, folder, under_qlib):
     assert_same(ours[ours.index.get_level_values("datetime") <= last], their, until=last)
 
 
+@pytest.mark.slow
 def test_the_routine_of_an_online_strategy_is_qlibs(folder, under_qlib):
     arguments = {
         **ONLINE,

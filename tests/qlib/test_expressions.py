@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import wf_dagster
+from tests.qlib.bridge_calls import initialise_qlib
 from tests.qlib.provider import seeded_panel, write_provider
-from wf_dagster import qlib_bridge as interop
 
 ORDERLY = ["SH600000", "SH600001", "SH600002", "SH600003"]
 FLAT, HALTED, SHORT, WITHOUT = "SH600004", "SH600005", "SH600006", "SH600007"
@@ -85,7 +85,7 @@ def folder(tmp_path_factory):
 def engine(folder):
     """The engine, Qlib being at the folder."""
     wf_dagster.init(qlib_provider_uri=str(folder), qlib_region="us")
-    interop.prepare({})
+    initialise_qlib()
     from wf_dagster.qlib_engine import expressions as module
 
     return module
@@ -106,7 +106,7 @@ def by_qlib(instruments, fields, dates):
 
 def here_or_by_qlib(engine, *asked):
     names, fields, dates = asked
-    ours = engine.features(names, fields, *dates, "day")
+    ours = engine.compute_features(names, fields, *dates, "day")
     return by_qlib(*asked) if ours is None else ours
 
 
@@ -135,7 +135,7 @@ def test_the_same_as_qlib(engine, names, field, dates, beside):
         with pytest.raises(type(error)):
             here_or_by_qlib(engine, names, fields, dates)
         return
-    ours = engine.features(names, fields, *dates, "day")
+    ours = engine.compute_features(names, fields, *dates, "day")
     if ours is not None:
         assert_same(ours, theirs)
     elif beside and "ChangeInstrument" not in field:  # rows that only one of the fields has
@@ -155,7 +155,7 @@ def test_all_of_alpha158_without_qlibs_own_way(engine, monkeypatch):
     fields, _ = Alpha158DL.get_feature_config(
         {"kbar": {}, "price": {"windows": [0], "feature": ["OPEN", "VWAP"]}, "rolling": {}}
     )
-    ours = engine.features(LIKE_EACH_OTHER, fields, *DATES, "day")
+    ours = engine.compute_features(LIKE_EACH_OTHER, fields, *DATES, "day")
     assert_same(ours, by_qlib(LIKE_EACH_OTHER, fields, DATES))
 
 
@@ -163,7 +163,7 @@ def test_all_of_alpha158_without_qlibs_own_way(engine, monkeypatch):
 def test_fields_of_other_lengths_are_aligned_as_qlib_does(engine, field):
     names = ["SH600000", SHORT, WITHOUT]
     fields = [field, "$close"]
-    ours = engine.features(names, fields, *DATES, "day")
+    ours = engine.compute_features(names, fields, *DATES, "day")
     assert ours is not None
     assert_same(ours, by_qlib(names, fields, DATES))
 
@@ -178,7 +178,7 @@ def test_instruments_belong_to_their_list_for_some_time(engine):
         "SH600002": spans(("2018-01-01", "2018-12-31")),  # never, as far as these dates go
     }
     fields = ["$close", "Ref($close, -2)/Ref($close, -1) - 1", "Std($close, 20)"]
-    ours = engine.features(names, fields, *DATES, "day")
+    ours = engine.compute_features(names, fields, *DATES, "day")
     assert_same(ours, by_qlib(names, fields, DATES))
     assert set(ours.index.get_level_values("instrument")) == {"SH600000", "SH600001"}
 
@@ -195,7 +195,7 @@ def test_operators_of_ones_own_are_left_to_qlib(engine, monkeypatch):
 
     ExpressionD.expression_instance_cache.clear()
     fields = ["Mean($close, 5) + 1"]
-    ours = engine.features(["SH600000"], fields, *DATES, "day")
+    ours = engine.compute_features(["SH600000"], fields, *DATES, "day")
     assert (ours[fields[0]] < 0).all()
     assert_same(ours, by_qlib(["SH600000"], fields, DATES))
     ExpressionD.expression_instance_cache.clear()
@@ -212,26 +212,26 @@ def test_operators_of_ones_own_are_left_to_qlib(engine, monkeypatch):
     ],
 )
 def test_other_rows_than_the_instruments_and_other_values_than_numbers(engine, fields):
-    assert engine.features(ORDERLY, fields, *DATES, "day") is None
+    assert engine.compute_features(ORDERLY, fields, *DATES, "day") is None
 
 
 def test_windows_wider_than_the_data(engine):
     fields = [f"{name}($close, 1000)" for name in ("IdxMax", "IdxMin", "Mean", "Slope", "Rank")]
-    ours = engine.features(ORDERLY, fields, *DATES, "day")
+    ours = engine.compute_features(ORDERLY, fields, *DATES, "day")
     assert_same(ours, by_qlib(ORDERLY, fields, DATES))
 
 
 def test_a_field_of_another_instrument_beside_one_of_its_own(engine):
     fields = ["ChangeInstrument('SH600002', $close)", "$close"]
     names = ["SH600000", "SH600003"]
-    ours = engine.features(names, fields, *DATES, "day")
+    ours = engine.compute_features(names, fields, *DATES, "day")
     assert ours is not None
     assert_same(ours, by_qlib(names, fields, DATES))
 
 
 @pytest.mark.parametrize("dates", [("2030-01-01", "2030-12-31"), ("2018-01-01", "2018-12-31")])
 def test_no_rows(engine, dates):
-    assert engine.features(["SH600000"], ["$close"], *dates, "day") is None
+    assert engine.compute_features(["SH600000"], ["$close"], *dates, "day") is None
 
 
 def test_what_is_wrong_with_an_expression_is_said_as_qlib_says_it(engine):
@@ -239,7 +239,7 @@ def test_what_is_wrong_with_an_expression_is_said_as_qlib_says_it(engine):
     with warnings.catch_warnings(), pytest.raises(TypeError) as theirs:
         by_qlib(["SH600000"], [field], DATES)
     with pytest.raises(TypeError) as ours:
-        engine.features(["SH600000"], [field], *DATES, "day")
+        engine.compute_features(["SH600000"], [field], *DATES, "day")
     assert str(ours.value) == str(theirs.value)
 
 

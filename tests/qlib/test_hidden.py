@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 import wf_dagster
+from tests.qlib.bridge_calls import initialise_qlib, make_handler
 from tests.qlib.provider import grow, seeded_panel
 from tests.qlib.qlib_tasks import (
     LEARN,
@@ -106,11 +107,8 @@ def test_of_another_loader_later_rows_are_hidden_and_the_rest_is_said(tmp_path, 
 def test_a_dataset_that_loads_by_itself_is_named(tmp_path, caplog):
     import pickle
 
-    from wf_dagster.qlib_bridge.datasets import make_handler
-    from wf_dagster.qlib_bridge.session import ensure
-
     wf_dagster.init(qlib_provider_uri=str(grow(tmp_path / "q")))
-    ensure()
+    initialise_qlib()
     given = growing_template(ridge())
     with replayed("2020-06-30"):
         make_handler(given["dataset"]["kwargs"]["handler"])

@@ -172,7 +172,7 @@ def test_a_replay_clock_shows_qlibs_days_one_by_one(tmp_path, instance):
     clock.write_text(day(TEST))
     life = Life(provider, instance, replay_clock=clock)
     assert life.strategy.spec.partitions.rolls.keys[-1] == day(-STEP)  # up to the end of the data
-    assert list(ReplayClock().sessions(count=2)) == list(DAYS[TEST + 1 : TEST + 3])
+    assert list(ReplayClock(clock, Market()).sessions(count=2)) == list(DAYS[TEST + 1 : TEST + 3])
     for position in (TEST, TEST + 1):
         clock.write_text(day(position))
         (request,), _ = life.sense()

@@ -85,7 +85,7 @@ def test_what_qlib_wrote_is_put_online_by_a_process_that_has_never_trained(
     name, updates, qlib_folder, tmp_path
 ):
     settings = {
-        "tracking_uri": f"sqlite:///{qlib_folder}/{GROWN}.db",
+        "tracking_uri": f"sqlite:///{qlib_folder}/{GROWN}_{GROWN}.db",
         "qlib_provider_uri": str(qlib_folder / GROWN),
         "qlib_region": "us",
     }

@@ -13,13 +13,12 @@ import pandas as pd
 import psutil
 import pytest
 from threadpoolctl import threadpool_limits
-from wf_dagster.training.datasets import make_dataset, warm
 
 import wf_dagster
+from tests.qlib.bridge_calls import initialise_qlib, make_dataset, warm
 from tests.qlib.provider import seeded_panel, write_provider
 from tests.qlib.qlib_tasks import alpha, few_expressions, task
 from wf_dagster import TrainerR
-from wf_dagster import qlib_bridge as interop
 from wf_dagster.tasks import init_instance
 from wf_dagster.training.parallel import few_enough
 
@@ -42,9 +41,10 @@ def dataset(folder):
 
     def make(**changed):
         wf_dagster.init(qlib_provider_uri=str(folder), qlib_region="us")
+        initialise_qlib()
         given = _task(few_expressions("2019-02-01", "2019-09-30", FIT, **changed))
-        warm([given, copy.deepcopy(given)])
-        return make_dataset(given)
+        warm(given["dataset"], given["dataset"])
+        return make_dataset(given["dataset"])
 
     return make
 
@@ -69,9 +69,9 @@ def _fitted(fit, dataset, config, **arguments):
 
 
 def _both(dataset, config, **arguments):
-    from wf_dagster.qlib_bridge import model_fit as models
+    from wf_dagster.qlib_bridge import model_fit
 
-    here = _fitted(models.fit, dataset, config, **arguments)
+    here = _fitted(model_fit.fit, dataset, config, **arguments)
     by_qlib = _fitted(lambda m, d, **a: m.fit(d, **a), dataset, config, **arguments)
     return here, by_qlib
 
@@ -79,18 +79,18 @@ def _both(dataset, config, **arguments):
 @pytest.mark.parametrize("intercept", [False, True])
 @pytest.mark.parametrize("estimator", ["ols", "ridge", "lasso"])
 def test_a_fit_leaves_the_data_of_the_handler_as_they_are(folder, estimator, intercept):
-    from wf_dagster.qlib_bridge import model_fit as models
+    from wf_dagster.qlib_bridge import model_fit
 
     wf_dagster.init(qlib_provider_uri=str(folder), qlib_region="us")
     handler = few_expressions("2019-02-01", "2019-09-30", FIT, learn_processors=[])
     whole = {"train": (None, None), "test": SEGMENTS["test"]}
     given = _task(handler, whole)
-    interop.prepare(given)
-    made = make_dataset(given)
+    initialise_qlib()
+    made = make_dataset(given["dataset"])
     before = made.handler._learn.copy()
     alpha = 0.0 if estimator == "ols" else 1e-4
     config = _config(estimator=estimator, alpha=alpha, fit_intercept=intercept)
-    first, second = (_fitted(models.fit, made, config) for _ in range(2))
+    first, second = (_fitted(model_fit.fit, made, config) for _ in range(2))
     pd.testing.assert_frame_equal(made.handler._learn, before, check_exact=True)
     assert np.array_equal(first.coef_, second.coef_)
 
@@ -140,9 +140,9 @@ def test_what_is_missing_is_said_as_qlib_says_it(dataset):
     made = dataset()
     del made.segments["train"]
     messages = []
-    from wf_dagster.qlib_bridge import model_fit as models
+    from wf_dagster.qlib_bridge import model_fit
 
-    for fit in (models.fit, lambda m, d: m.fit(d)):
+    for fit in (model_fit.fit, lambda m, d: m.fit(d)):
         with pytest.raises(Exception) as raised:  # noqa: PT011  # whatever Qlib raises
             fit(init_instance(_config(), where="model"), made)
         messages.append((type(raised.value), str(raised.value)))
@@ -150,20 +150,21 @@ def test_what_is_missing_is_said_as_qlib_says_it(dataset):
 
 
 def test_a_fit_holds_one_copy_of_its_rows(tmp_path):
-    from wf_dagster.qlib_bridge import model_fit as models
+    from wf_dagster.qlib_bridge import model_fit
 
     folder = write_provider(tmp_path / "provider", seeded_panel(40, 420))
     wf_dagster.init(qlib_provider_uri=str(folder), qlib_region="us")
+    initialise_qlib()
     train = ("2019-04-01", "2019-12-31")
     given = _task(alpha("Alpha158", "2019-02-01", "2020-06-30", train), {"train": train})
-    warm([given, copy.deepcopy(given)])
-    made = make_dataset(given)
+    warm(given["dataset"], given["dataset"])
+    made = make_dataset(given["dataset"])
     rows = made.prepare("train", col_set="feature", data_key="learn")
     copy_ = rows.shape[0] * rows.shape[1] * 4
     assert set(rows.dtypes) == {np.dtype("float32")}
     del rows
     peaks = []
-    for fit in (models.fit, lambda m, d: m.fit(d)):
+    for fit in (model_fit.fit, lambda m, d: m.fit(d)):
         model = init_instance(_config(), where="model")
         tracemalloc.start()
         try:
@@ -185,9 +186,9 @@ def test_a_fit_holds_one_copy_of_its_rows(tmp_path):
     ],
 )
 def test_rolls_of_large_data_are_few_at_a_time(folder, monkeypatch, sessions, small, workers):
-    from wf_dagster.qlib_bridge import memory_limit as sizes
+    from wf_dagster.qlib_bridge import memory_limit
 
-    monkeypatch.setattr(sizes, "_SMALL", small)
+    monkeypatch.setattr(memory_limit, "_SMALL", small)
     wf_dagster.init(qlib_provider_uri=str(folder), qlib_region="us")
     days = pd.bdate_range("2019-01-02", periods=100).strftime("%Y-%m-%d")
     segments = {"train": (days[100 - sessions], days[-1]), "test": (days[0], days[-1])}
@@ -199,9 +200,9 @@ def test_rolls_of_large_data_are_few_at_a_time(folder, monkeypatch, sessions, sm
 
 
 def test_a_roll_in_work_alone_leaves_no_process_behind(folder, monkeypatch):
-    from wf_dagster.qlib_bridge import memory_limit as sizes
+    from wf_dagster.qlib_bridge import memory_limit
 
-    monkeypatch.setattr(sizes, "_SMALL", 0)
+    monkeypatch.setattr(memory_limit, "_SMALL", 0)
     wf_dagster.init(qlib_provider_uri=str(folder), qlib_region="us")
     given = _task(few_expressions("2019-02-01", "2019-09-30", FIT))
     before = set(psutil.Process().children(recursive=True))

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import wf_dagster
+from tests.qlib.bridge_calls import initialise_qlib, make_dataset, reload
 from tests.qlib.provider import seeded_panel, write_provider
 from tests.qlib.qlib_tasks import few_expressions
-from wf_dagster import qlib_bridge as interop
 
 FIT = {"fit_start_time": "2020-01-03", "fit_end_time": "2020-01-20"}
 MAKERS = {
@@ -69,12 +69,12 @@ def qlibs():
 @pytest.mark.parametrize("name", MAKERS)
 @given(frame=frames())
 def test_the_same_as_qlibs_own(qlibs, name, frame):
-    from wf_dagster.qlib_engine.block_processors import processed
+    from wf_dagster.qlib_engine.block_processors import run_processor
 
     processor = MAKERS[name](qlibs, "feature")
     processor.fit(frame)
     theirs = processor(frame.copy())
-    ours = processed(frame.copy(), processor)
+    ours = run_processor(frame.copy(), processor)
     pd.testing.assert_frame_equal(ours, theirs, check_exact=True, check_column_type=True)
     assert ours.columns.names == theirs.columns.names
     for group in ours.columns.get_level_values(0).unique():
@@ -91,7 +91,7 @@ def test_what_is_processed_at_full_speed(qlibs):
     for name in ("robust", "z", "min-max", "fill"):
         processor = MAKERS[name](qlibs, "feature")
         processor.fit(frame)
-        assert processors._QUICK[type(processor)](frame.copy(), processor) is not None
+        assert processors._IN_BLOCKS[type(processor)](frame.copy(), processor) is not None
 
 
 def seeded_frame():
@@ -104,18 +104,18 @@ def seeded_frame():
 
 
 def test_a_processor_derived_from_one_of_qlibs_keeps_its_own_way(qlibs):
-    from wf_dagster.qlib_engine.block_processors import processed
+    from wf_dagster.qlib_engine.block_processors import run_processor
 
     class Shifted(qlibs.Fillna):
         def __call__(self, df):
             return super().__call__(df) + 1
 
-    made = processed(seeded_frame(), Shifted("feature"))
+    made = run_processor(seeded_frame(), Shifted("feature"))
     pd.testing.assert_frame_equal(made, seeded_frame() + 1)
 
 
 def test_what_qlib_fills_in_its_own_way(qlibs):
-    from wf_dagster.qlib_engine.block_processors import processed
+    from wf_dagster.qlib_engine.block_processors import run_processor
 
     frame = seeded_frame()
     frame.iloc[3:5, 0] = np.nan
@@ -128,7 +128,7 @@ def test_what_qlib_fills_in_its_own_way(qlibs):
         (frame, qlibs.Fillna()),
     ):
         theirs = processor(filled.copy())
-        pd.testing.assert_frame_equal(processed(filled.copy(), processor), theirs)
+        pd.testing.assert_frame_equal(run_processor(filled.copy(), processor), theirs)
 
 
 class TestReload:
@@ -137,9 +137,7 @@ class TestReload:
         """A dataset as a recorder gives it back: fitted, without data."""
         folder = write_provider(tmp_path / "data", seeded_panel(5, 220))
         wf_dagster.init(qlib_provider_uri=str(folder), qlib_region="us")
-        interop.prepare({})
-        from wf_dagster.qlib_bridge.datasets import make_dataset
-
+        initialise_qlib()
         fit = ("2019-02-01", "2019-06-28")
         handler = few_expressions("2019-02-01", "2019-09-30", fit)
         made = make_dataset(
@@ -155,8 +153,6 @@ class TestReload:
     def test_the_data_are_those_of_qlibs_own(self, dataset, tmp_path):
         from qlib.data.dataset.handler import DataHandlerLP
 
-        from wf_dagster.qlib_bridge.datasets import reload
-
         theirs = copy.deepcopy(dataset)
         theirs.setup_data(handler_kwargs={"init_type": DataHandlerLP.IT_LS})
         reload(dataset)
@@ -167,8 +163,6 @@ class TestReload:
         assert "_run_proc_l" not in vars(dataset.handler)
 
     def test_a_processor_that_is_not_for_inference_is_refused(self, dataset, qlibs):
-        from wf_dagster.qlib_bridge.datasets import reload
-
         dataset.handler.infer_processors.append(qlibs.DropnaLabel())
         with pytest.raises(TypeError, match="usable for inference"):
             reload(dataset)
@@ -177,7 +171,7 @@ class TestReload:
     def test_a_handler_with_a_way_of_its_own_keeps_it(self):
         from qlib.data.dataset.handler import DataHandlerLP
 
-        from wf_dagster.qlib_engine.block_processors import at_full_speed
+        from wf_dagster.qlib_engine.block_processors import process_in_blocks
 
         class Own(DataHandlerLP):
             @staticmethod
@@ -185,5 +179,5 @@ class TestReload:
                 return df
 
         handler = Own.from_df(seeded_frame())
-        with at_full_speed(handler):
+        with process_in_blocks(handler):
             assert "_run_proc_l" not in vars(handler)

@@ -16,11 +16,11 @@ import pandas as pd
 import pytest
 
 import wf_dagster
+from tests.qlib.bridge_calls import initialise_qlib, make_dataset, make_handler, warm
 from tests.qlib.provider import seeded_panel, write_provider
 from tests.qlib.qlib_tasks import alpha, few_expressions
-from wf_dagster import qlib_bridge as interop
+from wf_dagster.market import Market
 from wf_dagster.settings import restore, snapshot
-from wf_dagster.tables import cache
 from wf_dagster.training.workers import Spread
 
 
@@ -31,7 +31,7 @@ def qlib_data(tmp_path):
         tmp_path / "data", seeded_panel(5, 220), markets={"few": ["SH600000", "SH600004"]}
     )
     wf_dagster.init(qlib_provider_uri=str(folder), qlib_region="us")
-    interop.prepare({})
+    initialise_qlib()
     return folder
 
 
@@ -43,7 +43,7 @@ def computed(monkeypatch):
     from wf_dagster.qlib_engine import raw_compute as module
 
     ranges = []
-    by_qlib, here = DLWParser.load, module.features
+    by_qlib, here = DLWParser.load, module.compute_features
 
     def loaded(self, instruments=None, start_time=None, end_time=None):
         ranges.append((start_time, end_time))
@@ -54,7 +54,7 @@ def computed(monkeypatch):
         return here(instruments, fields, start, end, freq)
 
     monkeypatch.setattr(DLWParser, "load", loaded)
-    monkeypatch.setattr(module, "features", features)
+    monkeypatch.setattr(module, "compute_features", features)
     return ranges
 
 
@@ -66,12 +66,6 @@ def by_qlib(given):
     from qlib.utils import init_instance_by_config
 
     return init_instance_by_config(copy.deepcopy(given))
-
-
-def made(given):
-    from wf_dagster.qlib_bridge.datasets import make_handler
-
-    return make_handler(copy.deepcopy(given))
 
 
 def assert_equal(ours, theirs):
@@ -99,16 +93,18 @@ def assert_equal(ours, theirs):
     ],
 )
 def test_several_processes_compute_what_one_computes(qlib_data, monkeypatch, instruments):
-    from wf_dagster.qlib_bridge.handler_configs import without_data
-    from wf_dagster.qlib_engine import column_chunks as pieces
+    from wf_dagster.qlib_bridge.datasets import QlibSpread
+    from wf_dagster.qlib_bridge.handler_configs import make_empty_handler
+    from wf_dagster.qlib_engine import column_chunks
     from wf_dagster.qlib_engine import raw_compute as module
     from wf_dagster.qlib_engine.frame_tables import to_frame
 
-    monkeypatch.setattr(module, "_A_PROCESS", 1)
-    monkeypatch.setattr(module, "_A_PART", 1)  # each instrument is a part
-    monkeypatch.setattr(pieces, "_BLOCK", 9_000)  # a few columns at a time
-    spread = Spread({"model": "qlib.contrib.model.linear.LinearModel"}, 2)
-    loader = without_data(config()).data_loader
+    monkeypatch.setattr(module, "_PROCESS_VALUES", 1)
+    monkeypatch.setattr(module, "_PART_VALUES", 1)  # each instrument is a part
+    monkeypatch.setattr(column_chunks, "_BLOCK", 9_000)  # a few columns at a time
+    task = {"model": "qlib.contrib.model.linear.LinearModel"}
+    spread = QlibSpread(Spread(task, 2), Market().qlib_options)
+    loader = make_empty_handler(config()).data_loader
     parts = []
 
     def noted(function, items, most):
@@ -116,14 +112,15 @@ def test_several_processes_compute_what_one_computes(qlib_data, monkeypatch, ins
         return spread(function, items, most)
 
     dates = ("2019-02-01", "2019-09-30")
-    table = module.computed_table(loader, instruments, *dates, noted)
+    folder = Market().tables.folder
+    table = module.compute_table(loader, instruments, *dates, folder, noted)
     assert len(parts) == {"all": 5}.get(str(instruments), 2)
-    ours, theirs = to_frame(table), module.computed(loader, instruments, *dates)
+    ours, theirs = to_frame(table), module.compute_frame(loader, instruments, *dates)
     pd.testing.assert_frame_equal(ours, theirs, check_exact=True)
     assert ours.index.equals(theirs.index)
     assert ours.index.is_unique
     assert table.values.flags.f_contiguous
-    left = [entry.name for entry in cache.folder().iterdir()]
+    left = [entry.name for entry in folder.iterdir()]
     assert left == [table.folder.name]  # the table to be, and nothing of its parts
 
 
@@ -170,23 +167,21 @@ HANDLERS = {
 def test_a_handler_from_the_cache_is_to_the_bit_what_qlib_makes(name, qlib_data, computed):
     theirs = by_qlib(HANDLERS[name])
     computed.clear()
-    assert_equal(made(HANDLERS[name]), theirs)
+    assert_equal(make_handler(HANDLERS[name]), theirs)
     assert len(computed) == 1
-    again = made(HANDLERS[name])
+    again = make_handler(HANDLERS[name])
     assert len(computed) == 1
     assert_equal(again, theirs)
 
 
 def shared(given):
     """Have a handler's processed data kept, as those of several rolls."""
-    from wf_dagster.qlib_bridge.datasets import warm
-
     dataset = {
         "class": "DatasetH",
         "module_path": "qlib.data.dataset",
         "kwargs": {"handler": given, "segments": {}},
     }
-    warm([dataset, copy.deepcopy(dataset)])
+    warm(dataset, copy.deepcopy(dataset))
 
 
 FIT = {"fit_start_time": "2019-02-01", "fit_end_time": "2019-05-31"}
@@ -248,9 +243,9 @@ def test_a_handler_that_rolls_share_is_to_the_bit_what_qlib_makes(
     monkeypatch.setattr(DataHandlerLP, "process_data", counted)
     shared(given)
     assert len(processed) == (name in AS_A_WHOLE)
-    ours = made(given)
+    ours = make_handler(given)
     assert len(processed) == (name in AS_A_WHOLE)
-    assert not list(cache.folder().glob(".part-*"))
+    assert not list(Market().tables.folder.glob(".part-*"))
     assert_equal(ours, by_qlib(given))
 
 
@@ -277,7 +272,7 @@ COLUMNS = [
 @pytest.mark.parametrize("name", ["few", "ranked"])
 def test_segments_of_a_handler_that_rolls_share(name, qlib_data):
     shared(HANDLERS[name])
-    ours, theirs = made(HANDLERS[name]), by_qlib(HANDLERS[name])
+    ours, theirs = make_handler(HANDLERS[name]), by_qlib(HANDLERS[name])
     for part in ("_infer", "_learn"):  # read directly, as some datasets of Qlib's do
         left, right = getattr(ours, part)["feature"], getattr(theirs, part)["feature"]
         pd.testing.assert_frame_equal(left, right, check_exact=True)
@@ -299,7 +294,7 @@ def test_segments_of_a_handler_that_rolls_share(name, qlib_data):
 def test_a_segment_shows_what_was_changed_in_place(how, qlib_data):
     shared(HANDLERS["few"])
     segment = {"selector": SELECTORS["segment"], "col_set": "label", "data_key": "learn"}
-    for handler in (made(HANDLERS["few"]), by_qlib(HANDLERS["few"])):
+    for handler in (make_handler(HANDLERS["few"]), by_qlib(HANDLERS["few"])):
         if how == "fetched":
             whole = handler.fetch(col_set="__raw", data_key="learn")
             whole[("label", "LABEL0")] = 0.25
@@ -310,7 +305,7 @@ def test_a_segment_shows_what_was_changed_in_place(how, qlib_data):
 
 def test_a_pickled_storage_gives_the_same_segments(qlib_data):
     shared(HANDLERS["few"])
-    storage = made(HANDLERS["few"])._learn
+    storage = make_handler(HANDLERS["few"])._learn
     again = pickle.loads(pickle.dumps(storage))
     for columns in COLUMNS[:4]:
         asked = {"selector": SELECTORS["segment"], "col_set": columns}
@@ -318,8 +313,6 @@ def test_a_pickled_storage_gives_the_same_segments(qlib_data):
 
 
 def test_rolls_that_end_at_different_days_share_one_computation(qlib_data, computed):
-    from wf_dagster.qlib_bridge.datasets import warm
-
     ends = ["2019-08-30", "2019-09-13", "2019-09-30"]
     configs = [
         {
@@ -329,45 +322,45 @@ def test_rolls_that_end_at_different_days_share_one_computation(qlib_data, compu
         }
         for end in ends
     ]
-    warm(configs)
+    warm(*configs)
     assert len(computed) == 1
     for end in ends:
-        ours = made(config(end_time=end))
+        ours = make_handler(config(end_time=end))
         count = len(computed)
         assert count == ends.index(end) + 1  # those of Qlib's own, below
         assert_equal(ours, by_qlib(config(end_time=end)))
 
 
 def test_a_change_in_place_stays_in_its_handler(qlib_data):
-    first = made(config())
+    first = make_handler(config())
     first._data.iloc[:, :] = 7.0
     first._data.index.names = ["a", "b"]
-    assert_equal(made(config()), by_qlib(config()))
+    assert_equal(make_handler(config()), by_qlib(config()))
 
 
 def test_changed_data_are_computed_anew(qlib_data, computed):
-    before = made(config())._data
+    before = make_handler(config())._data
     file = qlib_data / "features" / "sh600000" / "close.day.bin"
     values = np.fromfile(file, "<f4")
     values[60:] *= 1.5
     values.tofile(file)
-    after = made(config())._data
+    after = make_handler(config())._data
     assert len(computed) == 2
     assert not after.equals(before)
     from qlib.data.cache import H
 
     H.clear()
-    assert_equal(made(config()), by_qlib(config()))
+    assert_equal(make_handler(config()), by_qlib(config()))
 
 
 def test_a_longer_calendar_and_a_changed_list_of_instruments_are_seen(qlib_data, computed):
     open_end = config(end_time=None)
-    rows = len(made(open_end)._data)
+    rows = len(make_handler(open_end)._data)
     write_provider(qlib_data, seeded_panel(5, 230))
-    longer = len(made(open_end)._data)
+    longer = len(make_handler(open_end)._data)
     assert longer > rows
     (qlib_data / "instruments" / "all.txt").write_text("SH600000\t2019-01-02\t2019-12-31\n")
-    assert set(made(open_end)._data.index.get_level_values("instrument")) == {"SH600000"}
+    assert set(make_handler(open_end)._data.index.get_level_values("instrument")) == {"SH600000"}
     assert len(computed) == 3
 
 
@@ -385,8 +378,8 @@ def test_a_longer_calendar_and_a_changed_list_of_instruments_are_seen(qlib_data,
     ],
 )
 def test_another_definition_is_computed_anew(changed, qlib_data, computed):
-    made(config())
-    ours = made(config(**changed))
+    make_handler(config())
+    ours = make_handler(config(**changed))
     assert len(computed) == 2
     assert_equal(ours, by_qlib(config(**changed)))
 
@@ -398,13 +391,13 @@ def test_the_order_of_groups_is_the_order_of_columns(qlib_data):
     turned["kwargs"]["data_loader"]["kwargs"]["config"] = dict(reversed(list(fields.items())))
     for given in (first, turned):
         shared(given)
-        assert_equal(made(given), by_qlib(given))
+        assert_equal(make_handler(given), by_qlib(given))
 
 
 def test_another_fit_period_takes_the_raw_data_and_is_fitted_anew(qlib_data, computed):
-    made(config())
+    make_handler(config())
     other = few_expressions("2019-02-01", "2019-09-30", ("2019-03-01", "2019-05-31"))
-    ours = made(other)
+    ours = make_handler(other)
     assert len(computed) == 1
     assert_equal(ours, by_qlib(other))
 
@@ -461,28 +454,26 @@ def own():
 
 def test_a_changed_handler_is_computed_anew(own_module, qlib_data, computed):
     own_module(back=1)
-    made(own())
-    made(own())
+    make_handler(own())
+    make_handler(own())
     assert len(computed) == 1
     own_module(back=3)
-    ours = made(own())
+    ours = make_handler(own())
     assert len(computed) == 2
     assert_equal(ours, by_qlib(own()))
 
 
 def test_a_changed_processor_processes_anew(own_module, qlib_data):
-    from wf_dagster.qlib_bridge.datasets import warm
-
     dataset = {
         "class": "DatasetH",
         "module_path": "qlib.data.dataset",
         "kwargs": {"handler": own(), "segments": {}},
     }
     own_module(factor=1.0)
-    warm([dataset, dataset])
-    before = made(own())._infer
+    warm(dataset, dataset)
+    before = make_handler(own())._infer
     own_module(factor=10.0)
-    after = made(own())._infer
+    after = make_handler(own())._infer
     np.testing.assert_allclose(after.to_numpy(), before.to_numpy() * 10, rtol=1e-6)
 
 
@@ -499,13 +490,11 @@ def test_a_loader_of_another_kind_is_left_to_qlib(qlib_data, home):
             }
         },
     }
-    pd.testing.assert_frame_equal(made(given)._data, frame)
+    pd.testing.assert_frame_equal(make_handler(given)._data, frame)
     assert not list((home / "cache").rglob("values.npy"))
 
 
 def test_what_is_pickled_holds_no_data_and_only_qlibs_classes(qlib_data):
-    from wf_dagster.qlib_bridge.datasets import make_dataset
-
     dataset = make_dataset(
         {
             "class": "DatasetH",
@@ -520,8 +509,8 @@ def test_what_is_pickled_holds_no_data_and_only_qlibs_classes(qlib_data):
 
 def load(values, given):
     restore(values)
-    interop.prepare({})
-    frame = made(given)._data
+    initialise_qlib()
+    frame = make_handler(given)._data
     return os.getpid(), len(frame), float(frame.iloc[:, 0].sum())
 
 
@@ -536,8 +525,6 @@ def test_processes_share_one_table(qlib_data, home):
 def test_a_time_series_dataset_trains_on_cached_data(qlib_data):
     from qlib.data.dataset import TSDatasetH
 
-    from wf_dagster.qlib_bridge.datasets import make_dataset
-
     kwargs = {
         "segments": {"train": ("2019-03-01", "2019-06-28"), "test": ("2019-08-01", "2019-09-27")},
         "step_len": 5,
@@ -546,7 +533,7 @@ def test_a_time_series_dataset_trains_on_cached_data(qlib_data):
     ours = make_dataset({**given, "kwargs": {**kwargs, "handler": config()}})
     again = make_dataset({**given, "kwargs": {**kwargs, "handler": config()}})
     theirs = TSDatasetH(handler=by_qlib(config()), **kwargs)
-    for made_one in (ours, again):
-        left, right = made_one.prepare("test"), theirs.prepare("test")
+    for dataset in (ours, again):
+        left, right = dataset.prepare("test"), theirs.prepare("test")
         assert len(left) == len(right) > 100
         np.testing.assert_array_equal(left[7], right[7])

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 import wf_dagster
-from tests.qlib.by_qlib import GRID
-from tests.qlib.qlib_tasks import ROLLINGS
+from tests.qlib.by_qlib import GRID, QUICK
+from tests.qlib.qlib_tasks import QUICK_ROLLINGS, SLOW_ROLLINGS
 from wf_dagster import (
     AverageEnsemble,
     R,
@@ -41,24 +41,40 @@ def as_dates(segments):
 @pytest.mark.parametrize("place", range(len(GRID)))
 def test_rolls_have_the_segments_that_qlib_gives_them(place, answers, seeded):
     step, rtype, trunc = GRID[place]
-    template = ROLLINGS["seeded_ridge_sliding"][1]
+    template = QUICK_ROLLINGS["seeded_ridge_sliding"][1]
     tasks = task_generator(template, RollingGen(step, rtype, trunc_days=trunc))
     ours = [as_dates(task["dataset"]["kwargs"]["segments"]) for task in tasks]
     assert ours == [as_dates(segments) for segments in answers["segments"][place]]
     assert len(ours) > 2
 
 
-@pytest.mark.parametrize("name", ROLLINGS)
+@pytest.mark.parametrize("name", QUICK_ROLLINGS)
 def test_rolls_trained_in_worker_processes_predict_what_qlib_predicts(
     name, answers, qlib_folder, tmp_path, monkeypatch
 ):
     monkeypatch.chdir(tmp_path)
-    panel, template, step, rtype = ROLLINGS[name]
+    rolls = 4 if name == "seeded_lightgbm_few" else 20
+    assert_rolls_are_qlibs(name, QUICK_ROLLINGS[name], answers[name], rolls, qlib_folder)
+    assert not (tmp_path / "mlruns").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SLOW_ROLLINGS)
+def test_more_rolls_trained_in_worker_processes_predict_what_qlib_predicts(
+    name, slow_answers, qlib_folder, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    rolls = 4 if "alpha" in name else 20
+    assert_rolls_are_qlibs(name, SLOW_ROLLINGS[name], slow_answers[name], rolls, qlib_folder)
+    assert not (tmp_path / "mlruns").exists()
+
+
+def assert_rolls_are_qlibs(name, rolling, theirs, at_least, qlib_folder):
+    panel, template, step, rtype = rolling
     wf_dagster.init(qlib_provider_uri=str(qlib_folder / panel), qlib_region="us", max_workers=2)
     tasks = task_generator(template, RollingGen(step=step, rtype=rtype))
     recorders = TrainerR(name)(tasks)
-    theirs = answers[name]
-    assert len(recorders) == len(theirs) >= (4 if "alpha" in name else 20)
+    assert len(recorders) == len(theirs) >= at_least
     for recorder, their in zip(recorders, theirs, strict=True):
         assert_same(recorder.load_object("pred.pkl"), their["pred"])
         pd.testing.assert_frame_equal(recorder.load_object("label.pkl"), their["label"])
@@ -67,14 +83,13 @@ def test_rolls_trained_in_worker_processes_predict_what_qlib_predicts(
         metrics = recorder.list_metrics()
         for metric, series in (("IC", their["ic"]), ("Rank IC", their["ric"])):
             assert metrics[metric] == pytest.approx(series.mean(), abs=1e-6)
-    assert not (tmp_path / "mlruns").exists()
     if name == "seeded_ridge_sliding":  # the very same numbers
         assert recorders[0].load_object("pred.pkl").equals(theirs[0]["pred"])
 
 
 def test_ensembles_join_and_average_as_qlibs_do(answers):
     joined = {}
-    for name in ("seeded_ridge_sliding", "seeded_lightgbm_expanding"):
+    for name in QUICK_ROLLINGS:
         preds = {number: roll["pred"] for number, roll in enumerate(answers[name])}
         joined[name] = RollingEnsemble()(preds)
         assert_same(joined[name], answers["ensembles"][name], 0)
@@ -82,7 +97,7 @@ def test_ensembles_join_and_average_as_qlibs_do(answers):
 
 
 def test_the_metrics_of_a_recorder_are_those_that_qlib_logs(answers, seeded):
-    template, rtype = ROLLINGS["seeded_ridge_sliding"][1], "sliding"
+    template, rtype = QUICK_ROLLINGS["seeded_ridge_sliding"][1], "sliding"
     recorders = TrainerR("metrics")(task_generator(template, RollingGen(70, rtype)))
     theirs = answers["trained_by_qlib"]
     assert len(recorders) == len(theirs) == 3
@@ -96,7 +111,7 @@ def test_the_metrics_of_a_recorder_are_those_that_qlib_logs(answers, seeded):
 
 def test_recorders_that_qlib_wrote_are_read_and_collected(answers, qlib_folder):
     wf_dagster.init(
-        tracking_uri=f"sqlite:///{qlib_folder}/seeded.db",
+        tracking_uri=f"sqlite:///{qlib_folder}/{QUICK}_seeded.db",
         qlib_provider_uri=str(qlib_folder / "seeded"),
     )
     name = "trained_by_qlib"

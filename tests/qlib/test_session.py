@@ -116,11 +116,11 @@ def test_the_users_own_mongo_is_the_task_store_unless_the_settings_name_one(
     code = (
         "import qlib\n"
         "from wf_dagster import get_settings\n"
-        "from wf_dagster.qlib_bridge import follow_user\n"
-        "follow_user()\n"  # which does nothing before
+        "from wf_dagster.market import adopt_qlib_init\n"
+        "adopt_qlib_init()\n"  # which does nothing before
         "mongo = {'task_url': 'mongodb://db:27017/', 'task_db_name': 'rolling_db'}\n"
         f"qlib.init(provider_uri={str(seeded)!r}, region='us', mongo=mongo)\n"
-        "follow_user()\n"
+        "adopt_qlib_init()\n"
         "print(get_settings().resolved_task_store())"
     )
     assert run(code, tmp_path, **named).split()[-1] == expected
@@ -137,7 +137,7 @@ def test_nothing_of_qlibs_is_imported_before_a_task_needs_it(tmp_path):
 
 def test_further_arguments_of_qlibs_init_come_from_a_variable(seeded, tmp_path):
     code = (
-        "from wf_dagster.qlib_bridge.session import ensure\nensure()\n"
+        "from tests.qlib.bridge_calls import initialise_qlib\ninitialise_qlib()\n"
         "from qlib.config import C\nprint(C['maxtasksperchild'], C['region'], C['kernels'])"
     )
     shown = run(

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 import wf_dagster
+from tests.qlib.bridge_calls import initialise_qlib
 from tests.qlib.provider import seeded_panel
 from tests.qlib.qlib_tasks import (
     RECORDS,
@@ -81,9 +82,7 @@ def test_another_process_reads_what_was_trained_without_being_asked_to_trust_it(
 
 
 def test_qlibs_own_recorder_is_ours(seeded):
-    from wf_dagster.qlib_bridge.session import ensure
-
-    ensure()
+    initialise_qlib()
     from qlib.utils.exceptions import LoadObjectError
     from qlib.workflow import R as QLIB_R
 
@@ -118,9 +117,7 @@ def test_qlibs_own_recorder_is_ours(seeded):
 
 
 def test_a_failure_inside_qlibs_start_is_a_failed_recorder(seeded):
-    from wf_dagster.qlib_bridge.session import ensure
-
-    ensure()
+    initialise_qlib()
     from qlib.workflow import R as QLIB_R
 
     with pytest.raises(ValueError, match="no luck"), QLIB_R.start(experiment_name="fails"):
@@ -214,9 +211,7 @@ def test_many_passes_of_qlibs_backtest_run(seeded):
 
 def test_qlibs_backtest_is_the_same_as_with_qlib(seeded):
     """Its own recorder template, fed with the same predictions, outside any recorder."""
-    from wf_dagster.qlib_bridge.session import ensure
-
-    ensure()
+    initialise_qlib()
     from qlib.backtest import backtest as run
 
     records = [

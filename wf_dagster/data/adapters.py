@@ -13,12 +13,15 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from wf_dagster.errors import TaskError
 from wf_dagster.market import Market, is_qlib_in_use
-from wf_dagster.qlib_bridge import is_qlib, make_adapter, names_qlib, preloaded_modules
+from wf_dagster.qlib_bridge.qlib_classes import is_qlib, names_qlib
+from wf_dagster.qlib_bridge.session import qlib_config
 from wf_dagster.tasks import find_class, modules_named, record_config
 from wf_dagster.tasks.config import init_with_offered
 
 if TYPE_CHECKING:
     from wf_dagster.tracking import Recorder
+
+_OF_QLIB = ("qlib", "wf_dagster.qlib_bridge.adapter")
 
 
 class DatasetAdapter(Protocol):
@@ -121,13 +124,16 @@ def adapter_of(task: Mapping[str, Any], market: Market) -> DatasetAdapter:
     default = DefaultAdapter(task, market)
     # names first: a class is only imported when Qlib is ready, if the task has to do with Qlib
     if names_qlib(task) or is_qlib_in_use() or any(map(is_qlib, _classes(task))):
-        return make_adapter(task, market, default)
+        qlib_config()  # or it says what is not installed
+        from wf_dagster.qlib_bridge.adapter import QlibAdapter  # slow to import: Qlib comes along
+
+        return QlibAdapter(task, market, default)
     return default
 
 
 def worker_modules(task: Mapping[str, Any]) -> list[str]:
     """The modules that a process imports to train a task, by name: nothing is imported here."""
-    return [*modules_named(task), *(preloaded_modules() if names_qlib(task) else ())]
+    return [*modules_named(task), *(_OF_QLIB if names_qlib(task) else ())]
 
 
 class DefaultAdapter:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from wf_dagster.market import adopt_qlib_init
 from wf_dagster.pool.stores import Store, open_store, sqlite_file
-from wf_dagster.qlib_bridge import follow_user
 from wf_dagster.settings import get_settings
 
 
@@ -19,7 +19,7 @@ def locate_store(url: str | None) -> str:
         SettingsError: The home folder cannot be made or written.
     """
     if not url:
-        follow_user()
+        adopt_qlib_init()
         url = get_settings().resolved_task_store()
     file = sqlite_file(url)
     if file is not None and _is_in_home(file):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from wf_dagster.qlib_bridge import datasets, is_qlib, memory_limit, model_fit, session
+from wf_dagster.qlib_bridge import datasets, memory_limit, session
+from wf_dagster.qlib_bridge.qlib_classes import is_qlib
+from wf_dagster.qlib_bridge.qlib_prices import NAME
 from wf_dagster.qlib_bridge.recorders import bridged
 from wf_dagster.tasks import find_class
 
@@ -15,8 +17,6 @@ if TYPE_CHECKING:
     from wf_dagster.data.adapters import DatasetAdapter
     from wf_dagster.market import Market
     from wf_dagster.tracking import Recorder
-
-_PRICES = "qlib"
 
 
 class QlibAdapter:
@@ -35,7 +35,7 @@ class QlibAdapter:
 
     @cached_property
     def _has_qlib_dataset(self) -> bool:
-        """Looked up when it is first asked for: Qlib has to be initialised before the import."""
+        """Looked up when it is first asked for: Qlib is initialised before a class is imported."""
         dataset = self._task["dataset"]
         if not isinstance(dataset, (str, Mapping)):
             return is_qlib(type(dataset))
@@ -44,37 +44,41 @@ class QlibAdapter:
     @property
     def market(self) -> Market:
         """With Qlib's prices, if the dataset is Qlib's."""
-        if self._has_qlib_dataset:
-            return self._market.with_prices(_PRICES)
-        return self._default.market
+        return self._qlib_market if self._has_qlib_dataset else self._default.market
+
+    @property
+    def _qlib_market(self) -> Market:
+        return self._market.with_prices(NAME)
 
     def prepare(self) -> None:
         """Initialise Qlib in this process."""
-        session.ensure()
+        session.ensure(self._market.qlib_options)
 
     def make_dataset(self) -> Any:
         """The dataset, its raw data from the cache where it is Qlib's and that is possible."""
         if self._has_qlib_dataset:
-            return datasets.make_dataset(self._task["dataset"])
+            return datasets.make_dataset(self._task["dataset"], self._qlib_market)
         return self._default.make_dataset()
 
     def reload(self, dataset: Any, moving: bool = False) -> None:
         """Read the data of a dataset that was loaded from a recorder."""
         if is_qlib(type(dataset)):
             self.prepare()  # a process that has never trained only knows the class
-            datasets.reload(dataset, moving)
+            datasets.reload(dataset, self._qlib_market, moving)
         else:
             self._default.reload(dataset, moving)
 
     def as_frames(self, dataset: Any) -> AbstractContextManager[Any]:
         """Inside the block a dataset that samples windows is one that does not, as Qlib has it."""
-        return datasets.casting(dataset) if is_qlib(type(dataset)) else nullcontext()
+        if is_qlib(type(dataset)):
+            return datasets.as_frames(dataset)
+        return self._default.as_frames(dataset)
 
     def warm(self, tasks: Sequence[Mapping[str, Any]], spread: Any = None) -> float | None:
         """Compute what the datasets of tasks share."""
         self.prepare()
         if self._has_qlib_dataset:
-            return datasets.warm([task["dataset"] for task in tasks], spread)
+            return datasets.warm([task["dataset"] for task in tasks], self._qlib_market, spread)
         return self._default.warm(tasks, spread)
 
     def most_together(self, tasks: Sequence[Mapping[str, Any]]) -> int | None:
@@ -85,8 +89,13 @@ class QlibAdapter:
         return self._default.most_together(tasks)
 
     def fit(self, model: Any, dataset: Any, **arguments: Any) -> None:
-        """Fit a model, those of Qlib's without copies of data that they do not need."""
-        model_fit.fit(model, dataset, **arguments)
+        """Fit a model; one of Qlib's without copies of data that it does not need."""
+        if is_qlib(type(model)):
+            from wf_dagster.qlib_bridge import model_fit  # slow to import: all of Qlib's models
+
+            model_fit.fit(model, dataset, **arguments)
+        else:
+            self._default.fit(model, dataset, **arguments)
 
     def make_record(
         self,
@@ -97,8 +106,8 @@ class QlibAdapter:
         where: str = "record",
     ) -> Any:
         """The record; one of Qlib's is given the recorder as Qlib knows recorders."""
-        named = isinstance(config, (str, Mapping))
-        for_qlib = named and is_qlib(find_class(config, where=where))
+        is_named = isinstance(config, (str, Mapping))
+        for_qlib = is_named and is_qlib(find_class(config, where=where))
         return self._default.make_record(
             config, bridged(recorder) if for_qlib else recorder, model, dataset, where
         )

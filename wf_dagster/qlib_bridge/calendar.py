@@ -10,50 +10,54 @@ import pandas as pd
 
 from wf_dagster.calendars import TradingCalendar, to_day
 from wf_dagster.errors import CalendarError
+from wf_dagster.qlib_bridge.options import QlibOptions
 from wf_dagster.qlib_bridge.session import provider_uri
-from wf_dagster.qlib_engine.provider_files import DEFAULT, folders_of, frequencies
+from wf_dagster.qlib_engine.provider_files import DEFAULT, folders_of, list_frequencies
 
 _FREQ = "day"
 
 
-def read_calendar(as_of: Any = None) -> TradingCalendar:
+def read_calendar(options: QlibOptions, as_of: Any = None) -> TradingCalendar:
     """The daily calendar; it is read again when its files have changed.
 
     Args:
+        options: What Qlib is initialised with.
         as_of: Replay date: data end there.
     """
-    sessions, known = _read()
-    last = known[-1]
+    sessions, with_data = _read(options)
+    last = with_data[-1]
     return TradingCalendar(sessions, min(last, to_day(as_of)) if as_of else last)
 
 
-def known_sessions() -> pd.DatetimeIndex:
+def sessions_with_data(options: QlibOptions) -> pd.DatetimeIndex:
     """The sessions of which there are data, whatever the replay date."""
-    return _read()[1]
+    return _read(options)[1]
 
 
-def _read() -> tuple[pd.DatetimeIndex, pd.DatetimeIndex]:
-    folders = folders_of(provider_uri())
+def _read(options: QlibOptions) -> tuple[pd.DatetimeIndex, pd.DatetimeIndex]:
+    """All sessions, and those of which there are data."""
+    folders = folders_of(provider_uri(options))
     folder = folders.get(_FREQ) or folders.get(DEFAULT)
-    if folder is not None and _FREQ not in frequencies(folder):
-        there = ", ".join(frequencies(folder)) or "none"
+    if folder is not None and _FREQ not in list_frequencies(folder):
+        available = ", ".join(list_frequencies(folder)) or "none"
         raise CalendarError(
-            f"the data in {str(folder)!r} have no daily calendar (there are: {there}): set another "
-            "qlib_provider_uri (WF_QLIB_PROVIDER_URI), or calendar (WF_CALENDAR) to an exchange"
+            f"the data in {str(folder)!r} have no daily calendar (there are: {available}): "
+            "set another qlib_provider_uri (WF_QLIB_PROVIDER_URI), or calendar (WF_CALENDAR) to "
+            "an exchange"
         )
     return _sessions(folder, _stamps(folder))
 
 
 @lru_cache(maxsize=4)
 def _sessions(folder: Path | None, _stamps: Any) -> tuple[pd.DatetimeIndex, pd.DatetimeIndex]:
-    from qlib.data import D
+    from qlib.data import D  # slow to import, as the next
     from qlib.data.cache import H
 
     H["c"].clear()
-    known = pd.DatetimeIndex(D.calendar(freq=_FREQ))
-    ahead = folder is None or (folder / "calendars" / f"{_FREQ}_future.txt").exists()
-    sessions = pd.DatetimeIndex(D.calendar(freq=_FREQ, future=True)) if ahead else known
-    return sessions.union(known), known
+    with_data = pd.DatetimeIndex(D.calendar(freq=_FREQ))
+    reaches_ahead = folder is None or (folder / "calendars" / f"{_FREQ}_future.txt").exists()
+    sessions = pd.DatetimeIndex(D.calendar(freq=_FREQ, future=True)) if reaches_ahead else with_data
+    return sessions.union(with_data), with_data
 
 
 def _stamps(folder: Path | None) -> tuple[Any, ...]:

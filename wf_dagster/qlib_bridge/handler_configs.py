@@ -20,7 +20,7 @@ HANDLER = "dataset.kwargs.handler"
 _OWN_TO_A_ROLL = ("end_time", "fit_start_time", "fit_end_time")
 
 
-def handler_config(config: Any) -> dict[str, Any] | None:
+def find_handler_config(config: Any) -> dict[str, Any] | None:
     """The configuration of the handler, if the dataset is Qlib's and has one."""
     if not isinstance(config, Mapping):
         return None
@@ -33,7 +33,7 @@ def handler_config(config: Any) -> dict[str, Any] | None:
     return {**handler, "kwargs": dict(handler.get("kwargs") or {})}
 
 
-def without_data(config: Mapping[str, Any], *, any_loader: bool = False) -> Any:
+def make_empty_handler(config: Mapping[str, Any], *, any_loader: bool = False) -> Any:
     """The handler before it loads data; ``None`` where it has to be left to Qlib."""
     kind = find_class(config, where=HANDLER)
     if not (isinstance(kind, type) and issubclass(kind, DataHandler)):
@@ -48,13 +48,13 @@ def without_data(config: Mapping[str, Any], *, any_loader: bool = False) -> Any:
     return handler if any_loader or is_plain(handler.data_loader) else None
 
 
-def family(handler: Mapping[str, Any]) -> str:
+def sharing_key(handler: Mapping[str, Any]) -> str:
     """The same text for handlers that can share one computation of raw data."""
     kwargs = {k: v for k, v in handler["kwargs"].items() if k not in _OWN_TO_A_ROLL}
     return canonical_json({**handler, "kwargs": kwargs})
 
 
-def check_times(handler: Mapping[str, Any], segments: Mapping[str, Any]) -> None:
+def check_handler_dates(handler: Mapping[str, Any], segments: Mapping[str, Any]) -> None:
     """Make sure that a handler has data for segments.
 
     Raises:

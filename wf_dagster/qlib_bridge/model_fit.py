@@ -25,7 +25,7 @@ def fit(model: Any, dataset: Any, **arguments: Any) -> None:
         **arguments: Further ones of ``model.fit``.
     """
     if type(model) is LinearModel and type(dataset) is DatasetH and not arguments:
-        rows = _complete(dataset) if _takes_rows_as_they_are(model) else None
+        rows = _load_complete_rows(dataset) if _takes_rows_as_they_are(model) else None
         if rows is not None:
             model._fit(*rows, None)
             return
@@ -38,7 +38,7 @@ def _takes_rows_as_they_are(model: LinearModel) -> bool:
     return least_squares and not model.fit_intercept and not model.include_valid
 
 
-def _complete(dataset: DatasetH) -> tuple[Values, Values] | None:
+def _load_complete_rows(dataset: DatasetH) -> tuple[Values, Values] | None:
     """Features and labels of the train segment; ``None`` if one has no value.
 
     Qlib takes both at once and makes a copy without the rows that lack a value, be there any or
@@ -51,12 +51,12 @@ def _complete(dataset: DatasetH) -> tuple[Values, Values] | None:
         )
     except (KeyError, NotImplementedError):  # as the model's own `fit` will say
         return None
-    if not (_is_complete(features) and _is_complete(labels)):
+    if not (_are_complete(features) and _are_complete(labels)):
         return None
     return features.to_numpy(), np.squeeze(labels.to_numpy())
 
 
-def _is_complete(rows: Any) -> bool:
+def _are_complete(rows: Any) -> bool:
     """Whether it is a frame of floats of one type, and each has a value."""
     if not isinstance(rows, pd.DataFrame) or rows.empty or len(set(rows.dtypes)) != 1:
         return False

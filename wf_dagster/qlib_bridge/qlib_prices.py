@@ -9,9 +9,10 @@ import pandas as pd
 
 from wf_dagster.calendars import to_day
 from wf_dagster.errors import DataError
-from wf_dagster.qlib_bridge.calendar import known_sessions
+from wf_dagster.qlib_bridge.calendar import sessions_with_data
+from wf_dagster.qlib_bridge.options import QlibOptions
 from wf_dagster.qlib_bridge.session import provider_uri
-from wf_dagster.qlib_engine.provider_files import content, data_version
+from wf_dagster.qlib_engine.provider_files import content_digest, data_version
 
 NAME = "qlib"
 _FIELDS = ("open", "high", "low", "close", "volume", "factor")
@@ -21,22 +22,25 @@ class QlibPrices:
     """Daily values of Qlib's data, adjusted as they are there.
 
     Args:
+        options: What Qlib is initialised with.
         as_of: Replay date: later rows are hidden.
 
     Raises:
-        SettingsError: The settings name data that are not there.
+        TaskError: pyqlib is not installed.
+        SettingsError: The options name data that are not there.
     """
 
-    def __init__(self, as_of: Any = None) -> None:
+    def __init__(self, options: QlibOptions, as_of: Any = None) -> None:
         self.as_of = to_day(as_of) if as_of else None
-        self._uri = provider_uri()
+        self._options = options
+        self._uri = provider_uri(options)
 
     def __repr__(self) -> str:
         return "QlibPrices()"
 
     def at(self, as_of: Any) -> QlibPrices:
         """The same source with another replay date; ``None`` hides nothing."""
-        return QlibPrices(as_of)
+        return QlibPrices(self._options, as_of)
 
     def load(
         self,
@@ -56,7 +60,7 @@ class QlibPrices:
         Raises:
             DataError: The instruments select nothing.
         """
-        from qlib.data import D
+        from qlib.data import D  # slow to import, as the next
 
         from wf_dagster.qlib_engine.raw_cache import current_version
 
@@ -64,9 +68,9 @@ class QlibPrices:
         names = list(fields or _FIELDS)
         days = self.sessions()
         last = days[-1] if end is None else min(to_day(end), days[-1])
-        chosen = D.instruments("all") if instruments is None else list(instruments)
+        universe = D.instruments("all") if instruments is None else list(instruments)
         frame: pd.DataFrame = D.features(
-            chosen, [f"${name}" for name in names], start and to_day(start), last
+            universe, [f"${name}" for name in names], start and to_day(start), last
         )
         if frame.empty and instruments is not None:
             raise DataError(f"the instruments {list(instruments)[:5]} select nothing of {self!r}")
@@ -76,7 +80,7 @@ class QlibPrices:
 
     def sessions(self) -> pd.DatetimeIndex:
         """All sessions of which there are data."""
-        days = known_sessions()
+        days = sessions_with_data(self._options)
         return days if self.as_of is None else days[days <= self.as_of]
 
     def last_session(self) -> pd.Timestamp:
@@ -90,7 +94,7 @@ class QlibPrices:
 
     def content(self, until: pd.Timestamp) -> str:
         """Identifies the daily values up to a session; the same when later ones come."""
-        return content(self._uri, until)
+        return content_digest(self._uri, until)
 
     def spec(self) -> dict[str, Any]:
         """Plain values from which ``price_source`` makes the source again."""

@@ -1,4 +1,4 @@
-"""Qlib in this process: initialised once, as the settings say, its recorder bridged to ours."""
+"""Qlib in this process: initialised once, its recorder bridged to ours."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from wf_dagster.errors import SettingsError, TaskError
+from wf_dagster.process import attribute_preserved
+from wf_dagster.qlib_bridge.options import QlibOptions
 from wf_dagster.qlib_engine.provider_files import check_folders, folders_of
-from wf_dagster.settings import Settings, get_settings, restore, snapshot
 
 EXTRA = "install pyqlib with: pip install 'wf-dagster[qlib]'"
 _LOCK = threading.RLock()
@@ -22,19 +23,16 @@ _NOT_ADOPTED = {"exp_manager", "logging_config", "logging_level", "provider_uri"
 
 @dataclass
 class _State:
-    wanted: str | None = None  # the settings that Qlib was initialised with
+    options: str | None = None  # those that Qlib was initialised with, as text
     provider: Any = None  # Qlib's provider_uri after that
-    by_user: bool = False  # whether the user's own qlib.init was taken over
+    by_user: bool = False  # whether the user's own qlib.init was adopted
 
 
 _state = _State()
 
 
-def ensure() -> None:
-    """Initialise Qlib as the settings say, unless it is so already.
-
-    What a ``qlib.init`` of the user's own said is taken over into the settings, so that worker
-    processes say the same.
+def ensure(options: QlibOptions) -> None:
+    """Initialise Qlib, unless it is so already, or the user's own ``qlib.init`` counts more.
 
     Raises:
         TaskError: pyqlib is not installed.
@@ -42,32 +40,47 @@ def ensure() -> None:
     """
     with _LOCK:
         config = qlib_config()
-        settings = get_settings()
-        if _follows_user(config, settings):
-            _adopt(config)
-        elif not _registered(config) or _wanted(settings) != _state.wanted:
-            _state.wanted, _state.by_user = None, False  # what fails leaves nothing to rely on
+        is_so = _is_registered(config) and options.as_text() == _state.options
+        if not is_so and not _follows_user(config, options):
+            _state.options, _state.by_user = None, False  # what fails leaves nothing to rely on
             try:
-                _initialise(settings)
+                _initialise(options)
             finally:
                 _state.provider = copy.deepcopy(config["provider_uri"])
-        _state.wanted = _wanted(get_settings())
-        _state.provider = copy.deepcopy(config["provider_uri"])
-        from wf_dagster.qlib_bridge.recorders import install
+            _state.options = options.as_text()
+        from wf_dagster.qlib_bridge.recorders import install  # slow to import
 
         install()
 
 
-def provider_uri() -> Any:
+def adopt_user_init(options: QlibOptions) -> QlibOptions | None:
+    """What the user's own ``qlib.init`` said, if it was called and counts more than ``options``.
+
+    It does when it is newer, or when they do not say where the data are. From now on Qlib counts as
+    initialised with what is returned: the caller makes it known to all who would ask for others.
+    """
+    if "qlib.config" not in sys.modules:
+        return None
+    with _LOCK:
+        config = qlib_config()
+        if not _follows_user(config, options):
+            return None
+        adopted = _options_in_force(config)
+        _state.options, _state.by_user = adopted.as_text(), True
+        _state.provider = copy.deepcopy(config["provider_uri"])
+        return adopted
+
+
+def provider_uri(options: QlibOptions) -> Any:
     """Where Qlib's data are, once it is initialised."""
-    ensure()
+    ensure(options)
     return qlib_config()["provider_uri"]
 
 
 def initialised_by_user() -> bool:
     """Whether the user's own ``qlib.init`` is in force."""
     config = sys.modules["qlib.config"].C if "qlib.config" in sys.modules else None
-    if config is None or not _registered(config):
+    if config is None or not _is_registered(config):
         return False
     return _state.by_user or config["provider_uri"] != _state.provider
 
@@ -79,7 +92,7 @@ def qlib_config() -> Any:
         TaskError: pyqlib is not installed.
     """
     try:
-        from qlib.config import C
+        from qlib.config import C  # slow to import
     except ImportError as error:
         if (error.name or "").partition(".")[0] not in ("qlib", ""):
             raise TaskError(f"pyqlib needs {error.name!r}, which is not installed") from error
@@ -87,38 +100,30 @@ def qlib_config() -> Any:
     return C
 
 
-def _registered(config: Any) -> bool:
+def _is_registered(config: Any) -> bool:
     return bool(config.get("_registered"))  # its own property fails after an init that failed
 
 
-def _follows_user(config: Any, settings: Settings) -> bool:
-    """Whether the user's own ``qlib.init`` counts: it is newer than the settings, or alone."""
-    if not _registered(config):
+def _follows_user(config: Any, options: QlibOptions) -> bool:
+    """Whether the user's own ``qlib.init`` counts: it is newer than the options, or alone."""
+    if not _is_registered(config):
         return False
-    named = settings.qlib_options.get("provider_uri") or settings.qlib_provider_uri
     if config["provider_uri"] != _state.provider:  # called since we looked last
-        return not named or _wanted(settings) == _state.wanted
-    return _state.by_user and not named
+        return not options.has_provider or options.as_text() == _state.options
+    return _state.by_user and not options.has_provider
 
 
-def _adopt(config: Any) -> None:
+def _options_in_force(config: Any) -> QlibOptions:
     uri = config["provider_uri"]
     single = len(uri) == 1 if isinstance(uri, dict) else True
-    options = {} if single else {"provider_uri": {f: str(path) for f, path in uri.items()}}
+    arguments = {} if single else {"provider_uri": {f: str(path) for f, path in uri.items()}}
     for name, value in config.__dict__["_config"].items():
         default = config.__dict__["_default_config"].get(name)
         if name in _NOT_ADOPTED or value == default or not _is_plain(value):
             continue
-        options[name] = value
-    restore(
-        {
-            **snapshot(),
-            "qlib_provider_uri": str(next(iter(folders_of(uri).values()))),
-            "qlib_region": str(config.get("region") or ""),
-            "qlib_options": options,
-        }
-    )
-    _state.by_user = True
+        arguments[name] = value
+    folder = str(next(iter(folders_of(uri).values())))
+    return QlibOptions(folder, str(config.get("region") or ""), arguments)
 
 
 def _is_plain(value: Any) -> bool:
@@ -129,38 +134,29 @@ def _is_plain(value: Any) -> bool:
     return True
 
 
-def _wanted(settings: Settings) -> str:
-    return json.dumps(
-        [settings.qlib_provider_uri, settings.qlib_region, settings.qlib_options], sort_keys=True
-    )
+def _initialise(options: QlibOptions) -> None:
+    import qlib  # slow to import
 
+    from wf_dagster.qlib_bridge.recorders import MANAGER, may_be_registered
 
-def _initialise(settings: Settings) -> None:
-    import qlib
-    from qlib.workflow import R
-
-    from wf_dagster.qlib_bridge.recorders import MANAGER
-
-    options: dict[str, Any] = {
+    arguments: dict[str, Any] = {
         "logging_level": logging.WARNING,
         "kernels": 1,  # Qlib forks for more, and this process may have threads; workers do it
-        **settings.qlib_options,
+        **options.arguments,
         "exp_manager": MANAGER,
     }
-    if settings.qlib_provider_uri:
-        options.setdefault("provider_uri", settings.qlib_provider_uri)
-    if settings.qlib_region:
-        options.setdefault("region", settings.qlib_region)
-    if "provider_uri" in options:
-        check_folders(options["provider_uri"])
-    hook = sys.excepthook  # Qlib sets its own, which swallows those of others
-    R._provider = None  # it refuses to be replaced while a recorder is active; ours stays active
+    if options.provider_uri:
+        arguments.setdefault("provider_uri", options.provider_uri)
+    if options.region:
+        arguments.setdefault("region", options.region)
+    if "provider_uri" in arguments:
+        check_folders(arguments["provider_uri"])
     try:
-        qlib.init(**options)
+        # Qlib sets an excepthook of its own, which swallows those of others
+        with attribute_preserved(sys, "excepthook"), may_be_registered():
+            qlib.init(**arguments)
     except Exception as error:  # it checks little itself: whatever an argument breaks
         raise SettingsError(
             f"qlib.init refuses the settings ({type(error).__name__}: {error}): check "
             "qlib_provider_uri, qlib_region and qlib_options (WF_QLIB_...)"
         ) from error
-    finally:
-        sys.excepthook = hook

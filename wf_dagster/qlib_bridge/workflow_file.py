@@ -18,27 +18,28 @@ def read_workflow(path: Path) -> dict[str, Any]:
     Raises:
         TaskError: The file cannot be read, or holds no task; pyqlib is not installed.
     """
-    config = _mapping(_rendered(path), path)
+    config = _parse(_render(path), path)
     if base := config.get(BASE):
-        from qlib.utils.data import update_config
+        from qlib.utils.data import update_config  # slow to import
 
-        config = update_config(_base(Path(str(base)), path), config)
+        config = update_config(_read_base(Path(str(base)), path), config)
         config.pop(BASE, None)
     if not isinstance(config.get("task"), dict):
         raise TaskError(f"{path}: there is no 'task' with a model and a dataset in it")
     return config
 
 
-def _rendered(path: Path) -> str:
+def _render(path: Path) -> str:
+    # slow to import
     from jinja2 import Environment, StrictUndefined, TemplateError
     from jinja2.meta import find_undeclared_variables
 
-    text = _text(path)
+    text = _read_text(path)
     environment = Environment(undefined=StrictUndefined)
     try:
-        named = find_undeclared_variables(environment.parse(text))
-        known = {name: os.environ[name] for name in named if name in os.environ}
-        return environment.from_string(text).render(known)
+        names = find_undeclared_variables(environment.parse(text))
+        variables = {name: os.environ[name] for name in names if name in os.environ}
+        return environment.from_string(text).render(variables)
     except TemplateError as error:
         raise TaskError(
             f"{path}: {error}; a variable of the template comes from the environment: export it, "
@@ -46,23 +47,23 @@ def _rendered(path: Path) -> str:
         ) from None
 
 
-def _base(named: Path, path: Path) -> dict[str, Any]:
-    for place in (named, path.absolute().parent / named):
+def _read_base(name: Path, path: Path) -> dict[str, Any]:
+    for place in (name, path.absolute().parent / name):
         if place.exists():
-            return _mapping(_text(place), place)
-    raise TaskError(f"{path}: {BASE} {str(named)!r} is neither here nor beside that file")
+            return _parse(_read_text(place), place)
+    raise TaskError(f"{path}: {BASE} {str(name)!r} is neither here nor beside that file")
 
 
-def _text(path: Path) -> str:
+def _read_text(path: Path) -> str:
     try:
         return path.read_text()
     except (OSError, UnicodeDecodeError) as error:
         raise TaskError(f"{str(path)!r} cannot be read: {error}") from None
 
 
-def _mapping(text: str, path: Path) -> dict[str, Any]:
+def _parse(text: str, path: Path) -> dict[str, Any]:
     try:
-        from ruamel.yaml import YAML
+        from ruamel.yaml import YAML  # slow to import; it comes with Qlib
         from ruamel.yaml.error import YAMLError
     except ImportError as error:
         raise TaskError(f"a workflow file of Qlib's is read with its own YAML: {EXTRA}") from error

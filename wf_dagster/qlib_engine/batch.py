@@ -29,9 +29,9 @@ class Recorded:
         self._series = {
             leaf: [Feature(leaf).load(name, *widest, freq) for name in names] for leaf in leaves
         }
-        each = [max(of_one, key=len) for of_one in zip(*self._series.values(), strict=True)]
-        self.first = np.array([one.index[0] if len(one) else 0 for one in each], dtype=np.int64)
-        self.lengths = np.array([len(one) for one in each], dtype=np.int64)
+        longest = [max(leaves, key=len) for leaves in zip(*self._series.values(), strict=True)]
+        self.first = np.array([s.index[0] if len(s) else 0 for s in longest], dtype=np.int64)
+        self.lengths = np.array([len(series) for series in longest], dtype=np.int64)
 
     def series(self, leaf: Any, begin: int, stop: int) -> list[pd.Series[Any]]:
         """A series an instrument, its index the place in the calendar.
@@ -39,10 +39,10 @@ class Recorded:
         Raises:
             UnlikeError: The name was not found in the expressions' text.
         """
-        known = self._series.get(str(leaf)[1:])
-        if known is None:
+        by_instrument = self._series.get(str(leaf)[1:])
+        if by_instrument is None:
             raise UnlikeError
-        return [one.loc[begin:stop] for one in known]
+        return [series.loc[begin:stop] for series in by_instrument]
 
 
 Compute = Callable[["Batch", Any], Values]
@@ -64,7 +64,7 @@ class Batch:
         self.starts: Values = np.maximum(recorded.first, begin)
         lengths = np.minimum(recorded.first + recorded.lengths, stop + 1) - self.starts
         self.offsets: Values = np.concatenate([[0], np.cumsum(np.maximum(lengths, 0))])
-        self._known: dict[str, Values] = {}
+        self._values: dict[str, Values] = {}
         self._windows: dict[int, Window] = {}
 
     def values(self, node: Any) -> Any:
@@ -76,34 +76,34 @@ class Batch:
         if not isinstance(node, Expression):
             return node
         name = str(node)
-        if name not in self._known:
+        if name not in self._values:
             with np.errstate(all="ignore"):
-                made = self._compute(self, node)
-            if not isinstance(made, np.ndarray):  # of numbers alone
+                values = self._compute(self, node)
+            if not isinstance(values, np.ndarray):  # of numbers alone
                 raise UnlikeError
-            self._known[name] = made
-        return self._known[name]
+            self._values[name] = values
+        return self._values[name]
 
-    def laid(self, series: Sequence[pd.Series[Any]]) -> Values:
+    def concatenate(self, series: Sequence[pd.Series[Any]]) -> Values:
         """Series of the instruments end to end.
 
         Raises:
             UnlikeError: They have other rows than the instruments.
         """
-        lengths = np.array([len(one) for one in series])
-        starts = np.array([one.index[0] if len(one) else 0 for one in series])
-        stops = np.array([one.index[-1] + 1 if len(one) else 0 for one in series])
-        there = lengths > 0
-        kinds = {one.dtype for one in series if len(one)}
+        lengths = np.array([len(s) for s in series])
+        starts = np.array([s.index[0] if len(s) else 0 for s in series])
+        stops = np.array([s.index[-1] + 1 if len(s) else 0 for s in series])
+        filled = lengths > 0
+        dtypes = {s.dtype for s in series if len(s)}
         if (
             not np.array_equal(lengths, np.diff(self.offsets))
-            or not np.array_equal(starts[there], self.starts[there])
+            or not np.array_equal(starts[filled], self.starts[filled])
             or not np.array_equal(stops - starts, lengths)
-            or len(kinds) > 1
-            or any(kind.kind not in "fb" for kind in kinds)
+            or len(dtypes) > 1
+            or any(dtype.kind not in "fb" for dtype in dtypes)
         ):
             raise UnlikeError
-        return np.concatenate([one.to_numpy() for one in series if len(one)] or [np.empty(0)])
+        return np.concatenate([s.to_numpy() for s in series if len(s)] or [np.empty(0)])
 
     def window(self, sessions: int) -> Window:
         """Windows of so many sessions, none of which reaches into another instrument."""
@@ -125,8 +125,8 @@ class Window(BaseIndexer):
     def of(cls, offsets: Values, sessions: int) -> Window:
         """Of so many sessions, or fewer where an instrument begins."""
         places = np.arange(offsets[-1], dtype=np.int64)
-        own = np.repeat(offsets[:-1], np.diff(offsets))
-        return cls(first=np.maximum(places - sessions + 1, own).astype(np.int64))
+        begins = np.repeat(offsets[:-1], np.diff(offsets))
+        return cls(first=np.maximum(places - sessions + 1, begins).astype(np.int64))
 
     def get_window_bounds(
         self,

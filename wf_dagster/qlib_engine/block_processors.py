@@ -12,14 +12,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from qlib.data.dataset import processor as qlibs
+from qlib.data.dataset import processor as qlib_processors
 from qlib.data.dataset.handler import DataHandlerLP
 
 Values = np.ndarray[Any, np.dtype[Any]]
 
 
 @contextmanager
-def at_full_speed(handler: Any) -> Iterator[None]:
+def process_in_blocks(handler: Any) -> Iterator[None]:
     """Inside the block a handler's processors run on whole blocks of columns.
 
     Args:
@@ -28,51 +28,56 @@ def at_full_speed(handler: Any) -> Iterator[None]:
     if getattr(type(handler), "_run_proc_l", None) is not DataHandlerLP._run_proc_l:
         yield  # it has a way of its own, or no processors
         return
-    handler._run_proc_l = _run
+    handler._run_proc_l = _run_processors
     try:
         yield
     finally:
         vars(handler).pop("_run_proc_l", None)
 
 
-def _run(frame: Any, processors: Sequence[Any], with_fit: bool, check_for_infer: bool) -> Any:
+def _run_processors(
+    frame: Any, processors: Sequence[Any], with_fit: bool, check_for_infer: bool
+) -> Any:
     """Stands for ``DataHandlerLP._run_proc_l``."""
     for processor in processors:
         if check_for_infer and not processor.is_for_infer():
             return DataHandlerLP._run_proc_l(frame, [processor], with_fit, True)  # it raises
         if with_fit:
             processor.fit(frame)
-        frame = processed(frame, processor)
+        frame = run_processor(frame, processor)
     return frame
 
 
-def processed(frame: Any, processor: Any) -> Any:
+def run_processor(frame: Any, processor: Any) -> Any:
     """What a processor of Qlib's, fitted if it has to be, makes of a frame.
 
     Args:
         frame: Rows ``(datetime, instrument)``; the processor may change it in place.
         processor: A processor.
     """
-    quick = _QUICK.get(type(processor))
-    made = None if quick is None or not isinstance(frame, pd.DataFrame) else quick(frame, processor)
-    return processor(frame) if made is None else made
+    in_block = _IN_BLOCKS.get(type(processor))
+    if in_block is not None and isinstance(frame, pd.DataFrame):
+        changed = in_block(frame, processor)
+        if changed is not None:
+            return changed
+    return processor(frame)
 
 
 def _robust_z_score(frame: pd.DataFrame, processor: Any) -> pd.DataFrame | None:
     limit = 3.0 if processor.clip_outlier else None
-    return _scaled(frame, processor.cols, processor.mean_train, processor.std_train, limit)
+    return _scale(frame, processor.cols, processor.mean_train, processor.std_train, limit)
 
 
 def _z_score(frame: pd.DataFrame, processor: Any) -> pd.DataFrame | None:
-    return _scaled(frame, processor.cols, processor.mean_train, processor.std_train)
+    return _scale(frame, processor.cols, processor.mean_train, processor.std_train)
 
 
 def _min_max(frame: pd.DataFrame, processor: Any) -> pd.DataFrame | None:
-    reach = processor.max_val - processor.min_val
-    return _scaled(frame, processor.cols, processor.min_val, reach)
+    width = processor.max_val - processor.min_val
+    return _scale(frame, processor.cols, processor.min_val, width)
 
 
-def _scaled(
+def _scale(
     frame: pd.DataFrame, columns: Any, shift: Values, scale: Values, limit: float | None = None
 ) -> pd.DataFrame | None:
     def change(values: Values) -> bool:
@@ -84,14 +89,14 @@ def _scaled(
             np.clip(values, -limit, limit, out=values)
         return True
 
-    return _changed(frame, columns, change)
+    return _change_columns(frame, columns, change)
 
 
 def _fillna(frame: pd.DataFrame, processor: Any) -> pd.DataFrame | None:
     group, filling = processor.fields_group, processor.fill_value
-    grouped = isinstance(frame.columns, pd.MultiIndex) and isinstance(group, str)
-    number = isinstance(filling, (int, float)) and not isinstance(filling, bool)
-    if not grouped or not number or group not in frame.columns.get_level_values(0):
+    has_groups = isinstance(frame.columns, pd.MultiIndex) and isinstance(group, str)
+    is_number = isinstance(filling, (int, float)) and not isinstance(filling, bool)
+    if not has_groups or not is_number or group not in frame.columns.get_level_values(0):
         return None
 
     def change(values: Values) -> bool:
@@ -100,18 +105,18 @@ def _fillna(frame: pd.DataFrame, processor: Any) -> pd.DataFrame | None:
         values[np.isnan(values)] = filling
         return True
 
-    return _changed(frame, frame.columns[frame.columns.get_loc(group)], change)
+    return _change_columns(frame, frame.columns[frame.columns.get_loc(group)], change)
 
 
-_QUICK: dict[type, Callable[[pd.DataFrame, Any], pd.DataFrame | None]] = {
-    qlibs.RobustZScoreNorm: _robust_z_score,
-    qlibs.ZScoreNorm: _z_score,
-    qlibs.MinMaxNorm: _min_max,
-    qlibs.Fillna: _fillna,
+_IN_BLOCKS: dict[type, Callable[[pd.DataFrame, Any], pd.DataFrame | None]] = {
+    qlib_processors.RobustZScoreNorm: _robust_z_score,
+    qlib_processors.ZScoreNorm: _z_score,
+    qlib_processors.MinMaxNorm: _min_max,
+    qlib_processors.Fillna: _fillna,
 }
 
 
-def _changed(
+def _change_columns(
     frame: pd.DataFrame, columns: Any, change: Callable[[Values], bool]
 ) -> pd.DataFrame | None:
     """The frame with columns changed, if they are neighbours of one type.
@@ -127,8 +132,8 @@ def _changed(
     first, last = (int(places[0]), int(places[-1]) + 1) if len(places) else (0, 0)
     if first < 0 or not np.array_equal(places, np.arange(first, last)):
         return None
-    kinds = set(frame.dtypes.iloc[first:last])
-    if len(kinds) != 1 or next(iter(kinds)).kind != "f":
+    dtypes = set(frame.dtypes.iloc[first:last])
+    if len(dtypes) != 1 or next(iter(dtypes)).kind != "f":
         return None
     values = frame.iloc[:, first:last].to_numpy()
     if np.may_share_memory(values, frame.iloc[:, first].to_numpy()) and values.flags.writeable:

@@ -11,31 +11,38 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import groupby
+from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 import pandas as pd
-from qlib.data.dataset import processor as qlibs
+from qlib.data.dataset import processor as qlib_processors
 from qlib.data.dataset.handler import DataHandlerLP
 
-from wf_dagster.qlib_engine.block_processors import processed
-from wf_dagster.qlib_engine.frame_tables import UnsuitableError, named, read_frame, runs
-from wf_dagster.qlib_engine.raw_cache import stored
-from wf_dagster.qlib_engine.replay_mask import replay_date
-from wf_dagster.tables import cache
+from wf_dagster.qlib_engine.block_processors import run_processor
+from wf_dagster.qlib_engine.frame_tables import (
+    UnsuitableError,
+    column_names,
+    read_frame,
+    runs_of_dtype,
+)
+from wf_dagster.qlib_engine.raw_cache import find_raw
+from wf_dagster.tables.cache import Table, TableCache
 from wf_dagster.tables.writer import TableWriter
 
+Processed = tuple[list[Table], list[Table], list[dict[str, Any]]]
 _BLOCK = 24 << 20  # bytes of raw data that are processed at a time
-_ALONE = (
-    qlibs.RobustZScoreNorm,
-    qlibs.ZScoreNorm,
-    qlibs.MinMaxNorm,
-    qlibs.Fillna,
-    qlibs.CSZScoreNorm,
-    qlibs.CSRankNorm,
-    qlibs.CSZFillna,
+_BY_COLUMN = (
+    qlib_processors.RobustZScoreNorm,
+    qlib_processors.ZScoreNorm,
+    qlib_processors.MinMaxNorm,
+    qlib_processors.Fillna,
+    qlib_processors.CSZScoreNorm,
+    qlib_processors.CSRankNorm,
+    qlib_processors.CSZFillna,
 )
-_EACH_IN_ITS_TYPE = (qlibs.Fillna, qlibs.CSRankNorm)  # others compute all in the widest
+# others compute all columns in the widest of their types
+_IN_OWN_TYPE = (qlib_processors.Fillna, qlib_processors.CSRankNorm)
 _LABEL = "label"
 
 
@@ -49,12 +56,12 @@ class _Step:
 
     original: Any
     fitted: dict[int, Any] = field(default_factory=dict)  # by the place of the block
-    kept: np.ndarray[Any, Any] | None = None  # the rows that it leaves, once labels have said so
-    kinds: set[Any] = field(default_factory=set)  # the types of the columns that it was given
+    rows: np.ndarray[Any, Any] | None = None  # those that it leaves, once labels have said so
+    dtypes: set[Any] = field(default_factory=set)  # of the columns that it was given
 
     @property
     def drops(self) -> bool:
-        return type(self.original) is qlibs.DropnaLabel
+        return type(self.original) is qlib_processors.DropnaLabel
 
     @property
     def group(self) -> Any:
@@ -63,26 +70,26 @@ class _Step:
     def __call__(self, frame: pd.DataFrame, place: int, group: str) -> pd.DataFrame:
         if self.drops:
             if group == _LABEL:
-                self.kept = np.asarray(frame.notna().all(axis=1))
-            return frame if self.kept is None or self.kept.all() else frame[self.kept].copy()
+                self.rows = np.asarray(frame.notna().all(axis=1))
+            return frame if self.rows is None or self.rows.all() else frame[self.rows].copy()
         if self.group not in (None, group):
             return frame
-        self.kinds |= set(frame.dtypes)
-        if len(self.kinds) > 1 and type(self.original) not in _EACH_IN_ITS_TYPE:
+        self.dtypes |= set(frame.dtypes)
+        if len(self.dtypes) > 1 and type(self.original) not in _IN_OWN_TYPE:
             raise _MixedError
         processor = self.fitted[place] = copy.deepcopy(self.original)
         processor.fit(frame)
-        return cast(pd.DataFrame, processed(frame, processor))
+        return cast(pd.DataFrame, run_processor(frame, processor))
 
     def state(self) -> dict[str, Any]:
         """What a processor remembers that was fitted to all columns at once."""
         parts: list[dict[str, Any]] = [vars(self.fitted[n]) for n in sorted(self.fitted)]
         if not parts:
             return dict(vars(self.original))
-        return {name: _joined([part[name] for part in parts]) for name in parts[0]}
+        return {name: _join_values([part[name] for part in parts]) for name in parts[0]}
 
 
-def _joined(values: Sequence[Any]) -> Any:
+def _join_values(values: Sequence[Any]) -> Any:
     if isinstance(values[0], np.ndarray):
         return np.concatenate(values)
     if isinstance(values[0], pd.Index):
@@ -90,29 +97,35 @@ def _joined(values: Sequence[Any]) -> Any:
     return values[0]
 
 
-class _Writer:
-    """Tables that are written block by block, of one type each."""
+class _FrameWriter:
+    """Writes a frame block by block, as tables of one type each.
 
-    def __init__(self, stack: ExitStack) -> None:
+    Args:
+        folder: That of the cache that is to take the tables.
+        stack: When it is left, what was written is removed, if the cache has not taken it.
+    """
+
+    def __init__(self, folder: Path, stack: ExitStack) -> None:
+        self._folder = folder
         self._stack = stack
-        self._spools: list[TableWriter] = []
+        self._writers: list[TableWriter] = []
         self._index: pd.MultiIndex | None = None
 
     def add(self, frame: pd.DataFrame) -> None:
         self._index = cast(pd.MultiIndex, frame.index)
-        for first, last in runs(frame):
+        for first, last in runs_of_dtype(frame):
             part = frame.iloc[:, first:last]
-            kind = part.dtypes.iloc[0]
-            if kind.kind != "f":
+            dtype = part.dtypes.iloc[0]
+            if dtype.kind != "f":
                 raise UnsuitableError(frame)
-            if not self._spools or self._spools[-1].dtype != kind:
-                self._spools.append(TableWriter(len(frame), kind))
-                self._stack.callback(self._spools[-1].discard)
-            self._spools[-1].add(part.to_numpy(), named(part.columns))
+            if not self._writers or self._writers[-1].dtype != dtype:
+                self._writers.append(TableWriter(len(frame), dtype, self._folder))
+                self._stack.callback(self._writers[-1].discard)
+            self._writers[-1].add(part.to_numpy(), column_names(part.columns))
 
-    def tables(self) -> list[cache.Table]:
+    def tables(self) -> list[Table]:
         assert self._index is not None
-        return [spool.table(self._index) for spool in self._spools]
+        return [writer.table(self._index) for writer in self._writers]
 
 
 class _Flow:
@@ -126,13 +139,13 @@ class _Flow:
         self.steps = [*self.shared, *self.infer, *self.learn]
         self._kind = handler.process_type
 
-    def looks_at_columns_alone(self) -> bool:
+    def works_by_column(self) -> bool:
         """Whether a block of columns can be processed without the others."""
         dropping = [step for step in self.learn if step.drops]
         others = [step for step in self.steps if step not in dropping]
         return (
             self._kind in (DataHandlerLP.PTYPE_I, DataHandlerLP.PTYPE_A)
-            and all(type(step.original) in _ALONE for step in others)
+            and all(type(step.original) in _BY_COLUMN for step in others)
             and all(isinstance(step.group, (str, type(None))) for step in others)
             and all(step.group == _LABEL for step in dropping)
         )
@@ -156,13 +169,12 @@ class _Flow:
         return frame, learn
 
 
-def process(
-    handler: Any, stack: ExitStack
-) -> tuple[list[cache.Table], list[cache.Table], list[dict[str, Any]]] | None:
+def process(handler: Any, tables: TableCache, stack: ExitStack) -> Processed | None:
     """Fit and process a handler's data; ``None`` where its processors need all columns at once.
 
     Args:
-        handler: One whose loader is plain, without data.
+        handler: One whose loader is plain, without data; no replay date hides any.
+        tables: Where its raw data are, and what it becomes is written.
         stack: When it is left, what was written is removed, if the cache has not taken it.
 
     Returns:
@@ -173,26 +185,26 @@ def process(
         UnsuitableError: A table cannot hold what they become.
     """
     flow = _Flow(handler)
-    if replay_date() is not None or not flow.looks_at_columns_alone():
+    if not flow.works_by_column():
         return None
     try:
-        table, rows = stored(handler)
+        table, rows = find_raw(handler, tables)
     except UnsuitableError:  # its raw data are of several types; what becomes of them may fit
         return None
-    blocks = _blocks(table, rows)
+    blocks = _split_columns(table, rows)
     if blocks is None or not flow.groups() <= {group for _, group in blocks}:
         return None
 
-    def made(place: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    def process_block(place: int) -> tuple[pd.DataFrame, pd.DataFrame]:
         columns, group = blocks[place]
         return flow(read_frame([table], rows, columns), place, group)
 
-    infer, learn = _Writer(stack), _Writer(stack)
+    infer, learn = (_FrameWriter(tables.folder, stack) for _ in range(2))
     try:
         # the labels first: they say which rows the others lose
-        known = {place: made(place) for place, (_, group) in enumerate(blocks) if group == _LABEL}
+        labels = {n: process_block(n) for n, (_, group) in enumerate(blocks) if group == _LABEL}
         for place in range(len(blocks)):
-            to_infer, to_learn = known.get(place) or made(place)
+            to_infer, to_learn = labels.get(place) or process_block(place)
             infer.add(to_infer)
             learn.add(to_learn)
     except _MixedError:
@@ -200,16 +212,16 @@ def process(
     return infer.tables(), learn.tables(), [step.state() for step in flow.steps]
 
 
-def _blocks(table: cache.Table, rows: slice) -> list[tuple[slice, str]] | None:
+def _split_columns(table: Table, rows: slice) -> list[tuple[slice, str]] | None:
     """Neighbouring columns of one group each, the labels in one; ``None`` if groups are mixed."""
-    groups = [(group, len(list(each))) for group, each in groupby(c[0] for c in table.columns)]
+    groups = [(group, len(list(names))) for group, names in groupby(c[0] for c in table.columns)]
     if len(dict(groups)) != len(groups) or len(set(table.columns)) != len(table.columns):
         return None
-    each = max(1, (rows.stop - rows.start) * table.values.itemsize)
-    return list(_cut(groups, max(1, _BLOCK // each)))
+    column_bytes = max(1, (rows.stop - rows.start) * table.values.itemsize)
+    return list(_blocks(groups, max(1, _BLOCK // column_bytes)))
 
 
-def _cut(groups: Sequence[tuple[str, int]], size: int) -> Iterator[tuple[slice, str]]:
+def _blocks(groups: Sequence[tuple[str, int]], size: int) -> Iterator[tuple[slice, str]]:
     first = 0
     for group, count in groups:
         step = count if group == _LABEL else size

@@ -10,15 +10,15 @@ from typing import Any, cast
 import numpy as np
 import pandas as pd
 
-from wf_dagster.qlib_engine.frame_tables import named, suits
-from wf_dagster.tables import cache
+from wf_dagster.qlib_engine.frame_tables import column_names, fits_table
+from wf_dagster.tables.cache import Table
 from wf_dagster.tables.writer import TableWriter
 
 _BLOCK = 16 << 20  # bytes of columns that are put together at a time
 
 
 @dataclass(frozen=True)
-class Piece:
+class ColumnChunk:
     """A frame whose values are in a file, column after column."""
 
     index: pd.MultiIndex
@@ -27,20 +27,20 @@ class Piece:
     file: Path
 
     @classmethod
-    def of(cls, frame: pd.DataFrame, file: Path) -> Piece | None:
+    def of(cls, frame: pd.DataFrame, file: Path) -> ColumnChunk | None:
         """Write the values of a frame; ``None`` if it is none that a table can hold."""
-        if not suits(frame):
+        if not fits_table(frame):
             return None
         frame.to_numpy().T.tofile(file)
         return cls(cast(pd.MultiIndex, frame.index), frame.columns, frame.dtypes.iloc[0], file)
 
     def read(self, first: int, last: int) -> np.ndarray[Any, Any]:
         """Some columns, shape ``(columns, rows)``."""
-        each = len(self.index)
+        rows = len(self.index)
         values = np.fromfile(
-            self.file, self.dtype, each * (last - first), offset=each * first * self.dtype.itemsize
+            self.file, self.dtype, rows * (last - first), offset=rows * first * self.dtype.itemsize
         )
-        return values.reshape(last - first, each)
+        return values.reshape(last - first, rows)
 
     def frame(self) -> pd.DataFrame:
         """The frame."""
@@ -48,26 +48,27 @@ class Piece:
         return pd.DataFrame(values, index=self.index, columns=self.columns, copy=False)
 
 
-def are_alike(pieces: Sequence[Piece]) -> bool:
+def are_alike(chunks: Sequence[ColumnChunk]) -> bool:
     """Whether they have the same columns, of one type."""
-    return len({piece.dtype for piece in pieces}) == 1 and all(
-        piece.columns.equals(pieces[0].columns) for piece in pieces
+    return len({chunk.dtype for chunk in chunks}) == 1 and all(
+        chunk.columns.equals(chunks[0].columns) for chunk in chunks
     )
 
 
-def together(pieces: Sequence[Piece]) -> cache.Table:
-    """Pieces of different instruments as one table, sorted.
+def join_chunks(chunks: Sequence[ColumnChunk], folder: Path) -> Table:
+    """Chunks of different instruments as one table, sorted.
 
     Args:
-        pieces: They are alike and have rows.
+        chunks: They are alike and have rows.
+        folder: Where the table is written; that of the cache that is to take it.
     """
-    index = pieces[0].index.append([piece.index for piece in pieces[1:]])
-    order = index.argsort()  # unique: each instrument is in one piece
-    columns, kind = named(pieces[0].columns), pieces[0].dtype
-    size = max(1, _BLOCK // max(1, len(order) * kind.itemsize))
-    with TableWriter(len(order), kind) as spool:
+    index = chunks[0].index.append([chunk.index for chunk in chunks[1:]])
+    order = index.argsort()  # unique: each instrument is in one chunk
+    columns, dtype = column_names(chunks[0].columns), chunks[0].dtype
+    size = max(1, _BLOCK // max(1, len(order) * dtype.itemsize))
+    with TableWriter(len(order), dtype, folder) as writer:
         for first in range(0, len(columns), size):
             last = min(first + size, len(columns))
-            rows = np.concatenate([piece.read(first, last) for piece in pieces], axis=1)
-            spool.add(rows.take(order, axis=1).T, columns[first:last])
-        return spool.table(index.take(order))
+            rows = np.concatenate([chunk.read(first, last) for chunk in chunks], axis=1)
+            writer.add(rows.take(order, axis=1).T, columns[first:last])
+        return writer.table(index.take(order))

@@ -24,7 +24,7 @@ from qlib.data.data import (
 from qlib.utils import remove_fields_space
 
 from wf_dagster.qlib_engine.batch import Batch, Recorded, UnlikeError, Values
-from wf_dagster.qlib_engine.operators import computed_from_parts
+from wf_dagster.qlib_engine.operators import compute_from_parts
 
 _LEAF = re.compile(r"(?<!\$)\$(\w+)")
 
@@ -40,7 +40,7 @@ def is_local() -> bool:
     )
 
 
-def features(
+def compute_features(
     instruments: Mapping[str, Any] | Sequence[str],
     fields: Sequence[Any],
     start: Any,
@@ -61,25 +61,25 @@ def features(
         rows, or rows that only some of the fields have.
     """
     calendar = Cal.calendar(start, end, freq)
-    texts = [remove_fields_space(str(one)) for one in fields]  # as Qlib reads them
+    texts = [remove_fields_space(str(field)) for field in fields]  # as Qlib reads them
     leaves = sorted({name for text in texts for name in _LEAF.findall(text)})
     if not len(calendar) or not leaves:
         return None
-    asked = _Asked(calendar[0], calendar[-1], freq)
+    request = _Request(calendar[0], calendar[-1], freq)
     groups: dict[tuple[int, int], list[int]] = {}
     roots = [ExpressionD.get_expression_instance(text) for text in texts]
     for number, root in enumerate(roots):
-        groups.setdefault(asked.reach(root), []).append(number)
+        groups.setdefault(request.reach(root), []).append(number)
     widest = min(begin for begin, _ in groups), max(stop for _, stop in groups)
     recorded = Recorded(sorted(set(instruments)), freq, leaves, widest)
-    rows = _Rows(recorded, asked, instruments)
+    rows = _Rows(recorded, request, instruments)
     if not len(rows.index):
         return None
     table = np.empty((len(rows.index), len(roots)), dtype=np.float32, order="F")
     left = 0
     try:
         for (begin, stop), numbers in groups.items():
-            batch = Batch(recorded, begin, stop, computed_from_parts)
+            batch = Batch(recorded, begin, stop, compute_from_parts)
             places = rows.places(batch)
             for number in numbers:
                 try:
@@ -91,7 +91,9 @@ def features(
         return None
     if left == len(roots):  # whether any of them has all these rows is not known
         return None
-    return pd.DataFrame(table, index=rows.index, columns=[str(one) for one in fields], copy=False)
+    return pd.DataFrame(
+        table, index=rows.index, columns=[str(field) for field in fields], copy=False
+    )
 
 
 def _as_float32(values: Values) -> Values:
@@ -100,13 +102,13 @@ def _as_float32(values: Values) -> Values:
     return values.astype(np.float32)
 
 
-class _Asked:
-    """The dates that are asked for, as places in the calendar."""
+class _Request:
+    """The dates between which values are wanted, as places in the calendar."""
 
     def __init__(self, start: Any, end: Any, freq: str) -> None:
         self.start, self.end, self.freq = start, end, freq
-        found = Cal.locate_index(start, end, freq=freq, future=False)
-        self.first, self.last = int(found[2]), int(found[3])
+        _, _, first, last = Cal.locate_index(start, end, freq=freq, future=False)
+        self.first, self.last = int(first), int(last)
 
     def reach(self, root: Any) -> tuple[int, int]:
         """The first and the last place that an expression needs."""
@@ -117,27 +119,27 @@ class _Asked:
 class _Rows:
     """The rows to give: of all instruments, sorted by date, inside their spans."""
 
-    def __init__(self, recorded: Recorded, asked: _Asked, instruments: Any) -> None:
-        self._recorded, self._asked = recorded, asked
-        calendar = pd.DatetimeIndex(Cal.calendar(freq=asked.freq))
+    def __init__(self, recorded: Recorded, request: _Request, instruments: Any) -> None:
+        self._recorded, self._request = recorded, request
+        calendar = pd.DatetimeIndex(Cal.calendar(freq=request.freq))
         self._offsets = np.concatenate([[0], np.cumsum(recorded.lengths)])
         who = np.repeat(np.arange(len(recorded.names)), recorded.lengths)
         days = np.arange(len(who)) + (recorded.first - self._offsets[:-1])[who]
-        kept = (days >= asked.first) & (days <= asked.last)
+        wanted = (days >= request.first) & (days <= request.last)
         if isinstance(instruments, Mapping):
             parts = zip(recorded.names, pairwise(self._offsets), strict=True)
             for name, (start, stop) in parts:
                 if instruments[name] is not None:
                     dates = calendar[np.minimum(days[start:stop], len(calendar) - 1)]
-                    kept[start:stop] &= _inside(dates, instruments[name])
-        self._places = np.flatnonzero(kept)
-        self._places = self._places[np.lexsort((who[kept], days[kept]))]
+                    wanted[start:stop] &= _is_inside(dates, instruments[name])
+        self._places = np.flatnonzero(wanted)
+        self._places = self._places[np.lexsort((who[wanted], days[wanted]))]
         self._who, self._days = who[self._places], days[self._places]
-        known, codes = np.unique(self._days, return_inverse=True)
-        there, whose = np.unique(self._who, return_inverse=True)
-        levels: list[Any] = [calendar[known], [recorded.names[number] for number in there]]
-        places: list[Any] = [codes, whose]
-        self.index = pd.MultiIndex(levels, places, names=["datetime", "instrument"])
+        each_day, day_codes = np.unique(self._days, return_inverse=True)
+        each_name, name_codes = np.unique(self._who, return_inverse=True)
+        levels: list[Any] = [calendar[each_day], [recorded.names[number] for number in each_name]]
+        codes: list[Any] = [day_codes, name_codes]
+        self.index = pd.MultiIndex(levels, codes, names=["datetime", "instrument"])
 
     def places(self, batch: Batch) -> Values:
         """Where a batch has these rows."""
@@ -149,22 +151,22 @@ class _Rows:
         Raises:
             UnlikeError: There are rows beside these, or the values are no numbers.
         """
-        made = np.full(self._offsets[-1], np.nan, dtype=np.float32)
-        asked, recorded = self._asked, self._recorded
+        values = np.full(self._offsets[-1], np.nan, dtype=np.float32)
+        request, recorded = self._request, self._recorded
         parts = zip(recorded.names, recorded.first, pairwise(self._offsets), strict=True)
         for name, first, (start, stop) in parts:
-            series = ExpressionD.expression(name, text, asked.start, asked.end, asked.freq)
+            series = ExpressionD.expression(name, text, request.start, request.end, request.freq)
             if not len(series):
                 continue
             places = series.index.to_numpy() - first + start
             if series.dtype != np.float32 or places.min() < start or places.max() >= stop:
                 raise UnlikeError
-            made[places] = series.to_numpy()
-        return made[self._places]
+            values[places] = series.to_numpy()
+        return values[self._places]
 
 
-def _inside(dates: pd.DatetimeIndex, spans: Sequence[Any]) -> Values:
-    kept = np.zeros(len(dates), dtype=bool)
+def _is_inside(dates: pd.DatetimeIndex, spans: Sequence[Any]) -> Values:
+    inside = np.zeros(len(dates), dtype=bool)
     for begin, stop in spans:
-        kept |= np.asarray((dates >= begin) & (dates <= stop))
-    return kept
+        inside |= np.asarray((dates >= begin) & (dates <= stop))
+    return inside

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from wf_dagster.tables import cache
+from wf_dagster.tables.cache import Table
 
 _ROWS = ["datetime", "instrument"]
 
@@ -21,51 +22,53 @@ class UnsuitableError(Exception):
         self.frame = frame
 
 
-def to_table(frame: pd.DataFrame) -> cache.Table:
+def to_table(frame: pd.DataFrame) -> Table:
     """A frame as a table.
 
     Raises:
         UnsuitableError: Its rows or columns are no pairs, or its values of several types.
     """
-    if not suits(frame):
+    if not fits_table(frame):
         raise UnsuitableError(frame)
     # column by column, as Qlib holds them: sums of floats depend on the order
     values = np.asfortranarray(frame.to_numpy())
-    return cache.Table(cast(pd.MultiIndex, frame.index), named(frame.columns), values)
+    return Table(cast(pd.MultiIndex, frame.index), column_names(frame.columns), values)
 
 
-def suits(frame: pd.DataFrame) -> bool:
+def fits_table(frame: pd.DataFrame) -> bool:
     """Whether a table can hold a frame as it is."""
-    kinds = set(frame.dtypes)
-    pairs = list(frame.index.names) == _ROWS and frame.columns.nlevels == 2
-    floats = len(kinds) == 1 and next(iter(kinds)).kind == "f"
+    dtypes = set(frame.dtypes)
+    has_pairs = list(frame.index.names) == _ROWS and frame.columns.nlevels == 2
+    has_floats = len(dtypes) == 1 and next(iter(dtypes)).kind == "f"
     return (
-        pairs and floats and all(isinstance(part, str) for pair in frame.columns for part in pair)
+        has_pairs
+        and has_floats
+        and all(isinstance(part, str) for pair in frame.columns for part in pair)
     )
 
 
-def named(columns: pd.Index) -> list[tuple[str, str]]:
+def column_names(columns: pd.Index) -> list[tuple[str, str]]:
     """The columns of a frame as a table names them."""
     return [(pair[0], pair[1]) for pair in columns]
 
 
-def to_tables(frame: pd.DataFrame) -> list[cache.Table]:
+def to_tables(frame: pd.DataFrame) -> list[Table]:
     """A frame as tables of one type each, the columns in their order.
 
     Raises:
         UnsuitableError: Its rows or columns are no pairs, or its values no floats.
     """
-    return [to_table(frame.iloc[:, first:last]) for first, last in runs(frame)]
+    return [to_table(frame.iloc[:, first:last]) for first, last in runs_of_dtype(frame)]
 
 
-def runs(frame: pd.DataFrame) -> list[tuple[int, int]]:
+def runs_of_dtype(frame: pd.DataFrame) -> list[tuple[int, int]]:
     """Where neighbouring columns of one type start and end."""
-    kinds = frame.dtypes.to_numpy()
-    starts = [n for n in range(len(kinds)) if n == 0 or kinds[n] != kinds[n - 1]]
-    return list(zip(starts, [*starts[1:], len(kinds)], strict=True))
+    dtypes = frame.dtypes.to_numpy()
+    starts = [n for n in range(len(dtypes)) if n == 0 or dtypes[n] != dtypes[n - 1]]
+    return list(zip(starts, [*starts[1:], len(dtypes)], strict=True))
 
 
-def read_frame(tables: Sequence[cache.Table], rows: slice, columns: slice) -> pd.DataFrame:
+def read_frame(tables: Sequence[Table], rows: slice, columns: slice) -> pd.DataFrame:
     """Some rows of neighbouring columns of the tables as a frame of the caller's own."""
     index = tables[0].index[rows]
     parts, first = [], 0
@@ -80,7 +83,7 @@ def read_frame(tables: Sequence[cache.Table], rows: slice, columns: slice) -> pd
 
 
 def to_frame(
-    *tables: cache.Table, start: pd.Timestamp | None = None, end: pd.Timestamp | None = None
+    *tables: Table, start: pd.Timestamp | None = None, end: pd.Timestamp | None = None
 ) -> pd.DataFrame:
     """The rows from ``start`` to ``end`` as a frame; a change in place is this frame's alone."""
     rows = rows_between(tables[0].index, start, end)

@@ -22,10 +22,10 @@ _PARTS = ("calendars", "instruments", "features", "financial")
 
 def folders_of(provider_uri: Any) -> dict[str, Path]:
     """The folders of a ``provider_uri`` by frequency; those of other machines are left out."""
-    given = provider_uri if isinstance(provider_uri, Mapping) else {DEFAULT: provider_uri}
+    by_freq = provider_uri if isinstance(provider_uri, Mapping) else {DEFAULT: provider_uri}
     return {
         str(freq): Path(uri).expanduser().resolve()
-        for freq, uri in given.items()
+        for freq, uri in by_freq.items()
         if not _REMOTE.match(str(uri))
     }
 
@@ -51,7 +51,7 @@ def check_folders(provider_uri: Any) -> None:
                 )
 
 
-def frequencies(folder: Path) -> list[str]:
+def list_frequencies(folder: Path) -> list[str]:
     """The frequencies that a folder has calendars of."""
     names = [path.stem for path in (folder / "calendars").glob("*.txt")]
     return sorted(name for name in names if not name.endswith("_future"))
@@ -64,10 +64,10 @@ def check_frequency(provider_uri: Any, freq: str) -> None:
         DataError: There are none.
     """
     for folder in folders_of(provider_uri).values():
-        there = frequencies(folder)
-        if there and not any(_serves(name, freq) for name in there):
+        available = list_frequencies(folder)
+        if available and not any(_serves(name, freq) for name in available):
             raise DataError(
-                f"the data in {str(folder)!r} are of the frequency {', '.join(there)}, and the "
+                f"the data in {str(folder)!r} are of the frequency {', '.join(available)}, and the "
                 f"handler asks for {freq!r}: change the handler's freq, or qlib_provider_uri "
                 "(WF_QLIB_PROVIDER_URI)"
             )
@@ -84,7 +84,7 @@ def data_version(provider_uri: Any) -> str:
     return digest.hexdigest()
 
 
-def content(provider_uri: Any, until: pd.Timestamp) -> str:
+def content_digest(provider_uri: Any, until: pd.Timestamp) -> str:
     """Identifies the daily values up to a session; the same when later ones come."""
     digest = hashlib.sha256()
     for folder in folders_of(provider_uri).values():
@@ -92,15 +92,15 @@ def content(provider_uri: Any, until: pd.Timestamp) -> str:
         if not calendar.exists():
             continue
         days = np.array(calendar.read_text().split(), dtype="datetime64[D]")
-        there = int(np.searchsorted(days, np.datetime64(until, "D"), side="right"))
+        sessions = int(np.searchsorted(days, np.datetime64(until, "D"), side="right"))
         for file in sorted((folder / "features").glob(f"*/*.{_DAY}.bin")):
             values = np.fromfile(file, dtype="<f4")
             start, rest = values[:1], values[1:]
-            rest = rest[: max(there - int(start[0]), 0)] if len(start) else rest
-            known = np.flatnonzero(~np.isnan(rest))
-            if len(known):  # what is empty at the end is written when a later day comes
+            rest = rest[: max(sessions - int(start[0]), 0)] if len(start) else rest
+            filled = np.flatnonzero(~np.isnan(rest))
+            if len(filled):  # what is empty at the end is written when a later day comes
                 name = f"{file.parent.name}/{file.name}"
-                digest.update(name.encode() + start.tobytes() + rest[: known[-1] + 1].tobytes())
+                digest.update(name.encode() + start.tobytes() + rest[: filled[-1] + 1].tobytes())
     return digest.hexdigest()[:16]
 
 
@@ -120,14 +120,14 @@ def _files(folder: Path) -> list[str]:
     return sorted(lines)
 
 
-def _serves(there: str, asked: str) -> bool:
-    return _minutes(there) <= _minutes(asked)
+def _serves(available: str, wanted: str) -> bool:
+    return _minutes(available) <= _minutes(wanted)
 
 
 def _minutes(freq: str) -> float:
-    found = re.fullmatch(r"(\d*)\s*([a-z]+)", freq.lower())
-    if not found:
+    parts = re.fullmatch(r"(\d*)\s*([a-z]+)", freq.lower())
+    if not parts:
         return 0.0
     units = {"min": 1, "minute": 1, "d": 1440, "day": 1440, "w": 10080, "week": 10080}
     units |= {"m": 43200, "mon": 43200, "month": 43200}
-    return int(found[1] or 1) * units.get(found[2], 0)
+    return int(parts[1] or 1) * units.get(parts[2], 0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
@@ -12,7 +13,12 @@ from qlib.data.cache import H
 from qlib.data.dataset.loader import DataLoader, DLWParser, QlibDataLoader
 
 from wf_dagster.errors import DataError
-from wf_dagster.qlib_engine.definition import NotPlainError, environment, loaded_by, plain
+from wf_dagster.qlib_engine.definition import (
+    NotPlainError,
+    describe_environment,
+    describe_loader,
+    to_plain,
+)
 from wf_dagster.qlib_engine.frame_tables import UnsuitableError, rows_between, to_frame
 from wf_dagster.qlib_engine.provider_files import (
     check_folders,
@@ -20,17 +26,23 @@ from wf_dagster.qlib_engine.provider_files import (
     data_version,
     folders_of,
 )
-from wf_dagster.qlib_engine.raw_compute import Spread, computed, computed_table
-from wf_dagster.qlib_engine.replay_mask import HidingLoader, hide, no_later, replay_date
-from wf_dagster.tables import cache
+from wf_dagster.qlib_engine.raw_compute import Spread, compute_frame, compute_table
+from wf_dagster.qlib_engine.replay_mask import HidingLoader, hide, limit_end
+from wf_dagster.tables.cache import Table, TableCache, discard
 from wf_dagster.tasks import fingerprint as digest
 
-_seen: dict[str, str] = {}
+_versions: dict[str, str] = {}  # of the data that Qlib may remember, by provider
 
 
 @contextmanager
 def from_cache(
-    handler: Any, until: Any = None, spread: Spread | None = None, since: Any = None
+    handler: Any,
+    tables: TableCache,
+    as_of: pd.Timestamp | None,
+    *,
+    since: Any = None,
+    until: Any = None,
+    spread: Spread | None = None,
 ) -> Iterator[None]:
     """Inside the block a handler's loader takes raw data from the cache, if it is a plain one.
 
@@ -38,15 +50,19 @@ def from_cache(
 
     Args:
         handler: A data handler of Qlib's.
+        tables: The cache.
+        as_of: Replay date.
+        since: Where data have to be computed, compute them from this date on at least, whether or
+            not they are there.
         until: Where data have to be computed, compute them up to this date at least.
         spread: Calls a function for each of many items, in several processes.
-        since: Compute them from this date on at least, whether or not they are there.
     """
     loader = handler.data_loader
     if is_plain(loader):
-        handler.data_loader = _CachedLoader(loader, type(handler), until, spread, since)
-    elif replay_date() is not None:
-        handler.data_loader = HidingLoader(loader)
+        reach = _Reach(since, until)
+        handler.data_loader = _CachingLoader(loader, type(handler), tables, as_of, reach, spread)
+    elif as_of is not None:
+        handler.data_loader = HidingLoader(loader, as_of)
     try:
         yield
     finally:
@@ -66,17 +82,32 @@ def is_plain(loader: Any) -> bool:
     )
 
 
-class _CachedLoader(DataLoader):  # type: ignore[misc]
+@dataclass(frozen=True)
+class _Reach:
+    """The dates between which data are computed at least."""
+
+    since: Any = None
+    until: Any = None
+
+
+class _CachingLoader(DataLoader):  # type: ignore[misc]
     """Stands for a plain loader while a handler is set up."""
 
     def __init__(
-        self, inner: Any, handler: type, until: Any, spread: Spread | None, since: Any
+        self,
+        inner: Any,
+        handler: type,
+        tables: TableCache,
+        as_of: pd.Timestamp | None,
+        reach: _Reach,
+        spread: Spread | None,
     ) -> None:
         self._inner = inner
         self._handler = handler
-        self._until = until
+        self._tables = tables
+        self._as_of = as_of
+        self._reach = reach
         self._spread = spread
-        self._since = since
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
@@ -86,19 +117,20 @@ class _CachedLoader(DataLoader):  # type: ignore[misc]
     ) -> pd.DataFrame:
         """The raw data, as the plain loader gives them, without what a replay date hides."""
         if _depends_on_dates(self._inner, instruments):
-            end_time = no_later(end_time)
-        return hide(self._known(instruments, start_time, end_time), self._inner)
+            end_time = limit_end(end_time, self._as_of)
+        frame = self._load_cached(instruments, start_time, end_time)
+        return hide(frame, self._inner, self._as_of)
 
-    def _known(self, instruments: Any, start_time: Any, end_time: Any) -> pd.DataFrame:
+    def _load_cached(self, instruments: Any, start_time: Any, end_time: Any) -> pd.DataFrame:
         try:
             table = self.table(instruments, start_time, end_time)
         except NotPlainError:
-            return computed(self._inner, instruments, start_time, end_time)
-        except UnsuitableError as given:
-            return given.frame.loc[_time(start_time) : _time(end_time)]
-        return to_frame(table, start=_time(start_time), end=no_later(_time(end_time)))
+            return compute_frame(self._inner, instruments, start_time, end_time)
+        except UnsuitableError as error:
+            return error.frame.loc[_time(start_time) : _time(end_time)]
+        return to_frame(table, start=_time(start_time), end=limit_end(_time(end_time), self._as_of))
 
-    def table(self, instruments: Any, start_time: Any, end_time: Any) -> cache.Table:
+    def table(self, instruments: Any, start_time: Any, end_time: Any) -> Table:
         """The table that holds these raw data, and maybe more.
 
         Raises:
@@ -110,34 +142,37 @@ class _CachedLoader(DataLoader):  # type: ignore[misc]
         start, end = _time(start_time), _time(end_time)
         first, last = start, end
         if not _depends_on_dates(self._inner, instruments):
-            first, last = _earlier(start, self._since), _later(end, self._until)
+            first, last = _earlier(start, self._reach.since), _later(end, self._reach.until)
         key = raw_key(self._inner, self._handler, instruments, first, end, version)
-        table = _covering(key, end)
+        table = _find_covering(self._tables, key, end)
         if table is not None:
             return table
 
-        def compute() -> cache.Table:
-            made = computed_table(self._inner, instruments, first, last, self._spread)
+        def compute() -> Table:
+            folder = self._tables.folder
+            table = compute_table(self._inner, instruments, first, last, folder, self._spread)
             if current_version() != version:  # or it would be kept as of other data
-                cache.discard(made)
+                discard(table)
                 raise DataError("Qlib's data changed while features were computed: run it again")
-            return made
+            return table
 
-        return cache.get(f"{key}.{_name(last)}", compute)
+        return self._tables.get(f"{key}.{_name(last)}", compute)
 
 
-def stored(handler: Any) -> tuple[cache.Table, slice]:
-    """The table with a handler's raw data, and which of its rows they are.
+def find_raw(handler: Any, tables: TableCache) -> tuple[Table, slice]:
+    """The table with a handler's raw data, computed if need be, and which of its rows they are.
 
     Args:
         handler: One of Qlib's whose loader is plain.
+        tables: The cache.
 
     Raises:
         NotPlainError: They have no name.
         UnsuitableError: A table cannot hold them.
     """
     start, end = _time(handler.start_time), _time(handler.end_time)
-    loader = _CachedLoader(handler.data_loader, type(handler), None, None, None)
+    kind = type(handler)
+    loader = _CachingLoader(handler.data_loader, kind, tables, None, _Reach(), None)
     table = loader.table(handler.instruments, start, end)
     return table, rows_between(table.index, start, end)
 
@@ -153,9 +188,9 @@ def raw_key(
     Raises:
         NotPlainError: They depend on an object that is more than its configuration.
     """
-    definition = [environment(), loaded_by(loader, handler), plain(instruments)]
-    ends = [_shown(end)] if _depends_on_dates(loader, instruments) else []
-    return "qlib-" + digest([version, definition, _shown(start), ends])
+    definition = [describe_environment(), describe_loader(loader, handler), to_plain(instruments)]
+    ends = [_as_text(end)] if _depends_on_dates(loader, instruments) else []
+    return "qlib-" + digest([version, definition, _as_text(start), ends])
 
 
 def check_request(loader: Any, instruments: Any) -> None:
@@ -174,11 +209,11 @@ def check_request(loader: Any, instruments: Any) -> None:
     if not isinstance(market, str):
         return
     for folder in folders_of(uri).values():
-        there = sorted(path.stem for path in (folder / "instruments").glob("*.txt"))
-        if there and market.lower() not in there:
+        available = sorted(path.stem for path in (folder / "instruments").glob("*.txt"))
+        if available and market.lower() not in available:
             raise DataError(
                 f"the handler's instruments {market!r} are no list of {str(folder)!r}: it has "
-                f"{', '.join(there)}"
+                f"{', '.join(available)}"
             )
 
 
@@ -186,9 +221,9 @@ def current_version() -> str:
     """The version of Qlib's data; where it has changed, Qlib's memory of them is cleared."""
     version = data_version(C["provider_uri"])
     place = str(C["provider_uri"])
-    if _seen.get(place, version) != version:
+    if _versions.get(place, version) != version:
         H.clear()
-    _seen[place] = version
+    _versions[place] = version
     return version
 
 
@@ -198,12 +233,12 @@ def _depends_on_dates(loader: Any, instruments: Any) -> bool:
     return bool(loader.filter_pipe or loader.inst_processors or filters or C["custom_ops"])
 
 
-def _covering(key: str, end: pd.Timestamp | None) -> cache.Table | None:
+def _find_covering(tables: TableCache, key: str, end: pd.Timestamp | None) -> Table | None:
     """A table with these data up to ``end``, or further."""
-    for name in cache.keys(f"{key}."):
-        kept = name.rpartition(".")[2]
-        if kept == _name(end) or kept == "open" or (end is not None and pd.Timestamp(kept) >= end):
-            return cache.find(name)
+    for name in tables.keys(f"{key}."):
+        last = name.rpartition(".")[2]
+        if last == _name(end) or last == "open" or (end is not None and pd.Timestamp(last) >= end):
+            return tables.find(name)
     return None
 
 
@@ -215,7 +250,7 @@ def _time(value: Any) -> pd.Timestamp | None:
     return None if value is None else pd.Timestamp(value)
 
 
-def _shown(value: Any) -> str | None:
+def _as_text(value: Any) -> str | None:
     return None if value is None else str(pd.Timestamp(value))
 
 

@@ -11,13 +11,13 @@ from qlib.data.dataset.storage import NaiveDFStorage
 from qlib.data.dataset.utils import fetch_df_by_col
 
 from wf_dagster.qlib_engine.frame_tables import read_frame, to_frame
-from wf_dagster.tables import cache
+from wf_dagster.tables.cache import Table
 
 _EVERYTHING = slice(None)
 _ONLY_READ = ("columns", "dtypes", "empty", "head", "index", "shape")
 
 
-class RowsFirst(NaiveDFStorage):  # type: ignore[misc]
+class SegmentStorage(NaiveDFStorage):  # type: ignore[misc]
     """Gives what Qlib's own storage gives, but reads a segment's rows and nothing else.
 
     To what reads a handler's frames directly it looks like the frame.
@@ -27,9 +27,9 @@ class RowsFirst(NaiveDFStorage):  # type: ignore[misc]
     """
 
     # The frame's data as long as nobody has had the frame, which may be changed in place.
-    _tables: Sequence[cache.Table] = ()
+    _tables: Sequence[Table] = ()
 
-    def __init__(self, tables: Sequence[cache.Table]) -> None:
+    def __init__(self, tables: Sequence[Table]) -> None:
         super().__init__(to_frame(*tables))
         self._tables = tables
 
@@ -59,22 +59,22 @@ class RowsFirst(NaiveDFStorage):  # type: ignore[misc]
     ) -> pd.DataFrame:
         """The rows of a segment, some or all columns; a change in place is the caller's alone."""
         days = slice(*selector) if isinstance(selector, (tuple, list)) else selector
-        some = isinstance(days, slice) and days != _EVERYTHING and days.step is None
-        if level != "datetime" or not some:
+        is_segment = isinstance(days, slice) and days != _EVERYTHING and days.step is None
+        if level != "datetime" or not is_segment:
             self._tables = ()
-            found: pd.DataFrame = super().fetch(selector, level, col_set, fetch_orig)
-            return found
+            by_qlib: pd.DataFrame = super().fetch(selector, level, col_set, fetch_orig)
+            return by_qlib
         rows = self._rows(days)
         # which columns Qlib would choose, seen on a row that holds their places
         places = pd.DataFrame(np.arange(self.df.shape[1])[None], columns=self.df.columns)
-        chosen = fetch_df_by_col(places, col_set)
-        order = chosen.to_numpy()[0].tolist() if isinstance(chosen, pd.DataFrame) else []
+        columns = fetch_df_by_col(places, col_set)
+        order = columns.to_numpy()[0].tolist() if isinstance(columns, pd.DataFrame) else []
         if self._tables and order and order == list(range(order[0], order[0] + len(order))):
             segment = read_frame(self._tables, rows, slice(order[0], order[-1] + 1))
-            segment.columns = chosen.columns
+            segment.columns = columns.columns
             return segment
-        found = fetch_df_by_col(self.df.iloc[rows], col_set)
-        return found if isinstance(col_set, list) else found.copy()  # a list has copied them
+        selected: pd.DataFrame = fetch_df_by_col(self.df.iloc[rows], col_set)
+        return selected if isinstance(col_set, list) else selected.copy()  # a list has copied them
 
     def _rows(self, days: slice) -> slice:
         index = self.df.index

@@ -25,13 +25,14 @@ class TableWriter:
     Args:
         rows: Of the table.
         dtype: Of the values.
+        folder: That of the cache that is to take the table.
     """
 
-    def __init__(self, rows: int, dtype: Any) -> None:
+    def __init__(self, rows: int, dtype: Any, folder: Path) -> None:
         self.dtype = np.dtype(dtype)
         self._rows = rows
         self._columns: list[tuple[str, str]] = []
-        self._folder = Path(tempfile.mkdtemp(dir=cache.folder(), prefix=cache.PART))
+        self._folder = Path(tempfile.mkdtemp(dir=folder, prefix=cache.PART))
         self._file = (self._folder / cache.VALUES).open("wb")
         self._file.write(bytes(_HEAD))
 

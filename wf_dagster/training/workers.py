@@ -5,20 +5,22 @@ from __future__ import annotations
 import multiprocessing
 import os
 import pickle
-import signal
-import sys
-import threading
 import weakref
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager, nullcontext, suppress
-from types import ModuleType
+from contextlib import nullcontext
 from typing import Any, TypeVar
 
 from wf_dagster.data.adapters import worker_modules
 from wf_dagster.errors import TrainingError
+from wf_dagster.process import (
+    has_fork_server,
+    main_module_hidden,
+    start_fork_server,
+    stop_fork_server,
+)
 from wf_dagster.settings import snapshot, worker_limit
 from wf_dagster.training.roll_jobs import RollJob, RollOutcome
 from wf_dagster.training.worker import do, start
@@ -26,9 +28,7 @@ from wf_dagster.training.worker import do, start
 S = TypeVar("S")
 T = TypeVar("T")
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-_MAIN_LOCK = threading.Lock()
 _POOLS: weakref.WeakSet[ProcessPoolExecutor] = weakref.WeakSet()  # those not shut down
-_own_server = False
 _ALWAYS = ("wf_dagster.training.worker", "matplotlib.backends.backend_agg")
 
 
@@ -41,34 +41,18 @@ def prepare_workers(task: Mapping[str, Any], workers: int) -> None:
         task: A task definition; the other tasks are taken to name the same modules.
         workers: Number of worker processes that will be started.
     """
-    if "forkserver" not in multiprocessing.get_all_start_methods():
+    if not has_fork_server():
         return
-    from multiprocessing import forkserver
+    from wf_dagster.tracking import client_modules  # slow to import
 
-    from wf_dagster.tracking import client_modules
-
-    forkserver.set_forkserver_preload([*_ALWAYS, *client_modules(), *worker_modules(task)])
-    global _own_server
-    server: Any = forkserver._forkserver
-    had_one = server._forkserver_pid is not None
-    with _environment(_thread_variables(workers)):
-        forkserver.ensure_running()
-    _own_server = _own_server or not had_one
+    modules = [*_ALWAYS, *client_modules(), *worker_modules(task)]
+    start_fork_server(modules, _thread_variables(workers))
 
 
 def release_workers() -> None:
     """End the fork server that :func:`prepare_workers` started: it holds what it has imported."""
-    global _own_server
-    if not _own_server or _POOLS:  # their workers would seem to have died
-        return
-    from multiprocessing import forkserver
-
-    _own_server = False
-    server: Any = forkserver._forkserver
-    if server._forkserver_pid is not None:
-        with suppress(ProcessLookupError):
-            os.kill(server._forkserver_pid, signal.SIGTERM)  # it may be importing for seconds yet
-        server._stop()
+    if not _POOLS:  # their workers would seem to have died
+        stop_fork_server()
 
 
 class Workers:
@@ -112,7 +96,7 @@ class Workers:
 
     def _submit(self, function: Callable[..., T], *arguments: Any) -> Future[T]:
         # workers import the script that was started only if a task needs something of it
-        with nullcontext() if self._needs_main else _without_main():
+        with nullcontext() if self._needs_main else main_module_hidden():
             return self._pool.submit(function, *arguments)
 
     def _start(self) -> ProcessPoolExecutor:
@@ -175,7 +159,7 @@ class Spread:
         pool = _pool(others, processes)
 
         def call_elsewhere(item: S) -> T:
-            with _without_main():
+            with main_module_hidden():
                 future = pool.submit(function, item)
             return future.result()
 
@@ -201,10 +185,7 @@ class Spread:
 
 
 def _pool(workers: int, sharing: int) -> ProcessPoolExecutor:
-    # A forked copy of a process with threads (Dagster's, MLflow's) can hang; the fork server
-    # has none, and imports the heavy libraries once for all workers.
-    forks = "forkserver" in multiprocessing.get_all_start_methods()
-    context = multiprocessing.get_context("forkserver" if forks else "spawn")
+    context = multiprocessing.get_context("forkserver" if has_fork_server() else "spawn")
     arguments = (snapshot(), _threads(sharing), _thread_variables(sharing))
     pool = ProcessPoolExecutor(workers, context, start, arguments)
     _POOLS.add(pool)
@@ -235,25 +216,3 @@ def _threads(workers: int) -> int:
 
 def _thread_variables(workers: int) -> dict[str, str]:
     return dict.fromkeys(_THREAD_VARIABLES, str(_threads(workers)))
-
-
-@contextmanager
-def _environment(variables: Mapping[str, str]) -> Iterator[None]:
-    kept = {name: os.environ.get(name) for name in variables}
-    os.environ.update(variables)
-    try:
-        yield
-    finally:
-        for name, value in kept.items():
-            os.environ.pop(name) if value is None else os.environ.update({name: value})
-
-
-@contextmanager
-def _without_main() -> Iterator[None]:
-    with _MAIN_LOCK:  # or one thread would put back what another one has put there
-        main = sys.modules["__main__"]
-        sys.modules["__main__"] = ModuleType("__main__")
-        try:
-            yield
-        finally:
-            sys.modules["__main__"] = main

@@ -11,6 +11,7 @@ import dagster as dg
 from wf_dagster.calendars import to_day
 from wf_dagster.market import Market
 from wf_dagster.online import OnlineManager, RollingStrategy, RoutineReport
+from wf_dagster.online.sessions import session_calendar
 from wf_dagster.orchestration.failures import wf_errors_as_failures
 from wf_dagster.orchestration.resources.tracking_resource import TrackingResource
 from wf_dagster.orchestration.steps.roll_config import LAST
@@ -67,7 +68,7 @@ class OnlineStep:
     def _work_through(
         self, rolls: Sequence[Roll], events: RollEvents, parent_id: str
     ) -> dict[str, RollOutcome]:
-        last = self.spec.market.last_session
+        last = self.spec.calendar.last_session
         session = f"{last if self.session == LAST else to_day(self.session):%Y-%m-%d}"
         strategy = self.spec.online_strategy()
         trainer = RollTrainer(strategy, RollRunner(self.spec, self.context, parent_id))
@@ -120,7 +121,7 @@ class OnlineStep:
         missing = [roll for roll in rolls if roll.key not in outcomes]
         if not missing:
             return outcomes
-        calendar = strategy.market.calendar
+        calendar = session_calendar(strategy.market)
         # a model of an earlier definition serves until there is one of the present definition
         serving = {_roll_key(strategy, r): r for r in strategy.held_models()}
         trained = strategy.find_trained([roll.task for roll in missing], calendar.last_session)
@@ -170,7 +171,7 @@ class OnlineStep:
             kind=kind,
             experiment_name=self.spec.experiment,
             fingerprint=fingerprint(task),
-            task=task,
+            task=dict(task),
             recorder_id=None if recorder is None else recorder.id,
             market=market,
         )
