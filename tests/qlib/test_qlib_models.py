@@ -20,7 +20,8 @@ from tests.qlib.provider import seeded_panel, write_provider
 from tests.qlib.qlib_tasks import alpha, few_expressions, task
 from wf_dagster import TrainerR
 from wf_dagster.tasks import init_instance
-from wf_dagster.training.parallel import few_enough
+from wf_dagster.training.parallel import limit_by_memory
+from wf_dagster.training.roll_jobs import RollJob
 
 FIT = ("2019-02-01", "2019-06-28")
 SEGMENTS = {
@@ -193,10 +194,11 @@ def test_rolls_of_large_data_are_few_at_a_time(folder, monkeypatch, sessions, sm
     days = pd.bdate_range("2019-01-02", periods=100).strftime("%Y-%m-%d")
     segments = {"train": (days[100 - sessions], days[-1]), "test": (days[0], days[-1])}
     handler = few_expressions(days[0], days[-1], (days[0], days[-1]))
-    tasks = [_task(handler, segments)] * 9
-    assert few_enough(4, tasks) == workers
+    rolls = [_task(handler, segments)] * 9
+    jobs = [RollJob(str(n), "train", "large", "", roll) for n, roll in enumerate(rolls)]
+    assert limit_by_memory(4, jobs) == workers
     wf_dagster.init(qlib_provider_uri=str(folder), qlib_region="us", max_workers=4)
-    assert few_enough(4, tasks) == 4  # somebody has said so
+    assert limit_by_memory(4, jobs) == 4  # somebody has said so
 
 
 def test_a_roll_in_work_alone_leaves_no_process_behind(folder, monkeypatch):
