@@ -243,18 +243,6 @@ class TradingCalendar:
         )
 
 
-def default_calendar() -> TradingCalendar:  # noqa: D103
-    from wf_dagster.market import Market
-
-    return Market().calendar
-
-
-def calendar_name() -> str:  # noqa: D103
-    from wf_dagster.market import Market
-
-    return Market().calendar_name
-
-
 def to_day(date: Any) -> pd.Timestamp:
     """A date as a Timestamp at midnight without time zone.
 

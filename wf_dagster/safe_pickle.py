@@ -18,7 +18,6 @@ from typing import Any, ClassVar
 
 from wf_dagster.errors import UnsafeObjectError
 from wf_dagster.module_history import find_present_module
-from wf_dagster.settings import get_settings
 
 _PACKAGES = (
     "collections",
@@ -144,15 +143,15 @@ def loads(
     Args:
         content: The pickle.
         name: What the object is called, for messages.
-        allow: Further modules, packages or dotted names that the pickle may name and call.
+        allow: Further modules, packages or dotted names that the pickle may name and call; those
+            of the setting ``trusted_modules`` are for the caller to add.
         references: Finds the objects that the pickle only refers to (its persistent ids).
 
     Raises:
         UnsafeObjectError: It names something that is not allowed.
         pickle.UnpicklingError: It is no pickle.
     """
-    trusted = get_settings().trusted_modules.replace(",", " ").split()
-    return _Unpickler(content, name, (*allow, *trusted), references).load()
+    return _Unpickler(content, name, tuple(allow), references).load()
 
 
 # The pure Python unpickler, because only its steps can be checked one by one.

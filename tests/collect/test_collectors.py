@@ -23,7 +23,7 @@ from wf_dagster.errors import CollectError, ExperimentNotFoundError, ObjectNotFo
 EXPERIMENT = "collect"
 
 
-def _made(name, objects, experiment=EXPERIMENT, **tags):
+def _save_recorder(name, objects, experiment=EXPERIMENT, **tags):
     with R.start(experiment_name=experiment, recorder_name=name, tags=tags):
         R.save_objects(**objects)
         return R.get_recorder()
@@ -37,7 +37,7 @@ def _by_name(recorder):
 def rolls():
     """Six rolls of two models, their recorders by key."""
     return {
-        key: _made("/".join(key), {"pred.pkl": frame, "extra.pkl": key[1]})
+        key: _save_recorder("/".join(key), {"pred.pkl": frame, "extra.pkl": key[1]})
         for key, frame in frames.rolls().items()
     }
 
@@ -89,7 +89,7 @@ def test_recorders_are_filtered():
 
 
 def test_only_finished_recorders_count_unless_asked():
-    _made("good", {"pred.pkl": 1})
+    _save_recorder("good", {"pred.pkl": 1})
     with (
         contextlib.suppress(KeyboardInterrupt),
         R.start(experiment_name=EXPERIMENT, recorder_name="bad"),
@@ -107,8 +107,8 @@ def test_only_finished_recorders_count_unless_asked():
 
 
 def test_what_is_missing_is_left_out_with_a_warning_or_raised(caplog):
-    _made("whole", {"pred.pkl": 1})
-    lacking = _made("lacking", {"other.pkl": 1})
+    _save_recorder("whole", {"pred.pkl": 1})
+    lacking = _save_recorder("lacking", {"other.pkl": 1})
     collector = RecorderCollector(EXPERIMENT, rec_key_func=lambda r: r.name)
     with caplog.at_level(logging.WARNING):
         assert collector.collect() == {"pred": {"whole": 1}}
@@ -119,8 +119,8 @@ def test_what_is_missing_is_left_out_with_a_warning_or_raised(caplog):
 
 def test_of_recorders_with_one_key_the_last_counts_and_a_warning_names_it(caplog):
     """Two templates of one model class get one key from a function that looks at the class."""
-    _made("a", {"pred.pkl": "first"})
-    second = _made("b", {"pred.pkl": "second"})
+    _save_recorder("a", {"pred.pkl": "first"})
+    second = _save_recorder("b", {"pred.pkl": "second"})
     collector = RecorderCollector(EXPERIMENT, rec_key_func=lambda r: ("Ridge", "2020-01-01"))
     with caplog.at_level(logging.WARNING):
         assert collector.collect() == {"pred": {("Ridge", "2020-01-01"): "second"}}
@@ -128,20 +128,20 @@ def test_of_recorders_with_one_key_the_last_counts_and_a_warning_names_it(caplog
 
 
 def test_keys_are_made_once_a_recorder_and_not_for_one_that_gives_nothing():
-    _made("whole", {"pred.pkl": 1, "label.pkl": 2})
-    _made("empty", {})
-    asked = []
+    _save_recorder("whole", {"pred.pkl": 1, "label.pkl": 2})
+    _save_recorder("empty", {})
+    keyed = []
     RecorderCollector(
         EXPERIMENT,
-        rec_key_func=lambda recorder: asked.append(recorder.name),
+        rec_key_func=lambda recorder: keyed.append(recorder.name),
         artifacts_path={"pred": "pred.pkl", "label": "label.pkl"},
     ).collect()
-    assert asked == ["whole"]
+    assert keyed == ["whole"]
 
 
 def test_parents_of_runs_and_collected_frames_are_no_trainings():
-    _made("training", {"pred.pkl": 1})
-    _made("collected", {"pred.pkl": 2}, wf_kind="collected")
+    _save_recorder("training", {"pred.pkl": 1})
+    _save_recorder("collected", {"pred.pkl": 2}, wf_kind="collected")
     collected = RecorderCollector(EXPERIMENT, rec_key_func=lambda r: r.name, status=None).collect()
     assert collected == {"pred": {"training": 1}}
 
@@ -164,7 +164,7 @@ def test_arguments_reach_the_listing(rolls):
 
 
 def test_the_name_of_the_experiment_is_told():
-    _made("a", {})
+    _save_recorder("a", {})
     assert RecorderCollector(EXPERIMENT).get_exp_name() == EXPERIMENT
 
 
@@ -189,7 +189,7 @@ def test_arguments_are_checked_before_anything_is_read(arguments, message):
 
 
 def test_a_key_that_cannot_be_one_is_refused():
-    recorder = _made("a", {"pred.pkl": 1})
+    recorder = _save_recorder("a", {"pred.pkl": 1})
     with pytest.raises(CollectError, match=rf"gave \['a'\] for recorder {recorder.id}"):
         RecorderCollector(EXPERIMENT, rec_key_func=lambda r: [r.name]).collect()
 

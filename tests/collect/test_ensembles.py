@@ -196,7 +196,7 @@ FRAME = _column([("2021-01-04", "A", 1)])
 
 @pytest.mark.parametrize("ensemble", [RollingEnsemble(), AverageEnsemble()])
 @pytest.mark.parametrize(
-    ("given_", "message"),
+    ("values", "message"),
     [
         ({}, "nothing to merge"),
         ({"a": [1]}, "got a list under 'a'"),
@@ -205,9 +205,9 @@ FRAME = _column([("2021-01-04", "A", 1)])
         (FRAME, "got a DataFrame: it merges the values of a dict"),
     ],
 )
-def test_what_cannot_be_merged_is_refused_in_words(ensemble, given_, message):
+def test_what_cannot_be_merged_is_refused_in_words(ensemble, values, message):
     with pytest.raises(CollectError, match=message) as caught:
-        ensemble(given_)
+        ensemble(values)
     assert type(ensemble).__name__ in str(caught.value)
 
 

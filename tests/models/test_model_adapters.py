@@ -50,7 +50,7 @@ def gaps(path: Path, **options: Any) -> PanelDataset:
     return dataset(path, segments={**SEGMENTS, "train": (DAYS[7], DAYS[90])}, **options)
 
 
-def kept(model: Any) -> Any:
+def save_and_load(model: Any) -> Any:
     """The model as a recorder gives it back, without trusting anything."""
     with R.start(experiment_name="models"):
         recorder = R.get_recorder()
@@ -81,7 +81,7 @@ def test_any_estimator_trains_predicts_and_survives_a_recorder(path: Path, estim
     assert scores.name == "score"
     assert scores.index.equals(data.prepare("test").index)
     assert scores.nunique() > 3
-    pd.testing.assert_series_equal(kept(model).predict(data), scores)
+    pd.testing.assert_series_equal(save_and_load(model).predict(data), scores)
 
 
 def test_it_is_the_estimator_fitted_on_the_known_labels_of_train(path: Path) -> None:
@@ -199,7 +199,7 @@ def test_it_stops_early_on_valid(path: Path) -> None:
     short = LightGBMModel(num_boost_round=best, early_stopping_rounds=None, **SMALL)
     short.fit(data)
     pd.testing.assert_series_equal(stopped.predict(data), short.predict(data))
-    pd.testing.assert_series_equal(kept(stopped).predict(data), stopped.predict(data))
+    pd.testing.assert_series_equal(save_and_load(stopped).predict(data), stopped.predict(data))
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,8 @@ TRAINERS = {
 
 def sessions_of(name: str, first: str, last: str) -> pd.DatetimeIndex:
     """What the exchange itself says."""
-    return exchange_calendars.get_calendar(EXCHANGES[name]).sessions_in_range(first, last)
+    sessions = exchange_calendars.get_calendar(EXCHANGES[name]).sessions_in_range(first, last)
+    return sessions.rename("datetime")
 
 
 def prices_of(name: str, last: str = LAST) -> pd.DataFrame:
@@ -113,7 +114,9 @@ def test_each_predicts_exactly_the_sessions_of_its_exchange(
     assert names[pd.Timestamp("2020-05-07")] == {"york", "tokyo"}
 
 
-@pytest.mark.parametrize("trainer", ["TrainerR", "DelayTrainerR"])
+@pytest.mark.parametrize(
+    "trainer", ["TrainerR", pytest.param("DelayTrainerR", marks=pytest.mark.slow)]
+)
 def test_each_does_what_it_does_alone(files: dict[str, Path], trainer: str) -> None:
     manager = OnlineManager(both(files), TRAINERS[trainer](), begin_time=BEGIN, name=None)
     manager.simulate(END)
@@ -127,6 +130,7 @@ def test_each_does_what_it_does_alone(files: dict[str, Path], trainer: str) -> N
         assert_same(alone, {key: together[key] for key in alone})
 
 
+@pytest.mark.slow
 def test_day_by_day_is_the_same_as_a_simulation(files: dict[str, Path]) -> None:
     OnlineManager(both(files), begin_time=BEGIN).simulate(END)
     simulated = kept(*both(files))

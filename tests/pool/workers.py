@@ -66,6 +66,8 @@ class Siblings:
 
 def fork_each(folder: str, calls: Sequence[tuple[object, ...]]) -> None:
     """Print the ids of forked processes, and at their end their exit codes."""
+    if any("mongodb" not in str(url) for _, url, *_ in calls):
+        import wf_dagster.pool.stores.sql  # noqa: F401  (once for all)
     pids = []
     for number, (call, *arguments) in enumerate(calls):
         pid = os.fork()

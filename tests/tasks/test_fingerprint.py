@@ -108,9 +108,9 @@ DIFFERENT = [
 ]
 
 
-@pytest.mark.parametrize(("one", "other"), DIFFERENT, ids=repr)
-def test_what_looks_alike_differs(one, other):
-    assert fingerprint({"x": one}) != fingerprint({"x": other})
+@pytest.mark.parametrize(("first", "second"), DIFFERENT, ids=repr)
+def test_what_looks_alike_differs(first, second):
+    assert fingerprint({"x": first}) != fingerprint({"x": second})
 
 
 SAME = [
@@ -134,9 +134,9 @@ SAME = [
 ]
 
 
-@pytest.mark.parametrize(("one", "other"), SAME, ids=repr)
-def test_the_same_thing_in_other_clothes_is_the_same(one, other):
-    assert fingerprint({"x": one}) == fingerprint({"x": other})
+@pytest.mark.parametrize(("first", "second"), SAME, ids=repr)
+def test_the_same_thing_in_other_clothes_is_the_same(first, second):
+    assert fingerprint({"x": first}) == fingerprint({"x": second})
 
 
 def test_a_fingerprint_is_64_hexadecimal_digits():

@@ -2,31 +2,21 @@
 
 from __future__ import annotations
 
-import shutil
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
 
-import wf_dagster
-from wf_dagster.tracking.keeper import KEEPER
-from wf_dagster.tracking.store import get_client
+from tests.stores import empty_store, ready_store
+from wf_dagster.tracking.heartbeat_thread import HEARTBEAT_THREAD
 
-
-@pytest.fixture(scope="session")
-def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An MLflow database with its tables and nothing in them."""
-    path = tmp_path_factory.mktemp("store") / "mlflow.db"
-    get_client(f"sqlite:///{path}")
-    return path
+__all__ = ["empty_store", "ready_store"]
 
 
 @pytest.fixture(autouse=True)
-def store(home: Path, empty_store: Path) -> None:
-    """The default store of the test, with no recorder left running behind it."""
-    wf_dagster.get_settings().make_home()
-    shutil.copy(empty_store, home / "mlflow.db")
+def all_ended(ready_store: None) -> Iterator[None]:
+    """No recorder is left running behind the test."""
     yield
-    left = KEEPER.running()
-    for recorder in left:
-        KEEPER.remove(recorder)
-    assert left == []
+    running = HEARTBEAT_THREAD.running()
+    for recorder in running:
+        HEARTBEAT_THREAD.remove(recorder)
+    assert running == []

@@ -14,11 +14,10 @@ import pytest
 
 from tests.tracking.support import count_store_calls, run
 from wf_dagster import R, init
-from wf_dagster.errors import TrackingError
-from wf_dagster.tracking import keeper, mlflow_recorder
-from wf_dagster.tracking.buffer import Batch, LogBuffer
-from wf_dagster.tracking.redact import redacted, redacted_command
-from wf_dagster.tracking.retry import StoreError
+from wf_dagster.errors import StoreError, TrackingError
+from wf_dagster.tracking import heartbeat_thread, mlflow_recorder
+from wf_dagster.tracking.log_buffer import Batch, LogBuffer
+from wf_dagster.tracking.redaction import redacted, redacted_command
 from wf_dagster.tracking.store import get_client
 
 
@@ -70,7 +69,7 @@ def test_the_last_value_is_the_latest_even_within_a_millisecond():
 
 
 def test_what_waits_is_written_every_few_seconds_without_being_asked(monkeypatch):
-    monkeypatch.setattr(keeper, "TICK_SECONDS", 0.01)
+    monkeypatch.setattr(heartbeat_thread, "TICK_SECONDS", 0.01)
     monkeypatch.setattr(mlflow_recorder, "FLUSH_SECONDS", 0.02)
     with R.start(experiment_name="a"):
         R.log_metrics(m=1.0)

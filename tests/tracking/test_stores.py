@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 import time
 
@@ -21,17 +22,19 @@ FRAME = pd.DataFrame({"score": np.arange(1000.0)}, index=pd.RangeIndex(1000, nam
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory):
-    with mlflow_server(tmp_path_factory.mktemp("server")) as url:
+def server(tmp_path_factory, empty_store):
+    folder = tmp_path_factory.mktemp("server")
+    shutil.copy(empty_store, folder / "mlflow.db")
+    with mlflow_server(folder) as url:
         yield url
 
 
 @pytest.fixture
 def proxy(server, monkeypatch):
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "2")
-    made = Proxy(server)
-    yield made
-    made.close()
+    proxy = Proxy(server)
+    yield proxy
+    proxy.close()
 
 
 @pytest.fixture(scope="session")
@@ -54,15 +57,15 @@ def s3(monkeypatch):
         monkeypatch.setenv(name, "test")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    made = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
-    made.start()
-    host, port = made.get_host_and_port()
+    server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
     monkeypatch.setenv("MLFLOW_S3_ENDPOINT_URL", f"http://{host}:{port}")
     import boto3
 
     boto3.client("s3", endpoint_url=f"http://{host}:{port}").create_bucket(Bucket="runs")
     yield "s3://runs/wf"
-    made.stop()
+    server.stop()
 
 
 def _whole_story(experiment, tmp_path, monkeypatch):

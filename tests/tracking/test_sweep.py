@@ -18,6 +18,7 @@ from wf_dagster.cli import app
 from wf_dagster.errors import ExperimentNotFoundError
 from wf_dagster.tracking import find_dead, parent_run, sweep
 from wf_dagster.tracking.heartbeat import HEARTBEAT_TAG, Heartbeat
+from wf_dagster.tracking.store import get_client
 
 RUN = """
 with R.start(experiment_name="a", recorder_name="victim"):
@@ -42,9 +43,9 @@ def _running(**beat):
     recorder.start_run()
     recorder.set_tags(**{HEARTBEAT_TAG: str(replace(Heartbeat.now(), **beat))})
     recorder.flush()
-    from wf_dagster.tracking.keeper import KEEPER
+    from wf_dagster.tracking.heartbeat_thread import HEARTBEAT_THREAD
 
-    KEEPER.remove(recorder)
+    HEARTBEAT_THREAD.remove(recorder)
     return recorder.id
 
 
@@ -124,7 +125,7 @@ def test_a_run_that_several_processes_share_is_left_until_all_had_time_to_say_so
 
 def test_runs_without_a_heartbeat_and_runs_that_ended_are_left_alone():
     recorder = R.get_exp(experiment_name="a").create_recorder("x")
-    recorder._ask("test", lambda c: c.update_run(recorder.id, status="RUNNING"))
+    get_client().update_run(recorder.id, status="RUNNING")
     with R.start(experiment_name="a"):
         R.set_tags(**{HEARTBEAT_TAG: str(replace(Heartbeat.now(), pid=_dead_pid()))})
     assert sweep() == []
@@ -136,12 +137,12 @@ def test_the_runs_of_this_process_are_never_swept():
 
 
 def test_a_run_that_goes_on_while_it_is_looked_at_is_left_alone(monkeypatch):
-    from wf_dagster.tracking import dead as room
+    from wf_dagster.tracking import dead_runs as room
 
     run_id = _running(pid=_dead_pid())
-    found = list(room._dead(R.get_uri(), [R.get_exp(experiment_name="a").id], "", 900))
+    found = list(room._iter_dead(R.get_uri(), [R.get_exp(experiment_name="a").id], "", 900))
     with R.start(experiment_name="a", recorder_id=run_id):
-        monkeypatch.setattr(room, "_dead", lambda *_: found)
+        monkeypatch.setattr(room, "_iter_dead", lambda *_: found)
         assert room.sweep() == []
     assert _stored(run_id).status == "FINISHED"
 
@@ -154,9 +155,9 @@ def test_an_experiment_that_is_not_there():
 def test_a_running_recorder_beats(monkeypatch):
     import time
 
-    from wf_dagster.tracking import keeper, mlflow_recorder
+    from wf_dagster.tracking import heartbeat_thread, mlflow_recorder
 
-    monkeypatch.setattr(keeper, "TICK_SECONDS", 0.01)
+    monkeypatch.setattr(heartbeat_thread, "TICK_SECONDS", 0.01)
     monkeypatch.setattr(mlflow_recorder, "BEAT_SECONDS", 0.05)
     with R.start(experiment_name="a"):
         recorder = R.get_recorder()

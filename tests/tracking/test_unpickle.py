@@ -276,15 +276,15 @@ def test_a_file_that_is_no_object_says_how_to_read_it(tmp_path):
     "content", [b"", b"PAR1", b"PAR1garbagePAR1", b"\x80\x04", b"hello", b"}."[:1]]
 )
 def test_a_part_of_an_object_is_an_error_in_our_words(content):
-    from wf_dagster.tracking import objects
+    from wf_dagster.tracking import object_files
 
     with pytest.raises(BrokenObjectError):
-        objects.load("x", content)
+        object_files.load("x", content)
 
 
 def test_code_that_is_gone_is_an_error_in_our_words():
-    from wf_dagster.tracking import objects
+    from wf_dagster.tracking import object_files
 
     content = _global("wf_dagster.models", "NoSuchModel") + b"."
     with pytest.raises(BrokenObjectError, match="NoSuchModel"):
-        objects.load("x", content)
+        object_files.load("x", content)

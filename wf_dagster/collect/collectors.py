@@ -177,12 +177,12 @@ class RecorderCollector(Collector):
         ]
         counts = Counter(recorder.status for recorder in recorders)
         _log.info("RecorderCollector: recorders by status: %s", dict(counts))
-        wanted = [(recorder, artifact) for recorder in recorders for artifact in artifacts]
+        pairs = [(recorder, artifact) for recorder in recorders for artifact in artifacts]
         with ThreadPoolExecutor(READERS) as pool:
-            objects = list(pool.map(lambda pair: self._read(pair[0], pair[1], only_exist), wanted))
+            objects = list(pool.map(lambda pair: self._read(pair[0], pair[1], only_exist), pairs))
         collected: dict[str, dict[Any, Any]] = {}
         keys: dict[int, Any] = {}
-        for (recorder, artifact), single in zip(wanted, objects, strict=True):
+        for (recorder, artifact), single in zip(pairs, objects, strict=True):
             if not single:
                 continue
             # once a recorder: such a function may read its task from a file

@@ -12,6 +12,7 @@ from wf_dagster import safe_pickle
 from wf_dagster.errors import OnlineError
 from wf_dagster.online.signal_publisher import SignalPublisher
 from wf_dagster.online.strategy_group import StrategyGroup
+from wf_dagster.tracking import trusted_modules
 
 _OWN = (
     "copy.deepcopy",  # how a RollingGen copies templates
@@ -56,7 +57,7 @@ def unpickle_state(path: str | Path, allow: Sequence[str]) -> dict[str, Any]:
         content = Path(path).read_bytes()
     except OSError as error:
         raise OnlineError(f"{path} cannot be read: {error.strerror}") from None
-    state = safe_pickle.loads(content, str(path), (*_OWN, *allow))
+    state = safe_pickle.loads(content, str(path), (*_OWN, *allow, *trusted_modules()))
     if not isinstance(state, dict) or "history" not in state:
         raise OnlineError(f"{path} holds no OnlineManager: write it with to_pickle")
     strategies = state["strategies"]

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from wf_dagster.calendars import TradingCalendar
 from wf_dagster.market import Market
 from wf_dagster.online import OnlineToolR, RollingStrategy
 from wf_dagster.online.inspection import Inspection
+from wf_dagster.online.sessions import session_calendar
 from wf_dagster.orchestration.partitions.rolling_partitions import RollingPartitions
 from wf_dagster.orchestration.resources.task_pool_resource import TaskPoolResource
 from wf_dagster.orchestration.strategy_keys import StrategyKeys
@@ -41,6 +43,11 @@ class StrategySpec:
     def market(self) -> Market:
         """The market on whose sessions it rolls."""
         return self.partitions.market
+
+    @property
+    def calendar(self) -> TradingCalendar:
+        """Its sessions, with data up to the last one that has prices now."""
+        return session_calendar(self.market)
 
     @property
     def keys(self) -> StrategyKeys:

@@ -9,7 +9,7 @@ from typing import Any
 from wf_dagster.errors import PoolInputError
 from wf_dagster.pool.states import DONE, FETCHABLE, PART_DONE, WAITING, check_status
 from wf_dagster.pool.task_manager import TaskManager
-from wf_dagster.process import in_own_process
+from wf_dagster.process import call_in_own_process
 
 _log = logging.getLogger(__name__)
 
@@ -88,7 +88,7 @@ def run_each(
             _log.info("pool %s: task %s", pool.task_pool, task["_id"])
             argument = task["def"] if before_status == WAITING else task["res"]
             result = (
-                in_own_process(task_func, argument, **kwargs)
+                call_in_own_process(task_func, argument, **kwargs)
                 if force_release
                 else task_func(argument, **kwargs)
             )

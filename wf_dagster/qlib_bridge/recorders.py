@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from typing import Any
 
 from qlib.utils.exceptions import LoadObjectError
@@ -10,19 +11,46 @@ from qlib.workflow import R as QLIB_R
 from qlib.workflow.exp import Experiment
 from qlib.workflow.expm import ExpManager
 from qlib.workflow.recorder import Recorder
+from typing_extensions import Unpack
 
 from wf_dagster.errors import ObjectNotFoundError
-from wf_dagster.tracking import R
-from wf_dagster.tracking.objects import PARQUET
+from wf_dagster.process import attribute_replaced, nothing_to_undo, replace_attribute
+from wf_dagster.tracking import R, RecorderOptions, StartOptions
+from wf_dagster.tracking.active_starts import current_start
+from wf_dagster.tracking.object_files import PARQUET
 
 MANAGER = {"class": "BridgeExpManager", "module_path": __name__, "kwargs": {}}
 
 
+_undo_install = nothing_to_undo
+
+
 def install() -> None:
-    """Have Qlib's ``R`` lead here, whatever it led to."""
+    """Have Qlib's ``R`` lead here, whatever it led to, until :func:`uninstall`.
+
+    ``R.register`` is how Qlib would have it, but refuses while a recorder of Qlib's is active:
+    what a model of Qlib's logs would then go where nobody looks for it.
+    """
+    global _undo_install
     provider = QLIB_R._provider
     if provider is None or not isinstance(provider.exp_manager, BridgeExpManager):
-        QLIB_R._provider = QlibRecorder(BridgeExpManager())
+        bridge = QlibRecorder(BridgeExpManager())
+        _undo_install = replace_attribute(QLIB_R, "_provider", bridge)
+
+
+def uninstall() -> None:
+    """Have Qlib's ``R`` lead where it led before :func:`install`."""
+    global _undo_install
+    _undo_install()
+    _undo_install = nothing_to_undo
+
+
+def may_be_registered() -> AbstractContextManager[None]:
+    """Let ``qlib.init`` register a recorder inside the block: ours stay active meanwhile.
+
+    Qlib refuses while one is active, because its own would then be stored elsewhere.
+    """
+    return attribute_replaced(QLIB_R, "_provider", None)
 
 
 def bridged(recorder: Any) -> Any:
@@ -104,20 +132,9 @@ class BridgeExperiment(Experiment):  # type: ignore[misc]
         """Id, name and recorders."""
         return dict(self.inner.info)
 
-    def start(
-        self,
-        *,
-        recorder_id: str | None = None,
-        recorder_name: str | None = None,
-        resume: bool = False,
-    ) -> BridgeRecorder:
-        """Make a recorder of it active."""
-        R.start_exp(
-            experiment_id=self.inner.id,
-            recorder_id=recorder_id,
-            recorder_name=recorder_name,
-            resume=resume,
-        )
+    def start(self, **options: Unpack[RecorderOptions]) -> BridgeRecorder:
+        """Make a recorder of it active; the options are those of our experiment's ``start``."""
+        R.start_exp(experiment_id=self.inner.id, **options)
         return BridgeRecorder(R.get_recorder())
 
     def end(self, recorder_status: str = Recorder.STATUS_S) -> None:
@@ -136,8 +153,9 @@ class BridgeExperiment(Experiment):  # type: ignore[misc]
         start: bool = False,
     ) -> BridgeRecorder:
         """A recorder by id or name, else the active one."""
-        found = self.inner.get_recorder(recorder_id, recorder_name, create=create, start=start)
-        return BridgeRecorder(found)
+        return BridgeRecorder(
+            self.inner.get_recorder(recorder_id, recorder_name, create=create, start=start)
+        )
 
     def list_recorders(self, rtype: str = Experiment.RT_D, **kwargs: Any) -> Any:
         """Its recorders, by id or as a list."""
@@ -169,10 +187,8 @@ class BridgeExpManager(ExpManager):  # type: ignore[misc]
     @property
     def active_experiment(self) -> BridgeExperiment | None:
         """The experiment of the recorder that is active here."""
-        from wf_dagster.tracking.active import current
-
-        now = current()
-        return None if now is None else BridgeExperiment(now.experiment)
+        start = current_start()
+        return None if start is None else BridgeExperiment(start.experiment)
 
     @property
     def default_uri(self) -> str:
@@ -188,9 +204,9 @@ class BridgeExpManager(ExpManager):  # type: ignore[misc]
         """The tracking address in use."""
         return R.get_uri()
 
-    def start_exp(self, **kwargs: Any) -> BridgeExperiment:
-        """Make a recorder active."""
-        return BridgeExperiment(R.start_exp(**kwargs))
+    def start_exp(self, **options: Unpack[StartOptions]) -> BridgeExperiment:
+        """Make a recorder active; the options are those of our ``R.start``."""
+        return BridgeExperiment(R.start_exp(**options))
 
     def end_exp(self, recorder_status: str = Recorder.STATUS_S, **kwargs: Any) -> None:
         """End the active recorder."""
@@ -209,14 +225,14 @@ class BridgeExpManager(ExpManager):  # type: ignore[misc]
         start: bool = False,
     ) -> BridgeExperiment:
         """An experiment by id or name, else the active one, else the default one."""
-        found = R.get_exp(
+        experiment = R.get_exp(
             experiment_id=experiment_id, experiment_name=experiment_name, create=create, start=start
         )
-        return BridgeExperiment(found)
+        return BridgeExperiment(experiment)
 
     def list_experiments(self) -> dict[str, BridgeExperiment]:
         """All experiments by name."""
-        return {name: BridgeExperiment(one) for name, one in R.list_experiments().items()}
+        return {name: BridgeExperiment(inner) for name, inner in R.list_experiments().items()}
 
     def delete_exp(
         self, experiment_id: str | None = None, experiment_name: str | None = None

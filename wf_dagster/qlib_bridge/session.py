@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from wf_dagster.errors import SettingsError, TaskError
+from wf_dagster.process import attribute_preserved
 from wf_dagster.qlib_bridge.options import QlibOptions
 from wf_dagster.qlib_engine.provider_files import check_folders, folders_of
 
@@ -134,10 +135,9 @@ def _is_plain(value: Any) -> bool:
 
 
 def _initialise(options: QlibOptions) -> None:
-    import qlib  # slow to import, as the others
-    from qlib.workflow import R
+    import qlib  # slow to import
 
-    from wf_dagster.qlib_bridge.recorders import MANAGER
+    from wf_dagster.qlib_bridge.recorders import MANAGER, may_be_registered
 
     arguments: dict[str, Any] = {
         "logging_level": logging.WARNING,
@@ -151,14 +151,12 @@ def _initialise(options: QlibOptions) -> None:
         arguments.setdefault("region", options.region)
     if "provider_uri" in arguments:
         check_folders(arguments["provider_uri"])
-    hook = sys.excepthook  # Qlib sets its own, which swallows those of others
-    R._provider = None  # it refuses to be replaced while a recorder is active; ours stays active
     try:
-        qlib.init(**arguments)
+        # Qlib sets an excepthook of its own, which swallows those of others
+        with attribute_preserved(sys, "excepthook"), may_be_registered():
+            qlib.init(**arguments)
     except Exception as error:  # it checks little itself: whatever an argument breaks
         raise SettingsError(
             f"qlib.init refuses the settings ({type(error).__name__}: {error}): check "
             "qlib_provider_uri, qlib_region and qlib_options (WF_QLIB_...)"
         ) from error
-    finally:
-        sys.excepthook = hook

@@ -5,17 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from wf_dagster.calendars import FIVE_DAY_WEEKS
 from wf_dagster.errors import RecordError
 from wf_dagster.market import Market
+from wf_dagster.records.day_blocks import (
+    DAYS,
+    average_blocks,
+    correlate_blocks,
+    find_day_blocks,
+    rank_blocks,
+    sort_by_day,
+)
 
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
-
-DAYS = "datetime"
 SESSIONS_A_YEAR = FIVE_DAY_WEEKS
 
 
@@ -37,16 +40,19 @@ def ic_series(pred: pd.Series, label: pd.Series) -> tuple[pd.Series, pd.Series]:
     Raises:
         RecordError: A row is there twice, or the rows are not of that kind.
     """
-    score, truth, days, index = _sort_by_day(pred, label)
+    score, truth, days, index = sort_by_day(pred, label)
     paired = ~(np.isnan(score) | np.isnan(truth))
     score, truth, days = score[paired], truth[paired], days[paired]
-    starts, counts = _day_blocks(days)
+    starts, counts = find_day_blocks(days)
     ic, ric = (np.full(len(index), np.nan) for _ in range(2))
     if len(days):
         measured = days[starts]
-        ic[measured] = _correlation(score, truth, starts, counts)
-        ric[measured] = _correlation(
-            _ranks(score, days, starts, counts), _ranks(truth, days, starts, counts), starts, counts
+        ic[measured] = correlate_blocks(score, truth, starts, counts)
+        ric[measured] = correlate_blocks(
+            rank_blocks(score, days, starts, counts),
+            rank_blocks(truth, days, starts, counts),
+            starts,
+            counts,
         )
     return pd.Series(ic, index, name="IC"), pd.Series(ric, index, name="Rank IC")
 
@@ -72,17 +78,19 @@ def long_short(pred: pd.Series, label: pd.Series, quantile: float = 0.2) -> pd.D
         RecordError: ``quantile`` is out of range, or as in :func:`ic_series`.
     """
     check_quantile(quantile)
-    score, truth, days, index = _sort_by_day(pred, label)
+    score, truth, days, index = sort_by_day(pred, label)
     scored = ~np.isnan(score)
     score, truth, days = score[scored], truth[scored], days[scored]
     returns = pd.DataFrame(np.nan, index, ["long", "short", "average"])
     if not len(days):
         return returns
-    starts, counts = _day_blocks(days)
+    starts, counts = find_day_blocks(days)
     place = np.arange(len(days)) - np.repeat(starts, counts)
     chosen = place < np.repeat((counts * quantile).astype("int64"), counts)
-    sides = [_means(truth[np.lexsort((key, days))], chosen, starts) for key in (-score, score)]
-    average = _means(truth, np.ones_like(chosen), starts)
+    sides = [
+        average_blocks(truth[np.lexsort((key, days))], chosen, starts) for key in (-score, score)
+    ]
+    average = average_blocks(truth, np.ones_like(chosen), starts)
     returns.iloc[days[starts]] = np.column_stack([*sides, average])
     return returns
 
@@ -226,88 +234,3 @@ def check_whole(name: str, value: Any, what: str, least: int = 1) -> None:
 def first_column(frame: pd.DataFrame | pd.Series, position: int = 0) -> pd.Series:
     """A column of a frame by position; a series as it is."""
     return frame if isinstance(frame, pd.Series) else frame.iloc[:, position]
-
-
-def check_rows(pred: pd.Series, label: pd.Series) -> None:
-    """Refuse scores and labels whose rows cannot be paired.
-
-    Raises:
-        RecordError: A row is there twice, or the rows are named differently or not by day.
-    """
-    for name, series in (("predictions", pred), ("labels", label)):
-        if DAYS not in series.index.names:
-            raise RecordError(
-                f"{name} have rows named {list(series.index.names)}: one must be {DAYS!r}"
-            )
-        if not series.index.is_unique:
-            twice = series.index[series.index.duplicated()][0]
-            raise RecordError(f"{name} have the row {twice} twice: keep one of them")
-    if pred.index.names != label.index.names:
-        raise RecordError(
-            f"predictions have rows named {list(pred.index.names)}, labels have "
-            f"{list(label.index.names)}: they must be the same"
-        )
-
-
-def _sort_by_day(
-    pred: pd.Series, label: pd.Series
-) -> tuple[Floats, Floats, Ints, pd.DatetimeIndex]:
-    """Scores and labels row by row, in the order of their days' positions in all days."""
-    check_rows(pred, label)
-    if not pred.index.equals(label.index):
-        pred, label = pred.align(label, join="outer")
-    codes, index = pd.factorize(pred.index.get_level_values(DAYS), sort=True)
-    if len(codes) and codes.min() < 0:
-        raise RecordError("predictions or labels have rows without a date (NaT): drop them")
-    score = pred.to_numpy(dtype="float64", na_value=np.nan)
-    truth = label.to_numpy(dtype="float64", na_value=np.nan)
-    if np.any(codes[1:] < codes[:-1]):
-        order = np.argsort(codes, kind="stable")
-        score, truth, codes = score[order], truth[order], codes[order]
-    return score, truth, codes, pd.DatetimeIndex(index, name=DAYS)
-
-
-def _day_blocks(days: Ints) -> tuple[Ints, Ints]:
-    """Where each day starts, and how many rows it has."""
-    starts = np.flatnonzero(np.r_[True, days[1:] != days[:-1]]) if len(days) else days
-    return starts, np.diff(np.r_[starts, len(days)])
-
-
-def _means(values: Floats, chosen: npt.NDArray[np.bool_], starts: Ints) -> Floats:
-    """Mean of each block's chosen values that are no NaN."""
-    counted = chosen & ~np.isnan(values)
-    sums = np.add.reduceat(np.where(counted, values, 0.0), starts)
-    with np.errstate(invalid="ignore"):
-        means: Floats = sums / np.add.reduceat(counted.astype("int64"), starts)
-    return means
-
-
-def _correlation(x: Floats, y: Floats, starts: Ints, counts: Ints) -> Floats:
-    """Pearson's correlation of each block; two passes, so that large means cost no digits."""
-    with np.errstate(invalid="ignore", divide="ignore"):
-        x, flat_x = _centre(x, starts, counts)
-        y, flat_y = _centre(y, starts, counts)
-        correlation = np.add.reduceat(x * y, starts) / np.sqrt(
-            np.add.reduceat(x * x, starts) * np.add.reduceat(y * y, starts)
-        )
-    correlation[flat_x | flat_y] = np.nan
-    clipped: Floats = np.clip(correlation, -1, 1)
-    return clipped
-
-
-def _centre(x: Floats, starts: Ints, counts: Ints) -> tuple[Floats, npt.NDArray[np.bool_]]:
-    """Values less their block's mean, and which blocks do not vary."""
-    # equal values are found by comparing them: their mean may be off by one rounding
-    flat = np.maximum.reduceat(x, starts) == np.minimum.reduceat(x, starts)
-    return x - np.repeat(np.add.reduceat(x, starts) / counts, counts), flat
-
-
-def _ranks(x: Floats, days: Ints, starts: Ints, counts: Ints) -> Floats:
-    """Rank within the block, from 0; equal values share their mean rank."""
-    order = np.lexsort((x, days))
-    values, blocks = x[order], days[order]
-    firsts = np.flatnonzero(np.r_[True, (values[1:] != values[:-1]) | (blocks[1:] != blocks[:-1])])
-    lengths = np.diff(np.r_[firsts, len(x)])
-    ranks = np.empty(len(x))
-    ranks[order] = np.repeat(firsts + (lengths - 1) / 2, lengths) - np.repeat(starts, counts)
-    return ranks

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from wf_dagster.errors import MissingObjectsError, ObjectNotFoundError, RecordError
-from wf_dagster.tracking.objects import names_of
+from wf_dagster.tracking.object_files import names_of
 
 if TYPE_CHECKING:
     from wf_dagster.tracking import Recorder

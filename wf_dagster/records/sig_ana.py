@@ -13,7 +13,6 @@ from wf_dagster.records.analysis import (
     annualise,
     check_ann_scaler,
     check_quantile,
-    check_rows,
     check_whole,
     first_column,
     ic_metrics,
@@ -21,6 +20,7 @@ from wf_dagster.records.analysis import (
     long_short,
     sessions_a_year,
 )
+from wf_dagster.records.day_blocks import check_rows
 from wf_dagster.records.record_template import DependentRecord, RecordTemplate, log_figures
 from wf_dagster.records.signal import SignalRecord
 from wf_dagster.tasks import label_horizon

@@ -1,21 +1,29 @@
 """Experiments and recorders, kept in MLflow: the only room that knows it."""
 
-from wf_dagster.tracking.addresses import run_url
-from wf_dagster.tracking.dead import DeadRun, end_runs_of, find_dead, holder, sweep, sweep_children
-from wf_dagster.tracking.exits import end_open_recorders
+from wf_dagster.tracking.dead_runs import (
+    DeadRun,
+    end_runs_of,
+    find_dead,
+    holder,
+    sweep,
+    sweep_children,
+)
 from wf_dagster.tracking.experiment import Experiment
+from wf_dagster.tracking.experiment_manager import ExpManager, MLflowExpManager, find_recorders
 from wf_dagster.tracking.facade import QlibRecorder, R
-from wf_dagster.tracking.manager import ExpManager, MLflowExpManager, find_recorders
 from wf_dagster.tracking.mlflow_experiment import MLflowExperiment
 from wf_dagster.tracking.mlflow_recorder import MLflowRecorder
-from wf_dagster.tracking.parent import parent_of, parent_run, set_parent
+from wf_dagster.tracking.parent_run import parent_of, parent_run, set_parent
+from wf_dagster.tracking.process_exit import end_open_recorders
 from wf_dagster.tracking.recorder import Recorder
 from wf_dagster.tracking.recorder_of_kind import (
     create_recorder_of_kind,
     find_recorder_of_kind,
     start_recorder_of_kind,
 )
-from wf_dagster.tracking.store import check_tracking, client_modules, lock_folder
+from wf_dagster.tracking.start_options import RecorderOptions, StartOptions
+from wf_dagster.tracking.store import check_tracking, client_modules, run_url
+from wf_dagster.tracking.tracking_settings import lock_folder, trusted_modules
 
 __all__ = [
     "DeadRun",
@@ -27,6 +35,8 @@ __all__ = [
     "QlibRecorder",
     "R",
     "Recorder",
+    "RecorderOptions",
+    "StartOptions",
     "check_tracking",
     "client_modules",
     "create_recorder_of_kind",
@@ -44,4 +54,5 @@ __all__ = [
     "start_recorder_of_kind",
     "sweep",
     "sweep_children",
+    "trusted_modules",
 ]

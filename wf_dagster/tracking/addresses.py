@@ -7,40 +7,34 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-from wf_dagster.settings import get_settings
-from wf_dagster.tracking.active import current_uri
-
 LOCAL_PAGE = "http://localhost:5000"
+_SERVERS = {"http", "https", "databricks"}
 
 
-def tracking_uri(uri: str | None = None) -> str:
-    """The address given, else that of the active recorder, else that of the settings."""
-    return uri or current_uri()
-
-
-def run_url(experiment_id: str, run_id: str, uri: str | None = None) -> str:
+def page_url(uri: str, experiment_id: str, run_id: str) -> str:
     """Link to a run's page: on the tracking server, or on the local page (``WF_MLFLOW_UI_URL``)."""
-    uri = tracking_uri(uri)
     page = uri if uri.startswith("http") else os.environ.get("WF_MLFLOW_UI_URL", LOCAL_PAGE)
-    return f"{safe(page).rstrip('/')}/#/experiments/{experiment_id}/runs/{run_id}"
+    return f"{hide_password(page).rstrip('/')}/#/experiments/{experiment_id}/runs/{run_id}"
+
+
+def is_remote(uri: str) -> bool:
+    """Whether a server stands behind a tracking address, not a database."""
+    return urlsplit(uri).scheme in _SERVERS
 
 
 def sqlite_path(uri: str) -> Path | None:
     """The file behind an SQLite address."""
-    parts = urlsplit(uri)
-    if not parts.scheme.startswith("sqlite"):
+    if not urlsplit(uri).scheme.startswith("sqlite"):
         return None
-    return Path(parts.path[1:] or ".").absolute()
+    from sqlalchemy.engine import make_url  # slow to import
+
+    return Path(make_url(uri).database or ".").absolute()
 
 
-def beside(uri: str) -> str | None:
-    """Where files go that belong to a store which is not that of the settings."""
+def folder_beside(uri: str) -> str | None:
+    """The address of the folder for files beside an SQLite database."""
     database = sqlite_path(uri)
-    if database is not None:
-        return (database.parent / "artifacts").as_uri()
-    if urlsplit(uri).scheme in {"http", "https", "databricks"}:
-        return None
-    return (get_settings().home / "artifacts").as_uri()
+    return None if database is None else (database.parent / "artifacts").as_uri()
 
 
 def local_path(artifact_uri: str) -> Path | None:
@@ -51,9 +45,10 @@ def local_path(artifact_uri: str) -> Path | None:
     return Path(artifact_uri) if parts.scheme == "" else None
 
 
-def safe(uri: str) -> str:
+def hide_password(uri: str) -> str:
     """An address without its password."""
-    parts = urlsplit(uri)
-    if parts.password is None:
+    if urlsplit(uri).password is None:
         return uri
-    return uri.replace(f":{parts.password}@", ":***@")
+    from sqlalchemy.engine import make_url  # slow to import
+
+    return make_url(uri).render_as_string(hide_password=True)

@@ -11,7 +11,8 @@ from typing import Any, TypeVar
 
 from wf_dagster.errors import ObjectNotFoundError, TrackingError
 from wf_dagster.tracking.addresses import local_path
-from wf_dagster.tracking.retry import ask
+from wf_dagster.tracking.store_calls import call_with_retry
+from wf_dagster.tracking.tracking_settings import store_patience
 
 _T = TypeVar("_T")
 _PART = ".part-"  # prefix of files that are being written
@@ -41,12 +42,12 @@ class Artifacts:
 
     def write(self, name: str, content: bytes) -> None:
         """Write a file; folders in its name are made."""
-        _check(name)
+        _check_name(name)
         if self._folder is None:
             with tempfile.TemporaryDirectory() as folder:
                 path = Path(folder, PurePosixPath(name).name)
                 path.write_bytes(content)
-                self._ask(f"saving {name}", lambda r: r.log_artifact(str(path), _parent(name)))
+                self._call(f"saving {name}", lambda r: r.log_artifact(str(path), _parent(name)))
             return
         self._replace(name, lambda part: part.write_bytes(content))
 
@@ -55,7 +56,7 @@ class Artifacts:
         target = self._folder / name
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            handle, made = tempfile.mkstemp(dir=target.parent, prefix=_PART)
+            handle, part_path = tempfile.mkstemp(dir=target.parent, prefix=_PART)
         except OSError as error:
             raise TrackingError(
                 f"the artifact folder {target.parent} cannot be written ({error.strerror}): new "
@@ -63,7 +64,7 @@ class Artifacts:
                 "WF_ARTIFACT_LOCATION says"
             ) from error
         os.close(handle)
-        part = Path(made)
+        part = Path(part_path)
         try:
             fill(part)
             part.chmod(0o644)
@@ -82,20 +83,20 @@ class Artifacts:
         base = source.parent if source.is_file() else source
         for file in files:
             name = file.relative_to(base).as_posix()
-            self._copy(file, _check(f"{folder.rstrip('/')}/{name}" if folder else name))
+            self._copy(file, _check_name(f"{folder.rstrip('/')}/{name}" if folder else name))
 
     def _copy(self, source: Path, name: str) -> None:
         if self._folder is None:
-            self._ask(f"saving {name}", lambda r: r.log_artifact(str(source), _parent(name)))
+            self._call(f"saving {name}", lambda r: r.log_artifact(str(source), _parent(name)))
         else:
             self._replace(name, lambda part: shutil.copyfile(source, part))
 
     def first(self, names: Sequence[str]) -> str | None:
         """The first of these files that is there; they are in one folder."""
         if self._folder is not None:
-            return next((n for n in names if (self._folder / _check(n)).is_file()), None)
-        there = set(self.list(_parent(names[0])))
-        return next((n for n in names if n in there), None)
+            return next((n for n in names if (self._folder / _check_name(n)).is_file()), None)
+        files = set(self.list(_parent(names[0])))
+        return next((n for n in names if n in files), None)
 
     def read(self, name: str) -> bytes:
         """The content of a file.
@@ -105,9 +106,9 @@ class Artifacts:
         """
         if self._folder is not None:
             try:
-                return (self._folder / _check(name)).read_bytes()
+                return (self._folder / _check_name(name)).read_bytes()
             except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
-                raise self._missing(name) from None
+                raise self._not_found(name) from None
         with tempfile.TemporaryDirectory() as folder:
             return Path(self._download(name, folder)).read_bytes()
 
@@ -117,8 +118,8 @@ class Artifacts:
         Raises:
             ObjectNotFoundError: It is not there.
         """
-        if self._folder is not None and not (self._folder / _check(name)).exists():
-            raise self._missing(name)
+        if self._folder is not None and not (self._folder / _check_name(name)).exists():
+            raise self._not_found(name)
         if self._folder is not None and folder is None:
             return str(self._folder / name)
         if folder is not None:
@@ -128,42 +129,44 @@ class Artifacts:
     def remove(self, name: str) -> None:
         """Remove a file."""
         if self._folder is not None:
-            (self._folder / _check(name)).unlink(missing_ok=True)
+            (self._folder / _check_name(name)).unlink(missing_ok=True)
         else:
-            self._ask(f"removing {name}", lambda r: r.delete_artifacts(name))
+            self._call(f"removing {name}", lambda r: r.delete_artifacts(name))
 
     def list(self, path: str | None = None) -> list[str]:
         """Names of the files and folders directly in a folder of the run."""
         if self._folder is None:
             return sorted(
-                f.path for f in self._ask("listing files", lambda r: r.list_artifacts(path))
+                f.path for f in self._call("listing files", lambda r: r.list_artifacts(path))
             )
-        folder = self._folder / _check(path) if path else self._folder
+        folder = self._folder / _check_name(path) if path else self._folder
         if not folder.is_dir():
             return []
-        found = (f for f in folder.iterdir() if not f.name.startswith(_PART))
-        return sorted(f.relative_to(self._folder).as_posix() for f in found)
+        paths = (path for path in folder.iterdir() if not path.name.startswith(_PART))
+        return sorted(path.relative_to(self._folder).as_posix() for path in paths)
 
     def _download(self, name: str, folder: str | None) -> str:
         if self._folder is None and self.first([name]) is None:
-            raise self._missing(name)
-        return str(self._ask(f"loading {name}", lambda r: r.download_artifacts(name, folder)))
+            raise self._not_found(name)
+        return str(self._call(f"loading {name}", lambda r: r.download_artifacts(name, folder)))
 
-    def _missing(self, name: str) -> ObjectNotFoundError:
-        there = ", ".join(self.list(_parent(name))) or "nothing"
+    def _not_found(self, name: str) -> ObjectNotFoundError:
+        files = ", ".join(self.list(_parent(name))) or "nothing"
         where = f"its folder {_parent(name)!r} holds" if _parent(name) else "it holds"
-        return ObjectNotFoundError(f"recorder {self._run_id} holds no {name!r}: {where} {there}")
+        return ObjectNotFoundError(f"recorder {self._run_id} holds no {name!r}: {where} {files}")
 
-    def _ask(self, what: str, call: Callable[[Any], _T]) -> _T:
-        from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+    def _call(self, what: str, call: Callable[[Any], _T]) -> _T:
+        from mlflow.store.artifact.artifact_repository_registry import (  # slow to import
+            get_artifact_repository,
+        )
 
-        def made() -> _T:
+        def call_repository() -> _T:
             return call(get_artifact_repository(self._uri, tracking_uri=self._tracking))
 
-        return ask(self._tracking, what, made)
+        return call_with_retry(self._tracking, what, call_repository, patience=store_patience())
 
 
-def _check(name: str) -> str:
+def _check_name(name: str) -> str:
     path = PurePosixPath(name)
     if path.is_absolute() or ".." in path.parts or not path.name or "\\" in name:
         raise TrackingError(

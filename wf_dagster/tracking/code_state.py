@@ -6,11 +6,11 @@ import getpass
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from wf_dagster.settings import get_settings
-from wf_dagster.tracking.redact import is_secret_name, redacted, redacted_command
+from wf_dagster.tracking.redaction import is_secret_name, redacted, redacted_command
 
 COMMAND_TAG = "cmd-sys.argv"
 MOST_CHARACTERS = 2_000_000
@@ -61,12 +61,15 @@ def code_state() -> CodeState:
     )
 
 
-def environment_tags() -> dict[str, str]:
-    """The environment variables that may be recorded: a fixed few and the setting ``log_env``."""
-    wanted = (*_ENVIRONMENT, *get_settings().log_env.replace(",", " ").split())
+def environment_tags(further: Sequence[str] = ()) -> dict[str, str]:
+    """The environment variables that may be recorded, as tags.
+
+    Args:
+        further: Names beside the fixed few.
+    """
     return {
         f"env.{name}": redacted(os.environ[name])
-        for name in wanted
+        for name in (*_ENVIRONMENT, *further)
         if name in os.environ and not is_secret_name(name)
     }
 
@@ -86,9 +89,9 @@ def _user() -> str:
 
 def _git(*arguments: str) -> str | None:
     try:
-        done = subprocess.run(
+        result = subprocess.run(
             ["git", *arguments], capture_output=True, text=True, timeout=20, errors="replace"
         )
     except (OSError, subprocess.TimeoutExpired):
         return None
-    return done.stdout if done.returncode == 0 else None
+    return result.stdout if result.returncode == 0 else None

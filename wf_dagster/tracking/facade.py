@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import pandas as pd
+from typing_extensions import Unpack
 
 from wf_dagster.errors import ExperimentNotFoundError, RecorderNotFoundError
-from wf_dagster.settings import restore, snapshot
-from wf_dagster.tracking import active, search
-from wf_dagster.tracking.exits import end_after
-from wf_dagster.tracking.keeper import KEEPER
-from wf_dagster.tracking.manager import MLflowExpManager
-from wf_dagster.tracking.mlflow_experiment import MLflowExperiment, leave
+from wf_dagster.tracking import active_starts, run_search
+from wf_dagster.tracking.experiment_manager import MLflowExpManager
+from wf_dagster.tracking.heartbeat_thread import HEARTBEAT_THREAD
+from wf_dagster.tracking.mlflow_experiment import MLflowExperiment, end_starts
 from wf_dagster.tracking.mlflow_recorder import MLflowRecorder
-from wf_dagster.tracking.recorder import Raw, Recorder
+from wf_dagster.tracking.process_exit import end_after
+from wf_dagster.tracking.recorder import Recorder
+from wf_dagster.tracking.recorder_objects import Raw
+from wf_dagster.tracking.start_options import StartOptions
+from wf_dagster.tracking.tracking_settings import set_tracking_uri
 
 _log = logging.getLogger(__name__)
 
@@ -43,36 +46,18 @@ class QlibRecorder:
     # starting and ending
 
     @contextmanager
-    def start(
-        self,
-        *,
-        experiment_id: str | None = None,
-        experiment_name: str | None = None,
-        recorder_id: str | None = None,
-        recorder_name: str | None = None,
-        uri: str | None = None,
-        resume: bool = False,
-        parent_run_id: str | None = None,
-        tags: Mapping[str, Any] | None = None,
-    ) -> Iterator[MLflowExperiment]:
+    def start(self, **options: Unpack[StartOptions]) -> Iterator[MLflowExperiment]:
         """Make a recorder active inside the block, in this thread or task; blocks can be nested.
 
         It ends FINISHED, or FAILED when the block is left by an exception, Ctrl-C, SIGTERM or
         ``sys.exit`` with a code other than 0; the exception goes on unchanged.
 
         Args:
-            experiment_id: The experiment by id.
-            experiment_name: The experiment by name; made when it is not there; default
-                ``"Experiment"``.
-            recorder_id: Go on with this recorder, in its experiment.
-            recorder_name: Name of the new recorder, or with ``resume`` of the one to go on
-                with; default ``"mlflow_recorder"``.
-            uri: MLflow tracking address, for everything inside the block; default that of the
-                settings.
-            resume: Go on with the latest recorder of that name, if there is one, instead of
-                making one.
-            parent_run_id: The run under which a new recorder is shown.
-            tags: First tags of a new recorder.
+            **options: See :class:`StartOptions`: ``experiment_id`` or ``experiment_name`` (made
+                when it is not there; default ``"Experiment"``); ``recorder_id`` to go on with a
+                recorder; ``recorder_name`` of the new one, or with ``resume`` of the one to go on
+                with; ``uri`` of another tracking store; ``parent_run_id`` and ``tags`` of a new
+                recorder.
 
         Yields:
             The experiment.
@@ -80,56 +65,27 @@ class QlibRecorder:
         Raises:
             TrackingError: The store failed; values still wait if it was at the end.
         """
-        depth = active.depth()
-        experiment = self.start_exp(
-            experiment_id=experiment_id,
-            experiment_name=experiment_name,
-            recorder_id=recorder_id,
-            recorder_name=recorder_name,
-            uri=uri,
-            resume=resume,
-            parent_run_id=parent_run_id,
-            tags=tags,
-        )
+        depth = active_starts.next_depth()
+        experiment = self.start_exp(**options)
         try:
             yield experiment
         except BaseException as error:
-            for one in active.pop(depth):
-                if one.recorder.is_own:
-                    end_after(one.recorder, error)
+            for start in active_starts.pop_starts(depth):
+                if start.recorder.is_own:
+                    end_after(start.recorder, error)
             raise
         try:
-            leave(depth, Recorder.STATUS_FI)
+            end_starts(depth, Recorder.STATUS_FI)
         finally:
-            active.pop(depth)
+            active_starts.pop_starts(depth)
 
-    def start_exp(
-        self,
-        *,
-        experiment_id: str | None = None,
-        experiment_name: str | None = None,
-        recorder_id: str | None = None,
-        recorder_name: str | None = None,
-        uri: str | None = None,
-        resume: bool = False,
-        parent_run_id: str | None = None,
-        tags: Mapping[str, Any] | None = None,
-    ) -> MLflowExperiment:
-        """Make a recorder active until :meth:`end_exp`; the parameters are those of :meth:`start`.
+    def start_exp(self, **options: Unpack[StartOptions]) -> MLflowExperiment:
+        """Make a recorder active until :meth:`end_exp`; the options are those of :meth:`start`.
 
         What is still open when the interpreter ends, ends FINISHED, or FAILED after an uncaught
         exception, SIGTERM or ``sys.exit`` with a code other than 0.
         """
-        return self.exp_manager.start_exp(
-            experiment_id=experiment_id,
-            experiment_name=experiment_name,
-            recorder_id=recorder_id,
-            recorder_name=recorder_name,
-            uri=uri,
-            resume=resume,
-            parent_run_id=parent_run_id,
-            tags=tags,
-        )
+        return self.exp_manager.start_exp(**options)
 
     def end_exp(self, recorder_status: str = Recorder.STATUS_FI) -> None:
         """End the active recorder with this status; nothing happens if there is none."""
@@ -194,14 +150,14 @@ class QlibRecorder:
             ExperimentNotFoundError: The experiment is not there.
             RecorderNotFoundError: There is none; or nothing is given and none is active.
         """
-        named = bool(experiment_id or experiment_name)
-        if recorder_id and not named:
-            return search.recorder_by_id(recorder_id, self.get_uri())
-        now = active.current()
-        if not recorder_id and not recorder_name and not named:
-            if now is None:
-                raise RecorderNotFoundError(_nothing_active())
-            return now.recorder
+        names_experiment = bool(experiment_id or experiment_name)
+        if recorder_id and not names_experiment:
+            return run_search.recorder_by_id(recorder_id, self.get_uri())
+        if not recorder_id and not recorder_name and not names_experiment:
+            start = active_starts.current_start()
+            if start is None:
+                raise RecorderNotFoundError(_why_none_active())
+            return start.recorder
         experiment = self.get_exp(
             experiment_id=experiment_id, experiment_name=experiment_name, create=False
         )
@@ -262,8 +218,8 @@ class QlibRecorder:
             RecorderNotFoundError: There is none, or neither is given.
         """
         if recorder_id:
-            found = search.recorder_by_id(recorder_id, self.get_uri())
-            experiment = self.get_exp(experiment_id=found.experiment_id, create=False)
+            recorder = run_search.recorder_by_id(recorder_id, self.get_uri())
+            experiment = self.get_exp(experiment_id=recorder.experiment_id, create=False)
         else:
             experiment = self.get_exp(create=False)
         experiment.delete_recorder(recorder_id, recorder_name)
@@ -280,21 +236,23 @@ class QlibRecorder:
         Raises:
             SettingsError: It is no address that MLflow knows.
         """
-        restore({**snapshot(), "tracking_uri": uri or ""})
+        set_tracking_uri(uri)
 
     def uri_context(self, uri: str) -> AbstractContextManager[None]:
         """Use another tracking address inside the block, in this thread or task."""
-        return active.default_uri_set(uri)
+        return active_starts.default_uri_replaced(uri)
 
     # the active recorder
 
-    def _logging_to(self) -> MLflowRecorder:
+    def _active_or_default(self) -> MLflowRecorder:
         """The active recorder; a new one in the default experiment if nothing runs at all."""
-        now = active.current()
-        if now is not None:
-            return now.recorder
-        if KEEPER.running():  # to start another here would tear apart what belongs together
-            raise RecorderNotFoundError(_nothing_active())
+        start = active_starts.current_start()
+        if start is not None:
+            return start.recorder
+        if (
+            HEARTBEAT_THREAD.running()
+        ):  # to start another here would tear apart what belongs together
+            raise RecorderNotFoundError(_why_none_active())
         experiment = self.exp_manager.start_exp()
         recorder = experiment.active_recorder
         assert recorder is not None
@@ -310,7 +268,7 @@ class QlibRecorder:
         self, local_path: str | None = None, artifact_path: str | None = None, **kwargs: Any
     ) -> None:
         """Save objects in the active recorder; see :meth:`MLflowRecorder.save_objects`."""
-        self._logging_to().save_objects(local_path, artifact_path, **kwargs)
+        self._active_or_default().save_objects(local_path, artifact_path, **kwargs)
 
     def load_object(self, name: str, allow: Sequence[str] = (), raw: Raw | None = None) -> Any:
         """Load an object of the active recorder; see :meth:`MLflowRecorder.load_object`."""
@@ -318,15 +276,15 @@ class QlibRecorder:
 
     def log_params(self, **kwargs: Any) -> None:
         """Log parameters to the active recorder."""
-        self._logging_to().log_params(**kwargs)
+        self._active_or_default().log_params(**kwargs)
 
     def log_metrics(self, step: int | None = None, **kwargs: float) -> None:
         """Log metrics to the active recorder."""
-        self._logging_to().log_metrics(step, **kwargs)
+        self._active_or_default().log_metrics(step, **kwargs)
 
     def log_artifact(self, local_path: str, artifact_path: str | None = None) -> None:
         """Copy a file or folder into the active recorder."""
-        self._logging_to().log_artifact(local_path, artifact_path)
+        self._active_or_default().log_artifact(local_path, artifact_path)
 
     def download_artifact(self, path: str, dst_path: str | None = None) -> str:
         """Copy a file or folder of the active recorder; returns where it is."""
@@ -334,16 +292,16 @@ class QlibRecorder:
 
     def set_tags(self, **kwargs: Any) -> None:
         """Set tags of the active recorder."""
-        self._logging_to().set_tags(**kwargs)
+        self._active_or_default().set_tags(**kwargs)
 
     def delete_tags(self, *keys: str) -> None:
         """Delete tags of the active recorder."""
         self.get_recorder().delete_tags(*keys)
 
 
-def _nothing_active() -> str:
+def _why_none_active() -> str:
     elsewhere = ""
-    if KEEPER.running():
+    if HEARTBEAT_THREAD.running():
         elsewhere = (
             " (others are active elsewhere in this process: threads start without one, so hand "
             "them the recorder, or run them with contextvars.copy_context().run)"

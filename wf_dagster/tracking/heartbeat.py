@@ -65,7 +65,7 @@ class Heartbeat:
 
     def lives(self) -> bool:
         """Whether the process, one of this machine, is still there; a zombie is not."""
-        import psutil
+        import psutil  # slow to import
 
         try:
             process = psutil.Process(self.pid)
@@ -88,6 +88,6 @@ def _host() -> str:
 
 @lru_cache(maxsize=1)
 def _own_start(pid: int) -> float:
-    import psutil
+    import psutil  # slow to import
 
     return float(psutil.Process(pid).create_time())

@@ -8,15 +8,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, overload
 
 import pandas as pd
+from typing_extensions import Unpack
 
 from wf_dagster.errors import RecorderNotFoundError, TrackingError
-from wf_dagster.tracking import active, search
+from wf_dagster.tracking import active_starts, run_search
+from wf_dagster.tracking.active_starts import ActiveStart
 from wf_dagster.tracking.experiment import Experiment
 from wf_dagster.tracking.mlflow_recorder import MLflowRecorder, check_status, first_tags
+from wf_dagster.tracking.mlflow_values import TAG_LIMIT, checked_name, cut_text, to_text
 from wf_dagster.tracking.recorder import KIND_TAG, PARENT_TAG, RECORDER, Recorder
-from wf_dagster.tracking.retry import ask
-from wf_dagster.tracking.store import get_client
-from wf_dagster.tracking.text import TAG_LIMIT, checked_name, cut, plain
+from wf_dagster.tracking.run_search import quote_text
+from wf_dagster.tracking.start_options import RECORDER_OPTIONS, RecorderOptions, check_options
+from wf_dagster.tracking.store import call_store
 
 DEFAULT_RECORDER = "mlflow_recorder"
 
@@ -35,57 +38,74 @@ class MLflowExperiment(Experiment):
         self.name = name
         self.uri = uri
 
+    def __str__(self) -> str:
+        return str(self.info)
+
+    @property
+    def info(self) -> dict[str, Any]:
+        """``id``, ``name``, id of the active recorder, ids of all recorders."""
+        recorder = self.active_recorder
+        return {
+            "class": "Experiment",
+            "id": self.id,
+            "name": self.name,
+            "active_recorder": recorder.id if recorder is not None else None,
+            "recorders": list(self.list_recorders()),
+        }
+
     @property
     def active_recorder(self) -> MLflowRecorder | None:
         """The recorder of this experiment that is active in this thread or task."""
-        now = active.current()
-        mine = now is not None and now.experiment.id == self.id and now.experiment.uri == self.uri
-        return now.recorder if now is not None and mine else None
+        start = active_starts.current_start()
+        if start is None or (start.experiment.id, start.experiment.uri) != (self.id, self.uri):
+            return None
+        return start.recorder
 
     # making and starting
 
-    def start(
-        self,
-        *,
-        recorder_id: str | None = None,
-        recorder_name: str | None = None,
-        resume: bool = False,
-        parent_run_id: str | None = None,
-        tags: Mapping[str, Any] | None = None,
-        given_uri: str | None = None,
-    ) -> MLflowRecorder:
+    def start(self, **options: Unpack[RecorderOptions]) -> MLflowRecorder:
         """Start a recorder and make it active in this thread or task.
 
         Args:
-            recorder_id: Go on with this recorder.
-            recorder_name: Name of the new recorder, or with ``resume`` of the one to go on
-                with; default ``"mlflow_recorder"``.
-            resume: Go on with the latest recorder of that name if there is one.
-            parent_run_id: The run under which a new recorder is shown.
-            tags: First tags of a new recorder.
-            given_uri: The address that the start was given, which holds inside it.
+            **options: See :class:`RecorderOptions`: ``recorder_id``, ``recorder_name``,
+                ``resume``, ``parent_run_id``, ``tags``.
 
         Raises:
             RecorderNotFoundError: There is no recorder with that id.
         """
+        return self.start_at(None, options)
+
+    def start_at(self, uri: str | None, options: RecorderOptions) -> MLflowRecorder:
+        """As :meth:`start`; an address holds for everything inside it.
+
+        Args:
+            uri: The tracking address that the start was called with; ``None`` for the default.
+            options: Which recorder.
+
+        Raises:
+            RecorderNotFoundError: There is no recorder with that id.
+        """
+        check_options(options, RECORDER_OPTIONS)
+        name = options.get("recorder_name")
         recorder = None
-        if recorder_id:
-            recorder = self._by_id(recorder_id)
-        elif resume:
-            recorder = self._latest(recorder_name or DEFAULT_RECORDER)
+        if recorder_id := options.get("recorder_id"):
+            recorder = self._find_by_id(recorder_id)
+        elif options.get("resume"):
+            recorder = self._find_latest(name or DEFAULT_RECORDER)
         if recorder is None:
-            recorder = self._new(recorder_name, parent_run_id, {**(tags or {}), **first_tags()})
+            tags = {**(options.get("tags") or {}), **first_tags()}
+            recorder = self._create_run(name, options.get("parent_run_id"), tags)
             recorder.go_live()
         else:
             recorder.start_run()
-        active.push(active.Active(self, recorder, given_uri))
+        active_starts.push_start(ActiveStart(self, recorder, uri))
         return recorder
 
     def end(self, recorder_status: str = Recorder.STATUS_S) -> None:
         """End the active recorder of this experiment, if there is one, with this status."""
-        depth = active.innermost()
+        depth = active_starts.innermost_depth()
         if depth is not None and self.active_recorder is not None:
-            leave(depth, recorder_status)
+            end_starts(depth, recorder_status)
 
     def create_recorder(
         self,
@@ -101,29 +121,30 @@ class MLflowExperiment(Experiment):
             parent_run_id: The run under which it is shown.
             tags: Its first tags.
         """
-        recorder = self._new(recorder_name, parent_run_id, tags or {})
-        ask(
+        recorder = self._create_run(recorder_name, parent_run_id, tags or {})
+        call_store(
             self.uri,
             "making a run",
-            lambda: get_client(self.uri).update_run(recorder.id, status=Recorder.STATUS_S),
+            lambda client: client.update_run(recorder.id, status=Recorder.STATUS_S),
         )
         recorder.status = Recorder.STATUS_S
         return recorder
 
-    def _new(
+    def _create_run(
         self, name: str | None, parent_run_id: str | None, tags: Mapping[str, Any]
     ) -> MLflowRecorder:
-        given = {KIND_TAG: RECORDER, **tags}
+        all_tags = {KIND_TAG: RECORDER, **tags}
         if parent_run_id:
-            given[PARENT_TAG] = parent_run_id
+            all_tags[PARENT_TAG] = parent_run_id
         texts = {
-            checked_name("tag", k): cut(plain(v), TAG_LIMIT, "no file") for k, v in given.items()
+            checked_name("tag", n): cut_text(to_text(v), TAG_LIMIT, "no file")
+            for n, v in all_tags.items()
         }
         started = _unique_now()
-        run = ask(
+        run = call_store(
             self.uri,
             "making a run",
-            lambda: get_client(self.uri).create_run(
+            lambda client: client.create_run(
                 self.id, start_time=started, run_name=name or DEFAULT_RECORDER, tags=texts
             ),
         )
@@ -151,7 +172,7 @@ class MLflowExperiment(Experiment):
             RecorderNotFoundError: There is none and it is not to be made.
         """
         if recorder_id:
-            return self._by_id(recorder_id)
+            return self._find_by_id(recorder_id)
         if not recorder_name and self.active_recorder is not None:
             return self.active_recorder
         if not recorder_name and not create:
@@ -159,9 +180,9 @@ class MLflowExperiment(Experiment):
                 f"no recorder of experiment {self.name!r} is active: work inside `with "
                 "R.start(...)`, or say which one with recorder_id or recorder_name"
             )
-        found = self._latest(recorder_name) if recorder_name else None
-        if found is not None:
-            return found
+        recorder = self._find_latest(recorder_name) if recorder_name else None
+        if recorder is not None:
+            return recorder
         if not create:
             raise RecorderNotFoundError(
                 f"experiment {self.name!r} has no recorder called {recorder_name!r}: "
@@ -171,18 +192,18 @@ class MLflowExperiment(Experiment):
             return self.start(recorder_name=recorder_name)
         return self.create_recorder(recorder_name)
 
-    def _by_id(self, recorder_id: str) -> MLflowRecorder:
-        found = search.recorder_by_id(recorder_id, self.uri)
-        if found.experiment_id != self.id:
+    def _find_by_id(self, recorder_id: str) -> MLflowRecorder:
+        recorder = run_search.recorder_by_id(recorder_id, self.uri)
+        if recorder.experiment_id != self.id:
             raise RecorderNotFoundError(
-                f"recorder {recorder_id!r} belongs to experiment {found.experiment_id!r}, not to "
-                f"{self.name!r} (id {self.id!r}): leave the experiment out, or name the right one"
+                f"recorder {recorder_id!r} belongs to experiment {recorder.experiment_id!r}, not "
+                f"to {self.name!r} (id {self.id!r}): leave the experiment out, or name the right "
+                "one"
             )
-        return found
+        return recorder
 
-    def _latest(self, name: str) -> MLflowRecorder | None:
-        found = self.search(f"attributes.run_name = {literal(name)}", 1)
-        return found[0] if found else None
+    def _find_latest(self, name: str) -> MLflowRecorder | None:
+        return next(iter(self.search(f"attributes.run_name = {quote_text(name)}", 1)), None)
 
     @overload
     def list_recorders(
@@ -225,17 +246,17 @@ class MLflowExperiment(Experiment):
         terms = [
             term for term in (filter_string, status and f"attributes.status = '{status}'") if term
         ]
-        found = self.search(" and ".join(terms), max_results)
-        return found if rtype == self.RT_L else {r.id: r for r in found}
+        recorders = self.search(" and ".join(terms), max_results)
+        return recorders if rtype == self.RT_L else {r.id: r for r in recorders}
 
     def search(self, filter_string: str = "", limit: int | None = None) -> list[MLflowRecorder]:
         """The recorders that MLflow's filter finds, newest first."""
-        found = search.runs(self.uri, [self.id], filter_string, limit=limit)
-        return [MLflowRecorder(run, self.uri) for run in found]
+        runs = run_search.find_runs(self.uri, [self.id], filter_string, limit=limit)
+        return [MLflowRecorder(run, self.uri) for run in runs]
 
     def by_id(self, ids: Iterable[str]) -> dict[str, MLflowRecorder]:
         """Recorders by their ids, in one search; those that are not there are left out."""
-        return search.recorders_by_id(ids, self.id, self.uri)
+        return run_search.recorders_by_id(ids, self.id, self.uri)
 
     def search_records(
         self,
@@ -245,15 +266,9 @@ class MLflowExperiment(Experiment):
         order_by: Sequence[str] | None = None,
     ) -> pd.DataFrame:
         """The recorders that a search finds, as a frame; see ``R.search_records``."""
-        found = search.runs(
-            self.uri,
-            [self.id],
-            filter_string or "",
-            view=run_view_type or search.ACTIVE_ONLY,
-            limit=max_results,
-            order_by=order_by or search.NEWEST_FIRST,
+        return run_search.search_frame(
+            self.uri, [self.id], filter_string, run_view_type, max_results, order_by
         )
-        return search.frame(list(found))
 
     def delete_recorder(
         self, recorder_id: str | None = None, recorder_name: str | None = None
@@ -265,40 +280,26 @@ class MLflowExperiment(Experiment):
         """
         if not recorder_id and not recorder_name:
             raise RecorderNotFoundError("say which recorder to delete: give its id or its name")
-        found = self.get_recorder(recorder_id, recorder_name, create=False)
-        ask(self.uri, "deleting a run", lambda: get_client(self.uri).delete_run(found.id))
+        recorder = self.get_recorder(recorder_id, recorder_name, create=False)
+        call_store(self.uri, "deleting a run", lambda client: client.delete_run(recorder.id))
 
 
-def leave(depth: int, status: str) -> None:
+def end_starts(depth: int, status: str) -> None:
     """End the recorders of the start at this depth and of those inside it, innermost first.
 
     One whose store does not answer stays active, so that ending it can be tried again.
     """
     check_status(status)
     failure: TrackingError | None = None
-    for one in active.since(depth):
-        if one.recorder.running and one.recorder.is_own:
+    for start in active_starts.starts_from(depth):
+        if start.recorder.running and start.recorder.is_own:
             try:
-                one.recorder.end_run(status)
+                start.recorder.end_run(status)
             except TrackingError as error:
                 failure = failure or error
     if failure is not None:
         raise failure
-    active.pop(depth)
-
-
-def literal(text: str) -> str:
-    """A text as MLflow's filter takes it.
-
-    Raises:
-        TrackingError: It holds both kinds of quotes.
-    """
-    quote = '"' if "'" in text else "'"
-    if quote in text:
-        raise TrackingError(
-            f"{text!r} cannot be searched for: MLflow's filter knows no text with both ' and \""
-        )
-    return f"{quote}{text}{quote}"
+    active_starts.pop_starts(depth)
 
 
 _last_start = 0

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
-Raw = Literal["bytes", "path"]
+from wf_dagster.tracking.recorder_values import RecorderValues
+
 KIND_TAG = "wf_kind"
 PARENT_TAG = "mlflow.parentRunId"  # under which run the MLflow page shows a recorder
 RECORDER = "recorder"  # the kind of run that is a training
 
 
-class Recorder:
+class Recorder(RecorderValues):
     """One training of one task.
 
     Attributes:
@@ -22,7 +22,6 @@ class Recorder:
         start_time: With time zone; ``None`` before the start.
         end_time: With time zone; ``None`` before the end.
         status: ``SCHEDULED`` before the start, ``RUNNING``, then ``FINISHED`` or ``FAILED``.
-        trusted: Modules whose classes may be loaded: whoever opened the recorder names them.
     """
 
     STATUS_S = "SCHEDULED"
@@ -30,13 +29,11 @@ class Recorder:
     STATUS_FI = "FINISHED"
     STATUS_FA = "FAILED"
 
-    id: str
     name: str
     experiment_id: str
     start_time: datetime | None = None
     end_time: datetime | None = None
     status: str = STATUS_S
-    trusted: set[str]
 
     @property
     def info(self) -> dict[str, Any]:
@@ -49,8 +46,8 @@ class Recorder:
             "id": self.id,
             "name": self.name,
             "experiment_id": self.experiment_id,
-            "start_time": _shown(self.start_time),
-            "end_time": _shown(self.end_time),
+            "start_time": _local_time(self.start_time),
+            "end_time": _local_time(self.end_time),
             "status": self.status,
         }
 
@@ -66,64 +63,6 @@ class Recorder:
     def __hash__(self) -> int:
         return hash(self.id)
 
-    def start_run(self) -> Any:
-        """Start, or go on."""
-        raise NotImplementedError  # abstract
 
-    def end_run(self, status: str = STATUS_FI) -> None:
-        """End with this status."""
-        raise NotImplementedError  # abstract
-
-    def save_objects(
-        self, local_path: str | None = None, artifact_path: str | None = None, **kwargs: Any
-    ) -> None:
-        """Save objects by name."""
-        raise NotImplementedError  # abstract
-
-    def load_object(self, name: str, allow: Sequence[str] = (), raw: Raw | None = None) -> Any:
-        """An object that was saved."""
-        raise NotImplementedError  # abstract
-
-    def log_params(self, **kwargs: Any) -> None:
-        """Log parameters."""
-        raise NotImplementedError  # abstract
-
-    def log_metrics(self, step: int | None = None, **kwargs: float) -> None:
-        """Log metrics."""
-        raise NotImplementedError  # abstract
-
-    def log_artifact(self, local_path: str, artifact_path: str | None = None) -> None:
-        """Copy a file into the recorder."""
-        raise NotImplementedError  # abstract
-
-    def set_tags(self, **kwargs: Any) -> None:
-        """Set tags."""
-        raise NotImplementedError  # abstract
-
-    def delete_tags(self, *keys: str) -> None:
-        """Delete tags."""
-        raise NotImplementedError  # abstract
-
-    def list_artifacts(self, artifact_path: str | None = None) -> list[str]:
-        """Names of the files and folders of the recorder, or of one of its folders."""
-        raise NotImplementedError  # abstract
-
-    def download_artifact(self, path: str, dst_path: str | None = None) -> str:
-        """Copy a file or folder of the recorder; returns where it is."""
-        raise NotImplementedError  # abstract
-
-    def list_metrics(self) -> dict[str, float]:
-        """The latest value of each metric."""
-        raise NotImplementedError  # abstract
-
-    def list_params(self) -> dict[str, str]:
-        """The parameters."""
-        raise NotImplementedError  # abstract
-
-    def list_tags(self) -> dict[str, str]:
-        """The tags."""
-        raise NotImplementedError  # abstract
-
-
-def _shown(moment: datetime | None) -> str | None:
+def _local_time(moment: datetime | None) -> str | None:
     return None if moment is None else moment.astimezone().strftime("%Y-%m-%d %H:%M:%S")

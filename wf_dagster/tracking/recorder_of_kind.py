@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
+from wf_dagster.tracking.experiment_manager import MLflowExpManager, find_recorders
 from wf_dagster.tracking.facade import R
-from wf_dagster.tracking.manager import MLflowExpManager, find_recorders
 from wf_dagster.tracking.mlflow_recorder import MLflowRecorder
 from wf_dagster.tracking.recorder import KIND_TAG
 

@@ -5,24 +5,29 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from collections.abc import Callable
 from contextlib import nullcontext
 from functools import lru_cache
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
+from filelock import FileLock
+
 from wf_dagster.errors import TrackingError
-from wf_dagster.settings import get_settings
-from wf_dagster.tracking.addresses import safe, sqlite_path, tracking_uri
-from wf_dagster.tracking.retry import ask
+from wf_dagster.process import call_in_forked_children
+from wf_dagster.tracking.active_starts import tracking_uri
+from wf_dagster.tracking.addresses import hide_password, is_remote, page_url, sqlite_path
+from wf_dagster.tracking.store_calls import call_with_retry
+from wf_dagster.tracking.tracking_settings import make_home_of, store_patience
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
 
+_T = TypeVar("_T")
 PING_SECONDS = 5.0
 _DEFAULTS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
-    # Failed calls are tried again here (retry.py) until a deadline; MLflow's own ten minutes
+    # Failed calls are tried again here (store_calls.py) until a deadline; MLflow's own ten minutes
     # for one call would make that deadline mean nothing.
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
@@ -41,22 +46,40 @@ def get_client(uri: str | None = None) -> MlflowClient:
     return _client(tracking_uri(uri), os.getpid())
 
 
-def lock_folder() -> Path:
-    """Where files lie that processes of this machine lock; the folder is made.
-
-    Raises:
-        SettingsError: The home folder cannot be written.
-    """
-    folder = get_settings().make_home() / "locks"
-    folder.mkdir(exist_ok=True)
-    return folder
-
-
 def client_modules(uri: str | None = None) -> list[str]:
     """The modules that the client of an address needs, for a process about to be forked."""
     _set_defaults()
-    remote = urlsplit(tracking_uri(uri)).scheme in {"http", "https", "databricks"}
-    return ["mlflow.tracking", f"mlflow.store.tracking.{'rest' if remote else 'sqlalchemy'}_store"]
+    kind = "rest" if is_remote(tracking_uri(uri)) else "sqlalchemy"
+    return ["mlflow.tracking", f"mlflow.store.tracking.{kind}_store"]
+
+
+def call_store(
+    uri: str,
+    what: str,
+    call: Callable[[MlflowClient], _T],
+    *,
+    patience: float | None = None,
+) -> _T:
+    """Call the store of an address; a failure that may pass is waited out.
+
+    Args:
+        uri: Its address.
+        what: What the call does, for messages.
+        call: The call, which is given the client; it may be made several times.
+        patience: Seconds for which a failing store is asked again; default the setting
+            ``tracking_patience``.
+
+    Raises:
+        StoreError: It failed for good, or for too long.
+        TrackingError: The store cannot be opened.
+    """
+    patience = store_patience() if patience is None else patience
+    return call_with_retry(uri, what, lambda: call(get_client(uri)), patience=patience)
+
+
+def run_url(experiment_id: str, run_id: str, uri: str | None = None) -> str:
+    """Link to a run's page: on the tracking server, or on the local page (``WF_MLFLOW_UI_URL``)."""
+    return page_url(tracking_uri(uri), experiment_id, run_id)
 
 
 def _set_defaults() -> None:
@@ -73,27 +96,31 @@ def _client(uri: str, _pid: int) -> MlflowClient:
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
     check_tracking(uri)
 
-    from filelock import FileLock
-    from mlflow.tracking import MlflowClient
+    from mlflow.tracking import MlflowClient  # slow to import
 
     # Several processes that make the tables of a new file at once would fail.
     database = sqlite_path(uri)
     with FileLock(f"{database}.lock") if database else nullcontext():
         client = MlflowClient(tracking_uri=uri)
-        ask(uri, "opening it", lambda: client.search_experiments(max_results=1))
+        call_with_retry(
+            uri,
+            "opening it",
+            lambda: client.search_experiments(max_results=1),
+            patience=store_patience(),
+        )
     return client
 
 
-def _forget_connections() -> None:
+def _leave_connections_to_parent() -> None:
     """A forked child must not use its parent's database connections."""
     _client.cache_clear()
     module = sys.modules.get("mlflow.store.tracking.sqlalchemy_store")
     if module is not None:
-        module.SqlAlchemyStore._engine_map.clear()
+        for engine in list(module.SqlAlchemyStore._engine_map.values()):
+            engine.dispose(close=False)
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_connections)
+call_in_forked_children(_leave_connections_to_parent)
 
 
 def check_tracking(uri: str | None = None) -> None:
@@ -117,43 +144,40 @@ def check_tracking(uri: str | None = None) -> None:
     except TrackingError:
         raise
     except ModuleNotFoundError as error:
-        known = scheme.startswith("postgresql")
-        remedy = 'pip install "wf-dagster[postgres]"' if known else "install it"
+        is_extra = scheme.startswith("postgresql")
+        remedy = 'pip install "wf-dagster[postgres]"' if is_extra else "install it"
         raise TrackingError(
-            f"the MLflow store {safe(uri)} needs the driver {error.name!r}, which is not "
+            f"the MLflow store {hide_password(uri)} needs the driver {error.name!r}, which is not "
             f"installed: {remedy}"
         ) from error
     except Exception as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise TrackingError(
-            f"the MLflow store {safe(uri)} does not answer ({reason}): start it, or give another "
-            "with wf_dagster.init(tracking_uri=...) or WF_TRACKING_URI"
+            f"the MLflow store {hide_password(uri)} does not answer ({reason}): start it, or give "
+            "another with wf_dagster.init(tracking_uri=...) or WF_TRACKING_URI"
         ) from error
 
 
 def _ping_server(uri: str) -> None:
-    import requests
+    import requests  # slow to import
 
     answer = requests.get(f"{uri.rstrip('/')}/health", timeout=PING_SECONDS)
     if answer.status_code >= 500:
         raise TrackingError(
-            f"the MLflow store {safe(uri)} answers {answer.status_code} {answer.reason}: look at "
-            "its log, or give another with WF_TRACKING_URI"
+            f"the MLflow store {hide_password(uri)} answers {answer.status_code} {answer.reason}: "
+            "look at its log, or give another with WF_TRACKING_URI"
         )
 
 
 def _ping_database(uri: str) -> None:
-    import sqlalchemy
+    import sqlalchemy  # slow to import
 
     path = sqlite_path(uri)
-    if path is not None:
-        if path.is_relative_to(get_settings().home):
-            get_settings().make_home()
-        elif not path.parent.is_dir():
-            raise TrackingError(
-                f"tracking_uri {uri!r}: the folder {path.parent} does not exist; make it, or "
-                "give another with WF_TRACKING_URI"
-            )
+    if path is not None and not make_home_of(path) and not path.parent.is_dir():
+        raise TrackingError(
+            f"tracking_uri {uri!r}: the folder {path.parent} does not exist; make it, or "
+            "give another with WF_TRACKING_URI"
+        )
     timeout = {"connect_timeout": int(PING_SECONDS)} if uri.startswith("postgresql") else {}
     engine = sqlalchemy.create_engine(uri, connect_args=timeout)
     try:

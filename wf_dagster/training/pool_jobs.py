@@ -30,7 +30,7 @@ def carry_market(task: Mapping[str, Any], market: Market | None) -> Task:
     if as_of is not None:
         carried[AS_OF] = f"{as_of:%Y-%m-%d}"
     if not market.is_default:
-        carried[MARKET] = market.at(as_of)  # equal for equal dates, wherever they come from
+        carried[MARKET] = market.without_as_of()  # the same, wherever its date comes from
     return carried
 
 
@@ -82,18 +82,13 @@ class PoolJob:
         Raises:
             TaskError: Its definition is no task.
         """
-        fields, definition = _split_definition(fetched["def"])
         tags = dict(self.tags or {})
         if self.before_status == TaskManager.STATUS_PART_DONE:
-            market = take_market(definition)[1] if isinstance(definition, Mapping) else None
+            recorder_id = getattr(fetched["res"], "id", None)  # it holds task and market
             return _roll_job(
-                fetched,
-                "end",
-                self.experiment_name,
-                recorder_id=getattr(fetched["res"], "id", None),
-                tags=tags,
-                market=market,
+                fetched, "end", self.experiment_name, recorder_id=recorder_id, tags=tags
             )
+        fields, definition = _split_definition(fetched["def"])
         if not isinstance(definition, Mapping):
             raise TaskError(
                 f"the definition {definition!r} is no task: it needs 'model' and 'dataset'"

@@ -15,6 +15,7 @@ from wf_dagster.errors import (
     PoolError,
     PoolInputError,
     PoolStoreError,
+    StoreError,
     TaskError,
     TaskNotFoundError,
     TrackingError,
@@ -22,10 +23,10 @@ from wf_dagster.errors import (
 from wf_dagster.pool import TaskManager
 from wf_dagster.settings import worker_limit
 from wf_dagster.tracking import R, check_tracking
-from wf_dagster.tracking.retry import StoreError
 from wf_dagster.training.parallel import share_features
 from wf_dagster.training.pool_jobs import PoolJob
 from wf_dagster.training.roll_jobs import RollJob, RollOutcome
+from wf_dagster.training.worker import run_job
 from wf_dagster.training.workers import Workers, prepare_workers
 
 _log = logging.getLogger(__name__)
@@ -175,10 +176,8 @@ class _WorkerSlots:
             share_features([roll_job])
         self._started += 1
         if self._here:
-            from wf_dagster.training.worker import do  # slow to import
-
             future: Future[RollOutcome] = Future()
-            future.set_result(do(roll_job))
+            future.set_result(run_job(roll_job))
             self._running[future] = task, None
             return
         slot = self._idle.pop() if self._idle else None

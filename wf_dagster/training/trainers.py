@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from wf_dagster.errors import TaskError, TrainingError
-from wf_dagster.process import in_own_process
+from wf_dagster.process import call_in_own_process
 from wf_dagster.progress import progress_bar
 from wf_dagster.tasks import fingerprint, validate_task
 from wf_dagster.tracking import R, Recorder
@@ -155,7 +155,7 @@ class TrainerR(Trainer):
         self, function: Callable[..., Recorder], argument: Any, experiment: str | None, kwargs: Any
     ) -> Recorder:
         if self._call_in_subproc:
-            recorder: Recorder = in_own_process(function, argument, experiment, **kwargs)
+            recorder: Recorder = call_in_own_process(function, argument, experiment, **kwargs)
             return recorder
         return function(argument, experiment, **kwargs)
 

@@ -5,30 +5,29 @@ from __future__ import annotations
 import multiprocessing
 import os
 import pickle
-import signal
-import sys
-import threading
 import weakref
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager, nullcontext, suppress
-from types import ModuleType
+from contextlib import nullcontext
 from typing import Any, TypeVar
 
 from wf_dagster.data.adapters import worker_modules
 from wf_dagster.errors import TrainingError
+from wf_dagster.process import (
+    has_fork_server,
+    main_module_hidden,
+    start_fork_server,
+    stop_fork_server,
+)
 from wf_dagster.settings import snapshot, worker_limit
 from wf_dagster.training.roll_jobs import RollJob, RollOutcome
-from wf_dagster.training.worker import do, start
+from wf_dagster.training.worker import initialise_worker
 
 S = TypeVar("S")
 T = TypeVar("T")
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-_MAIN_LOCK = threading.Lock()
 _POOLS: weakref.WeakSet[ProcessPoolExecutor] = weakref.WeakSet()  # those not shut down
-_own_server = False
 _ALWAYS = ("wf_dagster.training.worker", "matplotlib.backends.backend_agg")
 
 
@@ -41,34 +40,18 @@ def prepare_workers(task: Mapping[str, Any], workers: int) -> None:
         task: A task definition; the other tasks are taken to name the same modules.
         workers: Number of worker processes that will be started.
     """
-    if "forkserver" not in multiprocessing.get_all_start_methods():
+    if not has_fork_server():
         return
-    from multiprocessing import forkserver
+    from wf_dagster.tracking import client_modules  # slow to import
 
-    from wf_dagster.tracking import client_modules
-
-    forkserver.set_forkserver_preload([*_ALWAYS, *client_modules(), *worker_modules(task)])
-    global _own_server
-    server: Any = forkserver._forkserver
-    had_one = server._forkserver_pid is not None
-    with _environment(_thread_variables(workers)):
-        forkserver.ensure_running()
-    _own_server = _own_server or not had_one
+    modules = [*_ALWAYS, *client_modules(), *worker_modules(task)]
+    start_fork_server(modules, _thread_variables(workers))
 
 
 def release_workers() -> None:
     """End the fork server that :func:`prepare_workers` started: it holds what it has imported."""
-    global _own_server
-    if not _own_server or _POOLS:  # their workers would seem to have died
-        return
-    from multiprocessing import forkserver
-
-    _own_server = False
-    server: Any = forkserver._forkserver
-    if server._forkserver_pid is not None:
-        with suppress(ProcessLookupError):
-            os.kill(server._forkserver_pid, signal.SIGTERM)  # it may be importing for seconds yet
-        server._stop()
+    if not _POOLS:  # their workers would seem to have died
+        stop_fork_server()
 
 
 class Workers:
@@ -76,14 +59,14 @@ class Workers:
 
     Args:
         workers: Number of processes.
-        works: What they will do.
+        jobs: What they will do.
         of: Number of processes that share the cores, if there are others beside these.
     """
 
-    def __init__(self, workers: int, works: Sequence[RollJob], of: int | None = None) -> None:
+    def __init__(self, workers: int, jobs: Sequence[RollJob], of: int | None = None) -> None:
         self.count = workers
         self._sharing = of or workers
-        self._needs_main = b"__main__" in pickle.dumps(list(works))
+        self._needs_main = b"__main__" in pickle.dumps(list(jobs))
         self._pool = self._start()
 
     def check(self) -> None:
@@ -102,122 +85,54 @@ class Workers:
                 "WF_MAX_WORKERS=1 trains in this process instead"
             ) from error
 
-    def submit(self, work: RollJob) -> Future[RollOutcome]:
-        """Have a worker do the work; a broken pool is replaced first."""
+    def submit(self, job: RollJob) -> Future[RollOutcome]:
+        """Have a worker do a job; a broken pool is replaced first."""
         try:
-            return self._submit(do, work)
+            return self._submit(run_job, job)
         except BrokenProcessPool:  # it broke since the last roll came back
             self._pool = self._start()
-            return self._submit(do, work)
+            return self._submit(run_job, job)
 
     def _submit(self, function: Callable[..., T], *arguments: Any) -> Future[T]:
         # workers import the script that was started only if a task needs something of it
-        with nullcontext() if self._needs_main else _without_main():
+        with nullcontext() if self._needs_main else main_module_hidden():
             return self._pool.submit(function, *arguments)
 
     def _start(self) -> ProcessPoolExecutor:
-        return _pool(self.count, self._sharing)
+        return start_executor(self.count, self._sharing)
 
     def close(self) -> None:
         """Let the workers go when they have done what they are at."""
-        _close(self._pool)
+        close_executor(self._pool)
 
     def stop(self) -> None:
         """End the workers now; a roll in work is lost, a finished one is committed."""
-        _end(self._pool)
+        end_executor(self._pool)
 
 
-class Spread:
-    """Calls a function for each of many items, in worker processes and in this one.
-
-    The workers take the first items and this process the last, so that nobody waits for workers
-    that are still starting.
+def start_executor(workers: int, sharing: int) -> ProcessPoolExecutor:
+    """Worker processes with the settings of this one.
 
     Args:
-        task: A task definition; workers import what it names.
-        processes: How many may work, this one among them.
+        workers: Their number.
+        sharing: Number of processes that share the cores.
     """
-
-    def __init__(self, task: Mapping[str, Any], processes: int) -> None:
-        self._task = task
-        self._processes = processes
-
-    def __call__(
-        self, function: Callable[[S], T], items: Sequence[S], most: int | None = None
-    ) -> list[T]:
-        """What the function gives for each item, in their order.
-
-        Args:
-            function: One that can be pickled, as the items and what it gives.
-            items: What it is called with.
-            most: No more processes than this work.
-        """
-        left = deque(enumerate(items))
-        made: dict[int, T] = {}
-
-        def run_rolls(call: Callable[[S], T], take: Callable[[], tuple[int, S]]) -> None:
-            while left:
-                try:
-                    position, item = take()
-                except IndexError:  # another one took the last
-                    return
-                try:
-                    made[position] = call(item)
-                except BrokenProcessPool:
-                    left.appendleft((position, item))  # for this process
-                    return
-
-        processes = min(self._processes, most or self._processes)
-        others = min(processes, len(items)) - 1
-        if others < 1:
-            return [function(item) for item in items]
-        prepare_workers(self._task, processes)
-        pool = _pool(others, processes)
-
-        def call_elsewhere(item: S) -> T:
-            with _without_main():
-                future = pool.submit(function, item)
-            return future.result()
-
-        try:
-            with ThreadPoolExecutor(others) as threads:
-                waiting = [
-                    threads.submit(run_rolls, call_elsewhere, left.popleft) for _ in range(others)
-                ]
-                try:
-                    run_rolls(function, left.pop)
-                except BaseException:
-                    left.clear()
-                    raise
-            for done in waiting:
-                done.result()
-            run_rolls(function, left.pop)  # what a worker that died has left
-        except BaseException:
-            _end(pool)
-            raise
-        finally:
-            _close(pool)
-        return [made[position] for position in range(len(items))]
-
-
-def _pool(workers: int, sharing: int) -> ProcessPoolExecutor:
-    # A forked copy of a process with threads (Dagster's, MLflow's) can hang; the fork server
-    # has none, and imports the heavy libraries once for all workers.
-    forks = "forkserver" in multiprocessing.get_all_start_methods()
-    context = multiprocessing.get_context("forkserver" if forks else "spawn")
+    context = multiprocessing.get_context("forkserver" if has_fork_server() else "spawn")
     arguments = (snapshot(), _threads(sharing), _thread_variables(sharing))
-    pool = ProcessPoolExecutor(workers, context, start, arguments)
+    pool = ProcessPoolExecutor(workers, context, initialise_worker, arguments)
     _POOLS.add(pool)
     return pool
 
 
-def _close(pool: ProcessPoolExecutor) -> None:
+def close_executor(pool: ProcessPoolExecutor) -> None:
+    """Let the workers go when they have done what they are at."""
     # waited for: an interpreter that ends meanwhile may print a traceback of its own
     pool.shutdown(wait=True, cancel_futures=True)
     _POOLS.discard(pool)
 
 
-def _end(pool: ProcessPoolExecutor) -> None:
+def end_executor(pool: ProcessPoolExecutor) -> None:
+    """End the workers now."""
     processes: dict[Any, Any] = dict(pool._processes or {})
     pool.shutdown(wait=False, cancel_futures=True)
     for process in processes.values():
@@ -235,25 +150,3 @@ def _threads(workers: int) -> int:
 
 def _thread_variables(workers: int) -> dict[str, str]:
     return dict.fromkeys(_THREAD_VARIABLES, str(_threads(workers)))
-
-
-@contextmanager
-def _environment(variables: Mapping[str, str]) -> Iterator[None]:
-    kept = {name: os.environ.get(name) for name in variables}
-    os.environ.update(variables)
-    try:
-        yield
-    finally:
-        for name, value in kept.items():
-            os.environ.pop(name) if value is None else os.environ.update({name: value})
-
-
-@contextmanager
-def _without_main() -> Iterator[None]:
-    with _MAIN_LOCK:  # or one thread would put back what another one has put there
-        main = sys.modules["__main__"]
-        sys.modules["__main__"] = ModuleType("__main__")
-        try:
-            yield
-        finally:
-            sys.modules["__main__"] = main

@@ -21,7 +21,7 @@ def build_collected_asset(spec: StrategySpec, options: ChosenOptions) -> dg.Asse
             collection = collect_strategy(
                 spec.experiment,
                 spec.partitions.rolls,
-                spec.market.calendar,
+                spec.calendar,
                 serving=spec.online_tool().state().online,
             )
         gaps, recorder = collection.gaps, collection.recorder

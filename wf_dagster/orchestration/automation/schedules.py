@@ -10,6 +10,7 @@ import pandas as pd
 
 from wf_dagster.calendars import to_day
 from wf_dagster.market import Market
+from wf_dagster.online.sessions import session_calendar
 from wf_dagster.orchestration.assets.rolling_list import RollingAssets
 from wf_dagster.orchestration.automation.online_requests import (
     online_job,
@@ -87,7 +88,7 @@ def _session_of(
     market: Market, tick: datetime, execution_timezone: str
 ) -> tuple[pd.Timestamp | None, str]:
     """The session that a tick is for, or why there is none."""
-    calendar = market.calendar
+    calendar = session_calendar(market)
     last = calendar.last_session
     if market.as_of is not None:  # the replay date is today
         return last, ""

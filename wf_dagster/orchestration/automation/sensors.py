@@ -72,9 +72,9 @@ def _strategy_sensor(
 
 
 def _look_for_prices(context: dg.SensorEvaluationContext, strategy: RollingAssets) -> Answer:
-    market = strategy.spec.market
-    prices = template_prices(strategy.spec.template, market)
-    session, version = market.last_session, prices.version()
+    spec = strategy.spec
+    prices = template_prices(spec.template, spec.market)
+    session, version = spec.calendar.last_session, prices.version()
     day = f"{session:%Y-%m-%d}"
     before: dict[str, str] = json.loads(context.cursor or "{}")
     if before.get("version") == version and before.get("session") == day:
@@ -137,7 +137,7 @@ def roll_due_sensor(
 
 
 def _look_for_due_roll(context: dg.SensorEvaluationContext, strategy: RollingAssets) -> Answer:
-    calendar = strategy.spec.market.calendar
+    calendar = strategy.spec.calendar
     session = calendar.last_session
     due = [roll for roll in strategy.spec.partitions.rolls if why_not_due(roll, calendar) is None]
     if not due:

@@ -52,7 +52,7 @@ class RollChecks:
         chosen = inspection.serving() if keys is None else inspection.of_rolls(keys)
         serves = keys is None or any(inspected.is_online for inspected in chosen)
         unlabelled = inspection.unlabelled() if serves else []
-        return cls(limits, chosen, unlabelled, spec.market.calendar.sessions)
+        return cls(limits, chosen, unlabelled, spec.calendar.sessions)
 
     def complete(self) -> Finding:
         """Every session and every instrument with prices has a score."""

@@ -95,7 +95,7 @@ class BackfillStep:
         self, jobs: Sequence[RollJob], outcomes: dict[str, RollOutcome]
     ) -> list[RollJob]:
         """The jobs that can be done; rolls that cannot be trained yet have failed."""
-        calendar = self.spec.market.calendar
+        calendar = self.spec.calendar
         ready = []
         for job in jobs:
             roll = self.spec.partitions.roll(job.key)

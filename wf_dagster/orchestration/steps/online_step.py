@@ -11,6 +11,7 @@ import dagster as dg
 from wf_dagster.calendars import to_day
 from wf_dagster.market import Market
 from wf_dagster.online import OnlineManager, RollingStrategy, RoutineReport
+from wf_dagster.online.sessions import session_calendar
 from wf_dagster.orchestration.failures import wf_errors_as_failures
 from wf_dagster.orchestration.resources.tracking_resource import TrackingResource
 from wf_dagster.orchestration.steps.roll_config import LAST
@@ -22,7 +23,7 @@ from wf_dagster.rolling import Roll, why_not_due
 from wf_dagster.tasks import fingerprint
 from wf_dagster.tracking import Recorder
 from wf_dagster.training import JobKind, RollJob, RollOutcome
-from wf_dagster.training.worker import do
+from wf_dagster.training.worker import run_job
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ class OnlineStep:
     def _work_through(
         self, rolls: Sequence[Roll], events: RollEvents, parent_id: str
     ) -> dict[str, RollOutcome]:
-        last = self.spec.market.last_session
+        last = self.spec.calendar.last_session
         session = f"{last if self.session == LAST else to_day(self.session):%Y-%m-%d}"
         strategy = self.spec.online_strategy()
         trainer = RollTrainer(strategy, RollRunner(self.spec, self.context, parent_id))
@@ -120,7 +121,7 @@ class OnlineStep:
         missing = [roll for roll in rolls if roll.key not in outcomes]
         if not missing:
             return outcomes
-        calendar = strategy.market.calendar
+        calendar = session_calendar(strategy.market)
         # a model of an earlier definition serves until there is one of the present definition
         serving = {_roll_key(strategy, r): r for r in strategy.held_models()}
         trained = strategy.find_trained([roll.task for roll in missing], calendar.last_session)
@@ -145,7 +146,7 @@ class OnlineStep:
     ) -> RollOutcome:
         job = self._job("report", roll.key, roll.task, recorder, market)
         if recorder is not None:
-            return do(job)
+            return run_job(job)
         failures = "\n".join(str(error) for error in report.failures.values())
         never = f"roll {roll.key} was never trained: materialize its `recorders`"
         return RollOutcome.failed(job, early or failures or never)
@@ -155,7 +156,7 @@ class OnlineStep:
         outcomes: dict[str, RollOutcome] = {}
         for recorder in dict.fromkeys((*report.trained, *report.predicted, *report.labelled)):
             task, key = strategy.task_of(recorder), _roll_key(strategy, recorder)
-            outcome = do(self._job("update", key, task, recorder, strategy.market))
+            outcome = run_job(self._job("update", key, task, recorder, strategy.market))
             if recorder in report.trained and outcome.ok:
                 outcome = replace(outcome, kind="train")
             # of two recorders of a roll the new one counts
@@ -170,7 +171,7 @@ class OnlineStep:
             kind=kind,
             experiment_name=self.spec.experiment,
             fingerprint=fingerprint(task),
-            task=task,
+            task=dict(task),
             recorder_id=None if recorder is None else recorder.id,
             market=market,
         )

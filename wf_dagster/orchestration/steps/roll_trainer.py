@@ -32,6 +32,11 @@ class RollTrainer(Trainer):
     def train(self, tasks: Any, *args: Any, **kwargs: Any) -> list[Recorder]:
         """A recorder a task, in their order.
 
+        Args:
+            tasks: Each may carry the market as of the session at which it was due.
+            *args: Not used.
+            **kwargs: Not used.
+
         Raises:
             TrainingError: Some failed; its ``trained`` holds the others.
         """

@@ -1,6 +1,6 @@
 """The stores of the task pool: MongoDB, and SQL (SQLite, PostgreSQL)."""
 
-from wf_dagster.pool.stores.store import (
+from wf_dagster.pool.stores.task_store import (
     Document,
     Query,
     Store,

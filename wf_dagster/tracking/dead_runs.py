@@ -7,16 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from wf_dagster.errors import ExperimentNotFoundError
-from wf_dagster.tracking import search
-from wf_dagster.tracking.addresses import tracking_uri
+from wf_dagster.tracking.active_starts import tracking_uri
+from wf_dagster.tracking.experiment_manager import MLflowExpManager
 from wf_dagster.tracking.heartbeat import BEAT_SECONDS, HEARTBEAT_TAG, Heartbeat
-from wf_dagster.tracking.manager import MLflowExpManager
-from wf_dagster.tracking.mlflow_experiment import literal
 from wf_dagster.tracking.mlflow_recorder import FAILURE_TAG, MLflowRecorder
-from wf_dagster.tracking.parent import PARENT, RUN_TAG
+from wf_dagster.tracking.parent_run import PARENT, RUN_TAG
 from wf_dagster.tracking.recorder import KIND_TAG, PARENT_TAG, Recorder
-from wf_dagster.tracking.retry import ask
-from wf_dagster.tracking.store import get_client
+from wf_dagster.tracking.run_search import find_runs, quote_text
+from wf_dagster.tracking.store import call_store
 
 STALE_SECONDS = 900.0
 _RUNNING = "attributes.status = 'RUNNING'"
@@ -59,7 +57,9 @@ def find_dead(
         ExperimentNotFoundError: There is no such experiment.
     """
     address = tracking_uri(uri)
-    return list(_dead(address, _experiments(experiment_name, address), _RUNNING, stale_seconds))
+    return list(
+        _iter_dead(address, _experiment_ids(experiment_name, address), _RUNNING, stale_seconds)
+    )
 
 
 def sweep(
@@ -76,7 +76,7 @@ def sweep(
         The runs that were ended.
     """
     address = tracking_uri(uri)
-    return _swept(address, _experiments(experiment_name, address), _RUNNING, stale_seconds)
+    return _end_dead(address, _experiment_ids(experiment_name, address), _RUNNING, stale_seconds)
 
 
 def sweep_children(parent_run_id: str, experiment_name: str) -> list[DeadRun]:
@@ -87,11 +87,11 @@ def sweep_children(parent_run_id: str, experiment_name: str) -> list[DeadRun]:
         experiment_name: Its experiment.
     """
     address = tracking_uri(None)
-    wanted = f"{_children(parent_run_id)} and {_RUNNING}"
-    return _swept(address, _experiments(experiment_name, address), wanted, STALE_SECONDS)
+    wanted = f"{_children_filter(parent_run_id)} and {_RUNNING}"
+    return _end_dead(address, _experiment_ids(experiment_name, address), wanted, STALE_SECONDS)
 
 
-def _experiments(name: str | None, uri: str) -> list[str]:
+def _experiment_ids(name: str | None, uri: str) -> list[str]:
     """The ids of all experiments, or of the one with this name."""
     known = MLflowExpManager(uri).list_experiments()
     if name is None:
@@ -101,29 +101,29 @@ def _experiments(name: str | None, uri: str) -> list[str]:
     return [known[name].id]
 
 
-def _children(parent_run_id: str) -> str:
-    return f"tags.`{PARENT_TAG}` = {literal(parent_run_id)}"
+def _children_filter(parent_run_id: str) -> str:
+    return f"tags.`{PARENT_TAG}` = {quote_text(parent_run_id)}"
 
 
-def _swept(uri: str, ids: list[str], wanted: str, stale_seconds: float) -> list[DeadRun]:
+def _end_dead(uri: str, ids: list[str], wanted: str, stale_seconds: float) -> list[DeadRun]:
     ended = []
-    for dead in _dead(uri, ids, wanted, stale_seconds):
+    for dead in _iter_dead(uri, ids, wanted, stale_seconds):
         dead.recorder.reload()  # somebody may have gone on with it or ended it since
-        if _verdict(dead.recorder, stale_seconds) is not None:
+        if _judge(dead.recorder, stale_seconds) is not None:
             _end(dead, uri)
             ended.append(dead)
     return ended
 
 
-def _dead(uri: str, ids: list[str], wanted: str, stale_seconds: float) -> Iterator[DeadRun]:
-    for run in search.runs(uri, ids, wanted) if ids else ():
+def _iter_dead(uri: str, ids: list[str], wanted: str, stale_seconds: float) -> Iterator[DeadRun]:
+    for run in find_runs(uri, ids, wanted) if ids else ():
         recorder = MLflowRecorder(run, uri)
-        found = _verdict(recorder, stale_seconds)
-        if found is not None:
-            yield DeadRun(recorder, *found)
+        verdict = _judge(recorder, stale_seconds)
+        if verdict is not None:
+            yield DeadRun(recorder, *verdict)
 
 
-def _verdict(recorder: MLflowRecorder, stale_seconds: float) -> tuple[str, datetime] | None:
+def _judge(recorder: MLflowRecorder, stale_seconds: float) -> tuple[str, datetime] | None:
     tags = recorder.held_tags
     beat = Heartbeat.parse(tags.get(HEARTBEAT_TAG))
     if beat is None or recorder.status != Recorder.STATUS_R:
@@ -148,10 +148,10 @@ def _end(dead: DeadRun, uri: str) -> None:
     recorder = dead.recorder
     recorder.set_tags(**{FAILURE_TAG: dead.reason})
     ended = int(dead.last_sign.timestamp() * 1000)
-    ask(
+    call_store(
         uri,
         "ending a dead run",
-        lambda: get_client(uri).set_terminated(recorder.id, Recorder.STATUS_FA, ended),
+        lambda client: client.set_terminated(recorder.id, Recorder.STATUS_FA, ended),
     )
     recorder.status, recorder.end_time = Recorder.STATUS_FA, dead.last_sign
 
@@ -160,7 +160,7 @@ def holder(recorder: MLflowRecorder, stale_seconds: float = STALE_SECONDS) -> st
     """The living process that works on a run, in words; ``None`` when nobody does."""
     recorder.reload()
     beat = Heartbeat.parse(recorder.list_tags().get(HEARTBEAT_TAG))
-    if beat is None or not recorder.running or _verdict(recorder, stale_seconds) is not None:
+    if beat is None or not recorder.running or _judge(recorder, stale_seconds) is not None:
         return None
     return f"process {beat.pid} on {beat.host.split()[0]}"
 
@@ -178,13 +178,12 @@ def end_runs_of(dagster_run_id: str, why: str) -> list[MLflowRecorder]:
         The runs that were ended; they are ``FAILED``.
     """
     uri = tracking_uri(None)
-    ids = _experiments(None, uri)
+    ids = _experiment_ids(None, uri)
     ended = []
-    mine = f"tags.{RUN_TAG} = {literal(dagster_run_id)}"
-    for parent in search.runs(uri, ids, mine) if ids else ():
-        wanted = f"{_children(parent.info.run_id)} and {_RUNNING}"
-        found = [*search.runs(uri, ids, wanted), parent]
-        for run in found:
+    parents = f"tags.{RUN_TAG} = {quote_text(dagster_run_id)}"
+    for parent in find_runs(uri, ids, parents) if ids else ():
+        wanted = f"{_children_filter(parent.info.run_id)} and {_RUNNING}"
+        for run in [*find_runs(uri, ids, wanted), parent]:
             recorder = MLflowRecorder(run, uri)
             if recorder.running and (run is parent or holder(recorder) is None):
                 recorder.set_tags(**{FAILURE_TAG: why})

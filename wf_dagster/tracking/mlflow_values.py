@@ -29,12 +29,12 @@ def checked_name(kind: str, name: str) -> str:
     return name
 
 
-def plain(value: Any) -> str:
+def to_text(value: Any) -> str:
     """A param or tag as MLflow keeps it."""
     return value if isinstance(value, str) else str(value)
 
 
-def number(name: str, value: Any) -> float:
+def to_number(name: str, value: Any) -> float:
     """A metric's value.
 
     Raises:
@@ -48,14 +48,14 @@ def number(name: str, value: Any) -> float:
         ) from None
 
 
-def position(step: Any) -> int:
+def to_step(step: Any) -> int:
     """The step of metrics.
 
     Raises:
         TrackingError: It is no whole number that MLflow can keep.
     """
-    whole = isinstance(step, numbers.Real) and float(step).is_integer()
-    if not whole or not -(2**63) <= step < 2**63:
+    is_whole = isinstance(step, numbers.Real) and float(step).is_integer()
+    if not is_whole or not -(2**63) <= step < 2**63:
         raise TrackingError(
             f"step {step!r} of metrics is no whole number of 64 bits: it says where in a series "
             "the values stand, such as 0, 1, 2"
@@ -63,7 +63,7 @@ def position(step: Any) -> int:
     return int(step)
 
 
-def cut(text: str, limit: int, whole_in: str) -> str:
+def cut_text(text: str, limit: int, whole_in: str) -> str:
     """A text that fits, with a mark that says where the whole is if it was too long."""
     mark = f"... (cut; whole in {whole_in})"
     return text if len(text) <= limit else text[: limit - len(mark)] + mark

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from wf_dagster.errors import ExperimentNotFoundError
-from wf_dagster.tracking.exits import end_after
-from wf_dagster.tracking.manager import MLflowExpManager
-from wf_dagster.tracking.mlflow_experiment import literal
+from wf_dagster.tracking.experiment_manager import MLflowExpManager
 from wf_dagster.tracking.mlflow_recorder import MLflowRecorder
+from wf_dagster.tracking.process_exit import end_after
 from wf_dagster.tracking.recorder import KIND_TAG, PARENT_TAG, Recorder
+from wf_dagster.tracking.run_search import quote_text
 
 RUN_TAG = "dagster_run_id"  # the tag by which dagster-mlflow finds its run
 PARENT = "parent"
@@ -45,7 +45,7 @@ def parent_run(
     Yields:
         The id of the MLflow run.
     """
-    parent = _find(dagster_run_id, experiment_name)
+    parent = _find_parent(dagster_run_id, experiment_name)
     if parent is None:
         experiment = MLflowExpManager().get_exp(experiment_name=experiment_name)
         parent = experiment.create_recorder(
@@ -62,14 +62,14 @@ def parent_run(
 
 def parent_of(dagster_run_id: str, experiment_name: str) -> str | None:
     """The id of the parent run of a Dagster run, if it was made."""
-    found = _find(dagster_run_id, experiment_name)
-    return found.id if found else None
+    parent = _find_parent(dagster_run_id, experiment_name)
+    return parent.id if parent else None
 
 
-def _find(dagster_run_id: str, experiment_name: str) -> MLflowRecorder | None:
+def _find_parent(dagster_run_id: str, experiment_name: str) -> MLflowRecorder | None:
     try:
         experiment = MLflowExpManager().get_exp(experiment_name=experiment_name, create=False)
     except ExperimentNotFoundError:
         return None
-    found = experiment.search(f"tags.{RUN_TAG} = {literal(dagster_run_id)}", 1)
-    return found[0] if found else None
+    parents = experiment.search(f"tags.{RUN_TAG} = {quote_text(dagster_run_id)}", 1)
+    return parents[0] if parents else None

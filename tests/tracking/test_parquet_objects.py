@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 from hypothesis.extra import pandas as pdst
 
-from wf_dagster.tracking import objects
+from wf_dagster.tracking import object_files
 
 DTYPES = [
     "int8", "int64", "uint16", "uint64", "float32", "float64", "bool",
@@ -21,8 +21,8 @@ DTYPES = [
 
 
 def _round_trip(value):
-    name, content = objects.dump("x.pkl", value)
-    return name, objects.load(name, content)
+    name, content = object_files.dump("x.pkl", value)
+    return name, object_files.load(name, content)
 
 
 def _assert_intact(back, value):
@@ -217,4 +217,4 @@ def test_a_parquet_file_of_somebody_else_is_read():
 
     sink = io.BytesIO()
     _prediction().to_parquet(sink)
-    _assert_intact(objects.load("theirs.parquet", sink.getvalue()), _prediction())
+    _assert_intact(object_files.load("theirs.parquet", sink.getvalue()), _prediction())

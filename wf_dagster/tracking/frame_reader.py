@@ -21,32 +21,36 @@ def read_frame(content: bytes) -> tuple[pd.DataFrame, dict[bytes, bytes]]:
     table = pq.ParquetFile(pa.BufferReader(content)).read(use_threads=False)
     metadata = table.schema.metadata or {}
     rows = _row_levels(table, json.loads(metadata.get(b"pandas", b"{}")))
-    frame = table.to_pandas(use_threads=False) if rows is None else _short(table, rows)
+    frame = table.to_pandas(use_threads=False) if rows is None else _to_frame(table, rows)
     return frame, metadata
 
 
-def _row_levels(table: Any, kept: dict[str, Any]) -> list[str] | None:
+def _row_levels(table: Any, description: dict[str, Any]) -> list[str] | None:
     """Names of the row levels, if the short way gives what the long one would."""
-    rows: list[str] = kept.get("index_columns", [])
+    rows: list[str] = description.get("index_columns", [])
     if len(rows) != 2 or not all(isinstance(name, str) for name in rows):
         return None
-    if kept.get("attributes") or [index["name"] for index in kept["column_indexes"]] != [None]:
+    if description.get("attributes") or [
+        index["name"] for index in description["column_indexes"]
+    ] != [None]:
         return None
     # a level without a name stands under a made-up one
-    types = {c["field_name"]: c["numpy_type"] for c in kept["columns"] if c["name"] is not None}
+    types = {
+        c["field_name"]: c["numpy_type"] for c in description["columns"] if c["name"] is not None
+    }
     for name, column in zip(table.column_names, table.columns, strict=True):
         if name not in rows:
-            usual = types.get(name) == "float64"
+            is_usual = types.get(name) == "float64"
         else:
-            text = pa.types.is_string(column.type) and types.get(name) == "object"
-            day = pa.types.is_timestamp(column.type) and column.type.tz is None
-            usual = (text or day) and name in types and not column.null_count
-        if not usual:
+            is_text = pa.types.is_string(column.type) and types.get(name) == "object"
+            is_day = pa.types.is_timestamp(column.type) and column.type.tz is None
+            is_usual = (is_text or is_day) and name in types and not column.null_count
+        if not is_usual:
             return None
     return rows
 
 
-def _short(table: Any, rows: list[str]) -> pd.DataFrame:
+def _to_frame(table: Any, rows: list[str]) -> pd.DataFrame:
     levels, codes = [], []
     for name in rows:
         column = table.column(name).combine_chunks().dictionary_encode()

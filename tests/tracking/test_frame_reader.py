@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from wf_dagster.tracking import frames, objects
+from wf_dagster.tracking import frame_reader, object_files
 
 ROWS = pd.MultiIndex.from_tuples(
     [(pd.Timestamp("2021-03-02"), "B"), (pd.Timestamp("2021-03-01"), "C"),
@@ -64,7 +64,7 @@ def _parquet(frame):
 @pytest.mark.parametrize("name", [*SHORT, *LONG])
 def test_whatever_is_saved_comes_back(name):
     frame = {**SHORT, **LONG}[name]
-    made = objects.load(*objects.dump("pred.pkl", frame))
+    made = object_files.load(*object_files.dump("pred.pkl", frame))
     pd.testing.assert_frame_equal(made, frame)
     assert made.attrs == frame.attrs
 
@@ -74,7 +74,7 @@ def test_a_frame_is_what_pyarrow_alone_would_make_of_it(name):
     frame = {**SHORT, **LONG}[name]
     content = _parquet(frame)
     made, wanted = (
-        frames.read_frame(content)[0],
+        frame_reader.read_frame(content)[0],
         pq.read_table(pa.BufferReader(content)).to_pandas(),
     )
     pd.testing.assert_frame_equal(made, wanted)
@@ -87,26 +87,32 @@ def test_a_frame_is_what_pyarrow_alone_would_make_of_it(name):
 
 def test_predictions_come_back_as_they_were():
     for frame in (PRED, PRED.sort_index()):
-        pd.testing.assert_frame_equal(objects.load(*objects.dump("pred.pkl", frame)), frame)
+        pd.testing.assert_frame_equal(
+            object_files.load(*object_files.dump("pred.pkl", frame)), frame
+        )
 
 
 @pytest.mark.parametrize("name", [*SHORT, *LONG])
 def test_only_the_common_kind_takes_the_short_way(name, monkeypatch):
     taken = []
-    short = frames._short
-    monkeypatch.setattr(frames, "_short", lambda *given: taken.append(1) or short(*given))
-    frames.read_frame(_parquet({**SHORT, **LONG}[name]))
+    to_frame = frame_reader._to_frame
+    monkeypatch.setattr(
+        frame_reader, "_to_frame", lambda *parts: taken.append(1) or to_frame(*parts)
+    )
+    frame_reader.read_frame(_parquet({**SHORT, **LONG}[name]))
     assert bool(taken) == (name in SHORT)
 
 
 def test_a_series_of_rows_keeps_its_name():
     for name in ("score", None):
         series = PRED["score"].rename(name)
-        pd.testing.assert_series_equal(objects.load(*objects.dump("s.pkl", series)), series)
+        pd.testing.assert_series_equal(
+            object_files.load(*object_files.dump("s.pkl", series)), series
+        )
 
 
 def test_a_frame_can_be_written_to(tmp_path):
-    made = objects.load(*objects.dump("pred.pkl", PRED))
+    made = object_files.load(*object_files.dump("pred.pkl", PRED))
     made.iloc[0, 0] = 9.0
     made["new"] = 1.0
     assert made.iloc[0].tolist() == [9.0, 1.0]
@@ -115,4 +121,4 @@ def test_a_frame_can_be_written_to(tmp_path):
 def test_a_file_that_pandas_did_not_write_is_read_too(tmp_path):
     path = tmp_path / "plain.parquet"
     pq.write_table(pa.table({"a": [1.0, 2.0]}), path)
-    assert objects.load("plain.parquet", path.read_bytes())["a"].tolist() == [1.0, 2.0]
+    assert object_files.load("plain.parquet", path.read_bytes())["a"].tolist() == [1.0, 2.0]

@@ -1,13 +1,13 @@
-"""One thread a process looks after the running recorders: it flushes them and lets them beat."""
+"""One thread a process looks after the running recorders: it lets them beat, and flushes them."""
 
 from __future__ import annotations
 
 import logging
-import os
 import threading
 from typing import TYPE_CHECKING
 
 from wf_dagster.errors import TrackingError
+from wf_dagster.process import call_in_forked_children
 
 if TYPE_CHECKING:
     from wf_dagster.tracking.mlflow_recorder import MLflowRecorder
@@ -16,7 +16,7 @@ _log = logging.getLogger(__name__)
 TICK_SECONDS = 2.0
 
 
-class Keeper:
+class HeartbeatThread:
     """The recorders that this process has running.
 
     Its thread starts with the first recorder and sleeps while there is none.
@@ -25,17 +25,17 @@ class Keeper:
     def __init__(self) -> None:
         self._running: dict[str, MLflowRecorder] = {}
         self._lock = threading.Lock()
-        self._some = threading.Event()
+        self._has_running = threading.Event()
         self._thread: threading.Thread | None = None
 
     def add(self, recorder: MLflowRecorder) -> None:
         """Look after a recorder."""
         with self._lock:
             self._running[recorder.id] = recorder
-            self._some.set()
+            self._has_running.set()
             if self._thread is None:
                 self._thread = threading.Thread(
-                    target=self._work, name="wf-dagster-keeper", daemon=True
+                    target=self._beat_for_ever, name="wf-dagster-heartbeat", daemon=True
                 )
                 self._thread.start()
 
@@ -44,7 +44,7 @@ class Keeper:
         with self._lock:
             self._running.pop(recorder.id, None)
             if not self._running:
-                self._some.clear()
+                self._has_running.clear()
 
     def get(self, recorder_id: str) -> MLflowRecorder | None:
         """The recorder, if this process has it running."""
@@ -67,20 +67,19 @@ class Keeper:
             recorder.disown()
         self.__init__()  # type: ignore[misc]
 
-    def _work(self) -> None:
+    def _beat_for_ever(self) -> None:
         pause = threading.Event()
         while True:
-            self._some.wait()
+            self._has_running.wait()
             pause.wait(TICK_SECONDS)
             for recorder in self.running():
                 try:
-                    recorder.keep()
+                    recorder.beat()
                 except TrackingError as error:  # kept and tried again; the end reports it
                     _log.warning("recorder %s: %s", recorder.id, error)
                 except Exception:  # one recorder must not stop the heartbeat of the others
                     _log.exception("recorder %s could not be looked after", recorder.id)
 
 
-KEEPER = Keeper()
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=lambda: KEEPER.forget())
+HEARTBEAT_THREAD = HeartbeatThread()
+call_in_forked_children(HEARTBEAT_THREAD.forget)

@@ -11,7 +11,7 @@ import pandas as pd
 
 from wf_dagster.errors import BrokenObjectError, TrackingError
 from wf_dagster.safe_pickle import loads
-from wf_dagster.tracking.parquet import MAGIC, from_parquet, to_parquet
+from wf_dagster.tracking.parquet_objects import MAGIC, from_parquet, to_parquet
 
 PARQUET = ".parquet"
 _PICKLES = {".pkl", ".pickle"}
@@ -55,7 +55,7 @@ def load(name: str, content: bytes, allow: Sequence[str] = ()) -> Any:
     Args:
         name: Its file name.
         content: Its bytes.
-        allow: Further modules that a pickle may name.
+        allow: Further modules that a pickle may name: those of the settings among them.
 
     Raises:
         UnsafeObjectError: The pickle names something that is not allowed.

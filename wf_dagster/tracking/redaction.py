@@ -30,17 +30,17 @@ def redacted(text: str) -> str:
     """A text with what looks like a secret masked."""
     text = _SHAPES.sub(MASK, text)
     text = _IN_ADDRESS.sub(rf"\1{MASK}@", text)
-    return _ASSIGNED.sub(lambda found: f"{found['name']}{MASK}", text)
+    return _ASSIGNED.sub(lambda match: f"{match['name']}{MASK}", text)
 
 
 def redacted_command(arguments: Sequence[str]) -> str:
     """A command line with the values of secret options masked."""
-    shown = []
+    words = []
     hide = False
     for argument in arguments:
-        shown.append(MASK if hide else redacted(argument))
+        words.append(MASK if hide else redacted(argument))
         hide = argument.startswith("-") and "=" not in argument and is_secret_name(argument)
-    return " ".join(shown)
+    return " ".join(words)
 
 
 def is_secret_name(name: str) -> bool:

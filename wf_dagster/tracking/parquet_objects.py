@@ -22,23 +22,23 @@ def to_parquet(value: pd.DataFrame | pd.Series) -> bytes | None:
         return None
     frame = value.to_frame("value") if isinstance(value, pd.Series) else value
     try:
-        note = _note(value)
-        if note is None or not _plain(frame):
+        note = _note_text(value)
+        if note is None or not _is_plain(frame):
             return None
-        return _written(frame, note) if _comes_back(_shape(frame), frame.iloc[:3]) else None
+        return _to_bytes(frame, note) if _comes_back(_shape(frame), frame.iloc[:3]) else None
     except (TypeError, ValueError, OverflowError):  # pyarrow's own errors are among these
         return None
 
 
 def from_parquet(content: bytes) -> Any:
     """The frame or series."""
-    from wf_dagster.tracking.frames import read_frame
+    from wf_dagster.tracking.frame_reader import read_frame  # pyarrow is slow to import
 
     frame, metadata = read_frame(content)
-    held = metadata.get(_OURS)
-    if held is None:  # a file that somebody else wrote
+    text = metadata.get(_OURS)
+    if text is None:  # a file that somebody else wrote
         return frame
-    note = json.loads(held)
+    note = json.loads(text)
     if note["freq"] is not None:
         frame.index.freq = note["freq"]  # type: ignore[attr-defined]  # a DatetimeIndex, say
     value = frame["value"].rename(note["name"]) if note["series"] else frame
@@ -46,7 +46,7 @@ def from_parquet(content: bytes) -> Any:
     return value
 
 
-def _note(value: Any) -> str | None:
+def _note_text(value: Any) -> str | None:
     """What Parquet has no place for."""
     series = isinstance(value, pd.Series)
     name = value.name if series else None
@@ -55,48 +55,48 @@ def _note(value: Any) -> str | None:
     freq = getattr(value.index, "freqstr", None)
     note = {"series": series, "name": name, "freq": freq, "attrs": dict(value.attrs)}
     text = json.dumps(note)
-    return text if _exactly(json.loads(text), note) else None
+    return text if _is_same(json.loads(text), note) else None
 
 
-def _exactly(one: Any, other: Any) -> bool:
+def _is_same(value: Any, other: Any) -> bool:
     """Equal, and of the same types all the way down: 1 is not True, (1,) is not [1]."""
-    if type(one) is not type(other):
+    if type(value) is not type(other):
         return False
-    if isinstance(one, dict):
-        return list(one) == list(other) and all(_exactly(one[k], other[k]) for k in one)
-    if isinstance(one, list):
-        return len(one) == len(other) and all(map(_exactly, one, other))
-    return bool(one == other)
+    if isinstance(value, dict):
+        return list(value) == list(other) and all(_is_same(value[k], other[k]) for k in value)
+    if isinstance(value, list):
+        return len(value) == len(other) and all(map(_is_same, value, other))
+    return bool(value == other)
 
 
-def _plain(frame: pd.DataFrame) -> bool:
+def _is_plain(frame: pd.DataFrame) -> bool:
     names = frame.columns
     if type(names) is not pd.Index or not names.is_unique or names.dtype.kind != "O":
         return False
-    if not all(type(name) is str for name in names) or not _label(names.name):
+    if not all(type(name) is str for name in names) or not _is_label(names.name):
         return False
     levels = frame.index.levels if isinstance(frame.index, pd.MultiIndex) else [frame.index]
-    if not all(_label(name) for name in frame.index.names):
+    if not all(_is_label(name) for name in frame.index.names):
         return False
-    if any(level.hasnans for level in levels) or _holes(frame.index):
+    if any(level.hasnans for level in levels) or _has_holes(frame.index):
         return False
-    return all(_plain_values(level) for level in levels) and all(
-        _plain_values(frame.iloc[:, place]) for place in range(frame.shape[1])
+    return all(_has_plain_values(level) for level in levels) and all(
+        _has_plain_values(frame.iloc[:, place]) for place in range(frame.shape[1])
     )
 
 
-def _label(name: Any) -> bool:
+def _is_label(name: Any) -> bool:
     return name is None or type(name) is str
 
 
-def _holes(index: pd.Index) -> bool:
+def _has_holes(index: pd.Index) -> bool:
     return isinstance(index, pd.MultiIndex) and any((codes < 0).any() for codes in index.codes)
 
 
-def _plain_values(values: Any) -> bool:
+def _has_plain_values(values: Any) -> bool:
     dtype = values.dtype
     if isinstance(dtype, pd.CategoricalDtype):
-        return _plain_values(dtype.categories)
+        return _has_plain_values(dtype.categories)
     if dtype.kind == "O" and isinstance(
         dtype, np.dtype
     ):  # missing values come back as another kind of missing
@@ -142,14 +142,14 @@ class _Sample:
 
 
 def _comes_back(shape: tuple[Any, ...], rows: pd.DataFrame) -> bool:
-    return _tried(_Sample(shape, rows))
+    return _survives(_Sample(shape, rows))
 
 
 @lru_cache(maxsize=256)
-def _tried(sample: _Sample) -> bool:
+def _survives(sample: _Sample) -> bool:
     """Write and read a few rows of this shape, once a process."""
     rows = sample.rows
-    back = from_parquet(_written(rows, None))
+    back = from_parquet(_to_bytes(rows, None))
     try:
         pd.testing.assert_frame_equal(back, rows, check_freq=False, check_column_type=True)
     except AssertionError:
@@ -157,8 +157,8 @@ def _tried(sample: _Sample) -> bool:
     return type(back.index) is type(rows.index) and _shape(back) == _shape(rows)
 
 
-def _written(frame: pd.DataFrame, note: str | None) -> bytes:
-    import pyarrow as pa
+def _to_bytes(frame: pd.DataFrame, note: str | None) -> bytes:
+    import pyarrow as pa  # slow to import
     import pyarrow.parquet as pq
 
     table = pa.Table.from_pandas(frame, preserve_index=None)

@@ -8,8 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from wf_dagster.errors import TrackingError
-from wf_dagster.tracking.retry import StoreError
+from wf_dagster.errors import StoreError, TrackingError
 
 # The limits of one MLflow batch; its size counts as JSON, of at most a million bytes.
 MOST_METRICS = 800
@@ -87,13 +86,13 @@ class LogBuffer:
         """Take params."""
         with self._adding:
             self._waiting.params.update(params)
-            self._taken()
+            self._note_waiting()
 
     def add_tags(self, tags: dict[str, str]) -> None:
         """Take tags; the last value of a name counts."""
         with self._adding:
             self._waiting.tags.update(tags)
-            self._taken()
+            self._note_waiting()
 
     def drop_tags(self, names: tuple[str, ...]) -> None:
         """Forget tags that were not written yet."""
@@ -107,9 +106,9 @@ class LogBuffer:
             # MLflow orders points of a step by time, then by size: no two share a millisecond.
             self._last_time = max(time.time_ns() // 1_000_000, self._last_time + 1)
             self._waiting.metrics += [(n, v, self._last_time, step) for n, v in metrics.items()]
-            self._taken()
+            self._note_waiting()
 
-    def _taken(self) -> None:
+    def _note_waiting(self) -> None:
         if self._since is None:
             self._since = time.monotonic()
 
@@ -129,7 +128,7 @@ class LogBuffer:
             chunks = list(batch.chunks())
             for position, chunk in enumerate(chunks):
                 try:
-                    self._put(chunk, patience)
+                    self._write_chunk(chunk, patience)
                 except StoreError:
                     self._put_back(chunks[position:])
                     raise
@@ -137,7 +136,7 @@ class LogBuffer:
                 refused, self._refused = self._refused, []
                 raise TrackingError("; ".join(refused))
 
-    def _put(self, chunk: Batch, patience: float | None) -> None:
+    def _write_chunk(self, chunk: Batch, patience: float | None) -> None:
         try:
             self._write(chunk, patience)
         except StoreError as error:
@@ -164,4 +163,4 @@ class LogBuffer:
                 self._waiting.params.update(batch.params)
                 self._waiting.tags.update(batch.tags)
                 self._waiting.metrics += batch.metrics
-            self._taken()
+            self._note_waiting()

@@ -1,0 +1,97 @@
+"""Scores and labels as blocks of rows, one block a day, computed without a loop over days."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from wf_dagster.errors import RecordError
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+DAYS = "datetime"
+
+
+def check_rows(pred: pd.Series, label: pd.Series) -> None:
+    """Refuse scores and labels whose rows cannot be paired.
+
+    Raises:
+        RecordError: A row is there twice, or the rows are named differently or not by day.
+    """
+    for name, series in (("predictions", pred), ("labels", label)):
+        if DAYS not in series.index.names:
+            raise RecordError(
+                f"{name} have rows named {list(series.index.names)}: one must be {DAYS!r}"
+            )
+        if not series.index.is_unique:
+            twice = series.index[series.index.duplicated()][0]
+            raise RecordError(f"{name} have the row {twice} twice: keep one of them")
+    if pred.index.names != label.index.names:
+        raise RecordError(
+            f"predictions have rows named {list(pred.index.names)}, labels have "
+            f"{list(label.index.names)}: they must be the same"
+        )
+
+
+def sort_by_day(pred: pd.Series, label: pd.Series) -> tuple[Floats, Floats, Ints, pd.DatetimeIndex]:
+    """Scores and labels row by row, in the order of their days' positions in all days."""
+    check_rows(pred, label)
+    if not pred.index.equals(label.index):
+        pred, label = pred.align(label, join="outer")
+    codes, index = pd.factorize(pred.index.get_level_values(DAYS), sort=True)
+    if len(codes) and codes.min() < 0:
+        raise RecordError("predictions or labels have rows without a date (NaT): drop them")
+    score = pred.to_numpy(dtype="float64", na_value=np.nan)
+    truth = label.to_numpy(dtype="float64", na_value=np.nan)
+    if np.any(codes[1:] < codes[:-1]):
+        order = np.argsort(codes, kind="stable")
+        score, truth, codes = score[order], truth[order], codes[order]
+    return score, truth, codes, pd.DatetimeIndex(index, name=DAYS)
+
+
+def find_day_blocks(days: Ints) -> tuple[Ints, Ints]:
+    """Where each day starts, and how many rows it has."""
+    starts = np.flatnonzero(np.r_[True, days[1:] != days[:-1]]) if len(days) else days
+    return starts, np.diff(np.r_[starts, len(days)])
+
+
+def average_blocks(values: Floats, chosen: npt.NDArray[np.bool_], starts: Ints) -> Floats:
+    """Mean of each block's chosen values that are no NaN."""
+    counted = chosen & ~np.isnan(values)
+    sums = np.add.reduceat(np.where(counted, values, 0.0), starts)
+    with np.errstate(invalid="ignore"):
+        means: Floats = sums / np.add.reduceat(counted.astype("int64"), starts)
+    return means
+
+
+def correlate_blocks(x: Floats, y: Floats, starts: Ints, counts: Ints) -> Floats:
+    """Pearson's correlation of each block; two passes, so that large means cost no digits."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        x, flat_x = _centre(x, starts, counts)
+        y, flat_y = _centre(y, starts, counts)
+        correlation = np.add.reduceat(x * y, starts) / np.sqrt(
+            np.add.reduceat(x * x, starts) * np.add.reduceat(y * y, starts)
+        )
+    correlation[flat_x | flat_y] = np.nan
+    clipped: Floats = np.clip(correlation, -1, 1)
+    return clipped
+
+
+def _centre(x: Floats, starts: Ints, counts: Ints) -> tuple[Floats, npt.NDArray[np.bool_]]:
+    """Values less their block's mean, and which blocks do not vary."""
+    # equal values are found by comparing them: their mean may be off by one rounding
+    flat = np.maximum.reduceat(x, starts) == np.minimum.reduceat(x, starts)
+    return x - np.repeat(np.add.reduceat(x, starts) / counts, counts), flat
+
+
+def rank_blocks(x: Floats, days: Ints, starts: Ints, counts: Ints) -> Floats:
+    """Rank within the block, from 0; equal values share their mean rank."""
+    order = np.lexsort((x, days))
+    values, blocks = x[order], days[order]
+    firsts = np.flatnonzero(np.r_[True, (values[1:] != values[:-1]) | (blocks[1:] != blocks[:-1])])
+    lengths = np.diff(np.r_[firsts, len(x)])
+    ranks = np.empty(len(x))
+    ranks[order] = np.repeat(firsts + (lengths - 1) / 2, lengths) - np.repeat(starts, counts)
+    return ranks

@@ -1,0 +1,142 @@
+"""The objects and files of a recorder."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from wf_dagster.errors import BrokenObjectError, ObjectNotFoundError, TrackingError
+from wf_dagster.tracking import object_files
+from wf_dagster.tracking.addresses import local_path
+from wf_dagster.tracking.artifacts import Artifacts
+from wf_dagster.tracking.tracking_settings import trusted_modules
+
+Raw = Literal["bytes", "path"]
+_PAUSES = (0.2, 1.0)  # seconds, after which a file that is just being replaced is read again
+
+
+class RecorderObjects:
+    """Objects, each in a file: frames as Parquet, others as pickles.
+
+    Attributes:
+        id: Identifies the recorder.
+        uri: The tracking address it was found at.
+        artifact_uri: Where its files are.
+        trusted: Modules whose classes may be loaded: whoever opened the recorder names them.
+    """
+
+    id: str
+    uri: str
+    artifact_uri: str
+    trusted: set[str]
+
+    @property
+    def _artifacts(self) -> Artifacts:
+        return Artifacts(self.id, self.artifact_uri, self.uri)
+
+    def save_objects(
+        self, local_path: str | None = None, artifact_path: str | None = None, **kwargs: Any
+    ) -> None:
+        """Save objects by name, replacing those saved before.
+
+        Args:
+            local_path: A file or folder to copy instead of objects.
+            artifact_path: Folder in the recorder.
+            **kwargs: Objects by name, e.g. ``**{"pred.pkl": frame}``.
+
+        Raises:
+            TrackingError: Both a path and objects are given; a name leaves the recorder; an
+                object cannot be pickled.
+        """
+        if local_path is not None:
+            if kwargs:
+                raise TrackingError(
+                    f"save_objects got local_path={local_path!r} and objects "
+                    f"({', '.join(kwargs)}): save one or the other"
+                )
+            self._artifacts.copy_in(Path(local_path), artifact_path)
+        for name, value in kwargs.items():
+            self._save_object(f"{artifact_path}/{name}" if artifact_path else name, value)
+
+    def _save_object(self, name: str, value: Any) -> None:
+        artifacts = self._artifacts
+        file, content = object_files.dump(name, value)
+        artifacts.write(file, content)
+        for other in object_files.names_of(name):
+            if other != file and artifacts.first([other]):
+                artifacts.remove(other)
+
+    def load_object(self, name: str, allow: Sequence[str] = (), raw: Raw | None = None) -> Any:
+        """An object that was saved, or a file as it is.
+
+        Args:
+            name: The name it was saved under.
+            allow: Further modules, or dotted names, that a pickle may name.
+            raw: ``"bytes"`` for the content of the file, ``"path"`` for a copy on this machine.
+
+        Raises:
+            ObjectNotFoundError: There is none of that name.
+            UnsafeObjectError: It names something that may run code.
+            BrokenObjectError: It is no object that was saved.
+            TrackingError: ``raw`` is neither.
+        """
+        if raw not in (None, "bytes", "path"):
+            raise TrackingError(f"raw {raw!r} is unknown: use 'bytes' or 'path'")
+        names = object_files.names_of(name)
+        file = self._artifacts.first(names[::-1] if raw else names) or name
+        if raw is None:
+            return self._load_file(file, [*allow, *self.trusted, *trusted_modules()])
+        return self._artifacts.read(file) if raw == "bytes" else self.download_artifact(file)
+
+    def _load_file(self, file: str, allow: Sequence[str]) -> Any:
+        for pause in _PAUSES:
+            try:
+                return object_files.load(file, self._artifacts.read(file), allow)
+            except (BrokenObjectError, ObjectNotFoundError):
+                if self._artifacts.is_local:
+                    raise
+                time.sleep(pause)  # a server may be in the middle of replacing it
+        return object_files.load(file, self._artifacts.read(file), allow)
+
+    def list_artifacts(self, artifact_path: str | None = None) -> list[str]:
+        """Names of the files and folders of the recorder, or of one of its folders.
+
+        Frames saved as ``pred.pkl`` are listed as the files they are, ``pred.parquet``.
+        """
+        return self._artifacts.list(artifact_path)
+
+    def log_artifact(self, local_path: str, artifact_path: str | None = None) -> None:
+        """Copy a file or folder into the recorder."""
+        self.save_objects(local_path=local_path, artifact_path=artifact_path)
+
+    def download_artifact(self, path: str, dst_path: str | None = None) -> str:
+        """Copy a file or folder of the recorder; returns where it is.
+
+        Args:
+            path: Its name in the recorder.
+            dst_path: Folder to copy it to; default a new one, or none if it is on this machine.
+
+        Raises:
+            ObjectNotFoundError: It is not there.
+        """
+        return self._artifacts.download(path, dst_path)
+
+    def get_artifact_uri(self) -> str:
+        """Where the files are."""
+        return str(self.artifact_uri)
+
+    def get_local_dir(self) -> str:
+        """The folder of the recorder, if it is on this machine; its files are in ``artifacts``.
+
+        Raises:
+            ObjectNotFoundError: It is not.
+        """
+        folder = local_path(self.artifact_uri)
+        if folder is None:
+            raise ObjectNotFoundError(
+                f"the files of recorder {self.id} are at {self.artifact_uri}, not on this "
+                "machine: use download_artifact"
+            )
+        return str(folder.parent)

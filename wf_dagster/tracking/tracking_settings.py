@@ -1,0 +1,84 @@
+"""What the settings say of tracking. Nothing else in this room asks them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from wf_dagster.settings import get_settings, restore, snapshot
+from wf_dagster.tracking.addresses import folder_beside, is_remote
+
+
+def default_tracking_uri() -> str:
+    """The tracking address of the settings."""
+    return get_settings().resolved_tracking_uri()
+
+
+def set_tracking_uri(uri: str | None) -> None:
+    """Change the tracking address of the settings; ``None`` goes back to the one in ``home``.
+
+    Raises:
+        SettingsError: It is no address that MLflow knows.
+    """
+    restore({**snapshot(), "tracking_uri": uri or ""})
+
+
+def artifact_location(uri: str, experiment_name: str) -> str | None:
+    """Where a new experiment keeps its files; ``None`` leaves it to the tracking server.
+
+    Args:
+        uri: The tracking address of the experiment.
+        experiment_name: Its name.
+    """
+    settings = get_settings()
+    if uri == settings.resolved_tracking_uri() or settings.artifact_location:
+        location = settings.resolved_artifact_location()
+    elif is_remote(uri):
+        location = None
+    else:  # a store that is not that of the settings
+        location = folder_beside(uri) or (settings.home / "artifacts").as_uri()
+    if location is None:
+        return None
+    return f"{location.rstrip('/')}/{re.sub(r'[^A-Za-z0-9._-]+', '_', experiment_name)}"
+
+
+def make_home_of(database: Path) -> bool:
+    """Make the home folder, if a database is to be in it.
+
+    Returns:
+        Whether it is.
+
+    Raises:
+        SettingsError: The folder cannot be made or written.
+    """
+    settings = get_settings()
+    if not database.is_relative_to(settings.home):
+        return False
+    settings.make_home()
+    return True
+
+
+def lock_folder() -> Path:
+    """Where files lie that processes of this machine lock; the folder is made.
+
+    Raises:
+        SettingsError: The home folder cannot be written.
+    """
+    folder = get_settings().make_home() / "locks"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+def store_patience() -> float:
+    """Seconds for which a store that fails is asked again."""
+    return get_settings().tracking_patience
+
+
+def logged_variables() -> list[str]:
+    """Further environment variables that recorders record as tags."""
+    return get_settings().log_env.replace(",", " ").split()
+
+
+def trusted_modules() -> list[str]:
+    """Further modules whose classes may be loaded from pickles."""
+    return get_settings().trusted_modules.replace(",", " ").split()
