@@ -21,7 +21,7 @@ from tests.qlib.qlib_tasks import (
     task,
 )
 from wf_dagster import OnlineToolR, task_train
-from wf_dagster.settings import replayed
+from wf_dagster.market import Market
 
 THEN = "2019-10-16"
 LATER = pd.Timestamp(THEN) + pd.offsets.BDay(5)
@@ -47,8 +47,7 @@ def test_a_task_trained_as_of_a_date_is_the_one_trained_at_that_date(
     expected = task_train(given, "then")
     wf_dagster.init(qlib_provider_uri=str(grow(tmp_path / "whole")))
     now = task_train(given, "now")  # what is in the cache is not of that date
-    with replayed(THEN):
-        shown = task_train(given, "shown")
+    shown = task_train(given, "shown", market=Market(as_of=THEN))
     for name in ("pred.pkl", "label.pkl", "sig_analysis/ic.pkl")[: n_records + 1]:
         assert shown.load_object(name).equals(expected.load_object(name)), name
     assert (
@@ -66,9 +65,9 @@ def test_an_update_as_of_a_date_knows_no_later_label(tmp_path):
     grow(folder)
     tool = OnlineToolR("updated")
     tool.reset_online_tag(recorder)
-    with replayed(LATER):
-        tool.update_online_pred()
-        tool.update_online_label()
+    tool = tool.on(Market(as_of=LATER))
+    tool.update_online_pred()
+    tool.update_online_label()
     pred, label = recorder.load_object("pred.pkl"), recorder.load_object("label.pkl")
     assert pred.index[-1][0] == label.index[-1][0] == LATER
     known = label.dropna().index.get_level_values("datetime").max()
@@ -98,8 +97,8 @@ def test_of_another_loader_later_rows_are_hidden_and_the_rest_is_said(tmp_path, 
     wf_dagster.init(qlib_provider_uri=str(grow(tmp_path / "q")))
     given = early(n_records=1)
     given["dataset"]["kwargs"]["handler"] = static(tmp_path / "rows.pkl")
-    with replayed(THEN), caplog.at_level(logging.WARNING):
-        recorder = task_train(given, "static")
+    with caplog.at_level(logging.WARNING):
+        recorder = task_train(given, "static", market=Market(as_of=THEN))
     assert recorder.load_object("pred.pkl").index[-1][0] == pd.Timestamp(THEN)
     assert "StaticDataLoader does not say which of its columns look ahead" in caplog.text
 
@@ -110,13 +109,12 @@ def test_a_dataset_that_loads_by_itself_is_named(tmp_path, caplog):
     wf_dagster.init(qlib_provider_uri=str(grow(tmp_path / "q")))
     initialise_qlib()
     given = growing_template(ridge())
-    with replayed("2020-06-30"):
-        make_handler(given["dataset"]["kwargs"]["handler"])
-        assert "hides none" not in caplog.text
+    make_handler(given["dataset"]["kwargs"]["handler"], Market(as_of="2020-06-30"))
+    assert "hides none" not in caplog.text
     handler = make_handler(given["dataset"]["kwargs"]["handler"])
     handler.config(dump_all=True)
     (tmp_path / "handler.pkl").write_bytes(pickle.dumps(handler))
     given["dataset"]["kwargs"]["handler"] = f"file://{tmp_path}/handler.pkl"
-    with replayed("2020-06-30"), caplog.at_level(logging.WARNING):
-        task_train(given, "pickle")
+    with caplog.at_level(logging.WARNING):
+        task_train(given, "pickle", market=Market(as_of="2020-06-30"))
     assert "DatasetH loads its data by itself: the replay date 2020-06-30 hides none" in caplog.text

@@ -26,7 +26,7 @@ from wf_dagster.orchestration import (
     build_signals_asset,
     new_data_sensor,
 )
-from wf_dagster.orchestration.automation.online_requests import state_of
+from wf_dagster.orchestration.automation.online_requests import online_state
 from wf_dagster.orchestration.automation.price_versions import price_versions, template_prices
 
 GRACE = pd.Timedelta(hours=6)
@@ -123,7 +123,7 @@ def test_new_days_of_qlibs_data_are_predicted_and_restated_ones_again(tmp_path, 
     signals = kept_signals("signals")
     assert signals.index[-1][0] == DAYS[TEST + 4]
     assert signals.groupby("datetime").size().loc[DAYS[TEST + 4]] == 6
-    assert state_of(life.strategy).session == day(TEST + 4)
+    assert online_state(life.strategy).session == day(TEST + 4)
 
     panel = restated(TEST + 2)
     known = panel.index.get_level_values("datetime") <= DAYS[TEST + 4]
@@ -215,13 +215,10 @@ def test_the_content_of_qlibs_data_is_that_of_its_days(tmp_path):
 
 def test_predictions_on_qlibs_data_get_stale_by_its_calendar(tmp_path):
     wf_dagster.init(qlib_provider_uri=str(grow(tmp_path / "q", TEST)))
-    from wf_dagster.calendars import default_calendar
-
-    calendar = default_calendar()
     now = (DAYS[TEST + 3] + pd.Timedelta(hours=31)).tz_localize("UTC")
-    due = due_now(calendar, None, GRACE, now)
+    due = due_now(Market(), GRACE, now)
     assert due.session == DAYS[TEST + 3]
     assert not fresh(DAYS[TEST], due).passed
     assert fresh(DAYS[TEST + 2], due).passed
     wf_dagster.init(qlib_provider_uri=str(tmp_path / "q"), as_of=day(TEST))
-    assert due_now(default_calendar(), None, GRACE, now).session == DAYS[TEST]
+    assert due_now(Market(), GRACE, now).session == DAYS[TEST]

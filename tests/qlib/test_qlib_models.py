@@ -194,8 +194,7 @@ def test_rolls_of_large_data_are_few_at_a_time(folder, monkeypatch, sessions, sm
     days = pd.bdate_range("2019-01-02", periods=100).strftime("%Y-%m-%d")
     segments = {"train": (days[100 - sessions], days[-1]), "test": (days[0], days[-1])}
     handler = few_expressions(days[0], days[-1], (days[0], days[-1]))
-    rolls = [_task(handler, segments)] * 9
-    jobs = [RollJob(str(n), "train", "large", "", roll) for n, roll in enumerate(rolls)]
+    jobs = [RollJob("", "train", None, "", task=_task(handler, segments))] * 9
     assert limit_by_memory(4, jobs) == workers
     wf_dagster.init(qlib_provider_uri=str(folder), qlib_region="us", max_workers=4)
     assert limit_by_memory(4, jobs) == 4  # somebody has said so

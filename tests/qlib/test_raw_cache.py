@@ -21,7 +21,7 @@ from tests.qlib.provider import seeded_panel, write_provider
 from tests.qlib.qlib_tasks import alpha, few_expressions
 from wf_dagster.market import Market
 from wf_dagster.settings import restore, snapshot
-from wf_dagster.training.workers import Spread
+from wf_dagster.training.spread import Spread
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from wf_dagster.process import (
 )
 from wf_dagster.settings import snapshot, worker_limit
 from wf_dagster.training.roll_jobs import RollJob, RollOutcome
-from wf_dagster.training.worker import initialise_worker
+from wf_dagster.training.worker import initialise_worker, run_job
 
 S = TypeVar("S")
 T = TypeVar("T")
