@@ -19,6 +19,7 @@ from wf_dagster import (
     TrainerR,
     TrainerRM,
 )
+from wf_dagster.market import Market
 from wf_dagster.tracking import find_recorders
 
 BEGIN, END = TEST + 3, TEST + 2 * STEP + 2  # two rolls become due in between
@@ -148,6 +149,22 @@ def test_a_manager_comes_back_from_a_file(market: Path, tmp_path: Path) -> None:
     pd.testing.assert_series_equal(again.get_signals(), manager.get_signals())
     again.routine(day(END + 1))
     assert again.cur_time == pd.Timestamp(day(END + 1))
+
+
+def test_a_file_written_before_strategies_had_markets_is_gone_on_with(market: Path) -> None:
+    """It holds two strategies, one of them on a calendar of its generator's own."""
+    manager = OnlineManager.load(Path(__file__).with_name("former_manager.pkl"))
+    ridge, own = manager.strategies
+    assert ridge.market == Market()
+    assert (own.market.is_default, own.market.calendar_name) == (False, "own")
+    assert manager.begin_time == pd.Timestamp(day(BEGIN))
+    manager.first_train()
+    manager.routine(day(BEGIN + 1))
+    for rolls in manager.strategies:
+        (model,) = rolls.tool.online_models()
+        assert model.load_object("pred.pkl").index[-1][0] == pd.Timestamp(day(BEGIN + 1))
+        assert rolls.tool.state().sessions == (day(BEGIN), day(BEGIN + 1))
+    assert manager.signals.index[-1][0] == pd.Timestamp(day(BEGIN + 1))
 
 
 def test_several_strategies_are_averaged(market: Path) -> None:
