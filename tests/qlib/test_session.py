@@ -20,23 +20,23 @@ ROOT = Path(__file__).parents[2]
 
 
 def run(code: str, cwd: Path, **variables: str) -> str:
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", code],
         cwd=cwd,
         capture_output=True,
         text=True,
         env={**os.environ, "PYTHONPATH": str(ROOT), "WF_HOME": str(cwd / "home"), **variables},
     )
-    assert done.returncode == 0, done.stderr[-3000:]
-    return done.stdout
+    assert process.returncode == 0, process.stderr[-3000:]
+    return process.stdout
 
 
 def test_the_calendar_is_qlibs_with_its_future_sessions(seeded):
     calendar = Market().calendar
-    known = (seeded / "calendars" / "day.txt").read_text().split()
+    days = (seeded / "calendars" / "day.txt").read_text().split()
     ahead = (seeded / "calendars" / "day_future.txt").read_text().split()
     assert [f"{day:%Y-%m-%d}" for day in calendar.sessions] == ahead
-    assert f"{calendar.last_session:%Y-%m-%d}" == known[-1]
+    assert f"{calendar.last_session:%Y-%m-%d}" == days[-1]
     assert RollingGen().calendar.last_session == calendar.last_session
 
 
@@ -83,7 +83,7 @@ if __name__ == "__main__":
         [r.status for r in recorders], len(recorders[0].load_object("pred.pkl")),
     ]))
 """)
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "script.py"],
         cwd=tmp_path,
         capture_output=True,
@@ -95,8 +95,8 @@ if __name__ == "__main__":
             "WF_MAX_WORKERS": "2",
         },
     )
-    assert done.returncode == 0, done.stderr[-3000:]
-    uri, region, statuses, rows = json.loads(done.stdout.splitlines()[-1])
+    assert process.returncode == 0, process.stderr[-3000:]
+    uri, region, statuses, rows = json.loads(process.stdout.splitlines()[-1])
     assert (uri, region) == (str(qlib_folder / "seeded"), "us")
     assert statuses == ["FINISHED"] * 3
     assert rows > 300
@@ -140,14 +140,14 @@ def test_further_arguments_of_qlibs_init_come_from_a_variable(seeded, tmp_path):
         "from tests.qlib.bridge_calls import initialise_qlib\ninitialise_qlib()\n"
         "from qlib.config import C\nprint(C['maxtasksperchild'], C['region'], C['kernels'])"
     )
-    shown = run(
+    output = run(
         code,
         tmp_path,
         WF_QLIB_PROVIDER_URI=str(seeded),
         WF_QLIB_REGION="us",
         WF_QLIB_OPTIONS='{"maxtasksperchild": 7}',
     )
-    assert shown.split()[-3:] == ["7", "us", "1"]
+    assert output.split()[-3:] == ["7", "us", "1"]
 
 
 def test_qlib_follows_the_settings_to_other_data(qlib_folder):
