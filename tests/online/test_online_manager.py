@@ -9,8 +9,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from tests.online.kept import assert_same, history_of, kept
 from tests.online.market import STEP, TEST, day, made_prices, strategy, template, use_prices
+from tests.online.stored import assert_same, history_of, read_stored
 from wf_dagster import (
     DelayTrainerR,
     DelayTrainerRM,
@@ -57,7 +57,7 @@ def expected(tmp_path_factory: pytest.TempPathFactory, made_store: Path) -> dict
     shutil.copy(made_store, folder / "mlflow.db")
     use_prices(folder / "prices.parquet", made_prices(), home=folder)
     manager = simulated()
-    return {**kept(*manager.strategies), "history": history_of(manager)}
+    return {**read_stored(*manager.strategies), "history": history_of(manager)}
 
 
 @pytest.mark.parametrize("trainer", TRAINERS)
@@ -66,7 +66,7 @@ def test_all_situations_give_the_same(
     market: Path, way: Any, trainer: str, expected: dict[str, Any]
 ) -> None:
     manager = way(trainer=TRAINERS[trainer]())
-    found = {**kept(*manager.strategies), "history": history_of(manager)}
+    found = {**read_stored(*manager.strategies), "history": history_of(manager)}
     assert_same(found, expected)
     assert len(find_recorders("ridge")) == 3  # each trained once
     assert find_recorders("ridge", status="SCHEDULED") == []
@@ -95,17 +95,17 @@ def test_missed_sessions_are_made_up_for(market: Path, expected: dict[str, Any])
     done = OnlineManager.from_store(strategy()).routine(day(END))
     assert done.sessions == [pd.Timestamp(day(n)) for n in range(BEGIN + 2, END + 1)]
     found = OnlineManager.from_store(strategy())
-    assert_same({**kept(strategy()), "history": history_of(found)}, expected)
+    assert_same({**read_stored(strategy()), "history": history_of(found)}, expected)
 
 
 def test_a_routine_again_changes_nothing(market: Path) -> None:
     manager = simulated()
-    before = kept(*manager.strategies)
+    before = read_stored(*manager.strategies)
     files = changed_at(market.parent / "home" / "artifacts")
     for again in (manager, OnlineManager.from_store(strategy())):
         done = again.routine(day(END))
         assert (done.trained, done.predicted, done.labelled) == ([], [], [])
-    assert_same(kept(*manager.strategies), before)
+    assert_same(read_stored(*manager.strategies), before)
     after = changed_at(market.parent / "home" / "artifacts")
     assert {path for path, when in after.items() if files.get(path) != when} <= {
         path for path in after if "signals" in path.name or "code" in path.name
