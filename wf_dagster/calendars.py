@@ -243,18 +243,6 @@ class TradingCalendar:
         )
 
 
-def default_calendar() -> TradingCalendar:  # noqa: D103
-    from wf_dagster.market import Market
-
-    return Market().calendar
-
-
-def calendar_name() -> str:  # noqa: D103
-    from wf_dagster.market import Market
-
-    return Market().calendar_name
-
-
 def to_day(date: Any) -> pd.Timestamp:
     """A date as a Timestamp at midnight without time zone.
 
@@ -310,7 +298,7 @@ def _checked(sessions: Iterable[Any]) -> pd.DatetimeIndex:
 
 @lru_cache(maxsize=16)
 def _exchange_sessions(name: str, first: pd.Timestamp, last: pd.Timestamp) -> pd.DatetimeIndex:
-    import exchange_calendars
+    import exchange_calendars  # slow to import
 
     try:
         calendar = exchange_calendars.get_calendar(name, start=first, end=last)

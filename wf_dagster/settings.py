@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -238,7 +236,6 @@ def _check_scheme(value: str, schemes: set[str], example: str) -> str:
 
 
 _current: Settings | None = None
-_replayed: ContextVar[str] = ContextVar("wf_replayed", default="")
 
 
 def init(**values: Any) -> Settings:
@@ -270,8 +267,6 @@ def get_settings() -> Settings:
     global _current
     if _current is None:
         _current = _build({})
-    if as_of := _replayed.get():
-        return _current.model_copy(update={"as_of": min(as_of, _current.as_of or as_of)})
     return _current
 
 
@@ -294,21 +289,6 @@ def worker_limit(max_workers: int | None = None) -> WorkerLimit:
         return WorkerLimit(max_workers, True)
     settings = get_settings()
     return WorkerLimit(settings.max_workers, "max_workers" in settings.model_fields_set)
-
-
-@contextmanager
-def replayed(as_of: Any) -> Iterator[None]:
-    """Hide prices after a date, in this thread or task and the workers it starts.
-
-    Args:
-        as_of: A date; blocks can be nested, the earliest date holds.
-    """
-    day = str(as_of)[:10]
-    token = _replayed.set(min(day, _replayed.get() or day))
-    try:
-        yield
-    finally:
-        _replayed.reset(token)
 
 
 def snapshot() -> dict[str, Any]:

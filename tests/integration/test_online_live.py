@@ -133,13 +133,13 @@ def test_sessions_are_worked_through_by_themselves(home, clock):
 _DECEMBER = {"roll": "2022-12-01"}
 
 
-def _october(made):
-    return made["partition"] == "2022-10-01"
+def _october(materialization):
+    return materialization["partition"] == "2022-10-01"
 
 
 def _recorder(roll):
-    (found,) = find_recorders("ridge", tags={"roll": roll})
-    return found
+    (recorder,) = find_recorders("ridge", tags={"roll": roll})
+    return recorder
 
 
 def _pid_of(run_id: str) -> int:

@@ -89,15 +89,15 @@ def sample_panel(instruments: int = 8, start: str = "2018-01-02", end: str = "20
 
 def _bars(close: np.ndarray, random: np.random.Generator, days: pd.DatetimeIndex) -> pd.DataFrame:
     spread = np.abs(random.normal(0, 0.008, (3, len(close))))
-    opened = close * (1 + random.normal(0, 0.006, len(close)))
-    top, bottom = np.maximum(opened, close), np.minimum(opened, close)
+    open_price = close * (1 + random.normal(0, 0.006, len(close)))
+    top, bottom = np.maximum(open_price, close), np.minimum(open_price, close)
     bars = {
-        "open": opened,
+        "open": open_price,
         "high": top * (1 + spread[0]),
         "low": bottom * (1 - spread[1]),
         "close": close,
         "volume": random.lognormal(13, 0.5, len(close)),
-        "vwap": (opened + close + top + bottom) / 4,
+        "vwap": (open_price + close + top + bottom) / 4,
         "factor": np.ones(len(close)),
     }
     return pd.DataFrame(bars, index=days)

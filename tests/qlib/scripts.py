@@ -41,8 +41,8 @@ QLIBS = {
 def with_qlibs_imports(text: str) -> str:
     """A script that imports from this project, importing from Qlib instead."""
 
-    def lines(found: re.Match[str]) -> str:
-        names = re.findall(r"\w+", found[1])
+    def lines(match: re.Match[str]) -> str:
+        names = re.findall(r"\w+", match[1])
         return "\n".join(f"from {QLIBS[name]} import {name}" for name in names)
 
     return re.sub(r"^from wf_dagster import (\([^)]*\)|[^(\n]+)$", lines, text, flags=re.MULTILINE)
@@ -96,11 +96,11 @@ SIMULATION = {
 
 def grow(folder: Path, last: int) -> Path:
     """Prices up to a session."""
-    known = PANEL.index.get_level_values("datetime") <= DAYS[last]
-    return write_provider(folder, PANEL[known])
+    is_visible = PANEL.index.get_level_values("datetime") <= DAYS[last]
+    return write_provider(folder, PANEL[is_visible])
 
 
-def written(folder: Path, name: str, tasks: list[dict[str, Any]]) -> str:
+def write_tasks(folder: Path, name: str, tasks: list[dict[str, Any]]) -> str:
     path = folder / f"{name}.json"
     path.write_text(json.dumps(tasks))
     return str(path)

@@ -45,16 +45,16 @@ def main(folder: Path) -> None:
     }
     whole = {"provider_uri": str(folder / "whole"), **common}
     with contextlib.redirect_stdout(io.StringIO()):
-        example = opened("rolling.py", folder)["RollingExample"](
+        example = load_script("rolling.py", folder)["RollingExample"](
             **whole, **ROLLING, tasks=rolling_tasks()
         )
         answers: dict[str, Any] = {"rolling": example.main()}
-        answers["simulation"] = simulation(opened("online_simulation.py", folder), whole)
-        answers["online"] = online(opened("rolling_online.py", folder), folder, common)
+        answers["simulation"] = simulation(load_script("online_simulation.py", folder), whole)
+        answers["online"] = online(load_script("rolling_online.py", folder), folder, common)
     (folder / "answers.pkl").write_bytes(pickle.dumps(answers))
 
 
-def opened(script: str, folder: Path) -> dict[str, Any]:
+def load_script(script: str, folder: Path) -> dict[str, Any]:
     """The names that a script defines."""
     swapped = folder / f"qlib_{script}"
     swapped.write_text(with_qlibs_imports((EXAMPLES / script).read_text()))
@@ -100,7 +100,9 @@ def online(names: dict[str, Any], folder: Path, common: dict[str, Any]) -> list[
                 "collected": example.manager.get_collector()(),
                 "signals": example.manager.get_signals(),
                 "online": {
-                    strategy.name_id: [starts_at(one) for one in strategy.tool.online_models()]
+                    strategy.name_id: [
+                        starts_at(recorder) for recorder in strategy.tool.online_models()
+                    ]
                     for strategy in example.manager.strategies
                 },
             }

@@ -17,9 +17,9 @@ from wf_dagster.errors import BrokenObjectError
 FIT = SEEDED["train"]
 
 
-def refused(given, error, *parts):
+def assert_refused(definition, error, *parts):
     with pytest.raises(error) as caught:
-        task_train(given, "bad")
+        task_train(definition, "bad")
     message = str(caught.value)
     assert "\n" not in message
     for part in parts:
@@ -39,34 +39,36 @@ def with_handler(**changed):
     ],
 )
 def test_instruments_that_select_nothing(instruments, parts, seeded):
-    refused(with_handler(instruments=instruments), DataError, *parts)
+    assert_refused(with_handler(instruments=instruments), DataError, *parts)
 
 
 def test_a_handler_that_ends_before_the_test_segment(seeded):
-    given = with_handler(end_time="2019-10-31")
-    refused(given, DataError, "dataset.kwargs.handler.kwargs.end_time", "2019-10-31", "2019-11-01")
+    definition = with_handler(end_time="2019-10-31")
+    assert_refused(
+        definition, DataError, "dataset.kwargs.handler.kwargs.end_time", "2019-10-31", "2019-11-01"
+    )
 
 
 def test_a_handler_that_starts_after_the_train_segment(seeded):
-    given = with_handler(start_time="2019-12-02")
-    refused(given, DataError, "start_time", "2019-12-02", "train")
+    definition = with_handler(start_time="2019-12-02")
+    assert_refused(definition, DataError, "start_time", "2019-12-02", "train")
 
 
 def test_data_of_another_frequency(tmp_path):
     folder = write_provider(tmp_path / "weekly", seeded_panel(2, 300), freq="week")
     wf_dagster.init(qlib_provider_uri=str(folder))
-    refused(with_handler(), DataError, str(folder), "week", "'day'", "qlib_provider_uri")
+    assert_refused(with_handler(), DataError, str(folder), "week", "'day'", "qlib_provider_uri")
 
 
 def test_a_provider_that_is_missing_makes_no_recorder(tmp_path):
     wf_dagster.init(qlib_provider_uri=str(tmp_path / "nothing"))
-    refused(with_handler(), SettingsError, "nothing", "WF_QLIB_PROVIDER_URI")
+    assert_refused(with_handler(), SettingsError, "nothing", "WF_QLIB_PROVIDER_URI")
     assert R.list_recorders(experiment_name="bad") == {}
 
 
 def test_a_class_that_qlib_does_not_have(seeded):
     model = {"class": "LinerModel", "module_path": "qlib.contrib.model.linear", "kwargs": {}}
-    refused({**with_handler(), "model": model}, TaskError, "model.class", "'LinearModel'")
+    assert_refused({**with_handler(), "model": model}, TaskError, "model.class", "'LinearModel'")
 
 
 @pytest.mark.parametrize("prefix", ["", "file://"])
@@ -74,12 +76,14 @@ def test_a_handler_pickle_of_another_pandas(prefix, seeded, tmp_path):
     # what pandas 1.x wrote names a module that pandas 2 does not have
     content = b"cpandas.core.indexes.numeric\nInt64Index\n."
     (tmp_path / "handler.pkl").write_bytes(content)
-    given = task(ridge(), f"{prefix}{tmp_path}/handler.pkl", SEEDED)
-    refused(given, DataError, "handler.pkl", f"pandas {pd.__version__}")
+    definition = task(ridge(), f"{prefix}{tmp_path}/handler.pkl", SEEDED)
+    assert_refused(definition, DataError, "handler.pkl", f"pandas {pd.__version__}")
 
 
 def test_a_handler_pickle_that_is_not_there(seeded, tmp_path):
-    refused(task(ridge(), f"file://{tmp_path}/handler.pkl", SEEDED), DataError, "is not there")
+    assert_refused(
+        task(ridge(), f"file://{tmp_path}/handler.pkl", SEEDED), DataError, "is not there"
+    )
 
 
 def test_a_handler_pickle_of_qlibs_trains(seeded, tmp_path):

@@ -90,7 +90,7 @@ def workflow(tmp_path, seeded, monkeypatch):
     return tmp_path / "workflow.yaml"
 
 
-def imported(*arguments: object):
+def import_workflow(*arguments: object):
     return CliRunner().invoke(app, ["qlib-import", *map(str, arguments)])
 
 
@@ -109,8 +109,8 @@ def test_a_backfill_trains_qlibs_tasks_in_worker_processes(seeded):
         },
     )
     assert result.success
-    found = find_recorders("ridge")
-    assert {recorder.list_tags()["roll"] for recorder in found} == set(keys)
+    recorders = find_recorders("ridge")
+    assert {recorder.list_tags()["roll"] for recorder in recorders} == set(keys)
     again = dg.materialize(
         assets,
         selection=dg.AssetSelection.assets(["ridge", "predictions"], ["ridge", "collected"]),
@@ -123,10 +123,10 @@ def test_a_backfill_trains_qlibs_tasks_in_worker_processes(seeded):
 
 def test_a_workflow_file_becomes_a_strategy_that_dagster_materializes(workflow, tmp_path, seeded):
     target = tmp_path / "from_yaml.py"
-    done = imported(workflow, "--name", "imported", "--step", "150", "-o", target)
-    assert done.exit_code == 0, done.output
-    assert "qlib_init.exp_manager is ignored" in done.output
-    assert str(target) in done.output
+    outcome = import_workflow(workflow, "--name", "imported", "--step", "150", "-o", target)
+    assert outcome.exit_code == 0, outcome.output
+    assert "qlib_init.exp_manager is ignored" in outcome.output
+    assert str(target) in outcome.output
     text = target.read_text()
     assert "'num_boost_round': 5" in text
     assert "'lambda_l1': 0.001" in text
@@ -138,7 +138,7 @@ def test_a_workflow_file_becomes_a_strategy_that_dagster_materializes(workflow, 
         "DAGSTER_HOME": str(tmp_path),
         "PYTHONPATH": str(ROOT),
     }
-    ran = subprocess.run(
+    process = subprocess.run(
         [
             sys.executable, "-m", "dagster", "asset", "materialize", "-f", str(target),
             "--select", "imported/recorders", "--partition", "2019-11-01",
@@ -148,7 +148,7 @@ def test_a_workflow_file_becomes_a_strategy_that_dagster_materializes(workflow, 
         cwd=tmp_path,
         env=environment,
     )  # fmt: skip
-    assert ran.returncode == 0, ran.stderr[-3000:]
+    assert process.returncode == 0, process.stderr[-3000:]
     (recorder,) = find_recorders("from_yaml")
     metrics = recorder.list_metrics()
     assert {"IC", "1day.excess_return_with_cost.annualized_return"} <= metrics.keys()
@@ -161,11 +161,11 @@ def test_a_workflow_file_becomes_a_strategy_that_dagster_materializes(workflow, 
 def test_the_module_takes_the_variables_of_jinja_and_the_arguments(workflow, tmp_path, monkeypatch):
     monkeypatch.setenv("ROUNDS", "9")
     target = tmp_path / "mine.py"
-    done = imported(
+    outcome = import_workflow(
         workflow, "--name", "mine", "--step", "month", "--rtype", "expanding",
         "--trunc-days", "4", "-o", target,
     )  # fmt: skip
-    assert done.exit_code == 0, done.output
+    assert outcome.exit_code == 0, outcome.output
     text = target.read_text()
     assert "'num_boost_round': 9" in text
     assert "RollingGen(step='month', rtype='expanding', trunc_days=4)" in text
@@ -191,17 +191,17 @@ def test_a_workflow_file_that_cannot_be_used_is_one_line(
 ):
     workflow.write_text(change(WORKFLOW))
     target = tmp_path / "out.py"
-    done = imported(workflow, "--name", "bad", *arguments, "-o", target)
-    assert done.exit_code == 2
-    assert named in done.output
-    assert len(done.output.strip().splitlines()) == 1
+    outcome = import_workflow(workflow, "--name", "bad", *arguments, "-o", target)
+    assert outcome.exit_code == 2
+    assert named in outcome.output
+    assert len(outcome.output.strip().splitlines()) == 1
     assert not target.exists()
 
 
 def test_a_module_that_is_there_is_not_overwritten(workflow, tmp_path):
     target = tmp_path / "there.py"
     target.write_text("mine")
-    done = imported(workflow, "--name", "there", "-o", target)
-    assert done.exit_code == 2
-    assert "is there already" in done.output
+    outcome = import_workflow(workflow, "--name", "there", "-o", target)
+    assert outcome.exit_code == 2
+    assert "is there already" in outcome.output
     assert target.read_text() == "mine"

@@ -44,7 +44,7 @@ from tests.qlib.scripts import (
     rolling_tasks,
     starts_at,
     with_qlibs_imports,
-    written,
+    write_tasks,
 )
 from wf_dagster import OnlineManager, R, TaskManager
 
@@ -80,14 +80,14 @@ def under_qlib(folder: Path) -> Any:
     run.wait()
 
 
-def ran(script: str, folder: Path, *steps: str, **arguments: Any) -> str:
+def run_script(script: str, folder: Path, *steps: str, **arguments: Any) -> str:
     """What a script prints; its home is in the folder."""
     options = [
         part for name, value in arguments.items() for part in (f"--{name.replace('_', '-')}", value)
     ]
     here = folder / "here"
     here.mkdir(exist_ok=True)
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, str(EXAMPLES / script), *steps, *map(str, options)],
         cwd=here,
         capture_output=True,
@@ -99,9 +99,9 @@ def ran(script: str, folder: Path, *steps: str, **arguments: Any) -> str:
             "WF_MAX_WORKERS": "2" if script == "rolling.py" else "1",
         },
     )
-    assert done.returncode == 0, done.stderr[-3000:]
+    assert process.returncode == 0, process.stderr[-3000:]
     assert not list(here.iterdir())
-    return done.stdout
+    return process.stdout
 
 
 def at_home(folder: Path, provider: str) -> None:
@@ -143,17 +143,17 @@ def test_rolls_are_trained_through_qlibs_pool_and_collected(folder, under_qlib):
     arguments = {
         **ROLLING,
         "provider_uri": folder / "whole",
-        "tasks": written(folder, "rolling", rolling_tasks()),
+        "tasks": write_tasks(folder, "rolling", rolling_tasks()),
         "task_pool": "rolls",
         "task_url": f"mongodb://127.0.0.1:{server.port}/",
         "task_db_name": "named_by_the_script",
     }
     try:
-        printed = ran("rolling.py", folder, **arguments)
+        printed = run_script("rolling.py", folder, **arguments)
         pool = TaskManager("rolls", f"mongodb://127.0.0.1:{server.port}/named_by_the_script")
         assert pool.task_stat() == {"done": 8}
         pool.create_task(online_tasks(day(-1)))
-        ran("rolling.py", folder, "worker", **arguments)
+        run_script("rolling.py", folder, "worker", **arguments)
         assert pool.task_stat() == {"done": 9}
     finally:
         server.remove()
@@ -178,12 +178,12 @@ def test_rolls_are_trained_through_qlibs_pool_and_collected(folder, under_qlib):
 @pytest.mark.parametrize("trainer", ["TrainerR", "DelayTrainerRM"])
 def test_the_simulated_online_life_is_qlibs(trainer, folder, under_qlib):
     name = f"simulated_{trainer}"
-    printed = ran(
+    printed = run_script(
         "online_simulation.py",
         folder,
         **{**SIMULATION, "experiment_name": name},
         provider_uri=folder / "whole",
-        tasks=written(folder, "simulated", online_tasks(day(-1))),
+        tasks=write_tasks(folder, "simulated", online_tasks(day(-1))),
         trainer=trainer,
     )
     assert "excess return with cost" in printed
@@ -206,8 +206,8 @@ def test_the_simulated_online_life_is_qlibs(trainer, folder, under_qlib):
     ]
     assert_same(manager.get_signals(), each_once(theirs["signals"]), until=last)
     (ours,), (their,) = (
-        made[key, "pred"].values()
-        for key, made in (
+        collected[key, "pred"].values()
+        for key, collected in (
             (name, manager.get_collector()()),
             (SIMULATION["experiment_name"], theirs["collected"]),
         )
@@ -220,18 +220,18 @@ def test_the_routine_of_an_online_strategy_is_qlibs(folder, under_qlib):
     arguments = {
         **ONLINE,
         "provider_uri": folder / "grows",
-        "tasks": written(folder, "online", online_tasks()),
-        "add_tasks": written(folder, "added", added_tasks()),
+        "tasks": write_tasks(folder, "online", online_tasks()),
+        "add_tasks": write_tasks(folder, "added", added_tasks()),
         "state": folder / "state.pkl",
     }
     theirs = under_qlib()["online"]
     for step, (last, calls) in enumerate(zip(GROWS, CALLS, strict=True)):
         grow(folder / "grows", last)
-        ran("rolling_online.py", folder, *calls, **arguments)
+        run_script("rolling_online.py", folder, *calls, **arguments)
         at_home(folder, "grows")
         manager = OnlineManager.load(folder / "state.pkl")
         online = {
-            strategy.name_id: [starts_at(one) for one in strategy.tool.online_models()]
+            strategy.name_id: [starts_at(recorder) for recorder in strategy.tool.online_models()]
             for strategy in manager.strategies
         }
         assert online == theirs[step]["online"]

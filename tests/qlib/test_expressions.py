@@ -26,21 +26,21 @@ shifts = st.sampled_from([1, 5, -1, -3, 0])
 
 
 def calls(name, *parts):
-    return st.tuples(*parts).map(lambda given: f"{name}({', '.join(map(str, given))})")
+    return st.tuples(*parts).map(lambda parts: f"{name}({', '.join(map(str, parts))})")
 
 
 def grown(inner):
     rolling = ["Mean", "Sum", "Std", "Var", "Max", "Min", "Med", "Mad", "Count", "Rank", "Slope"]
     rolling += ["Rsquare", "Resi", "IdxMax", "IdxMin", "Delta", "WMA", "EMA"]
     compared = st.tuples(inner, st.sampled_from([">", "<", ">=", "<=", "==", "!="]), inner).map(
-        lambda given: f"({given[0]} {given[1]} {given[2]})"
+        lambda parts: f"({parts[0]} {parts[1]} {parts[2]})"
     )
     return st.one_of(
         st.tuples(inner, st.sampled_from("+-*/"), st.one_of(inner, numbers)).map(
-            lambda given: f"({given[0]} {given[1]} {given[2]})"
+            lambda parts: f"({parts[0]} {parts[1]} {parts[2]})"
         ),
         st.tuples(numbers, st.sampled_from("+-*/"), inner).map(
-            lambda given: f"({given[0]} {given[1]} {given[2]})"
+            lambda parts: f"({parts[0]} {parts[1]} {parts[2]})"
         ),
         st.sampled_from(rolling).flatmap(lambda name: calls(name, inner, windows)),
         st.sampled_from(["Greater", "Less"]).flatmap(lambda name: calls(name, inner, inner)),
@@ -56,7 +56,7 @@ def grown(inner):
         compared,
         calls("If", compared, st.sampled_from(["1", "2", "$open"]), st.sampled_from(["0", "1"])),
         st.tuples(inner, st.sampled_from("&|"), inner).map(
-            lambda given: f"({given[0]} {given[1]} {given[2]})"
+            lambda parts: f"({parts[0]} {parts[1]} {parts[2]})"
         ),
         calls("ChangeInstrument", st.sampled_from(["'SH600000'", "'SH600002'"]), inner),
     )
@@ -72,13 +72,13 @@ def folder(tmp_path_factory):
     names = prices.index.get_level_values("instrument")
     prices.loc[names == FLAT, ["open", "close", "vwap"]] = 20.0
     prices.loc[prices.index[names == HALTED][50:80], "volume"] = 0.0
-    made = write_provider(
+    provider = write_provider(
         tmp_path_factory.mktemp("expressions"), prices, markets={"few": ["SH600000", FLAT]}
     )
-    short = made / "features" / SHORT.lower() / "volume.day.bin"
+    short = provider / "features" / SHORT.lower() / "volume.day.bin"
     np.fromfile(short, dtype="<f4")[:-40].tofile(short)
-    (made / "features" / WITHOUT.lower() / "vwap.day.bin").unlink()
-    return made
+    (provider / "features" / WITHOUT.lower() / "vwap.day.bin").unlink()
+    return provider
 
 
 @pytest.fixture
@@ -104,10 +104,10 @@ def by_qlib(instruments, fields, dates):
         C["kernels"] = kernels
 
 
-def here_or_by_qlib(engine, *asked):
-    names, fields, dates = asked
+def here_or_by_qlib(engine, *request):
+    names, fields, dates = request
     ours = engine.compute_features(names, fields, *dates, "day")
-    return by_qlib(*asked) if ours is None else ours
+    return by_qlib(*request) if ours is None else ours
 
 
 def assert_same(ours, theirs):

@@ -21,7 +21,7 @@ from tests.qlib.qlib_tasks import (
     task,
 )
 from wf_dagster import OnlineToolR, task_train
-from wf_dagster.settings import replayed
+from wf_dagster.market import Market
 
 THEN = "2019-10-16"
 LATER = pd.Timestamp(THEN) + pd.offsets.BDay(5)
@@ -42,19 +42,21 @@ def test_a_task_trained_as_of_a_date_is_the_one_trained_at_that_date(
     split, unlabelled, test_end, tmp_path
 ):
     n_records = 2 if split is KNOWN else 1  # there is no IC without labels
-    given = early(split, test_end, n_records)
+    definition = early(split, test_end, n_records)
     wf_dagster.init(qlib_provider_uri=str(grow(tmp_path / "then", THEN)))
-    expected = task_train(given, "then")
+    expected = task_train(definition, "then")
     wf_dagster.init(qlib_provider_uri=str(grow(tmp_path / "whole")))
-    now = task_train(given, "now")  # what is in the cache is not of that date
-    with replayed(THEN):
-        shown = task_train(given, "shown")
+    now = task_train(definition, "now")  # what is in the cache is not of that date
+    as_of_then = task_train(definition, "shown", market=Market(as_of=THEN))
     for name in ("pred.pkl", "label.pkl", "sig_analysis/ic.pkl")[: n_records + 1]:
-        assert shown.load_object(name).equals(expected.load_object(name)), name
+        assert as_of_then.load_object(name).equals(expected.load_object(name)), name
     assert (
-        shown.load_object("label.pkl").isna().groupby("datetime").all().sum().item() == unlabelled
+        as_of_then.load_object("label.pkl").isna().groupby("datetime").all().sum().item()
+        == unlabelled
     )
-    coefficients = [one.load_object("params.pkl").coef_ for one in (shown, expected, now)]
+    coefficients = [
+        recorder.load_object("params.pkl").coef_ for recorder in (as_of_then, expected, now)
+    ]
     assert (coefficients[0] == coefficients[1]).all()
     assert (coefficients[0] == coefficients[2]).all() == (split is KNOWN)
 
@@ -66,13 +68,13 @@ def test_an_update_as_of_a_date_knows_no_later_label(tmp_path):
     grow(folder)
     tool = OnlineToolR("updated")
     tool.reset_online_tag(recorder)
-    with replayed(LATER):
-        tool.update_online_pred()
-        tool.update_online_label()
+    tool = tool.on(Market(as_of=LATER))
+    tool.update_online_pred()
+    tool.update_online_label()
     pred, label = recorder.load_object("pred.pkl"), recorder.load_object("label.pkl")
     assert pred.index[-1][0] == label.index[-1][0] == LATER
-    known = label.dropna().index.get_level_values("datetime").max()
-    assert len(pd.bdate_range(known, LATER)) == 3  # a label looks two sessions ahead
+    last_labelled = label.dropna().index.get_level_values("datetime").max()
+    assert len(pd.bdate_range(last_labelled, LATER)) == 3  # a label looks two sessions ahead
 
 
 def static(file: Path) -> dict:
@@ -96,10 +98,10 @@ def static(file: Path) -> dict:
 
 def test_of_another_loader_later_rows_are_hidden_and_the_rest_is_said(tmp_path, caplog):
     wf_dagster.init(qlib_provider_uri=str(grow(tmp_path / "q")))
-    given = early(n_records=1)
-    given["dataset"]["kwargs"]["handler"] = static(tmp_path / "rows.pkl")
-    with replayed(THEN), caplog.at_level(logging.WARNING):
-        recorder = task_train(given, "static")
+    definition = early(n_records=1)
+    definition["dataset"]["kwargs"]["handler"] = static(tmp_path / "rows.pkl")
+    with caplog.at_level(logging.WARNING):
+        recorder = task_train(definition, "static", market=Market(as_of=THEN))
     assert recorder.load_object("pred.pkl").index[-1][0] == pd.Timestamp(THEN)
     assert "StaticDataLoader does not say which of its columns look ahead" in caplog.text
 
@@ -109,14 +111,13 @@ def test_a_dataset_that_loads_by_itself_is_named(tmp_path, caplog):
 
     wf_dagster.init(qlib_provider_uri=str(grow(tmp_path / "q")))
     initialise_qlib()
-    given = growing_template(ridge())
-    with replayed("2020-06-30"):
-        make_handler(given["dataset"]["kwargs"]["handler"])
-        assert "hides none" not in caplog.text
-    handler = make_handler(given["dataset"]["kwargs"]["handler"])
+    definition = growing_template(ridge())
+    make_handler(definition["dataset"]["kwargs"]["handler"], Market(as_of="2020-06-30"))
+    assert "hides none" not in caplog.text
+    handler = make_handler(definition["dataset"]["kwargs"]["handler"])
     handler.config(dump_all=True)
     (tmp_path / "handler.pkl").write_bytes(pickle.dumps(handler))
-    given["dataset"]["kwargs"]["handler"] = f"file://{tmp_path}/handler.pkl"
-    with replayed("2020-06-30"), caplog.at_level(logging.WARNING):
-        task_train(given, "pickle")
+    definition["dataset"]["kwargs"]["handler"] = f"file://{tmp_path}/handler.pkl"
+    with caplog.at_level(logging.WARNING):
+        task_train(definition, "pickle", market=Market(as_of="2020-06-30"))
     assert "DatasetH loads its data by itself: the replay date 2020-06-30 hides none" in caplog.text

@@ -26,7 +26,7 @@ from wf_dagster.orchestration import (
     build_signals_asset,
     new_data_sensor,
 )
-from wf_dagster.orchestration.automation.online_requests import state_of
+from wf_dagster.orchestration.automation.online_requests import online_state
 from wf_dagster.orchestration.automation.price_versions import price_versions, template_prices
 
 GRACE = pd.Timedelta(hours=6)
@@ -79,20 +79,22 @@ class Life:
             tags=request.tags,
             raise_on_error=False,
         )
-        self.passed = {one.check_name: one.passed for one in result.get_asset_check_evaluations()}
+        self.passed = {
+            check.check_name: check.passed for check in result.get_asset_check_evaluations()
+        }
         return result.success
 
     def pred(self) -> pd.DataFrame:
         """What the online models have predicted, the latest roll's last."""
         return pd.concat(
-            one.load_object("pred.pkl") for one in OnlineToolR("ridge").online_models()
+            recorder.load_object("pred.pkl") for recorder in OnlineToolR("ridge").online_models()
         )
 
 
 @pytest.fixture
 def instance():
-    with dg.DagsterInstance.ephemeral() as made:
-        yield made
+    with dg.DagsterInstance.ephemeral() as ephemeral:
+        yield ephemeral
 
 
 def restated(position: int) -> pd.DataFrame:
@@ -123,11 +125,11 @@ def test_new_days_of_qlibs_data_are_predicted_and_restated_ones_again(tmp_path, 
     signals = kept_signals("signals")
     assert signals.index[-1][0] == DAYS[TEST + 4]
     assert signals.groupby("datetime").size().loc[DAYS[TEST + 4]] == 6
-    assert state_of(life.strategy).session == day(TEST + 4)
+    assert online_state(life.strategy).session == day(TEST + 4)
 
     panel = restated(TEST + 2)
-    known = panel.index.get_level_values("datetime") <= DAYS[TEST + 4]
-    write_provider(provider, panel[known])
+    is_visible = panel.index.get_level_values("datetime") <= DAYS[TEST + 4]
+    write_provider(provider, panel[is_visible])
     (request,), _ = life.sense()
     assert ":restated:" in request.run_key
     assert life.run(request)
@@ -215,13 +217,10 @@ def test_the_content_of_qlibs_data_is_that_of_its_days(tmp_path):
 
 def test_predictions_on_qlibs_data_get_stale_by_its_calendar(tmp_path):
     wf_dagster.init(qlib_provider_uri=str(grow(tmp_path / "q", TEST)))
-    from wf_dagster.calendars import default_calendar
-
-    calendar = default_calendar()
     now = (DAYS[TEST + 3] + pd.Timedelta(hours=31)).tz_localize("UTC")
-    due = due_now(calendar, None, GRACE, now)
+    due = due_now(Market(), GRACE, now)
     assert due.session == DAYS[TEST + 3]
     assert not fresh(DAYS[TEST], due).passed
     assert fresh(DAYS[TEST + 2], due).passed
     wf_dagster.init(qlib_provider_uri=str(tmp_path / "q"), as_of=day(TEST))
-    assert due_now(default_calendar(), None, GRACE, now).session == DAYS[TEST]
+    assert due_now(Market(), GRACE, now).session == DAYS[TEST]

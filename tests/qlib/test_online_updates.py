@@ -31,7 +31,7 @@ def assert_same(ours, theirs):
         )
 
 
-def held(recorder):
+def load_frames(recorder):
     return [recorder.load_object(file) for file in FILES]
 
 
@@ -49,14 +49,14 @@ def test_an_update_gives_what_qlibs_gives(name, updates, tmp_path):
     folder = grow(tmp_path / "grows", UPDATED_FROM)
     wf_dagster.init(qlib_provider_uri=str(folder), qlib_region="us", max_workers=1)
     (recorder,) = TrainerR(name)([UPDATED[name]])
-    assert_same(held(recorder), updates[name]["before"])
+    assert_same(load_frames(recorder), updates[name]["before"])
     grow(folder)
     tool = OnlineToolR(name, trusted=["tests.qlib.window_model"])
     tool.reset_online_tag(recorder)
     assert tool.update_online_pred() == [recorder]
     assert tool.update_online_label() == [recorder]
-    assert_same(held(recorder), updates[name]["after"])
-    for before, after in zip(updates[name]["before"], held(recorder), strict=True):
+    assert_same(load_frames(recorder), updates[name]["after"])
+    for before, after in zip(updates[name]["before"], load_frames(recorder), strict=True):
         assert len(pd.bdate_range(last_day(before), last_day(after))) == 31
     assert tool.update_online_pred() == []
 
@@ -90,14 +90,14 @@ def test_what_qlib_wrote_is_put_online_by_a_process_that_has_never_trained(
         "qlib_region": "us",
     }
     variables = {f"WF_{key.upper()}": value for key, value in settings.items()}
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", UPDATE, f"{name}_left"],
         cwd=tmp_path,
         capture_output=True,
         text=True,
         env={**os.environ, **variables, "PYTHONPATH": str(ROOT)},
     )
-    assert done.returncode == 0, done.stderr[-3000:]
+    assert process.returncode == 0, process.stderr[-3000:]
     wf_dagster.init(**settings)
     recorder = online(f"{name}_left")
     ic, _ = ic_series(*(frame.iloc[:, 0] for frame in updates[name]["after"]))
@@ -107,7 +107,7 @@ def test_what_qlib_wrote_is_put_online_by_a_process_that_has_never_trained(
     pd.testing.assert_series_equal(
         recorder.load_object("sig_analysis/ic.pkl"), ic, check_names=False, check_freq=False
     )
-    assert_same(held(recorder), updates[name]["after"])
+    assert_same(load_frames(recorder), updates[name]["after"])
     assert recorder.list_tags()["online_status"] == "online"
     collected = RecorderCollector(
         f"{name}_left",

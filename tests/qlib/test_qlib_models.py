@@ -20,7 +20,8 @@ from tests.qlib.provider import seeded_panel, write_provider
 from tests.qlib.qlib_tasks import alpha, few_expressions, task
 from wf_dagster import TrainerR
 from wf_dagster.tasks import init_instance
-from wf_dagster.training.parallel import few_enough
+from wf_dagster.training.parallel import limit_by_memory
+from wf_dagster.training.roll_jobs import RollJob
 
 FIT = ("2019-02-01", "2019-06-28")
 SEGMENTS = {
@@ -42,9 +43,9 @@ def dataset(folder):
     def make(**changed):
         wf_dagster.init(qlib_provider_uri=str(folder), qlib_region="us")
         initialise_qlib()
-        given = _task(few_expressions("2019-02-01", "2019-09-30", FIT, **changed))
-        warm(given["dataset"], given["dataset"])
-        return make_dataset(given["dataset"])
+        definition = _task(few_expressions("2019-02-01", "2019-09-30", FIT, **changed))
+        warm(definition["dataset"], definition["dataset"])
+        return make_dataset(definition["dataset"])
 
     return make
 
@@ -84,14 +85,14 @@ def test_a_fit_leaves_the_data_of_the_handler_as_they_are(folder, estimator, int
     wf_dagster.init(qlib_provider_uri=str(folder), qlib_region="us")
     handler = few_expressions("2019-02-01", "2019-09-30", FIT, learn_processors=[])
     whole = {"train": (None, None), "test": SEGMENTS["test"]}
-    given = _task(handler, whole)
+    definition = _task(handler, whole)
     initialise_qlib()
-    made = make_dataset(given["dataset"])
-    before = made.handler._learn.copy()
+    filled = make_dataset(definition["dataset"])
+    before = filled.handler._learn.copy()
     alpha = 0.0 if estimator == "ols" else 1e-4
     config = _config(estimator=estimator, alpha=alpha, fit_intercept=intercept)
-    first, second = (_fitted(model_fit.fit, made, config) for _ in range(2))
-    pd.testing.assert_frame_equal(made.handler._learn, before, check_exact=True)
+    first, second = (_fitted(model_fit.fit, filled, config) for _ in range(2))
+    pd.testing.assert_frame_equal(filled.handler._learn, before, check_exact=True)
     assert np.array_equal(first.coef_, second.coef_)
 
 
@@ -108,15 +109,15 @@ def test_a_linear_model_learns_to_the_bit_what_it_learns_with_qlib(
 ):
     alpha = {"ridge": 0.5, "lasso": 1e-4}.get(estimator, 0.0)
     config = _config(estimator=estimator, alpha=alpha, fit_intercept=intercept, include_valid=valid)
-    made = dataset()
-    _check(*_both(made, config), made)
+    filled = dataset()
+    _check(*_both(filled, config), filled)
 
 
 def test_rows_that_lack_a_value_are_dropped(dataset):
-    made = dataset(infer_processors=[], learn_processors=[])
-    rows = made.prepare("train", col_set=["feature", "label"], data_key="learn")
+    filled = dataset(infer_processors=[], learn_processors=[])
+    rows = filled.prepare("train", col_set=["feature", "label"], data_key="learn")
     assert rows.isna().any(axis=1).any()
-    _check(*_both(made, _config()), made)
+    _check(*_both(filled, _config()), filled)
 
 
 def test_weights_of_a_reweighter_count(dataset):
@@ -129,22 +130,22 @@ def test_weights_of_a_reweighter_count(dataset):
         def reweight(self, data):
             return data["label"].iloc[:, 0] * 0 + np.arange(1, len(data) + 1)
 
-    made = dataset()
-    here, by_qlib = _both(made, _config(), reweighter=Rising())
-    _check(here, by_qlib, made)
-    plain, _ = _both(made, _config())
+    filled = dataset()
+    here, by_qlib = _both(filled, _config(), reweighter=Rising())
+    _check(here, by_qlib, filled)
+    plain, _ = _both(filled, _config())
     assert not np.array_equal(plain.coef_, here.coef_)
 
 
 def test_what_is_missing_is_said_as_qlib_says_it(dataset):
-    made = dataset()
-    del made.segments["train"]
+    filled = dataset()
+    del filled.segments["train"]
     messages = []
     from wf_dagster.qlib_bridge import model_fit
 
     for fit in (model_fit.fit, lambda m, d: m.fit(d)):
         with pytest.raises(Exception) as raised:  # noqa: PT011  # whatever Qlib raises
-            fit(init_instance(_config(), where="model"), made)
+            fit(init_instance(_config(), where="model"), filled)
         messages.append((type(raised.value), str(raised.value)))
     assert messages[0] == messages[1]
 
@@ -156,10 +157,10 @@ def test_a_fit_holds_one_copy_of_its_rows(tmp_path):
     wf_dagster.init(qlib_provider_uri=str(folder), qlib_region="us")
     initialise_qlib()
     train = ("2019-04-01", "2019-12-31")
-    given = _task(alpha("Alpha158", "2019-02-01", "2020-06-30", train), {"train": train})
-    warm(given["dataset"], given["dataset"])
-    made = make_dataset(given["dataset"])
-    rows = made.prepare("train", col_set="feature", data_key="learn")
+    definition = _task(alpha("Alpha158", "2019-02-01", "2020-06-30", train), {"train": train})
+    warm(definition["dataset"], definition["dataset"])
+    filled = make_dataset(definition["dataset"])
+    rows = filled.prepare("train", col_set="feature", data_key="learn")
     copy_ = rows.shape[0] * rows.shape[1] * 4
     assert set(rows.dtypes) == {np.dtype("float32")}
     del rows
@@ -168,7 +169,7 @@ def test_a_fit_holds_one_copy_of_its_rows(tmp_path):
         model = init_instance(_config(), where="model")
         tracemalloc.start()
         try:
-            fit(model, made)
+            fit(model, filled)
             peaks.append(tracemalloc.get_traced_memory()[1] / copy_)
         finally:
             tracemalloc.stop()
@@ -193,10 +194,10 @@ def test_rolls_of_large_data_are_few_at_a_time(folder, monkeypatch, sessions, sm
     days = pd.bdate_range("2019-01-02", periods=100).strftime("%Y-%m-%d")
     segments = {"train": (days[100 - sessions], days[-1]), "test": (days[0], days[-1])}
     handler = few_expressions(days[0], days[-1], (days[0], days[-1]))
-    tasks = [_task(handler, segments)] * 9
-    assert few_enough(4, tasks) == workers
+    jobs = [RollJob("", "train", None, "", task=_task(handler, segments))] * 9
+    assert limit_by_memory(4, jobs) == workers
     wf_dagster.init(qlib_provider_uri=str(folder), qlib_region="us", max_workers=4)
-    assert few_enough(4, tasks) == 4  # somebody has said so
+    assert limit_by_memory(4, jobs) == 4  # somebody has said so
 
 
 def test_a_roll_in_work_alone_leaves_no_process_behind(folder, monkeypatch):
@@ -204,9 +205,9 @@ def test_a_roll_in_work_alone_leaves_no_process_behind(folder, monkeypatch):
 
     monkeypatch.setattr(memory_limit, "_SMALL", 0)
     wf_dagster.init(qlib_provider_uri=str(folder), qlib_region="us")
-    given = _task(few_expressions("2019-02-01", "2019-09-30", FIT))
+    definition = _task(few_expressions("2019-02-01", "2019-09-30", FIT))
     before = set(psutil.Process().children(recursive=True))
-    recorders = TrainerR("alone")([given, copy.deepcopy(given)])
+    recorders = TrainerR("alone")([definition, copy.deepcopy(definition)])
     assert [recorder.status for recorder in recorders] == ["FINISHED", "FINISHED"]
     beats = [json.loads(recorder.list_tags()["wf_heartbeat"]) for recorder in recorders]
     assert {beat["pid"] for beat in beats} == {os.getpid()}

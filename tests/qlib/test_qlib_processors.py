@@ -78,7 +78,7 @@ def test_the_same_as_qlibs_own(qlibs, name, frame):
     pd.testing.assert_frame_equal(ours, theirs, check_exact=True, check_column_type=True)
     assert ours.columns.names == theirs.columns.names
     for group in ours.columns.get_level_values(0).unique():
-        mine, its = (made.copy()[group].to_numpy() for made in (ours, theirs))
+        mine, its = (result.copy()[group].to_numpy() for result in (ours, theirs))
         assert mine.tobytes("A") == its.tobytes("A")
         assert mine.flags.f_contiguous == its.flags.f_contiguous  # sums depend on the order
 
@@ -110,8 +110,8 @@ def test_a_processor_derived_from_one_of_qlibs_keeps_its_own_way(qlibs):
         def __call__(self, df):
             return super().__call__(df) + 1
 
-    made = run_processor(seeded_frame(), Shifted("feature"))
-    pd.testing.assert_frame_equal(made, seeded_frame() + 1)
+    result = run_processor(seeded_frame(), Shifted("feature"))
+    pd.testing.assert_frame_equal(result, seeded_frame() + 1)
 
 
 def test_what_qlib_fills_in_its_own_way(qlibs):
@@ -140,15 +140,15 @@ class TestReload:
         initialise_qlib()
         fit = ("2019-02-01", "2019-06-28")
         handler = few_expressions("2019-02-01", "2019-09-30", fit)
-        made = make_dataset(
+        result = make_dataset(
             {
                 "class": "DatasetH",
                 "module_path": "qlib.data.dataset",
                 "kwargs": {"handler": handler, "segments": {"test": ("2019-07-01", "2019-09-30")}},
             }
         )
-        made.config(dump_all=False, recursive=True)
-        return pickle.loads(pickle.dumps(made))
+        result.config(dump_all=False, recursive=True)
+        return pickle.loads(pickle.dumps(result))
 
     def test_the_data_are_those_of_qlibs_own(self, dataset, tmp_path):
         from qlib.data.dataset.handler import DataHandlerLP

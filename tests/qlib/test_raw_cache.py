@@ -21,7 +21,7 @@ from tests.qlib.provider import seeded_panel, write_provider
 from tests.qlib.qlib_tasks import alpha, few_expressions
 from wf_dagster.market import Market
 from wf_dagster.settings import restore, snapshot
-from wf_dagster.training.workers import Spread
+from wf_dagster.training.spread import Spread
 
 
 @pytest.fixture
@@ -62,10 +62,10 @@ def config(**changed):
     return few_expressions("2019-02-01", "2019-09-30", ("2019-02-01", "2019-06-28"), **changed)
 
 
-def by_qlib(given):
+def by_qlib(definition):
     from qlib.utils import init_instance_by_config
 
-    return init_instance_by_config(copy.deepcopy(given))
+    return init_instance_by_config(copy.deepcopy(definition))
 
 
 def assert_equal(ours, theirs):
@@ -174,12 +174,12 @@ def test_a_handler_from_the_cache_is_to_the_bit_what_qlib_makes(name, qlib_data,
     assert_equal(again, theirs)
 
 
-def shared(given):
+def share_processed(definition):
     """Have a handler's processed data kept, as those of several rolls."""
     dataset = {
         "class": "DatasetH",
         "module_path": "qlib.data.dataset",
-        "kwargs": {"handler": given, "segments": {}},
+        "kwargs": {"handler": definition, "segments": {}},
     }
     warm(dataset, copy.deepcopy(dataset))
 
@@ -231,7 +231,7 @@ def test_a_handler_that_rolls_share_is_to_the_bit_what_qlib_makes(
     from wf_dagster.qlib_engine import by_columns
 
     monkeypatch.setattr(by_columns, "_BLOCK", block)  # a column at a time, or all of a group
-    given = {**HANDLERS, **SHARED}[name]
+    definition = {**HANDLERS, **SHARED}[name]
     processed = []
     original = DataHandlerLP.process_data
 
@@ -241,12 +241,12 @@ def test_a_handler_that_rolls_share_is_to_the_bit_what_qlib_makes(
 
     monkeypatch.setattr("wf_dagster.qlib_engine.processed_cache._AS_QLIB", ())
     monkeypatch.setattr(DataHandlerLP, "process_data", counted)
-    shared(given)
+    share_processed(definition)
     assert len(processed) == (name in AS_A_WHOLE)
-    ours = make_handler(given)
+    ours = make_handler(definition)
     assert len(processed) == (name in AS_A_WHOLE)
     assert not list(Market().tables.folder.glob(".part-*"))
-    assert_equal(ours, by_qlib(given))
+    assert_equal(ours, by_qlib(definition))
 
 
 SELECTORS = {
@@ -271,28 +271,28 @@ COLUMNS = [
 
 @pytest.mark.parametrize("name", ["few", "ranked"])
 def test_segments_of_a_handler_that_rolls_share(name, qlib_data):
-    shared(HANDLERS[name])
+    share_processed(HANDLERS[name])
     ours, theirs = make_handler(HANDLERS[name]), by_qlib(HANDLERS[name])
     for part in ("_infer", "_learn"):  # read directly, as some datasets of Qlib's do
         left, right = getattr(ours, part)["feature"], getattr(theirs, part)["feature"]
         pd.testing.assert_frame_equal(left, right, check_exact=True)
     for case, columns, key in itertools.product(SELECTORS, COLUMNS, ("infer", "learn")):
-        given = {"selector": SELECTORS[case], "col_set": columns, "data_key": key}
-        left, right = ours.fetch(**given), theirs.fetch(**given)
+        definition = {"selector": SELECTORS[case], "col_set": columns, "data_key": key}
+        left, right = ours.fetch(**definition), theirs.fetch(**definition)
         if isinstance(columns, tuple):
-            pd.testing.assert_series_equal(left, right, check_exact=True, obj=f"{given}")
+            pd.testing.assert_series_equal(left, right, check_exact=True, obj=f"{definition}")
             continue
-        pd.testing.assert_frame_equal(left, right, check_exact=True, obj=f"{given}")
+        pd.testing.assert_frame_equal(left, right, check_exact=True, obj=f"{definition}")
         assert ours.get_cols(columns, key) == theirs.get_cols(columns, key)
         if case == "everything" or left.empty:  # Qlib gives everything itself, not a copy
             continue
         left.iloc[:, :] = 7.0
-        pd.testing.assert_frame_equal(ours.fetch(**given), right, check_exact=True)
+        pd.testing.assert_frame_equal(ours.fetch(**definition), right, check_exact=True)
 
 
 @pytest.mark.parametrize("how", ["fetched", "asked for", "as it is"])
 def test_a_segment_shows_what_was_changed_in_place(how, qlib_data):
-    shared(HANDLERS["few"])
+    share_processed(HANDLERS["few"])
     segment = {"selector": SELECTORS["segment"], "col_set": "label", "data_key": "learn"}
     for handler in (make_handler(HANDLERS["few"]), by_qlib(HANDLERS["few"])):
         if how == "fetched":
@@ -304,12 +304,12 @@ def test_a_segment_shows_what_was_changed_in_place(how, qlib_data):
 
 
 def test_a_pickled_storage_gives_the_same_segments(qlib_data):
-    shared(HANDLERS["few"])
+    share_processed(HANDLERS["few"])
     storage = make_handler(HANDLERS["few"])._learn
     again = pickle.loads(pickle.dumps(storage))
     for columns in COLUMNS[:4]:
-        asked = {"selector": SELECTORS["segment"], "col_set": columns}
-        assert again.fetch(**asked).equals(storage.fetch(**asked))
+        request = {"selector": SELECTORS["segment"], "col_set": columns}
+        assert again.fetch(**request).equals(storage.fetch(**request))
 
 
 def test_rolls_that_end_at_different_days_share_one_computation(qlib_data, computed):
@@ -389,9 +389,9 @@ def test_the_order_of_groups_is_the_order_of_columns(qlib_data):
     fields = first["kwargs"]["data_loader"]["kwargs"]["config"]
     turned = copy.deepcopy(first)
     turned["kwargs"]["data_loader"]["kwargs"]["config"] = dict(reversed(list(fields.items())))
-    for given in (first, turned):
-        shared(given)
-        assert_equal(make_handler(given), by_qlib(given))
+    for definition in (first, turned):
+        share_processed(definition)
+        assert_equal(make_handler(definition), by_qlib(definition))
 
 
 def test_another_fit_period_takes_the_raw_data_and_is_fitted_anew(qlib_data, computed):
@@ -479,7 +479,7 @@ def test_a_changed_processor_processes_anew(own_module, qlib_data):
 
 def test_a_loader_of_another_kind_is_left_to_qlib(qlib_data, home):
     frame = by_qlib(config())._data
-    given = {
+    definition = {
         "class": "DataHandlerLP",
         "module_path": "qlib.data.dataset.handler",
         "kwargs": {
@@ -490,7 +490,7 @@ def test_a_loader_of_another_kind_is_left_to_qlib(qlib_data, home):
             }
         },
     }
-    pd.testing.assert_frame_equal(make_handler(given)._data, frame)
+    pd.testing.assert_frame_equal(make_handler(definition)._data, frame)
     assert not list((home / "cache").rglob("values.npy"))
 
 
@@ -507,10 +507,10 @@ def test_what_is_pickled_holds_no_data_and_only_qlibs_classes(qlib_data):
     assert b"wf_dagster" not in content
 
 
-def load(values, given):
+def load(values, definition):
     restore(values)
     initialise_qlib()
-    frame = make_handler(given)._data
+    frame = make_handler(definition)._data
     return os.getpid(), len(frame), float(frame.iloc[:, 0].sum())
 
 
@@ -529,9 +529,9 @@ def test_a_time_series_dataset_trains_on_cached_data(qlib_data):
         "segments": {"train": ("2019-03-01", "2019-06-28"), "test": ("2019-08-01", "2019-09-27")},
         "step_len": 5,
     }
-    given = {"class": "TSDatasetH", "module_path": "qlib.data.dataset"}
-    ours = make_dataset({**given, "kwargs": {**kwargs, "handler": config()}})
-    again = make_dataset({**given, "kwargs": {**kwargs, "handler": config()}})
+    definition = {"class": "TSDatasetH", "module_path": "qlib.data.dataset"}
+    ours = make_dataset({**definition, "kwargs": {**kwargs, "handler": config()}})
+    again = make_dataset({**definition, "kwargs": {**kwargs, "handler": config()}})
     theirs = TSDatasetH(handler=by_qlib(config()), **kwargs)
     for dataset in (ours, again):
         left, right = dataset.prepare("test"), theirs.prepare("test")

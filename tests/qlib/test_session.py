@@ -14,29 +14,29 @@ import pytest
 import wf_dagster
 from tests.qlib.provider import seeded_panel, write_provider
 from wf_dagster import CalendarError, RollingGen, SettingsError
-from wf_dagster.calendars import default_calendar
+from wf_dagster.market import Market
 
 ROOT = Path(__file__).parents[2]
 
 
 def run(code: str, cwd: Path, **variables: str) -> str:
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", code],
         cwd=cwd,
         capture_output=True,
         text=True,
         env={**os.environ, "PYTHONPATH": str(ROOT), "WF_HOME": str(cwd / "home"), **variables},
     )
-    assert done.returncode == 0, done.stderr[-3000:]
-    return done.stdout
+    assert process.returncode == 0, process.stderr[-3000:]
+    return process.stdout
 
 
 def test_the_calendar_is_qlibs_with_its_future_sessions(seeded):
-    calendar = default_calendar()
-    known = (seeded / "calendars" / "day.txt").read_text().split()
+    calendar = Market().calendar
+    days = (seeded / "calendars" / "day.txt").read_text().split()
     ahead = (seeded / "calendars" / "day_future.txt").read_text().split()
     assert [f"{day:%Y-%m-%d}" for day in calendar.sessions] == ahead
-    assert f"{calendar.last_session:%Y-%m-%d}" == known[-1]
+    assert f"{calendar.last_session:%Y-%m-%d}" == days[-1]
     assert RollingGen().calendar.last_session == calendar.last_session
 
 
@@ -44,26 +44,26 @@ def test_the_calendar_without_future_sessions_ends_with_the_data(tmp_path):
     folder = write_provider(tmp_path / "q", seeded_panel(2, 60))
     (folder / "calendars" / "day_future.txt").unlink()
     wf_dagster.init(qlib_provider_uri=str(folder))
-    calendar = default_calendar()
+    calendar = Market().calendar
     assert calendar.sessions[-1] == calendar.last_session
 
 
 def test_the_calendar_moves_on_with_its_files(tmp_path):
     folder = write_provider(tmp_path / "q", seeded_panel(2, 60))
     wf_dagster.init(qlib_provider_uri=str(folder))
-    before = default_calendar().last_session
+    before = Market().calendar.last_session
     write_provider(folder, seeded_panel(2, 65))
-    assert default_calendar().last_session > before
+    assert Market().calendar.last_session > before
 
 
 def test_a_replay_date_hides_later_sessions_of_qlibs_calendar(seeded):
     wf_dagster.init(qlib_provider_uri=str(seeded), as_of="2020-03-01")
-    assert default_calendar().last_session == pd.Timestamp("2020-02-28")
+    assert Market().calendar.last_session == pd.Timestamp("2020-02-28")
 
 
 def test_the_setting_calendar_wins(seeded):
     wf_dagster.init(qlib_provider_uri=str(seeded), calendar="XNYS")
-    assert default_calendar().last_session == pd.Timestamp("2022-12-28")
+    assert Market().calendar.last_session == pd.Timestamp("2022-12-28")
 
 
 def test_the_users_own_init_is_taken_over_and_reaches_worker_processes(qlib_folder, tmp_path):
@@ -83,7 +83,7 @@ if __name__ == "__main__":
         [r.status for r in recorders], len(recorders[0].load_object("pred.pkl")),
     ]))
 """)
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "script.py"],
         cwd=tmp_path,
         capture_output=True,
@@ -95,8 +95,8 @@ if __name__ == "__main__":
             "WF_MAX_WORKERS": "2",
         },
     )
-    assert done.returncode == 0, done.stderr[-3000:]
-    uri, region, statuses, rows = json.loads(done.stdout.splitlines()[-1])
+    assert process.returncode == 0, process.stderr[-3000:]
+    uri, region, statuses, rows = json.loads(process.stdout.splitlines()[-1])
     assert (uri, region) == (str(qlib_folder / "seeded"), "us")
     assert statuses == ["FINISHED"] * 3
     assert rows > 300
@@ -129,7 +129,7 @@ def test_the_users_own_mongo_is_the_task_store_unless_the_settings_name_one(
 def test_nothing_of_qlibs_is_imported_before_a_task_needs_it(tmp_path):
     code = (
         "import sys, wf_dagster\nfrom wf_dagster import *\n"
-        "from wf_dagster.calendars import default_calendar\ndefault_calendar()\n"
+        "from wf_dagster import Market\n_ = Market().calendar\n"
         "print([m for m in sys.modules if m.split('.')[0] == 'qlib'])"
     )
     assert run(code, tmp_path).strip() == "[]"
@@ -140,14 +140,14 @@ def test_further_arguments_of_qlibs_init_come_from_a_variable(seeded, tmp_path):
         "from tests.qlib.bridge_calls import initialise_qlib\ninitialise_qlib()\n"
         "from qlib.config import C\nprint(C['maxtasksperchild'], C['region'], C['kernels'])"
     )
-    shown = run(
+    output = run(
         code,
         tmp_path,
         WF_QLIB_PROVIDER_URI=str(seeded),
         WF_QLIB_REGION="us",
         WF_QLIB_OPTIONS='{"maxtasksperchild": 7}',
     )
-    assert shown.split()[-3:] == ["7", "us", "1"]
+    assert output.split()[-3:] == ["7", "us", "1"]
 
 
 def test_qlib_follows_the_settings_to_other_data(qlib_folder):
@@ -155,7 +155,7 @@ def test_qlib_follows_the_settings_to_other_data(qlib_folder):
 
     for panel, name in (("seeded", "SH600000"), ("sample", "AAPL"), ("seeded", "SH600000")):
         wf_dagster.init(qlib_provider_uri=str(qlib_folder / panel))
-        assert len(default_calendar()) > 400
+        assert len(Market().calendar) > 400
         frame = D.features([name], ["$close"])
         assert len(frame) > 400
 
@@ -171,7 +171,7 @@ def test_a_provider_folder_that_is_missing_or_lacks_a_part_is_named(what, tmp_pa
             file.unlink() if file.is_file() else file.rmdir()
     wf_dagster.init(qlib_provider_uri=str(folder))
     with pytest.raises(SettingsError) as caught:
-        default_calendar()
+        _ = Market().calendar
     assert str(folder) in str(caught.value)
     assert "WF_QLIB_PROVIDER_URI" in str(caught.value)
     if what in ("calendars", "instruments", "features"):
@@ -182,7 +182,7 @@ def test_a_provider_without_a_daily_calendar_is_named(tmp_path):
     folder = write_provider(tmp_path / "q", seeded_panel(2, 60), freq="1min")
     wf_dagster.init(qlib_provider_uri=str(folder))
     with pytest.raises(CalendarError, match=r"no daily calendar.*1min"):
-        default_calendar()
+        _ = Market().calendar
 
 
 @pytest.mark.parametrize(
@@ -193,12 +193,12 @@ def test_a_provider_without_a_daily_calendar_is_named(tmp_path):
 def test_a_wrong_setting_is_refused_by_name(settings, named, seeded):
     def use():
         wf_dagster.init(qlib_provider_uri=str(seeded), **settings)
-        default_calendar()
+        _ = Market().calendar
 
     with pytest.raises(SettingsError, match=named):
         use()
     wf_dagster.init(qlib_provider_uri=str(seeded), qlib_region="us")
     from qlib.data import D
 
-    assert len(default_calendar()) > 400
+    assert len(Market().calendar) > 400
     assert len(D.features(["SH600000"], ["$close"])) > 400

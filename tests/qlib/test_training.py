@@ -57,10 +57,10 @@ def backtest(**kwargs):
 
 def test_a_model_of_qlibs_logs_to_the_active_recorder(seeded, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    given = seeded_template(lightgbm())
-    before = copy.deepcopy(given)
-    recorder = task_train(given, "logs")
-    assert given == before
+    definition = seeded_template(lightgbm())
+    before = copy.deepcopy(definition)
+    recorder = task_train(definition, "logs")
+    assert definition == before
     metrics = recorder.list_metrics()
     assert {"l2.train", "l2.valid", "IC", "Rank IC", "fit_seconds"} <= metrics.keys()
     assert recorder.list_params()["model.class"] == "LGBModel"
@@ -76,9 +76,9 @@ def test_a_model_of_qlibs_logs_to_the_active_recorder(seeded, tmp_path, monkeypa
 
 def test_another_process_reads_what_was_trained_without_being_asked_to_trust_it(seeded):
     recorder = task_train(seeded_template(ridge()), "read")
-    found = R.get_recorder(recorder_id=recorder.id)
-    assert type(found.load_object("params.pkl")).__name__ == "LinearModel"
-    assert type(found.load_object("dataset").handler).__name__ == "DataHandlerLP"
+    loaded = R.get_recorder(recorder_id=recorder.id)
+    assert type(loaded.load_object("params.pkl")).__name__ == "LinearModel"
+    assert type(loaded.load_object("dataset").handler).__name__ == "DataHandlerLP"
 
 
 def test_qlibs_own_recorder_is_ours(seeded):
@@ -95,8 +95,8 @@ def test_qlibs_own_recorder_is_ours(seeded):
         QLIB_R.save_objects(**{"frame.pkl": frame, "note": {"b": 2}})
         theirs = QLIB_R.get_recorder()
         assert theirs.id == mine.id
-        kept = [name for name in theirs.list_artifacts() if not name.startswith("code_")]
-        assert kept == ["frame.pkl", "note"]
+        names = [name for name in theirs.list_artifacts() if not name.startswith("code_")]
+        assert names == ["frame.pkl", "note"]
         pd.testing.assert_frame_equal(QLIB_R.load_object("frame.pkl"), frame)
         with pytest.raises(LoadObjectError):
             theirs.load_object("nothing.pkl")
@@ -110,8 +110,8 @@ def test_qlibs_own_recorder_is_ours(seeded):
     (nested,) = R.list_recorders(experiment_name="inner").values()
     assert (nested.name, nested.status) == ("nested", "FINISHED")
     assert nested.list_metrics() == {"inner": 1.0}
-    found = QLIB_R.get_recorder(recorder_id=mine.id, experiment_name="bridge")
-    assert found.info["status"] == "FINISHED"
+    loaded = QLIB_R.get_recorder(recorder_id=mine.id, experiment_name="bridge")
+    assert loaded.info["status"] == "FINISHED"
     assert set(QLIB_R.list_experiments()) >= {"bridge", "inner"}
     assert set(QLIB_R.list_recorders(experiment_name="bridge")) == {mine.id}
 
@@ -143,8 +143,8 @@ def test_our_portfolio_of_qlibs_predictions_is_held_at_qlibs_prices(seeded):
         "module_path": "wf_dagster.records",
         "kwargs": {"topk": 2, "n_drop": 1, "benchmark": "SH600000"},
     }
-    given = {**seeded_template(ridge()), "record": [*OURS, portfolio]}
-    recorder = task_train(given, "portfolio")
+    definition = {**seeded_template(ridge()), "record": [*OURS, portfolio]}
+    recorder = task_train(definition, "portfolio")
     report = recorder.load_object("portfolio_analysis/report_normal_1day.pkl")
     from qlib.data import D
 
@@ -205,8 +205,8 @@ def test_many_passes_of_qlibs_backtest_run(seeded):
     ]
     recorder = task_train({**seeded_template(ridge()), "record": records}, "passes")
     assert recorder.status == "FINISHED"
-    kept = recorder.list_artifacts("portfolio_analysis")
-    assert any("multi_pass" in name for name in kept)
+    names = recorder.list_artifacts("portfolio_analysis")
+    assert any("multi_pass" in name for name in names)
 
 
 def test_qlibs_backtest_is_the_same_as_with_qlib(seeded):
@@ -230,9 +230,9 @@ def test_qlibs_backtest_is_the_same_as_with_qlib(seeded):
         "module_path": "qlib.backtest.executor",
         "kwargs": {"time_per_step": "day", "generate_portfolio_metrics": True},
     }
-    found, _ = run(executor=executor, strategy=config["strategy"], **config["backtest"])
+    loaded, _ = run(executor=executor, strategy=config["strategy"], **config["backtest"])
     report = recorder.load_object("portfolio_analysis/report_normal_1day.pkl")
-    pd.testing.assert_frame_equal(report, found["1day"][0], check_freq=False)
+    pd.testing.assert_frame_equal(report, loaded["1day"][0], check_freq=False)
 
 
 def test_a_roll_is_predicted_again_on_new_data_with_the_processors_as_they_were_fitted(
@@ -246,12 +246,12 @@ def test_a_roll_is_predicted_again_on_new_data_with_the_processors_as_they_were_
     wf_dagster.init(qlib_provider_uri=str(folder))
     fit = ("2019-02-01", "2019-06-28")
     segments = {"train": fit, "valid": ("2019-07-01", "2019-07-31"), "test": ("2019-08-01", None)}
-    given = task(ridge(), few_expressions("2019-02-01", None, fit), segments)
-    recorder = task_train(given, "refreshed")
+    definition = task(ridge(), few_expressions("2019-02-01", None, fit), segments)
+    recorder = task_train(definition, "refreshed")
     before = recorder.load_object("pred.pkl")
     assert before.index.get_level_values("datetime").max() == days[200]
     write_provider(folder, panel)
-    refresh_recorder(recorder, given)
+    refresh_recorder(recorder, definition)
     after = recorder.load_object("pred.pkl")
     assert after.index.get_level_values("datetime").max() == days[-1]
     pd.testing.assert_frame_equal(after.loc[: days[195]], before.loc[: days[195]])
@@ -281,14 +281,14 @@ def test_a_time_series_model_trains(seeded, tmp_path, monkeypatch):
     )
     monkeypatch.syspath_prepend(str(tmp_path))
     handler = few_expressions("2019-02-01", "2020-08-11", SEEDED["train"])
-    given = task(
+    definition = task(
         {"class": "Last", "module_path": "window_model", "kwargs": {}},
         handler,
         SEEDED,
         dataset="TSDatasetH",
         step_len=5,
     )
-    recorder = task_train({**given, "record": OURS}, "windows")
+    recorder = task_train({**definition, "record": OURS}, "windows")
     pred = recorder.load_object("pred.pkl")
     assert len(pred) > 1000
     assert np.isfinite(recorder.list_metrics()["IC"])
@@ -302,8 +302,8 @@ def test_xgboost_trains_and_is_read_back(seeded):
         "kwargs": {"eta": 0.1, "max_depth": 3, "nthread": 1},
     }
     recorder = task_train(seeded_template(model), "xgboost")
-    found = R.get_recorder(recorder_id=recorder.id)
-    assert type(found.load_object("params.pkl")).__name__ == "XGBModel"
+    loaded = R.get_recorder(recorder_id=recorder.id)
+    assert type(loaded.load_object("params.pkl")).__name__ == "XGBModel"
 
 
 def test_alpha360_trains(seeded):

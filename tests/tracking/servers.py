@@ -130,8 +130,8 @@ def _pump(source: socket.socket, target: socket.socket) -> None:
 
 def postgres_binaries() -> Path | None:
     """Where PostgreSQL's programs are, if they are here."""
-    found = shutil.which("initdb")
-    places = [Path(found).parent] if found else []
+    initdb = shutil.which("initdb")
+    places = [Path(initdb).parent] if initdb else []
     places += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
     return next((p for p in places if (p / "initdb").exists()), None)
 

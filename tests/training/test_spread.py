@@ -12,7 +12,7 @@ from functools import partial
 import pytest
 
 from tests.support import task_of
-from wf_dagster.training.workers import Spread
+from wf_dagster.training.spread import Spread
 
 ITEMS = list(range(24))
 

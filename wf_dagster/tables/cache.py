@@ -18,7 +18,6 @@ import numpy as np
 import pandas as pd
 from filelock import FileLock
 
-from wf_dagster.settings import get_settings
 from wf_dagster.tables.parquet_reader import read_parquet
 
 LIMIT_BYTES = 4 << 30
@@ -75,22 +74,6 @@ class TableCache:
         return sorted(e.name for e in self.folder.glob(f"{prefix}*") if e.suffix != ".lock")
 
 
-def _default() -> TableCache:
-    return TableCache(folder())
-
-
-def get(key: str, compute: Callable[[], Table]) -> Table:  # noqa: D103
-    return _default().get(key, compute)
-
-
-def find(key: str) -> Table | None:  # noqa: D103
-    return _default().find(key)
-
-
-def keys(prefix: str) -> list[str]:  # noqa: D103
-    return _default().keys(prefix)
-
-
 def private(table: Table) -> np.ndarray[Any, Any]:
     """The values, to be changed in place by this caller alone; pages are shared until then."""
     file = getattr(table.values, "filename", None)
@@ -130,13 +113,6 @@ def discard(table: Table) -> None:
     """Remove the file of a table that the cache is not to take after all."""
     if table.folder is not None:
         shutil.rmtree(table.folder, ignore_errors=True)
-
-
-def folder() -> Path:
-    """Where the tables are kept; it is made."""
-    made = get_settings().make_home() / "cache" / "features"
-    made.mkdir(parents=True, exist_ok=True)
-    return made
 
 
 def write_text(path: Path, text: str) -> None:

@@ -16,8 +16,9 @@ from wf_dagster.settings import worker_limit
 from wf_dagster.tasks import WARM_START, fingerprint
 from wf_dagster.tracking import check_tracking
 from wf_dagster.training.roll_jobs import RollJob, RollOutcome
-from wf_dagster.training.worker import do
-from wf_dagster.training.workers import Spread, Workers, prepare_workers, release_workers
+from wf_dagster.training.spread import Spread
+from wf_dagster.training.worker import run_job
+from wf_dagster.training.workers import Workers, prepare_workers, release_workers
 
 _log = logging.getLogger(__name__)
 
@@ -87,7 +88,7 @@ def run_rolls(jobs: Sequence[RollJob], *, max_workers: int | None = None) -> Ite
     if workers == 1:
         release_workers()
         for job in jobs:
-            yield do(job)
+            yield run_job(job)
         return
     yield from _run_in_processes(Workers(workers, jobs), jobs)
 

@@ -26,7 +26,7 @@ from wf_dagster.tracking import R, check_tracking
 from wf_dagster.training.parallel import share_features
 from wf_dagster.training.pool_jobs import PoolJob
 from wf_dagster.training.roll_jobs import RollJob, RollOutcome
-from wf_dagster.training.worker import do
+from wf_dagster.training.worker import run_job
 from wf_dagster.training.workers import Workers, prepare_workers
 
 _log = logging.getLogger(__name__)
@@ -177,7 +177,7 @@ class _WorkerSlots:
         self._started += 1
         if self._here:
             future: Future[RollOutcome] = Future()
-            future.set_result(do(roll_job))
+            future.set_result(run_job(roll_job))
             self._running[future] = task, None
             return
         slot = self._idle.pop() if self._idle else None

@@ -29,7 +29,9 @@ _TERMINATED = 128 + signal.SIGTERM
 _LEAVING = threading.Event()
 
 
-def start(settings: Mapping[str, Any], threads: int, variables: Mapping[str, str]) -> None:
+def initialise_worker(
+    settings: Mapping[str, Any], threads: int, variables: Mapping[str, str]
+) -> None:
     """Initialise a worker process: same settings, its share of the cores.
 
     Args:
@@ -74,7 +76,7 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def do(job: RollJob) -> RollOutcome:
+def run_job(job: RollJob) -> RollOutcome:
     """Work through one roll; a failure is an outcome, never an exception."""
     started = time.perf_counter()
     try:

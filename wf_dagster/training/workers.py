@@ -6,9 +6,8 @@ import multiprocessing
 import os
 import pickle
 import weakref
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import nullcontext
 from typing import Any, TypeVar
@@ -23,7 +22,7 @@ from wf_dagster.process import (
 )
 from wf_dagster.settings import snapshot, worker_limit
 from wf_dagster.training.roll_jobs import RollJob, RollOutcome
-from wf_dagster.training.worker import do, start
+from wf_dagster.training.worker import initialise_worker, run_job
 
 S = TypeVar("S")
 T = TypeVar("T")
@@ -60,14 +59,14 @@ class Workers:
 
     Args:
         workers: Number of processes.
-        works: What they will do.
+        jobs: What they will do.
         of: Number of processes that share the cores, if there are others beside these.
     """
 
-    def __init__(self, workers: int, works: Sequence[RollJob], of: int | None = None) -> None:
+    def __init__(self, workers: int, jobs: Sequence[RollJob], of: int | None = None) -> None:
         self.count = workers
         self._sharing = of or workers
-        self._needs_main = b"__main__" in pickle.dumps(list(works))
+        self._needs_main = b"__main__" in pickle.dumps(list(jobs))
         self._pool = self._start()
 
     def check(self) -> None:
@@ -86,13 +85,13 @@ class Workers:
                 "WF_MAX_WORKERS=1 trains in this process instead"
             ) from error
 
-    def submit(self, work: RollJob) -> Future[RollOutcome]:
-        """Have a worker do the work; a broken pool is replaced first."""
+    def submit(self, job: RollJob) -> Future[RollOutcome]:
+        """Have a worker do a job; a broken pool is replaced first."""
         try:
-            return self._submit(do, work)
+            return self._submit(run_job, job)
         except BrokenProcessPool:  # it broke since the last roll came back
             self._pool = self._start()
-            return self._submit(do, work)
+            return self._submit(run_job, job)
 
     def _submit(self, function: Callable[..., T], *arguments: Any) -> Future[T]:
         # workers import the script that was started only if a task needs something of it
@@ -100,105 +99,40 @@ class Workers:
             return self._pool.submit(function, *arguments)
 
     def _start(self) -> ProcessPoolExecutor:
-        return _pool(self.count, self._sharing)
+        return start_executor(self.count, self._sharing)
 
     def close(self) -> None:
         """Let the workers go when they have done what they are at."""
-        _close(self._pool)
+        close_executor(self._pool)
 
     def stop(self) -> None:
         """End the workers now; a roll in work is lost, a finished one is committed."""
-        _end(self._pool)
+        end_executor(self._pool)
 
 
-class Spread:
-    """Calls a function for each of many items, in worker processes and in this one.
-
-    The workers take the first items and this process the last, so that nobody waits for workers
-    that are still starting.
+def start_executor(workers: int, sharing: int) -> ProcessPoolExecutor:
+    """Worker processes with the settings of this one.
 
     Args:
-        task: A task definition; workers import what it names.
-        processes: How many may work, this one among them.
+        workers: Their number.
+        sharing: Number of processes that share the cores.
     """
-
-    def __init__(self, task: Mapping[str, Any], processes: int) -> None:
-        self._task = task
-        self._processes = processes
-
-    def __call__(
-        self, function: Callable[[S], T], items: Sequence[S], most: int | None = None
-    ) -> list[T]:
-        """What the function gives for each item, in their order.
-
-        Args:
-            function: One that can be pickled, as the items and what it gives.
-            items: What it is called with.
-            most: No more processes than this work.
-        """
-        left = deque(enumerate(items))
-        made: dict[int, T] = {}
-
-        def run_rolls(call: Callable[[S], T], take: Callable[[], tuple[int, S]]) -> None:
-            while left:
-                try:
-                    position, item = take()
-                except IndexError:  # another one took the last
-                    return
-                try:
-                    made[position] = call(item)
-                except BrokenProcessPool:
-                    left.appendleft((position, item))  # for this process
-                    return
-
-        processes = min(self._processes, most or self._processes)
-        others = min(processes, len(items)) - 1
-        if others < 1:
-            return [function(item) for item in items]
-        prepare_workers(self._task, processes)
-        pool = _pool(others, processes)
-
-        def call_elsewhere(item: S) -> T:
-            with main_module_hidden():
-                future = pool.submit(function, item)
-            return future.result()
-
-        try:
-            with ThreadPoolExecutor(others) as threads:
-                waiting = [
-                    threads.submit(run_rolls, call_elsewhere, left.popleft) for _ in range(others)
-                ]
-                try:
-                    run_rolls(function, left.pop)
-                except BaseException:
-                    left.clear()
-                    raise
-            for done in waiting:
-                done.result()
-            run_rolls(function, left.pop)  # what a worker that died has left
-        except BaseException:
-            _end(pool)
-            raise
-        finally:
-            _close(pool)
-        return [made[position] for position in range(len(items))]
-
-
-def _pool(workers: int, sharing: int) -> ProcessPoolExecutor:
     context = multiprocessing.get_context("forkserver" if has_fork_server() else "spawn")
     arguments = (snapshot(), _threads(sharing), _thread_variables(sharing))
-    pool = ProcessPoolExecutor(workers, context, start, arguments)
+    pool = ProcessPoolExecutor(workers, context, initialise_worker, arguments)
     _POOLS.add(pool)
     return pool
 
 
-def _close(pool: ProcessPoolExecutor) -> None:
+def close_executor(pool: ProcessPoolExecutor) -> None:
+    """Let the workers go when they have done what they are at."""
     # waited for: an interpreter that ends meanwhile may print a traceback of its own
     pool.shutdown(wait=True, cancel_futures=True)
     _POOLS.discard(pool)
 
 
-def _end(pool: ProcessPoolExecutor) -> None:
+def end_executor(pool: ProcessPoolExecutor) -> None:
+    """End the workers now."""
     processes: dict[Any, Any] = dict(pool._processes or {})
     pool.shutdown(wait=False, cancel_futures=True)
     for process in processes.values():

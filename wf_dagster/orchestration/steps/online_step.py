@@ -23,7 +23,7 @@ from wf_dagster.rolling import Roll, why_not_due
 from wf_dagster.tasks import fingerprint
 from wf_dagster.tracking import Recorder
 from wf_dagster.training import JobKind, RollJob, RollOutcome
-from wf_dagster.training.worker import do
+from wf_dagster.training.worker import run_job
 
 
 @dataclass(frozen=True)
@@ -146,7 +146,7 @@ class OnlineStep:
     ) -> RollOutcome:
         job = self._job("report", roll.key, roll.task, recorder, market)
         if recorder is not None:
-            return do(job)
+            return run_job(job)
         failures = "\n".join(str(error) for error in report.failures.values())
         never = f"roll {roll.key} was never trained: materialize its `recorders`"
         return RollOutcome.failed(job, early or failures or never)
@@ -156,7 +156,7 @@ class OnlineStep:
         outcomes: dict[str, RollOutcome] = {}
         for recorder in dict.fromkeys((*report.trained, *report.predicted, *report.labelled)):
             task, key = strategy.task_of(recorder), _roll_key(strategy, recorder)
-            outcome = do(self._job("update", key, task, recorder, strategy.market))
+            outcome = run_job(self._job("update", key, task, recorder, strategy.market))
             if recorder in report.trained and outcome.ok:
                 outcome = replace(outcome, kind="train")
             # of two recorders of a roll the new one counts

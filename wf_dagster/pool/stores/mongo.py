@@ -19,8 +19,8 @@ from pymongo.errors import (
 )
 
 from wf_dagster.errors import PoolInputError, PoolStoreError
-from wf_dagster.pool.stores.store import Document, Query, hide_password
 from wf_dagster.pool.stores.store_retry import RetryPolicy, call_with_retry, first_line
+from wf_dagster.pool.stores.task_store import Document, Query, hide_password
 
 DATABASE = "wf_dagster"
 CONNECT_SECONDS = 5.0
