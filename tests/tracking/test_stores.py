@@ -44,7 +44,8 @@ def postgres():
         return
     binaries = postgres_binaries()
     if binaries is None:
-        pytest.skip("PostgreSQL is not installed and WF_TEST_POSTGRES_URL is not set")
+        give_up = pytest.fail if os.environ.get("WF_REQUIRE_POSTGRES") == "1" else pytest.skip
+        give_up("PostgreSQL is not installed and WF_TEST_POSTGRES_URL is not set")
     with postgres_server(binaries) as url:
         yield url
 
