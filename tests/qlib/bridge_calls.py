@@ -16,10 +16,10 @@ def initialise_qlib() -> None:
     session.ensure(Market().qlib_options)
 
 
-def make_handler(config: Any) -> Any:
+def make_handler(config: Any, market: Market | None = None) -> Any:
     from wf_dagster.qlib_bridge import datasets
 
-    return datasets.make_handler(copy.deepcopy(config), Market())
+    return datasets.make_handler(copy.deepcopy(config), market or Market())
 
 
 def make_dataset(config: Any) -> Any:
