@@ -25,24 +25,24 @@ def main() -> None:
     parser.add_argument("rows", nargs="*", metavar="ROW", help=f"one of {', '.join(ROWS)}")
     parser.add_argument("--quick", action="store_true", help="tiny sizes: the figures mean nothing")
     parser.add_argument("--write", type=Path, metavar="FILE", help="the page to write")
-    given = parser.parse_args()
-    if unknown := set(given.rows) - set(ROWS):
+    arguments = parser.parse_args()
+    if unknown := set(arguments.rows) - set(ROWS):
         parser.error(f"no such row: {', '.join(sorted(unknown))}; there are {', '.join(ROWS)}")
     if importlib.util.find_spec("qlib") is None:
         parser.error("Qlib is not installed here: pip install 'wf-dagster[qlib]'")
-    if given.quick and given.write:
+    if arguments.quick and arguments.write:
         parser.error("--quick measures nothing that is worth a page")
     print(machine(), "\n")
     print(row(*HEAD), row(*["---"] * len(HEAD)), sep="\n", flush=True)
     with tempfile.TemporaryDirectory(prefix="wf-bench-") as folder:
-        bench = Bench(folder, given.quick)
-        for name in given.rows or ROWS:
-            what = ROWS[name]
-            size = what.quick if given.quick else what.size
-            made = Measured.of(partial(what.measure, bench, size))
-            print(row(*cells(name, made)), flush=True)
-            if given.write:
-                write_page(given.write, {name: made})
+        bench = Bench(folder, arguments.quick)
+        for name in arguments.rows or ROWS:
+            entry = ROWS[name]
+            size = entry.quick if arguments.quick else entry.size
+            measured = Measured.of(partial(entry.measure, bench, size))
+            print(row(*cells(name, measured)), flush=True)
+            if arguments.write:
+                write_page(arguments.write, {name: measured})
 
 
 if __name__ == "__main__":

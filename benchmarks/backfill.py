@@ -145,9 +145,9 @@ def through_dagster(rolls: int, folder: Path) -> tuple[float, float]:
         )
         wall = time.perf_counter() - started
     assert result.success
-    found = find_recorders(STRATEGY)
-    assert len(found) == rolls
-    return wall, sum(recorder.list_metrics()["fit_seconds"] for recorder in found)
+    recorders = find_recorders(STRATEGY)
+    assert len(recorders) == rolls
+    return wall, sum(recorder.list_metrics()["fit_seconds"] for recorder in recorders)
 
 
 if __name__ == "__main__":

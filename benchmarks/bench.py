@@ -48,7 +48,7 @@ class Bench:
     def __init__(self, folder: str, quick: bool = False) -> None:
         self.folder = Path(folder)
         self.quick = quick
-        self._made: dict[Any, Any] = {}
+        self._results: dict[Any, Any] = {}
         if quick:
             preload()
 
@@ -77,9 +77,9 @@ class Bench:
     def once(self, work: Callable[..., Any], *args: Any) -> Any:
         """What a function gives; in this run it is called once for the same arguments."""
         key = (work, *args)
-        if key not in self._made:
-            self._made[key] = work(self, *args)
-        return self._made[key]
+        if key not in self._results:
+            self._results[key] = work(self, *args)
+        return self._results[key]
 
     def run(self, job: Callable[..., sides.Answer], *args: Any, watch: bool = False) -> Any:
         """What a job answers in a new process, see :func:`benchmarks.sides.run`."""

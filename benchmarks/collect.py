@@ -48,9 +48,9 @@ class Collection(Size):
 def beside(bench: Bench, size: Collection) -> Figures:
     """Both collect as many recorders of their own into one frame."""
     answers = {}
-    for side, made in ((QLIB, make_for_qlib), (HERE, make)):
+    for side, write_recorders in ((QLIB, make_for_qlib), (HERE, make)):
         home = bench.home()
-        bench.run(made, home, size.recorders, size.rows)
+        bench.run(write_recorders, home, size.recorders, size.rows)
         answers[side] = bench.run(with_collector, side, home)
     qlib, here = answers[QLIB], answers[HERE]
     check_close([qlib["rows"], qlib["sum"]], [here["rows"], here["sum"]])

@@ -194,11 +194,11 @@ def find_and_switch(side: str, home: str, recorders: int, online: int) -> Answer
     tool = at.OnlineToolR(EXPERIMENT)
     tool.reset_online_tag(listed[:online])
     started = time.perf_counter()
-    found = tool.online_models()
+    models = tool.online_models()
     middle = time.perf_counter()
     tool.reset_online_tag(listed[online : 2 * online])
     ended = time.perf_counter()
-    assert len(found) == len(tool.online_models()) == online
+    assert len(models) == len(tool.online_models()) == online
     return {"find": middle - started, "switch": ended - middle}
 
 
@@ -226,22 +226,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--models", type=int, default=10)
     parser.add_argument("--sessions", type=int, nargs="*", default=[60, 125, 250])
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="wf-bench-") as folder:
         bench = Bench(folder)
         print(row("what", "Qlib", "here"), row(*["---"] * 3), sep="\n", flush=True)
         whole, routine = [], []
-        size = Models(given.models, 30)
+        size = Models(arguments.models, 30)
         for side in (QLIB, HERE):
             home, provider = _served(bench, side, size)
             answer = bench.run(work_through_session, side, home, provider, vars(size))
             whole.append(f"{answer['whole']:.2f}")
             routine.append(f"{answer['seconds']:.2f}")
-        print(row(f"daily routine of {given.models} models, s", *routine), flush=True)
+        print(row(f"daily routine of {arguments.models} models, s", *routine), flush=True)
         print(row("the process as a whole, s", *whole), flush=True)
-        for sessions in given.sessions:
-            made = simulate(bench, Simulation(sessions, 20))
-            each = [f"{1000 * s / sessions:.0f}" for s in (made.qlib, made.here)]
+        for sessions in arguments.sessions:
+            figures = simulate(bench, Simulation(sessions, 20))
+            each = [f"{1000 * s / sessions:.0f}" for s in (figures.qlib, figures.here)]
             print(row(f"a session in a simulation of {sessions}, ms", *each), flush=True)
 
 

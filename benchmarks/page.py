@@ -59,27 +59,27 @@ def machine() -> str:
     return f"{cores} cores, {memory:.0f} GB, {system}; {versions}"
 
 
-def cells(name: str, made: Measured) -> list[str]:
+def cells(name: str, result: Measured) -> list[str]:
     """A row of the table."""
     what = ROWS[name]
-    job = what.job() + (f" ({made.note})" if made.note else "")
-    ratio = f"{made.qlib / made.here:.1f} ×"
-    shown = [_figure(value, what.unit) for value in (made.qlib, made.here)]
-    reached = "" if _is_reached(what, made) else ", missed"
-    return [f"`{name}`", job, *shown, ratio, _aim(what) + reached, f"{made.load:g}", made.date]
+    job = what.job() + (f" ({result.note})" if result.note else "")
+    ratio = f"{result.qlib / result.here:.1f} ×"
+    texts = [_figure(value, what.unit) for value in (result.qlib, result.here)]
+    reached = "" if _is_reached(what, result) else ", missed"
+    return [f"`{name}`", job, *texts, ratio, _aim(what) + reached, f"{result.load:g}", result.date]
 
 
 def write_page(page: Path, measured: Mapping[str, Measured]) -> None:
     """Write the page, with what was measured before where there is nothing new."""
-    kept = page.with_suffix(".json")
-    known = json.loads(kept.read_text()) if kept.exists() else {}
-    known |= {name: asdict(made) for name, made in measured.items()}
-    known = {name: known[name] for name in ROWS if name in known}
-    kept.write_text(json.dumps(known, indent=2, ensure_ascii=False) + "\n")
-    rows = {name: Measured(**made) for name, made in known.items()}
-    machines = "; and on ".join(sorted({made.machine for made in rows.values()}))
+    store = page.with_suffix(".json")
+    stored = json.loads(store.read_text()) if store.exists() else {}
+    stored |= {name: asdict(result) for name, result in measured.items()}
+    stored = {name: stored[name] for name in ROWS if name in stored}
+    store.write_text(json.dumps(stored, indent=2, ensure_ascii=False) + "\n")
+    rows = {name: Measured(**result) for name, result in stored.items()}
+    machines = "; and on ".join(sorted({result.machine for result in rows.values()}))
     table = [row(*HEAD), row(*["---"] * len(HEAD))]
-    table += [row(*cells(name, made)) for name, made in rows.items()]
+    table += [row(*cells(name, result)) for name, result in rows.items()]
     page.write_text(_PAGE.format(table="\n".join(table), machines=machines))
 
 
@@ -95,10 +95,10 @@ def _aim(what: Row) -> str:
     return f"≥ {what.faster:g} ×"
 
 
-def _is_reached(what: Row, made: Measured) -> bool:
+def _is_reached(what: Row, result: Measured) -> bool:
     if what.most:
-        return made.here <= what.most
-    return made.qlib / made.here >= what.faster
+        return result.here <= what.most
+    return result.qlib / result.here >= what.faster
 
 
 _PAGE = """\

@@ -39,21 +39,21 @@ def main() -> None:
     parser.add_argument("--qlib-sizes", type=int, nargs="+", default=[500, 1000, 2000])
     parser.add_argument("--qlib-python", default=_own_interpreter())
     parser.add_argument("--qlib", action="store_true", help=argparse.SUPPRESS)  # be Qlib's side
-    given = parser.parse_args()
-    if given.qlib:
-        by_qlib(given.qlib_sizes)
+    arguments = parser.parse_args()
+    if arguments.qlib:
+        by_qlib(arguments.qlib_sizes)
         return
     with stores() as urls:
         print(row("store", "tasks", "create, ms", "again, ms", "claim + commit, ms", "stat, ms"))
         print(row(*["---"] * 6), flush=True)
         for store, url in urls.items():
-            for size in given.sizes:
+            for size in arguments.sizes:
                 _show(store, size, _manager(url, f"cost_{size}"))
-        _beside(given.qlib_python, given.qlib_sizes)
+        _beside(arguments.qlib_python, arguments.qlib_sizes)
         print("\n" + row("store", "tasks", "seconds", "claimed twice", "done twice", "lost"))
         print(row(*["---"] * 6), flush=True)
         for store, url in urls.items():
-            print(row(store, f"{given.tasks:,}", *together(url, given.tasks)), flush=True)
+            print(row(store, f"{arguments.tasks:,}", *together(url, arguments.tasks)), flush=True)
 
 
 @contextmanager
@@ -172,8 +172,8 @@ def _seconds(call: Callable[[], Any]) -> float:
 
 
 def _show(store: str, size: int, pool: Any) -> None:
-    made = costs(pool, size)
-    print(row(store, f"{size:,}", *(f"{cost:.2f}" for cost in made)), flush=True)
+    figures = costs(pool, size)
+    print(row(store, f"{size:,}", *(f"{cost:.2f}" for cost in figures)), flush=True)
 
 
 # Qlib

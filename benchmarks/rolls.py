@@ -72,24 +72,24 @@ def memory(bench: Bench, size: Rolls) -> Figures:
     """The most memory of the process tree, in copies of the raw features."""
     qlib, here = (_warm(bench, size, side, watch=True) for side in (QLIB, HERE))
     check_same(qlib["scores"], here["scores"])
-    two, one = _warm(bench, size, HERE, workers=2, watch=True), _copy(size)
+    two, copy = _warm(bench, size, HERE, workers=2, watch=True), _copy(size)
     note = (
-        f"one copy is {one / 2**20:.0f} MB; here with `WF_MAX_WORKERS=2` "
-        f"{two['peak'] / one:.2g} copies, in {two['seconds']:.0f} s and not {here['seconds']:.0f}"
+        f"one copy is {copy / 2**20:.0f} MB; here with `WF_MAX_WORKERS=2` "
+        f"{two['peak'] / copy:.2g} copies, in {two['seconds']:.0f} s and not {here['seconds']:.0f}"
     )
-    return Figures(qlib["peak"] / one, here["peak"] / one, note)
+    return Figures(qlib["peak"] / copy, here["peak"] / copy, note)
 
 
 def memory_fresh(bench: Bench, size: Rolls) -> Figures:
     """The same with nothing computed before; the peak of Qlib's is that of any roll."""
-    market, one = bench.market(size.instruments, size.days), _copy(size)
+    market, copy = bench.market(size.instruments, size.days), _copy(size)
     qlib, here = (
         bench.run(train, side, market, bench.home(), vars(size), rolls, watch=True)
         for side, rolls in ((QLIB, size.by_qlib), (HERE, size.rolls))
     )
     check_same(qlib["scores"], here["scores"])
     note = f"Qlib: {size.by_qlib} of the rolls"
-    return Figures(qlib["peak"] / one, here["peak"] / one, note)
+    return Figures(qlib["peak"] / copy, here["peak"] / copy, note)
 
 
 def _copy(size: Rolls) -> int:
@@ -179,8 +179,8 @@ def one_by_one(
 def _use_workers(workers: int) -> None:
     import wf_dagster
 
-    kept = wf_dagster.get_settings().model_dump(mode="json")
-    wf_dagster.init(**{**kept, "max_workers": workers})
+    saved = wf_dagster.get_settings().model_dump(mode="json")
+    wf_dagster.init(**{**saved, "max_workers": workers})
 
 
 def _tasks(at: Any, size: Rolls, handler: Any = None) -> list[Any]:
@@ -222,11 +222,11 @@ def _stopwatch(side: str) -> Iterator[list[float]]:
 
         return call
 
-    kept = [(owner, name, getattr(owner, name)) for owner, name in watched]
-    for owner, name, method in kept:
+    saved = [(owner, name, getattr(owner, name)) for owner, name in watched]
+    for owner, name, method in saved:
         setattr(owner, name, timed(method))
     try:
         yield inside
     finally:
-        for owner, name, method in kept:
+        for owner, name, method in saved:
             setattr(owner, name, method)

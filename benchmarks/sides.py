@@ -40,22 +40,22 @@ def run(
     """
     with tempfile.TemporaryDirectory(prefix="wf-bench-") as folder:
         answer, log = Path(folder, "answer.json"), Path(folder, "log")
-        given = (f"{job.__module__}:{job.__name__}", json.dumps(args), str(answer))
+        call = (f"{job.__module__}:{job.__name__}", json.dumps(args), str(answer))
         started = time.perf_counter()
-        process = psutil.Process((_forked if forked else _fresh)(given, folder, log))
+        process = psutil.Process((_forked if forked else _fresh)(call, folder, log))
         peak = _peak_of(process) if watch else 0
         failed = process.wait()
         whole = time.perf_counter() - started
         if failed:
-            raise SystemExit(f"{given[0]} failed:\n{log.read_text(errors='replace')[-3000:]}")
-        made: Answer = json.loads(answer.read_text())
-    return {**made, "whole": whole, **({"peak": peak} if watch else {})}
+            raise SystemExit(f"{call[0]} failed:\n{log.read_text(errors='replace')[-3000:]}")
+        result: Answer = json.loads(answer.read_text())
+    return {**result, "whole": whole, **({"peak": peak} if watch else {})}
 
 
-def _fresh(given: tuple[str, str, str], folder: str, log: Path) -> int:
+def _fresh(call: tuple[str, str, str], folder: str, log: Path) -> int:
     with log.open("wb") as out:
         return subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.sides", *given],
+            [sys.executable, "-m", "benchmarks.sides", *call],
             cwd=folder,
             env={**os.environ, "PYTHONPATH": str(ROOT)},
             stdout=out,
@@ -63,7 +63,7 @@ def _fresh(given: tuple[str, str, str], folder: str, log: Path) -> int:
         ).pid
 
 
-def _forked(given: tuple[str, str, str], folder: str, log: Path) -> int:
+def _forked(call: tuple[str, str, str], folder: str, log: Path) -> int:
     if pid := os.fork():
         return pid
     failed = 1
@@ -72,7 +72,7 @@ def _forked(given: tuple[str, str, str], folder: str, log: Path) -> int:
         os.dup2(out, 1)
         os.dup2(out, 2)
         os.chdir(folder)
-        main(*given)
+        main(*call)
         failed = 0
     except BaseException:
         traceback.print_exc()
@@ -106,8 +106,8 @@ def _memory(tree: Iterable[psutil.Process]) -> int:
 def main(name: str, args: str, answer: str) -> None:
     """Be the new process."""
     module, _, function = name.partition(":")
-    made = getattr(importlib.import_module(module), function)(*json.loads(args))
-    Path(answer).write_text(json.dumps(made))
+    result = getattr(importlib.import_module(module), function)(*json.loads(args))
+    Path(answer).write_text(json.dumps(result))
 
 
 if __name__ == "__main__":

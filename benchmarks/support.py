@@ -32,17 +32,17 @@ class Measure:
 @contextmanager
 def measured() -> Iterator[Measure]:
     """Measure the block; what it yields is filled in at the end."""
-    made = Measure()
+    measure = Measure()
     clear = Path("/proc/self/clear_refs")
     if clear.exists():  # Linux: the peak so far is forgotten
         clear.write_text("5")
-        made.before = _status("VmRSS")
+        measure.before = _status("VmRSS")
     started = time.perf_counter()
-    yield made
-    made.seconds = time.perf_counter() - started
+    yield measure
+    measure.seconds = time.perf_counter() - started
     # elsewhere the peak is that of the whole process, in bytes on macOS
     whole = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    made.peak = _status("VmHWM") if clear.exists() else whole / (1024 if _mac() else 1)
+    measure.peak = _status("VmHWM") if clear.exists() else whole / (1024 if _mac() else 1)
 
 
 def apart(work: Callable[..., Any], *args: Any) -> Any:

@@ -39,18 +39,18 @@ def main() -> None:
     parser.add_argument("--listed", type=int, default=10_000)
     parser.add_argument("--qlib-python", default=_own_interpreter())
     parser.add_argument("--qlib", help=argparse.SUPPRESS)  # a store: be Qlib's side
-    given = parser.parse_args()
-    if given.qlib:
-        print(json.dumps(by_qlib(given.qlib, given.recorders)))
+    arguments = parser.parse_args()
+    if arguments.qlib:
+        print(json.dumps(by_qlib(arguments.qlib, arguments.recorders)))
         return
     with tempfile.TemporaryDirectory(prefix="wf-bench-") as folder:
-        ours = here(folder, given.recorders)
-        found, seconds = listing(folder, given.listed)
+        ours = here(folder, arguments.recorders)
+        listed, seconds = listing(folder, arguments.listed)
         print("| what | wf_dagster | Qlib |\n|---|---|---|")
-        theirs = _beside(given.qlib_python, folder, given.recorders)
+        theirs = _beside(arguments.qlib_python, folder, arguments.recorders)
     for name, key in (("store round trips", "calls"), ("milliseconds", "ms")):
         print(f"| {name} a recorder | {ours[key]:.1f} | {theirs[key]:.1f} |")
-    print(f"| list {found:,} of {given.listed:,} recorders by a tag, s | {seconds:.2f} | |")
+    print(f"| list {listed:,} of {arguments.listed:,} recorders by a tag, s | {seconds:.2f} | |")
     if theirs["ms"] != theirs["ms"]:
         print("\nQlib is not installed here: name an interpreter that has it with --qlib-python")
 
@@ -86,7 +86,7 @@ def measured(recorder: Any, uri: str, count: int) -> dict[str, float]:
     """Make one recorder to warm up, some for the time, and one whose round trips are counted."""
     frame = pd.DataFrame({"score": np.random.default_rng(0).normal(size=5000)})
 
-    def one() -> None:
+    def track() -> None:
         with recorder.start(experiment_name="benchmark"):
             for name, value in PARAMS.items():
                 recorder.log_params(**{name: value})
@@ -95,12 +95,12 @@ def measured(recorder: Any, uri: str, count: int) -> dict[str, float]:
             recorder.set_tags(**TAGS)
             recorder.save_objects(**{"a.pkl": frame, "b.pkl": frame, "c.pkl": frame})
 
-    one()
+    track()
     started = time.perf_counter()
     for _ in range(count):
-        one()
+        track()
     seconds = time.perf_counter() - started
-    return {"ms": 1000 * seconds / count, "calls": float(counted(one))}
+    return {"ms": 1000 * seconds / count, "calls": float(counted(track))}
 
 
 def counted(work: Callable[[], None]) -> int:
@@ -111,7 +111,7 @@ def counted(work: Callable[[], None]) -> int:
 
     calls: list[str] = []
     inside = threading.local()
-    kept = {}
+    methods = {}
 
     def watched(name: str, method: Any) -> Any:
         def call(*args: Any, **kwargs: Any) -> Any:
@@ -133,12 +133,12 @@ def counted(work: Callable[[], None]) -> int:
         if plain and callable(method) and not isinstance(method, type):
             if isinstance(vars(SqlAlchemyStore).get(name), (classmethod, staticmethod)):
                 continue
-            kept[name] = method
+            methods[name] = method
             setattr(SqlAlchemyStore, name, watched(name, method))
     try:
         work()
     finally:
-        for name, method in kept.items():
+        for name, method in methods.items():
             setattr(SqlAlchemyStore, name, method)
     return len(calls)
 
@@ -150,9 +150,9 @@ def listing(folder: str, count: int) -> tuple[int, float]:
 
     fill(Path(folder, "mlflow.db"), R.get_exp(experiment_name="listed").id, count)
     started = time.perf_counter()
-    found = find_recorders("listed", tags={"state": "online"})
-    assert {r.list_tags()["state"] for r in found} == {"online"}
-    return len(found), time.perf_counter() - started
+    listed = find_recorders("listed", tags={"state": "online"})
+    assert {r.list_tags()["state"] for r in listed} == {"online"}
+    return len(listed), time.perf_counter() - started
 
 
 def fill(store: Path, experiment_id: str, count: int) -> None:
@@ -184,8 +184,8 @@ def _beside(python: str | None, folder: str, count: int) -> dict[str, float]:
         text=True,
         check=True,
     )
-    made: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    return made
+    costs: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return costs
 
 
 if __name__ == "__main__":

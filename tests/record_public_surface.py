@@ -201,8 +201,8 @@ def lines_of_commands() -> Iterator[str]:
             names = names if names.startswith("-") else names.upper()
             many = " ..." if parameter.nargs == -1 or parameter.multiple else ""
             needed = " (required)" if parameter.required else ""
-            shown = "" if parameter.default in (None, False) else f" = {parameter.default!r}"
-            yield f"    {names}{many}{shown}{needed}"
+            default_text = "" if parameter.default in (None, False) else f" = {parameter.default!r}"
+            yield f"    {names}{many}{default_text}{needed}"
         for name, inner in sorted(getattr(command, "commands", {}).items()):
             yield from walk(f"{path} {name}", inner)
 
@@ -259,7 +259,7 @@ def lines_of_a_session() -> Iterator[str]:
         yield from entries("tags of a run in Dagster", (run.tags for run in instance.get_runs()))
     client = MlflowClient(f"sqlite:///{home}/mlflow.db")
     kinds: dict[str, list[Any]] = {}
-    for experiment in sorted(client.search_experiments(), key=lambda found: found.name):
+    for experiment in sorted(client.search_experiments(), key=lambda experiment: experiment.name):
         yield f"experiment {experiment.name}: tags {', '.join(sorted(experiment.tags)) or 'none'}"
         for run in client.search_runs([experiment.experiment_id]):
             kind = run.data.tags.get("wf_kind") or run.data.tags.get("mlflow.runName", "")

@@ -24,6 +24,6 @@ def test_the_notebook_trains_loads_and_collects(home):
     ]
     assert sum(bool(line.strip()) for line in lines) <= 15
     NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(ROOT)}}).execute()
-    shown = notebook.cells[-1].outputs[-1]["data"]["text/plain"]
-    assert "2020-04-30    20" in shown
+    output = notebook.cells[-1].outputs[-1]["data"]["text/plain"]
+    assert "2020-04-30    20" in output
     assert len(find_recorders("quickstart")) == 2

@@ -36,12 +36,17 @@ property_of_sessions = settings(
 
 
 def roll(
-    path: Path, test_start: pd.Timestamp, trunc_days: int, features: Any, model: str, **given: Any
+    path: Path,
+    test_start: pd.Timestamp,
+    trunc_days: int,
+    features: Any,
+    model: str,
+    **arguments: Any,
 ) -> dict[str, Any]:
     """A rolling task whose test segment starts at a session, as the generator makes it."""
     start = CALENDAR.index(test_start)
     template = {
-        "model": {"class": model, "module_path": "wf_dagster.models", "kwargs": given},
+        "model": {"class": model, "module_path": "wf_dagster.models", "kwargs": arguments},
         "dataset": {
             "class": "PanelDataset",
             "module_path": "wf_dagster.data",
@@ -91,10 +96,10 @@ def differs(
     trunc_days: int = AHEAD,
     features: Any = FEATURES,
     model: str = "SklearnModel",
-    **given: Any,
+    **arguments: Any,
 ) -> list[str]:
     """What changes at or before a session when every later price changes."""
-    task = roll(path, test_start, trunc_days, features, model, **(given or RIDGE))
+    task = roll(path, test_start, trunc_days, features, model, **(arguments or RIDGE))
     PRICES.to_parquet(path)
     before = seen_at(session, task)
     with_other_future(PRICES, session).to_parquet(path)
@@ -139,6 +144,6 @@ def test_a_replay_date_gives_the_features_of_that_day(tmp_path: Path, t: int) ->
     now = replayed.slice(None, None)
     pd.testing.assert_frame_equal(now["feature"], whole["feature"], check_exact=True)
     # a label is known once the session it looks ahead to has happened, and not before
-    known = now["label"]["label"].dropna()
-    assert known.index.get_level_values("datetime").max() == CALENDAR.sessions[t - AHEAD]
-    assert known.equals(whole["label"]["label"].loc[: CALENDAR.sessions[t - AHEAD]])
+    labels = now["label"]["label"].dropna()
+    assert labels.index.get_level_values("datetime").max() == CALENDAR.sessions[t - AHEAD]
+    assert labels.equals(whole["label"]["label"].loc[: CALENDAR.sessions[t - AHEAD]])

@@ -12,10 +12,8 @@ MOST = 8  # parameters; what belongs together is one typed value
 
 # Signatures that have more, and why.
 EXCEPTIONS = {
-    "wf_dagster.PortAnaRecord": "Qlib's six, and ten that are to be grouped",
+    "wf_dagster.PanelDataset": "the keys of dataset.kwargs, which tasks hold one by one",
     "wf_dagster.RollingGen": "Qlib's seven, and three that say on which sessions and how",
-    "wf_dagster.build_online_checks": "to be grouped",
-    "wf_dagster.build_rolling_assets": "to be grouped",
     "wf_dagster.collect.StrategyCollection": "a result: its fields are read, nobody calls it",
     "wf_dagster.training.RollJob": "made by the rooms above, and handed to workers",
     "wf_dagster.training.RollOutcome": "a result: its fields are read, nobody calls it",

@@ -17,7 +17,7 @@ def progress_bar(label: str, total: int) -> Iterator[Callable[[int, int | None],
     Yields:
         ``update(done, total)``; the total stays as it was with ``None``.
     """
-    from rich.console import Console
+    from rich.console import Console  # slow to import
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     console = Console(stderr=True)

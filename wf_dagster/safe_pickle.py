@@ -190,23 +190,23 @@ class _Unpickler(pickle._Unpickler):
             return self._may_be_called(super().find_class(module, name))
         if not _allowed(module, name):
             raise self._unsafe(module, full)
-        found = super().find_class(module, name)
+        loaded = super().find_class(module, name)
         if full in _VALUES:
-            return found
+            return loaded
         # a dotted name may lead through a module of the package to one outside of it
-        home = str(getattr(found, "__module__", None) or module)
+        home = str(getattr(loaded, "__module__", None) or module)
         home = _FULL_NAMES.get(home, home)
         if name.startswith("__pyx_unpickle_") and home == module:
-            return self._may_be_called(found)
-        if not isinstance(found, type) or not _allowed(home, found.__name__):
+            return self._may_be_called(loaded)
+        if not isinstance(loaded, type) or not _allowed(home, loaded.__name__):
             raise self._unsafe(module, full)
         if (
-            _constructor_is_native(found)
-            or issubclass(found, enum.Enum)
+            _constructor_is_native(loaded)
+            or issubclass(loaded, enum.Enum)
             or _within(home, _WRAPPERS)
         ):
-            self._may_be_called(found)
-        return found
+            self._may_be_called(loaded)
+        return loaded
 
     def _attribute(self, owner: Any, name: str) -> Any:
         """What stands for getattr: the one that time zones are pickled with."""
@@ -214,9 +214,9 @@ class _Unpickler(pickle._Unpickler):
             raise self._unsafe("builtins", "builtins.getattr")
         return self._may_be_called(owner._unpickle)  # type: ignore[attr-defined]
 
-    def _may_be_called(self, found: Any) -> Any:
-        self._callable[id(found)] = found
-        return found
+    def _may_be_called(self, loaded: Any) -> Any:
+        self._callable[id(loaded)] = loaded
+        return loaded
 
     def _unsafe(self, module: str, full: str) -> UnsafeObjectError:
         return UnsafeObjectError(
@@ -283,5 +283,5 @@ def _within(module: str, packages: Sequence[str]) -> bool:
 
 def _constructor_is_native(kind: type) -> bool:
     """Extension types are made by calling them; their constructors only fill memory."""
-    made_by = (kind.__init__, kind.__new__, type(kind).__call__)  # type: ignore[misc]
-    return not any(isinstance(method, types.FunctionType) for method in made_by)
+    constructors = (kind.__init__, kind.__new__, type(kind).__call__)  # type: ignore[misc]
+    return not any(isinstance(method, types.FunctionType) for method in constructors)

@@ -40,8 +40,8 @@ class Site:
         import dagster as dg
 
         with dg.DagsterInstance.from_config(self.env["DAGSTER_HOME"]) as instance:
-            found = instance.fetch_materializations(dg.AssetKey(key), limit=1000).records
-        return Counter(str(r.asset_materialization.partition) for r in found)  # type: ignore[union-attr]
+            events = instance.fetch_materializations(dg.AssetKey(key), limit=1000).records
+        return Counter(str(r.asset_materialization.partition) for r in events)  # type: ignore[union-attr]
 
 
 @pytest.fixture

@@ -116,34 +116,34 @@ class DagsterDev:
         query = SWITCH.format(what=what)
         other = {"schedule": "$sensor: SensorSelector!", "sensor": "$schedule: ScheduleSelector!"}
         query = query.replace(other[kind], "").replace("(, ", "(").replace(", )", ")")
-        (said,) = self.ask(query, **{kind: self._selector(kind, name)}).values()
-        assert said["__typename"] in {"ScheduleStateResult", "Sensor"}, said
+        (answer,) = self.ask(query, **{kind: self._selector(kind, name)}).values()
+        assert answer["__typename"] in {"ScheduleStateResult", "Sensor"}, answer
 
     def ticks(self, kind: str, name: str, since: float = 0.0) -> list[dict[str, Any]]:
         """Its finished ticks, newest first."""
         query = TICKS.format(kind=kind.capitalize(), name=kind)
-        found = self.ask(query, selector=self._selector(kind, name))[f"{kind}OrError"]
-        ticks = found[f"{kind}State"]["ticks"]
+        answer = self.ask(query, selector=self._selector(kind, name))[f"{kind}OrError"]
+        ticks = answer[f"{kind}State"]["ticks"]
         return [t for t in ticks if t["timestamp"] > since and t["status"] != "STARTED"]
 
     def runs(self) -> list[dict[str, Any]]:
         """The online runs, oldest first."""
-        wanted = {"tags": [{"key": "wf_online", "value": "ridge"}]}
-        found = self.ask(RUNS, filter=wanted)["runsOrError"]["results"]
-        for run in found:
+        filters = {"tags": [{"key": "wf_online", "value": "ridge"}]}
+        runs = self.ask(RUNS, filter=filters)["runsOrError"]["results"]
+        for run in runs:
             run["tags"] = {tag["key"]: tag["value"] for tag in run["tags"]}
-        return found[::-1]
+        return runs[::-1]
 
     def shown(self, *key: str) -> list[dict[str, Any]]:
         """The metadata of an asset's materializations, oldest first."""
         node = self.ask(ENTRIES, key={"path": list(key)})["assetNodeOrError"]
         return [
-            {"partition": made["partition"]}
+            {"partition": materialization["partition"]}
             | {
                 entry["label"]: next((v for k, v in entry.items() if k != "label"), None)
-                for entry in made["metadataEntries"]
+                for entry in materialization["metadataEntries"]
             }
-            for made in node["assetMaterializations"][::-1]
+            for materialization in node["assetMaterializations"][::-1]
         ]
 
     def ended(self, count: int, *statuses: str) -> Callable[[], bool]:

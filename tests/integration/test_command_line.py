@@ -33,9 +33,9 @@ def test_a_range_of_partitions_is_one_run(site):
     keys = ["2019-11-01", "2019-12-01", "2020-01-01"]
     for part in ("recorders", "predictions", "labels"):
         assert site.materialized("sp500_ridge", part) == dict.fromkeys(keys, 1)
-    found = find_recorders("sp500_ridge")
-    assert sorted(r.list_tags()["roll"] for r in found) == keys
-    assert len({r.list_tags()["mlflow.parentRunId"] for r in found}) == 1
+    recorders = find_recorders("sp500_ridge")
+    assert sorted(r.list_tags()["roll"] for r in recorders) == keys
+    assert len({r.list_tags()["mlflow.parentRunId"] for r in recorders}) == 1
 
 
 @pytest.mark.slow

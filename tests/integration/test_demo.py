@@ -31,24 +31,24 @@ def test_the_demo_runs_and_running_it_again_duplicates_nothing(site):
     for figure in ("IC", "ICIR", "Rank IC", "Rank ICIR", "top minus bottom", "prediction rows"):
         assert first.stdout.count(figure) >= len(STRATEGIES)
     assert f"last prediction                │  {EVE}" in first.stdout
-    lived = re.findall(r"^([\d-]{10}| {10})  (sp500_\w+) +\d{4}", first.stdout, re.MULTILINE)
-    assert sorted(lived[::2]) == [(session, "sp500_lgbm") for session in SESSIONS]
-    assert {name for _, name in lived[1::2]} == {"sp500_ridge"}
-    (line,) = (line for line in first.stdout.splitlines() if f"  {SWITCHED} *" in line)
-    assert "sp500_ridge" in line
+    lines = re.findall(r"^([\d-]{10}| {10})  (sp500_\w+) +\d{4}", first.stdout, re.MULTILINE)
+    assert sorted(lines[::2]) == [(session, "sp500_lgbm") for session in SESSIONS]
+    assert {name for _, name in lines[1::2]} == {"sp500_ridge"}
+    (switch,) = (line for line in first.stdout.splitlines() if f"  {SWITCHED} *" in line)
+    assert "sp500_ridge" in switch
     assert "make ui" in first.stdout
 
     # the next rolls are trained on the evening before, and serve from their first session on
     counts = {"sp500_ridge": 28, "sp500_lgbm": 4}
     recorders = {}
     for name, count in counts.items():
-        found = find_recorders(name)
-        assert len(found) == count
-        assert all(r.status == "FINISHED" for r in found)
-        recorders[name] = {r.id for r in found}
-        made = site.materialized(name, "recorders")
-        assert len(made) == count
-        assert set(made.values()) == {1}
+        finished = find_recorders(name)
+        assert len(finished) == count
+        assert all(r.status == "FINISHED" for r in finished)
+        recorders[name] = {r.id for r in finished}
+        events = site.materialized(name, "recorders")
+        assert len(events) == count
+        assert set(events.values()) == {1}
         assert site.materialized(name, "collected").total() == 1 + len(SESSIONS)
         state = OnlineToolR(name).state()
         assert state.sessions == SESSIONS

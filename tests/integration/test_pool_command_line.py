@@ -13,9 +13,11 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from tests.pool.waiting import until
 from tests.support import task_of
-from wf_dagster import TaskManager
+from wf_dagster import DelayTrainerRM, TaskManager
 from wf_dagster.cli import app
+from wf_dagster.pool.stores import mongo
 from wf_dagster.tracking import find_recorders, sweep
 
 pytestmark = pytest.mark.integration
@@ -47,14 +49,7 @@ def run_here(*arguments):
     return result.exit_code, result.output
 
 
-def wait_until(condition):
-    for _ in range(600):
-        if condition():
-            return
-        time.sleep(0.05)
-    raise AssertionError("it did not come to pass")
-
-
+@pytest.mark.slow
 def test_two_workers_train_each_task_once():
     pool = TaskManager("pool")
     pool.create_task([task_of(month, "slow") for month in MONTHS])
@@ -69,9 +64,8 @@ def test_two_workers_train_each_task_once():
     assert {recorder.id for recorder in find_recorders("pool", status=None)} == results
 
 
+@pytest.mark.slow
 def test_delayed_trainings_are_ended_by_a_worker():
-    from wf_dagster import DelayTrainerRM
-
     DelayTrainerRM("experiment", "pool").train([task_of(month) for month in MONTHS[:2]])
     code, output = run_command(
         "worker", "--pool", "pool", "--experiment", "experiment", "--before-status", "part_done"
@@ -94,7 +88,7 @@ def test_sigterm_lets_the_task_in_work_end_and_fetches_no_other():
     pool = TaskManager("pool")
     pool.create_task([task_of(month, "slow") for month in MONTHS])
     worker = start_command("worker", "--pool", "pool", "--processes", "1")
-    wait_until(lambda: pool.task_stat().get("running"))
+    until(lambda: pool.task_stat().get("running"))
     worker.send_signal(signal.SIGTERM)
     output, _ = worker.communicate(timeout=60)
     assert worker.returncode == 0, output
@@ -102,13 +96,13 @@ def test_sigterm_lets_the_task_in_work_end_and_fetches_no_other():
     assert pool.task_stat() == {"done": 1, "waiting": len(MONTHS) - 1}
 
 
-@pytest.mark.parametrize("how", ["grace", "second signal"])
+@pytest.mark.parametrize("how", ["grace", pytest.param("second signal", marks=pytest.mark.slow)])
 def test_a_task_that_takes_too_long_is_given_back(how):
     pool = TaskManager("pool")
     pool.create_task([task_of(MONTHS[0], "sleep")])
     grace = "0.5" if how == "grace" else "600"
     worker = start_command("worker", "--pool", "pool", "--processes", "1", "--grace", grace)
-    wait_until(lambda: find_recorders("pool", status="RUNNING"))
+    until(lambda: find_recorders("pool", status="RUNNING"))
     worker.send_signal(signal.SIGINT)
     if how == "second signal":
         time.sleep(0.5)
@@ -121,12 +115,13 @@ def test_a_task_that_takes_too_long_is_given_back(how):
     assert [r.info["status"] for r in find_recorders("pool", status=None)] == ["FAILED"]
 
 
+@pytest.mark.slow
 def test_a_worker_that_follows_takes_what_comes():
     worker = start_command("worker", "--pool", "pool", "--processes", "1", "--follow")
     assert "no task" in worker.stdout.readline()
     pool = TaskManager("pool")
     pool.create_task([task_of(MONTHS[0])])
-    wait_until(lambda: pool.task_stat() == {"done": 1})
+    until(lambda: pool.task_stat() == {"done": 1})
     worker.send_signal(signal.SIGTERM)
     worker.communicate(timeout=60)
     assert worker.returncode == 0
@@ -146,12 +141,12 @@ def test_the_pool_is_shown_and_changed():
         "1 task has priority 5"
         in run_here("pool", "prioritize", "pool", third, "--priority", "5")[1]
     )
-    (held,) = [pool.fetch_task()]
+    held = pool.fetch_task()
     assert held["_id"] == third
     assert "1 task set waiting" in run_here("pool", "reset", "pool")[1]
 
-    (shown,) = json.loads(run_here("pool", "show", "pool", second)[1])
-    assert shown["filter"]["model"]["class"] == "SklearnModel"
+    (described,) = json.loads(run_here("pool", "show", "pool", second)[1])
+    assert described["filter"]["model"]["class"] == "SklearnModel"
     assert "1 task removed" in run_here("pool", "remove", "pool", second)[1]
     assert json.loads(run_here("pool", "stat", "pool", "--json")[1])["waiting"] == 2
 
@@ -170,7 +165,8 @@ def test_the_pool_is_shown_and_changed():
     ],
     ids=str,
 )
-def test_a_mistake_is_one_message(arguments, message):
+def test_a_mistake_is_one_message(arguments, message, monkeypatch):
+    monkeypatch.setattr(mongo, "CONNECT_SECONDS", 0.2)  # for the store that is down
     code, output = run_here(*arguments)
     assert code == 2
     assert message in output

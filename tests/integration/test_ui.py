@@ -75,7 +75,7 @@ class Pages:
     """A running ``wf-dagster ui``."""
 
     def __init__(self, site: Site) -> None:
-        self.dagster, self.mlflow = _free_port(), _free_port()
+        self.dagster, self.mlflow = free_port(), free_port()
         command = [str(Path(sys.executable).parent / "wf-dagster"), "ui"]
         command += ["--dagster-port", str(self.dagster), "--mlflow-port", str(self.mlflow)]
         self.log = site.home / "ui.log"
@@ -109,24 +109,25 @@ class Pages:
         """Ask to stop; nothing may be left behind."""
         if self.process.poll() is not None:
             return
-        ours = _descendants(self.process.pid)
+        ours = descendants_of(self.process.pid)
         assert len(ours) >= 4
         self.process.send_signal(how)
         assert self.process.wait(40) == 0
-        _until(lambda: not any(is_running(pid) for pid in ours), 30, self.log)
+        wait_until(lambda: not any(is_running(pid) for pid in ours), 30, self.log)
 
 
 @pytest.fixture
 def pages(site: Site) -> Iterator[Pages]:
-    made = Pages(site)
+    ui = Pages(site)
     try:
-        _until(made.up, 90, made.log)
-        yield made
-        made.stop(signal.SIGTERM)
+        wait_until(ui.up, 90, ui.log)
+        yield ui
+        ui.stop(signal.SIGTERM)
     finally:
-        made.process.kill()
+        ui.process.kill()
 
 
+@pytest.mark.slow
 def test_a_backfill_launched_from_the_page_is_one_run_and_both_pages_show_it(site, pages):
     keys = ["2020-01-01", "2020-02-01", "2020-03-01"]
     selection = [{"path": ["sp500_ridge", part]} for part in ("recorders", "predictions", "labels")]
@@ -136,13 +137,13 @@ def test_a_backfill_launched_from_the_page_is_one_run_and_both_pages_show_it(sit
     assert launched["__typename"] == "LaunchBackfillSuccess", launched
 
     def ended() -> bool:
-        found = pages.ask(BACKFILL, id=launched["backfillId"])["partitionBackfillOrError"]
-        assert "FAILED" not in found["status"], found
-        return found["status"] == "COMPLETED_SUCCESS"
+        backfill = pages.ask(BACKFILL, id=launched["backfillId"])["partitionBackfillOrError"]
+        assert "FAILED" not in backfill["status"], backfill
+        return backfill["status"] == "COMPLETED_SUCCESS"
 
-    _until(ended, 180, pages.log)
-    found = pages.ask(BACKFILL, id=launched["backfillId"])["partitionBackfillOrError"]
-    (run,) = found["runs"]
+    wait_until(ended, 180, pages.log)
+    backfill = pages.ask(BACKFILL, id=launched["backfillId"])["partitionBackfillOrError"]
+    (run,) = backfill["runs"]
     assert run["status"] == "SUCCESS"
     for part in ("recorders", "predictions", "labels"):
         assert site.materialized("sp500_ridge", part) == dict.fromkeys(keys, 1)
@@ -153,10 +154,10 @@ def test_a_backfill_launched_from_the_page_is_one_run_and_both_pages_show_it(sit
     assert "parquet" in asset["kinds"]
     assert asset["partitionStats"] == {"numMaterialized": 3, "numPartitions": 27}
     ((event,),) = [asset["assetMaterializations"]]
-    shown = {entry["label"]: entry for entry in event["metadataEntries"]}
-    assert shown["ic_plot"]["mdStr"].startswith("![")
+    metadata = {entry["label"]: entry for entry in event["metadataEntries"]}
+    assert metadata["ic_plot"]["mdStr"].startswith("![")
     recorders = {r.list_tags()["roll"]: r for r in find_recorders("sp500_ridge")}
-    link = shown["mlflow_run"]["url"]
+    link = metadata["mlflow_run"]["url"]
     assert link.startswith(f"http://localhost:{pages.mlflow}/#/experiments/")
     assert recorders["2020-02-01"].id in link
 
@@ -169,20 +170,21 @@ def test_a_backfill_launched_from_the_page_is_one_run_and_both_pages_show_it(sit
     assert tags["mlflow.parentRunId"] == parent_of(run["id"], "sp500_ridge")
 
 
+@pytest.mark.slow
 def test_a_cancelled_run_keeps_what_it_finished_and_goes_on_from_there(site, pages):
     selection = [{"path": ["sp500_ridge", "recorders"]}]
     keys = pages.ask(KEYS, key=selection[0])["assetNodeOrError"]["partitionKeys"]
     pages.ask(
         LAUNCH, params={"partitionNames": keys, "assetSelection": selection, "fromFailure": False}
     )
-    _until(lambda: len(find_recorders("sp500_ridge")) >= 3, 120, pages.log)
+    wait_until(lambda: len(find_recorders("sp500_ridge")) >= 3, 120, pages.log)
     (run,) = pages.ask(RUNS)["runsOrError"]["results"]
     pages.ask(TERMINATE, id=run["id"])
 
     def ended() -> bool:
         return pages.ask(RUNS)["runsOrError"]["results"][0]["status"] == "CANCELED"
 
-    _until(ended, 60, pages.log)
+    wait_until(ended, 60, pages.log)
     done = {r.list_tags()["roll"]: r.id for r in find_recorders("sp500_ridge")}
     assert 3 <= len(done) < len(keys)
     marked = site.materialized("sp500_ridge", "recorders")
@@ -202,10 +204,10 @@ def test_a_cancelled_run_keeps_what_it_finished_and_goes_on_from_there(site, pag
         runs = pages.ask(RUNS)["runsOrError"]["results"]
         return len(runs) == 2 and runs[0]["status"] == "SUCCESS"
 
-    _until(again, 120, pages.log)
-    found = find_recorders("sp500_ridge")
-    assert sorted(r.list_tags()["roll"] for r in found) == sorted(keys)
-    assert set(done.values()) <= {r.id for r in found}
+    wait_until(again, 120, pages.log)
+    recorders = find_recorders("sp500_ridge")
+    assert sorted(r.list_tags()["roll"] for r in recorders) == sorted(keys)
+    assert set(done.values()) <= {r.id for r in recorders}
     pages.stop(signal.SIGINT)
 
 
@@ -219,22 +221,22 @@ def test_a_port_that_is_taken_is_one_message(site):
     assert "Traceback" not in done.stdout
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port: int = server.getsockname()[1]
         return port
 
 
-def _until(true: Callable[[], bool], seconds: float, log: Path) -> None:
+def wait_until(true: Callable[[], bool], seconds: float, log: Path) -> None:
     end = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < end, log.read_text()[-5000:]
         time.sleep(0.5)
 
 
-def _descendants(pid: int) -> list[int]:
+def descendants_of(pid: int) -> list[int]:
     listed = subprocess.run(
         ["ps", "--ppid", str(pid), "-o", "pid="], capture_output=True, text=True
     ).stdout.split()
     children = [int(child) for child in listed]
-    return children + [grand for child in children for grand in _descendants(child)]
+    return children + [grand for child in children for grand in descendants_of(child)]

@@ -10,11 +10,11 @@ from wf_dagster.online import Change, OnlineState
 from wf_dagster.online.quality import (
     Finding,
     Serving,
+    combine_findings,
     complete,
     labels_known,
     one_generation,
     rolling_ic,
-    together,
     unique_rows,
     usable_scores,
 )
@@ -232,9 +232,9 @@ def test_a_model_of_each_template_is_one_generation():
 
 def test_findings_on_several_rolls_name_the_first_that_fails():
     good, bad = Finding(True, "fine"), Finding(False, "3 scores are missing")
-    assert together({"a": good, "b": good}, "none").passed
-    found = together({"a": good, "b": bad, "c": bad}, "none")
+    assert combine_findings({"a": good, "b": good}, "none").passed
+    found = combine_findings({"a": good, "b": bad, "c": bad}, "none")
     assert not found.passed
     assert found.sentence == "2 of 3 rolls fail; b: 3 scores are missing"
     assert found.numbers == {"rolls": 3, "failed_rolls": 2}
-    assert together({}, "train first") == Finding(False, "train first")
+    assert combine_findings({}, "train first") == Finding(False, "train first")

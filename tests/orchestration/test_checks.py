@@ -9,7 +9,6 @@ import pytest
 
 import wf_dagster
 from tests.support import task_of
-from wf_dagster.calendars import default_calendar
 from wf_dagster.online import OnlineToolR
 from wf_dagster.orchestration import (
     TrackingResource,
@@ -79,7 +78,7 @@ class World:
         return self.materialize([f"demo/{part}" for part in PARTS], tags)
 
     def go_online(self):
-        session = default_calendar().last_session
+        session = self.assets.spec.calendar.last_session
         request = online_request(self.assets, session, "any")
         return self.defs.resolve_job_def("demo_online").execute_in_process(
             instance=self.instance,
@@ -94,7 +93,7 @@ class World:
         keys = {_check_key(name) for name in names}
         job = self.defs.resolve_implicit_global_asset_job_def()
         subset = job.get_subset(asset_selection=set(), asset_check_selection=keys)
-        return _found(subset.execute_in_process(instance=self.instance, raise_on_error=False))
+        return _checks_of(subset.execute_in_process(instance=self.instance, raise_on_error=False))
 
     def look(self, cursor=None):
         """A tick of the freshness sensor."""
@@ -110,15 +109,17 @@ def _check_key(name):
     return dg.AssetCheckKey(dg.AssetKey(path), check)
 
 
-def _found(result):
+def _checks_of(result):
     return {
-        "/".join([*one.asset_key.path[-1:], one.check_name]): one
-        for one in result.get_asset_check_evaluations()
+        "/".join([*check.asset_key.path[-1:], check.check_name]): check
+        for check in result.get_asset_check_evaluations()
     }
 
 
-def _failed(result):
-    return {name: one.description for name, one in _found(result).items() if not one.passed}
+def _failures_of(result):
+    return {
+        name: check.description for name, check in _checks_of(result).items() if not check.passed
+    }
 
 
 def _materialized(result, part):
@@ -130,13 +131,13 @@ def test_a_backfill_is_checked_on_its_own_rolls(instance, clock):
     world = World(instance)
     result = world.backfill("2019-01-01", "2019-02-01")
     assert result.success
-    found = _found(result)
-    assert sorted(found) == sorted(ROLLS)
-    assert _failed(result) == {}
-    assert "it holds for all 2 rolls" in found["predictions/complete"].description
-    assert found["predictions/complete"].metadata["rolls"].value == 2
-    assert found["predictions/fresh"].description.startswith("not judged")  # no current roll yet
-    assert "2019-02-01" in found["predictions/score_drift"].description
+    checks = _checks_of(result)
+    assert sorted(checks) == sorted(ROLLS)
+    assert _failures_of(result) == {}
+    assert "it holds for all 2 rolls" in checks["predictions/complete"].description
+    assert checks["predictions/complete"].metadata["rolls"].value == 2
+    assert checks["predictions/fresh"].description.startswith("not judged")  # no current roll yet
+    assert "2019-02-01" in checks["predictions/score_drift"].description
 
 
 def test_one_partition_is_checked_with_its_numbers(instance, clock):
@@ -144,11 +145,11 @@ def test_one_partition_is_checked_with_its_numbers(instance, clock):
         [f"demo/{part}" for part in PARTS], partition_key="2019-03-01"
     )
     assert result.success
-    assert _failed(result) == {}
-    complete = _found(result)["predictions/complete"]
+    assert _failures_of(result) == {}
+    complete = _checks_of(result)["predictions/complete"]
     assert complete.metadata["rows"].value == 10 * 20  # sessions from the 1st to the 14th
     assert complete.blocking
-    fresh = _found(result)["predictions/fresh"]
+    fresh = _checks_of(result)["predictions/fresh"]
     assert (fresh.metadata["newest"].value, fresh.metadata["missed_sessions"].value) == (
         "2019-03-14",
         0,
@@ -160,7 +161,7 @@ def test_a_missing_instrument_stops_what_comes_after(instance, clock):
     parts = [*(f"demo/{part}" for part in PARTS), "demo/collected", "signals"]
     result = world.materialize(parts, partition_key="2019-02-01")
     assert not result.success
-    (failed,) = _failed(result).items()
+    (failed,) = _failures_of(result).items()
     assert failed[0] == "predictions/complete"
     assert "19 of 380 scores are missing" in failed[1]
     assert _materialized(result, "demo/predictions")
@@ -169,15 +170,15 @@ def test_a_missing_instrument_stops_what_comes_after(instance, clock):
 
 
 @pytest.mark.parametrize(
-    ("how", "said"),
+    ("how", "expected"),
     [("has a NaN", "19 of 380 scores are NaN"), ("constant", "on 19 sessions all instruments")],
 )
-def test_unusable_scores_are_an_error_that_stops_only_when_asked(instance, clock, how, said):
+def test_unusable_scores_are_an_error_that_stops_only_when_asked(instance, clock, how, expected):
     parts = [*(f"demo/{part}" for part in PARTS), "demo/collected"]
     result = World(instance, how=how).materialize(parts, partition_key="2019-02-01")
     assert result.success
-    assert said in _failed(result)["predictions/usable_scores"]
-    severity = _found(result)["predictions/usable_scores"].severity
+    assert expected in _failures_of(result)["predictions/usable_scores"]
+    severity = _checks_of(result)["predictions/usable_scores"].severity
     assert severity == dg.AssetCheckSeverity.ERROR
     strict = World(instance, how=how, blocking=("complete", "usable_scores"))
     assert not strict.materialize(parts, partition_key="2019-02-01").success
@@ -187,8 +188,8 @@ def test_a_session_online_passes_all_checks_and_a_later_one_is_missed(instance, 
     world = World(instance)
     result = world.go_online()
     assert result.success
-    assert _failed(result) == {}
-    assert sorted(_found(result)) == sorted(
+    assert _failures_of(result) == {}
+    assert sorted(_checks_of(result)) == sorted(
         [*ROLLS, "collected/rolling_ic", "online_models/one_generation", "signals/fresh"]
     )
     clock.write_text("2019-03-15")
@@ -258,9 +259,9 @@ def test_labels_that_stay_away_are_found_also_of_a_model_that_serves_no_more(ins
     (retired,) = OnlineToolR("demo").state().unlabelled
     recorder = R.get_recorder(recorder_id=retired)
     recorder.save_objects(**{"label.pkl": recorder.load_object("label.pkl") * math.nan})
-    found = world.check("labels/labels_known")["labels/labels_known"]
-    assert not found.passed
-    assert "1 of 2 rolls fail; roll 2019-02-01" in found.description
+    labels = world.check("labels/labels_known")["labels/labels_known"]
+    assert not labels.passed
+    assert "1 of 2 rolls fail; roll 2019-02-01" in labels.description
 
 
 def test_a_low_ic_and_a_drift_are_warnings(instance, clock):
@@ -268,7 +269,7 @@ def test_a_low_ic_and_a_drift_are_warnings(instance, clock):
     world.backfill("2019-01-01", "2019-02-01")
     result = world.go_online()
     assert result.success
-    low = _found(result)["collected/rolling_ic"]
+    low = _checks_of(result)["collected/rolling_ic"]
     assert (low.passed, low.severity) == (False, dg.AssetCheckSeverity.WARN)
     assert low.metadata["ic"].value < 0.99
     (online,) = OnlineToolR("demo").online_models()
@@ -291,6 +292,6 @@ def test_two_strategies_share_the_check_of_their_signals(clock):
 
 
 def test_a_roll_that_was_never_trained_says_what_to_do(instance, clock):
-    found = World(instance).check("predictions/complete")["predictions/complete"]
-    assert not found.passed
-    assert "materialize `recorders` first" in found.description
+    complete = World(instance).check("predictions/complete")["predictions/complete"]
+    assert not complete.passed
+    assert "materialize `recorders` first" in complete.description

@@ -10,7 +10,7 @@ import pytest
 
 import wf_dagster
 from tests.online.market import day, made_prices, template, use_prices
-from wf_dagster import RollingGen
+from wf_dagster import Market, RollingGen
 from wf_dagster.errors import OnlineError, SettingsError
 from wf_dagster.online.replay_clock import ReplayClock
 from wf_dagster.orchestration import (
@@ -32,14 +32,14 @@ FIRST = TEST + STEP + 3
 def clock(tmp_path, home):
     """The clock of a home folder with few prices."""
     use_prices(tmp_path / "prices.parquet", made_prices(), home=home)
-    return ReplayClock()
+    return ReplayClock(get_settings().clock_file(), Market())
 
 
 @pytest.fixture
 def instance(home, clock):
     clock.move(pd.Timestamp(day(FIRST - 1)))
-    with dg.DagsterInstance.local_temp(str(prepare_dagster_home(home))) as made:
-        yield made
+    with dg.DagsterInstance.local_temp(str(prepare_dagster_home(home))) as dagster_instance:
+        yield dagster_instance
 
 
 def _definitions(schedule=True):
@@ -56,24 +56,24 @@ def _definitions(schedule=True):
 def test_each_session_is_worked_through_once_and_says_what_it_brought(clock, instance):
     replay = Replay(_definitions(), instance, clock)
     sessions = list(clock.sessions(None, 6))
-    lived = list(replay.run(sessions))
-    assert [one.session for one in lived] == [day(FIRST + n) for n in range(6)]
-    assert not any(one.skipped for one in lived)
-    assert [one.predictions for one in lived[1:]] == [6] * 5  # six instruments
-    assert {one.labels for one in lived[1:]} == {6}
-    assert all(one.ic is not None and one.top for one in lived)
-    assert [one.trained for one in lived] == [
+    reports = list(replay.run(sessions))
+    assert [report.session for report in reports] == [day(FIRST + n) for n in range(6)]
+    assert not any(report.skipped for report in reports)
+    assert [report.predictions for report in reports[1:]] == [6] * 5  # six instruments
+    assert {report.labels for report in reports[1:]} == {6}
+    assert all(report.ic is not None and report.top for report in reports)
+    assert [report.trained for report in reports] == [
         (day(TEST + STEP),),  # the roll that had begun, of which no model was there
         *[()] * 3,
         (day(TEST + 2 * STEP),),  # on the evening before
         (),
     ]
-    assert [one.switched for one in lived] == [True, *[False] * 4, True]
-    assert lived[-1].online == (day(TEST + 2 * STEP),)
-    assert clock.shown() == sessions[-1]
+    assert [report.switched for report in reports] == [True, *[False] * 4, True]
+    assert reports[-1].online == (day(TEST + 2 * STEP),)
+    assert clock.date() == sessions[-1]
 
     runs = instance.get_runs_count()
-    assert [one.skipped for one in replay.run(sessions)] == [True] * 6
+    assert [report.skipped for report in replay.run(sessions)] == [True] * 6
     assert instance.get_runs_count() == runs
     (after,) = replay.run(list(clock.sessions(None, 1)))
     assert after.session == day(FIRST + 6)

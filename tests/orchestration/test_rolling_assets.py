@@ -59,7 +59,7 @@ def _value(event, name):
     return event.metadata[name].value
 
 
-def test_a_range_is_one_run_with_one_event_a_partition_and_asset(instance):
+def test_a_range_is_one_run_with_one_event_a_partition_and_asset_and_one_parent(instance):
     result = _run(instance, [f"demo/{p}" for p in PARTS], tags=RANGE)
     assert result.success
     for part in PARTS:
@@ -76,14 +76,9 @@ def test_a_range_is_one_run_with_one_event_a_partition_and_asset(instance):
         assert _value(event, "ic_plot").startswith("![")
         assert _value(event, "fingerprint") == recorder.list_tags()["fingerprint"]
         assert event.partition[:7] in _value(event, "segments")
-
-
-def test_a_dagster_run_is_one_parent_with_one_child_a_roll(instance):
-    result = _run(instance, ["demo/recorders"], tags=RANGE)
     parent = parent_of(result.run_id, "demo")
     assert parent is not None
-    children = find_recorders("demo")
-    assert {r.list_tags()["mlflow.parentRunId"] for r in children} == {parent}
+    assert {r.list_tags()["mlflow.parentRunId"] for r in recorders.values()} == {parent}
     assert _status(parent) == "FINISHED"
 
 
@@ -168,9 +163,9 @@ class _Switch:
 
 @pytest.fixture
 def switch(tmp_path) -> _Switch:
-    made = _Switch(tmp_path)
-    made.file.write_text("")
-    return made
+    switch = _Switch(tmp_path)
+    switch.file.write_text("")
+    return switch
 
 
 def test_a_failing_roll_stops_no_other_and_is_named(instance, switch):
@@ -244,8 +239,8 @@ def test_collected_reports_gaps_and_signals_follow(instance):
     (event,) = _events(instance, "collected")
     assert _value(event, "gaps") == KEYS[1:3]
     assert 0.4 < _value(event, "coverage") < 0.6
-    (kept,) = find_recorders("demo", tags={"wf_kind": "collected"})
-    pred = kept.load_object("pred.pkl")
+    (collected,) = find_recorders("demo", tags={"wf_kind": "collected"})
+    pred = collected.load_object("pred.pkl")
     assert not pred.index.duplicated().any()
     (signals,) = find_recorders("signals", tags={"wf_kind": "signals"})
     assert len(signals.load_object("signals.pkl")) == len(pred)
@@ -298,14 +293,14 @@ def _status(run_id):
 
 
 @pytest.mark.parametrize(
-    ("test", "said"),
+    ("test", "reason"),
     [
         (("2019-01-05", "2019-01-06"), "holds no session"),
         (("2031-01-02", None), r"\(2031-01-02 to open\) is outside the calendar"),
     ],
 )
-def test_a_template_whose_test_segment_has_no_session_is_refused(test, said):
+def test_a_template_whose_test_segment_has_no_session_is_refused(test, reason):
     template = task_of(KEYS[0])
     template["dataset"]["kwargs"]["segments"]["test"] = test
-    with pytest.raises(TaskError, match=rf"dataset\.kwargs\.segments\.test .*{said}"):
+    with pytest.raises(TaskError, match=rf"dataset\.kwargs\.segments\.test .*{reason}"):
         build_rolling_assets("demo", template, RollingGen("month"))

@@ -80,10 +80,10 @@ def test_the_calendar_moves_on_with_the_prices_unless_it_was_given(home):
     template = template_of("2019-01-01")
     generator = RollingGen("month")
     own = rolling_partitions(template, generator)
-    given = rolling_partitions(template, RollingGen("month"), own.rolls.calendar)
+    fixed = rolling_partitions(template, RollingGen("month"), own.rolls.calendar)
     wf_dagster.init(home=home, as_of="2019-04-10")
     assert own.market.calendar.last_session == pd.Timestamp("2019-04-10")
-    assert given.market.calendar.last_session == pd.Timestamp("2019-03-15")
+    assert fixed.market.calendar.last_session == pd.Timestamp("2019-03-15")
     assert generator.own_calendar is None
 
 
@@ -111,7 +111,7 @@ def _run(instance, parts, keys=()):
     )
 
 
-def _shown(instance, part, name):
+def _metadata(instance, part, name):
     records = instance.fetch_materializations(dg.AssetKey(["demo", part]), limit=100).records
     events = [record.asset_materialization for record in records]
     return {event.partition: event.metadata[name].value for event in reversed(events)}
@@ -128,24 +128,24 @@ def test_a_roll_that_is_not_due_fails_alone(instance, clock):
         in error.error.message
     )
     assert "the last session with prices is 2019-03-15" in error.error.message
-    assert list(_shown(instance, "recorders", "fingerprint")) == ["2019-03-01"]
+    assert list(_metadata(instance, "recorders", "fingerprint")) == ["2019-03-01"]
     assert len(find_recorders("demo", status=None)) == 1
 
 
 def test_a_roll_is_trained_before_its_test_segment_and_predicted_when_it_begins(instance, clock):
     clock.write_text("2019-03-29")
     assert _run(instance, PARTS, ["2019-03-01", "2019-04-01"]).success
-    assert _shown(instance, "predictions", "predictions") == {
+    assert _metadata(instance, "predictions", "predictions") == {
         "2019-03-01": 21 * 20,
         "2019-04-01": 0,
     }
     assert _run(instance, ["collected"]).success
-    assert _shown(instance, "collected", "gaps") == {None: []}
-    trained = _shown(instance, "recorders", "recorder_id")["2019-04-01"]
+    assert _metadata(instance, "collected", "gaps") == {None: []}
+    trained = _metadata(instance, "recorders", "recorder_id")["2019-04-01"]
 
     clock.write_text("2019-04-05")
     assert _run(instance, ["predictions", "labels"], ["2019-04-01"]).success
-    assert _shown(instance, "predictions", "predictions")["2019-04-01"] == 5 * 20
-    assert _shown(instance, "predictions", "recorder_id")["2019-04-01"] == trained
+    assert _metadata(instance, "predictions", "predictions")["2019-04-01"] == 5 * 20
+    assert _metadata(instance, "predictions", "recorder_id")["2019-04-01"] == trained
     assert _run(instance, ["collected"]).success
-    assert _shown(instance, "collected", "coverage") == {None: 1.0}
+    assert _metadata(instance, "collected", "coverage") == {None: 1.0}

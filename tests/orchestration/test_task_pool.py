@@ -89,13 +89,13 @@ def test_a_worker_takes_its_share_and_its_recorders_are_children_of_the_same_run
         assert result.success
     finally:
         worker.terminate()
-        said = worker.communicate(timeout=60)[0]
-    assert worker.returncode == 0, said
-    assert "stopped" in said
+        output = worker.communicate(timeout=60)[0]
+    assert worker.returncode == 0, output
+    assert "stopped" in output
     for part in PARTS:
         assert _materialized(instance, part) == dict.fromkeys(KEYS, 1)
     done = Counter(task["worker"] for task in TaskManager("demo").query({"status": "done"}))
-    assert len(done) == 2, said
+    assert len(done) == 2, output
     assert sum(done.values()) == len(KEYS)
     recorders = find_recorders("demo", status=None)
     assert sorted(recorder.list_tags()["roll"] for recorder in recorders) == KEYS
@@ -113,9 +113,9 @@ def test_a_worker_elsewhere_sees_no_later_prices_than_the_step(instance):
         assert _run(instance, "slow").success
     finally:
         worker.terminate()
-        said = worker.communicate(timeout=60)[0]
+        output = worker.communicate(timeout=60)[0]
     done = Counter(task["worker"] for task in TaskManager("demo").query({"status": "done"}))
-    assert len(done) == 2, said
+    assert len(done) == 2, output
     recorders = find_recorders("demo")
     assert {recorder.list_tags()["data_until"] for recorder in recorders} == {as_of}
     last = max(r.load_object("pred.pkl").index.get_level_values(0).max() for r in recorders)

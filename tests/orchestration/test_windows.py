@@ -44,14 +44,14 @@ def _context(now):
 
 
 def _paged(definition, now, ascending):
-    shown, cursor, more = [], None, True
+    pages, cursor, more = [], None, True
     while more:
         page = definition.get_paginated_partition_keys(_context(now), 50, ascending, cursor)
         assert page.results or not page.has_more
-        assert not set(shown) & set(page.results)  # or it would never come to an end
-        shown += page.results
+        assert not set(pages) & set(page.results)  # or it would never come to an end
+        pages += page.results
         cursor, more = page.cursor, page.has_more
-    return shown if ascending else shown[::-1]
+    return pages if ascending else pages[::-1]
 
 
 def _utc(day, seconds=0):
@@ -121,5 +121,5 @@ def test_an_offset_with_exclusions_still_shows_what_has_not_begun():
         end_offset=1,
         exclusions=[dt.datetime(2019, 2, day) for day in range(2, 9)],
     )
-    shown = definition.get_partition_keys(current_time=dt.datetime(2019, 2, 4, 12))
-    assert shown == ["2019-02-01", "2019-02-09"]
+    keys = definition.get_partition_keys(current_time=dt.datetime(2019, 2, 4, 12))
+    assert keys == ["2019-02-01", "2019-02-09"]

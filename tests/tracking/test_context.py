@@ -84,10 +84,10 @@ def test_two_asyncio_tasks_log_into_their_own_recorders():
 
     async def main():
         with R.start(experiment_name="a", recorder_name="outer"):
-            made = await asyncio.gather(work("x"), work("y"))
+            recorders = await asyncio.gather(work("x"), work("y"))
             assert R.get_recorder().name == "outer"
             assert await asyncio.create_task(inherits()) == "outer"
-        return made
+        return recorders
 
     async def inherits():
         return R.get_recorder().name
@@ -125,13 +125,13 @@ def test_a_running_recorder_found_by_id_is_the_running_one():
 
 def test_equality_and_hash_are_by_id():
     with R.start(experiment_name="a"):
-        one = R.get_recorder()
-    again = R.get_recorder(recorder_id=one.id)
-    assert again is not one
-    assert again == one
-    assert len({one, again}) == 1
+        first = R.get_recorder()
+    again = R.get_recorder(recorder_id=first.id)
+    assert again is not first
+    assert again == first
+    assert len({first, again}) == 1
     with R.start(experiment_name="a"):
-        assert R.get_recorder() != one
+        assert R.get_recorder() != first
 
 
 @pytest.mark.integration
@@ -183,9 +183,9 @@ print("done")
 def test_forked_processes_have_recorders_of_their_own():
     done = run(FORKED)
     assert done.out == "done\n", done.err
-    found = {r.name: r for r in R.list_recorders(experiment_name="a").values()}
-    assert {name: r.list_params() for name, r in found.items()} == {
+    recorders = {r.name: r for r in R.list_recorders(experiment_name="a").values()}
+    assert {name: r.list_params() for name, r in recorders.items()} == {
         "parent": {"before": "1", "after": "1"},
         **{f"child{n}": {"n": str(n)} for n in range(3)},
     }
-    assert {r.status for r in found.values()} == {"FINISHED"}
+    assert {r.status for r in recorders.values()} == {"FINISHED"}

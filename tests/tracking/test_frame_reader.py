@@ -64,25 +64,25 @@ def _parquet(frame):
 @pytest.mark.parametrize("name", [*SHORT, *LONG])
 def test_whatever_is_saved_comes_back(name):
     frame = {**SHORT, **LONG}[name]
-    made = object_files.load(*object_files.dump("pred.pkl", frame))
-    pd.testing.assert_frame_equal(made, frame)
-    assert made.attrs == frame.attrs
+    restored = object_files.load(*object_files.dump("pred.pkl", frame))
+    pd.testing.assert_frame_equal(restored, frame)
+    assert restored.attrs == frame.attrs
 
 
 @pytest.mark.parametrize("name", [*SHORT, *LONG])
 def test_a_frame_is_what_pyarrow_alone_would_make_of_it(name):
     frame = {**SHORT, **LONG}[name]
     content = _parquet(frame)
-    made, wanted = (
+    restored, wanted = (
         frame_reader.read_frame(content)[0],
         pq.read_table(pa.BufferReader(content)).to_pandas(),
     )
-    pd.testing.assert_frame_equal(made, wanted)
-    assert made.attrs == wanted.attrs == frame.attrs
+    pd.testing.assert_frame_equal(restored, wanted)
+    assert restored.attrs == wanted.attrs == frame.attrs
     if isinstance(frame.index, pd.MultiIndex):
-        for one, other in zip(made.index.levels, wanted.index.levels, strict=True):
-            pd.testing.assert_index_equal(one, other)
-        assert made.index.is_monotonic_increasing == frame.index.is_monotonic_increasing
+        for level, wanted_level in zip(restored.index.levels, wanted.index.levels, strict=True):
+            pd.testing.assert_index_equal(level, wanted_level)
+        assert restored.index.is_monotonic_increasing == frame.index.is_monotonic_increasing
 
 
 def test_predictions_come_back_as_they_were():
@@ -112,10 +112,10 @@ def test_a_series_of_rows_keeps_its_name():
 
 
 def test_a_frame_can_be_written_to(tmp_path):
-    made = object_files.load(*object_files.dump("pred.pkl", PRED))
-    made.iloc[0, 0] = 9.0
-    made["new"] = 1.0
-    assert made.iloc[0].tolist() == [9.0, 1.0]
+    restored = object_files.load(*object_files.dump("pred.pkl", PRED))
+    restored.iloc[0, 0] = 9.0
+    restored["new"] = 1.0
+    assert restored.iloc[0].tolist() == [9.0, 1.0]
 
 
 def test_a_file_that_pandas_did_not_write_is_read_too(tmp_path):

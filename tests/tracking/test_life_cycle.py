@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 
 import pytest
@@ -168,9 +169,9 @@ def test_the_end_of_the_process_ends_what_was_left_open():
     statuses = {name: status for name, (_, status, _) in ENDINGS.items()}
     statuses |= {"Experiment": "FINISHED", "thread": "FAILED"}
     statuses |= {"multi0": "FAILED", "multi1": "FINISHED"}
-    found = {name: _only(name) for name in statuses}
-    assert {name: r.status for name, r in found.items()} == statuses, done.err
-    for recorder in found.values():
+    recorders = {name: _only(name) for name in statuses}
+    assert {name: r.status for name, r in recorders.items()} == statuses, done.err
+    for recorder in recorders.values():
         assert recorder.list_metrics() == {"m": 1.0}
         assert ("wf_failure" in recorder.list_tags()) == (recorder.status == "FAILED")
     exits = {name: code for name, (*_, code) in ENDINGS.items()}
@@ -217,6 +218,26 @@ def test_the_signal_is_left_alone_before_and_after_and_if_somebody_handles_it():
         assert signal.getsignal(signal.SIGTERM) is own
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def test_the_hooks_are_put_back_when_the_last_recorder_has_ended():
+    before = (sys.exit, threading.excepthook)
+    R.start_exp(experiment_name="a")
+    with R.start(experiment_name="a"):
+        during = (sys.exit, threading.excepthook)
+        assert not set(during) & set(before)
+    assert (sys.exit, threading.excepthook) == during  # the outer one runs
+    R.end_exp("FINISHED")
+    assert (sys.exit, threading.excepthook) == before
+
+
+def test_an_unknown_keyword_of_a_start_is_refused_with_those_that_there_are():
+    experiment = R.get_exp(experiment_name="a")
+    with pytest.raises(TypeError, match=r"'nmae': it takes .*recorder_name.*experiment_name"):
+        R.start_exp(nmae="x")
+    with pytest.raises(TypeError, match="'experiment_name'"):
+        experiment.start(experiment_name="b")
+    assert experiment.list_recorders() == {}
 
 
 def test_a_recorder_started_and_ended_in_a_thread():

@@ -84,11 +84,11 @@ def test_what_waits_is_written_every_few_seconds_without_being_asked(monkeypatch
 def test_a_recorder_that_is_not_running_writes_at_once():
     with R.start(experiment_name="a"):
         pass
-    (found,) = R.list_recorders(experiment_name="a").values()
-    found.set_tags(online="yes")
-    assert get_client().get_run(found.id).data.tags["online"] == "yes"
-    found.delete_tags("online")
-    assert "online" not in found.list_tags()
+    (recorder,) = R.list_recorders(experiment_name="a").values()
+    recorder.set_tags(online="yes")
+    assert get_client().get_run(recorder.id).data.tags["online"] == "yes"
+    recorder.delete_tags("online")
+    assert "online" not in recorder.list_tags()
 
 
 class _Store:
@@ -250,8 +250,8 @@ def test_tags_of_a_listing_are_read_without_further_requests(monkeypatch):
         with R.start(experiment_name="a"):
             R.set_tags(n=n)
     calls = count_store_calls(monkeypatch, get_client())
-    found = R.list_recorders(experiment_name="a").values()
-    assert [r.list_tags()["n"] for r in found] == ["4", "3", "2", "1", "0"]
+    recorders = R.list_recorders(experiment_name="a").values()
+    assert [r.list_tags()["n"] for r in recorders] == ["4", "3", "2", "1", "0"]
     assert dict(+calls) == {"get_experiment_by_name": 1, "search_runs": 1}
 
 

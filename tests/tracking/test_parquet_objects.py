@@ -64,8 +64,8 @@ attrs = st.dictionaries(
 )
 
 
-def several(one, size):
-    return st.lists(one, min_size=size, max_size=size)
+def several(values, size):
+    return st.lists(values, min_size=size, max_size=size)
 
 
 def numbers(dtype, size):
@@ -93,8 +93,8 @@ def indexes(draw, size):
         days = pd.date_range("2020-01-01", periods=size)
         words = draw(several(st.one_of(st.text(max_size=3), st.none()), size))
         return pd.MultiIndex.from_arrays([days, words], names=[name, draw(names)])
-    one = {"int": st.integers(-9, 9), "float": st.floats(), "text": st.text(max_size=3)}[kind]
-    return pd.Index(draw(several(one, size)), name=name)
+    values = {"int": st.integers(-9, 9), "float": st.floats(), "text": st.text(max_size=3)}[kind]
+    return pd.Index(draw(several(values, size)), name=name)
 
 
 @st.composite
@@ -108,8 +108,8 @@ def columns(draw, size):
         values = draw(several(st.sampled_from(["a", "b", None]), size))
         return pd.Categorical(values, categories=["b", "a", "c"], ordered=draw(st.booleans()))
     if kind in ("Int64", "string"):
-        one = st.integers(-9, 9) if kind == "Int64" else st.text(max_size=3)
-        return pd.array(draw(several(st.one_of(st.none(), one), size)), dtype=kind)
+        values = st.integers(-9, 9) if kind == "Int64" else st.text(max_size=3)
+        return pd.array(draw(several(st.one_of(st.none(), values), size)), dtype=kind)
     if kind == "tz":
         return pd.date_range("2020-01-01", periods=size, tz="Asia/Shanghai")
     return draw(numbers(kind, size))
@@ -120,21 +120,21 @@ def frames(draw):
     size = draw(st.integers(0, 4))
     labels = draw(st.lists(st.one_of(st.text(max_size=3), st.integers(0, 3)), max_size=3))
     index = draw(indexes(size))
-    made = pd.DataFrame(
+    frame = pd.DataFrame(
         {i: pd.Series(draw(columns(size)), index=index) for i in range(len(labels))}, index=index
     )
     if labels:
-        made.columns = pd.Index(labels, dtype=object, name=draw(names))
-    made.attrs = draw(attrs)
-    return made
+        frame.columns = pd.Index(labels, dtype=object, name=draw(names))
+    frame.attrs = draw(attrs)
+    return frame
 
 
 @st.composite
 def series(draw):
     size = draw(st.integers(0, 4))
-    made = pd.Series(draw(columns(size)), index=draw(indexes(size)), name=draw(names))
-    made.attrs = draw(attrs)
-    return made
+    series = pd.Series(draw(columns(size)), index=draw(indexes(size)), name=draw(names))
+    series.attrs = draw(attrs)
+    return series
 
 
 FIND = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))

@@ -34,10 +34,10 @@ def work(who, count):
 
 
 def _check(workers, count):
-    found = list(R.list_recorders(experiment_name="a").values())
-    assert len(found) == workers * count
-    assert len({r.name for r in found}) == workers * count
-    for recorder in found:
+    recorders = list(R.list_recorders(experiment_name="a").values())
+    assert len(recorders) == workers * count
+    assert len({r.name for r in recorders}) == workers * count
+    for recorder in recorders:
         who, n = map(int, recorder.name.split("-"))
         params = recorder.list_params()
         assert len(params) == 22

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+import sys
+
 import pytest
 
 import wf_dagster
@@ -15,7 +19,7 @@ from wf_dagster.errors import (
 )
 
 
-def _made(experiment="a", recorder="x"):
+def _create_finished(experiment="a", recorder="x"):
     with R.start(experiment_name=experiment, recorder_name=recorder):
         return R.get_recorder()
 
@@ -38,11 +42,11 @@ class TestGetExp:
 
     @pytest.mark.parametrize("inside", [True, False])
     def test_a_name_is_found_or_made(self, inside):
-        known = _made("a").experiment_id
+        experiment_id = _create_finished("a").experiment_id
         if inside:
             R.start_exp(experiment_name="other")
-        assert R.get_exp(experiment_name="a").id == known
-        assert R.get_exp(experiment_name="a", create=False).id == known
+        assert R.get_exp(experiment_name="a").id == experiment_id
+        assert R.get_exp(experiment_name="a", create=False).id == experiment_id
         with pytest.raises(ExperimentNotFoundError, match="'b'"):
             R.get_exp(experiment_name="b", create=False)
         assert R.get_exp(experiment_name="b").name == "b"
@@ -50,35 +54,32 @@ class TestGetExp:
 
     @pytest.mark.parametrize("inside", [True, False])
     def test_an_id_is_found_and_never_made(self, inside):
-        known = _made("a").experiment_id
+        experiment_id = _create_finished("a").experiment_id
         if inside:
             R.start_exp(experiment_name="other")
-        assert R.get_exp(experiment_id=known).name == "a"
+        assert R.get_exp(experiment_id=experiment_id).name == "a"
         for create in (True, False):
             with pytest.raises(ExperimentNotFoundError, match="'12345'"):
                 R.get_exp(experiment_id="12345", create=create)
         R.end_exp()
 
     def test_a_deleted_one_is_an_error_that_says_how_to_restore_it(self):
-        known = _made("a").experiment_id
+        experiment_id = _create_finished("a").experiment_id
         R.delete_exp(experiment_name="a")
         assert "a" not in R.list_experiments()
-        for which in ({"experiment_name": "a"}, {"experiment_id": known}):
+        for which in ({"experiment_name": "a"}, {"experiment_id": experiment_id}):
             for create in (True, False):
                 with pytest.raises(
-                    ExperimentDeletedError, match=f"restore --experiment-id {known}"
+                    ExperimentDeletedError, match=f"restore --experiment-id {experiment_id}"
                 ):
                     R.get_exp(**which, create=create)
 
     def test_the_command_that_restores_a_deleted_one_works(self, tmp_path):
-        import subprocess
-        import sys
-
-        _made("a")
+        _create_finished("a")
         R.delete_exp(experiment_name="a")
-        with pytest.raises(ExperimentDeletedError) as told:
+        with pytest.raises(ExperimentDeletedError) as caught:
             R.get_exp(experiment_name="a")
-        command = str(told.value).split("`")[1]
+        command = str(caught.value).split("`")[1]
         assert " mlflow " in command
         # as typed in a shell, somewhere else
         typed = command.replace(" mlflow ", f" {sys.executable} -m mlflow ")
@@ -108,7 +109,7 @@ class TestGetRecorder:
             assert R.get_exp().get_recorder() == R.get_recorder()
 
     def test_without_an_active_one_the_error_says_what_to_do(self):
-        _made()
+        _create_finished()
         for call in (R.get_recorder, lambda: R.load_object("x"), lambda: R.delete_tags("x")):
             with pytest.raises(RecorderNotFoundError, match=r"with R\.start.*recorder_id"):
                 call()
@@ -116,26 +117,27 @@ class TestGetRecorder:
             R.get_recorder(experiment_name="a")
 
     def test_an_id_is_found_wherever_it_is(self):
-        known = _made("a")
-        assert R.get_recorder(recorder_id=known.id).experiment_id == known.experiment_id
-        assert R.get_recorder(recorder_id=known.id, experiment_name="a") == known
+        recorder = _create_finished("a")
+        assert R.get_recorder(recorder_id=recorder.id).experiment_id == recorder.experiment_id
+        assert R.get_recorder(recorder_id=recorder.id, experiment_name="a") == recorder
         with R.start(experiment_name="b"):
-            assert R.get_recorder(recorder_id=known.id) == known
+            assert R.get_recorder(recorder_id=recorder.id) == recorder
 
     def test_an_id_in_another_experiment_is_not_relabelled(self):
-        known = _made("a")
-        _made("b")
+        recorder = _create_finished("a")
+        _create_finished("b")
         with pytest.raises(RecorderNotFoundError, match="belongs to experiment"):
-            R.get_recorder(recorder_id=known.id, experiment_name="b")
+            R.get_recorder(recorder_id=recorder.id, experiment_name="b")
 
     def test_an_id_that_is_not_there(self):
-        _made("a")
+        _create_finished("a")
         for create in (True, False):
             with pytest.raises(RecorderNotFoundError, match="'nope'"):
                 R.get_exp(experiment_name="a").get_recorder("nope", create=create)
 
     def test_a_name_is_looked_for_in_the_given_the_active_or_the_default_experiment(self):
-        in_a, in_b, in_default = _made("a"), _made("b"), _made("Experiment")
+        names = ("a", "b", "Experiment")
+        in_a, in_b, in_default = map(_create_finished, names)
         assert R.get_recorder(recorder_name="x", experiment_name="a") == in_a
         assert R.get_recorder(recorder_name="x", experiment_id=in_a.experiment_id) == in_a
         with R.start(experiment_name="b"):
@@ -147,15 +149,15 @@ class TestGetRecorder:
             R.get_recorder(recorder_name="x", experiment_name="zz")
 
     def test_of_two_with_one_name_it_is_the_latest_by_start_time(self):
-        made = [_made("a") for _ in range(5)]
-        assert R.get_recorder(recorder_name="x", experiment_name="a") == made[-1]
-        assert list(R.list_recorders(experiment_name="a")) == [r.id for r in reversed(made)]
+        recorders = [_create_finished("a") for _ in range(5)]
+        assert R.get_recorder(recorder_name="x", experiment_name="a") == recorders[-1]
+        assert list(R.list_recorders(experiment_name="a")) == [r.id for r in reversed(recorders)]
 
     @pytest.mark.parametrize("name", ["it's", 'say "x"', "back\\slash", "50%", "a_b", "ä€"])
     def test_names_with_unusual_signs_are_found(self, name):
-        known = _made("a", name)
-        _made("a", "aXb")
-        assert R.get_recorder(recorder_name=name, experiment_name="a") == known
+        recorder = _create_finished("a", name)
+        _create_finished("a", "aXb")
+        assert R.get_recorder(recorder_name=name, experiment_name="a") == recorder
 
     def test_create_makes_a_scheduled_one_and_start_a_running_one(self):
         exp = R.get_exp(experiment_name="a")
@@ -168,7 +170,7 @@ class TestGetRecorder:
         R.end_exp()
 
     def test_a_deleted_one_is_not_found(self):
-        first, second = _made("a"), _made("a")
+        first, second = _create_finished("a"), _create_finished("a")
         R.delete_recorder(recorder_id=second.id)
         assert R.get_recorder(recorder_name="x", experiment_name="a") == first
         with pytest.raises(RecorderNotFoundError, match=f"restore --run-id {second.id}"):
@@ -176,7 +178,7 @@ class TestGetRecorder:
         assert list(R.list_recorders(experiment_name="a")) == [first.id]
 
     def test_deleting_by_name_takes_the_latest_of_the_active_experiment(self):
-        first, second = _made("a"), _made("a")
+        first, second = _create_finished("a"), _create_finished("a")
         with R.start(experiment_name="a", recorder_name="now"):
             R.delete_recorder(recorder_name="x")
             assert second.id not in R.list_recorders()
@@ -185,9 +187,15 @@ class TestGetRecorder:
                 R.delete_recorder()
 
 
+@pytest.fixture
+def other(tmp_path, empty_store):
+    """The address of a store that is not that of the settings."""
+    shutil.copy(empty_store, tmp_path / "other.db")
+    return f"sqlite:///{tmp_path}/other.db"
+
+
 class TestAddress:
-    def test_what_start_is_given_holds_inside_the_block_only(self, tmp_path):
-        other = f"sqlite:///{tmp_path}/other.db"
+    def test_what_start_is_given_holds_inside_the_block_only(self, tmp_path, other):
         before = R.get_uri()
         with R.start(experiment_name="a", uri=other):
             assert R.get_uri() == other
@@ -200,12 +208,11 @@ class TestAddress:
         with pytest.raises(RecorderNotFoundError):
             R.get_recorder(recorder_id=inside.id)
 
-    def test_uri_context_changes_the_default_inside_the_block(self, tmp_path):
-        other = f"sqlite:///{tmp_path}/other.db"
+    def test_uri_context_changes_the_default_inside_the_block(self, other):
         before = R.get_uri()
         with R.uri_context(other):
             assert R.get_uri() == other
-            _made("a")
+            _create_finished("a")
         assert R.get_uri() == before
         assert "a" not in R.list_experiments()
         with R.uri_context(other):
@@ -232,7 +239,7 @@ class TestAddress:
 
 class TestInfo:
     def test_of_a_recorder(self):
-        recorder = _made("a", "x")
+        recorder = _create_finished("a", "x")
         info = recorder.info
         assert list(info) == [
             "class", "id", "name", "experiment_id", "start_time", "end_time", "status",
@@ -245,7 +252,7 @@ class TestInfo:
         assert str(recorder) == str(info)
 
     def test_of_an_experiment(self):
-        earlier = _made("a")
+        earlier = _create_finished("a")
         with R.start(experiment_name="a") as exp:
             now = R.get_recorder()
             assert exp.info == {

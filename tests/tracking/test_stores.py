@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.tracking.servers import Proxy, mlflow_server, postgres_binaries, postgres_server
+from tests.tracking.servers import Proxy, mlflow_server
 from tests.tracking.support import run
 from wf_dagster import R, init
 from wf_dagster.errors import ExperimentDeletedError, ObjectNotFoundError, TrackingError
@@ -38,15 +38,8 @@ def proxy(server, monkeypatch):
 
 
 @pytest.fixture(scope="session")
-def postgres():
-    if url := os.environ.get("WF_TEST_POSTGRES_URL"):
-        yield url
-        return
-    binaries = postgres_binaries()
-    if binaries is None:
-        pytest.skip("PostgreSQL is not installed and WF_TEST_POSTGRES_URL is not set")
-    with postgres_server(binaries) as url:
-        yield url
+def postgres(request):
+    return os.environ.get("WF_TEST_POSTGRES_URL") or request.getfixturevalue("postgresql")
 
 
 @pytest.fixture
@@ -99,8 +92,8 @@ def _whole_story(experiment, tmp_path, monkeypatch):
     assert recorder.list_artifacts("texts") == ["texts/notes.txt"]
     with pytest.raises(ObjectNotFoundError, match=r"'nothing'.*holds .*params\.pkl"):
         recorder.load_object("nothing")
-    (found,) = find_recorders(experiment, tags={"kind": "it's"})
-    assert found == recorder
+    (again,) = find_recorders(experiment, tags={"kind": "it's"})
+    assert again == recorder
     assert len(R.search_records([exp.id], "metrics.loss < 1")) == 1
     with parent_run("run-1", experiment) as parent:
         assert R.get_recorder(recorder_id=parent).status == "RUNNING"
@@ -140,8 +133,8 @@ if pid: assert os.waitpid(pid, 0)[1] == 0
     before = "with R.start(experiment_name='forked'): R.log_params(child=2)\n"
     done = run(before + forked)
     assert done.returncode == 0, done.err
-    found = find_recorders("forked")
-    assert sorted(r.list_params()["child"] for r in found) == ["0", "1", "2"]
+    recorders = find_recorders("forked")
+    assert sorted(r.list_params()["child"] for r in recorders) == ["0", "1", "2"]
 
 
 def test_files_on_s3(s3, tmp_path, monkeypatch):
@@ -213,10 +206,10 @@ def test_a_store_that_was_never_there_is_an_error_at_once():
 
 def test_a_password_in_an_address_is_never_shown():
     init(tracking_uri="postgresql://me:hunter2@127.0.0.1:9/db")
-    with pytest.raises(TrackingError) as told, R.start():
+    with pytest.raises(TrackingError) as caught, R.start():
         pass
-    assert "hunter2" not in str(told.value)
-    assert "me:***@127.0.0.1:9" in str(told.value)
+    assert "hunter2" not in str(caught.value)
+    assert "me:***@127.0.0.1:9" in str(caught.value)
 
 
 def test_a_driver_that_is_not_installed_is_named():

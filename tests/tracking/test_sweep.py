@@ -84,9 +84,9 @@ def test_the_command_shows_then_sweeps():
     assert _command().stdout == "0 dead runs set FAILED\n"
     process.kill()
     process.wait()
-    shown = _command("--dry-run")
-    assert run_id in shown.stdout
-    assert "1 dead run found" in shown.stdout
+    answer = _command("--dry-run")
+    assert run_id in answer.stdout
+    assert "1 dead run found" in answer.stdout
     assert _stored(run_id).status == "RUNNING"
     done = subprocess.run(
         [sys.executable, "-m", "wf_dagster", "sweep", "--experiment", "a"],
@@ -140,9 +140,9 @@ def test_a_run_that_goes_on_while_it_is_looked_at_is_left_alone(monkeypatch):
     from wf_dagster.tracking import dead_runs as room
 
     run_id = _running(pid=_dead_pid())
-    found = list(room._iter_dead(R.get_uri(), [R.get_exp(experiment_name="a").id], "", 900))
+    dead_runs = list(room._iter_dead(R.get_uri(), [R.get_exp(experiment_name="a").id], "", 900))
     with R.start(experiment_name="a", recorder_id=run_id):
-        monkeypatch.setattr(room, "_iter_dead", lambda *_: found)
+        monkeypatch.setattr(room, "_iter_dead", lambda *_: dead_runs)
         assert room.sweep() == []
     assert _stored(run_id).status == "FINISHED"
 

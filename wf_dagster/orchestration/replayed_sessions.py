@@ -18,6 +18,7 @@ import pandas as pd
 from wf_dagster.errors import OnlineError
 from wf_dagster.online import OnlineState, OnlineToolR
 from wf_dagster.online.replay_clock import ReplayClock
+from wf_dagster.orchestration.automation.online_requests import unfinished_run
 from wf_dagster.orchestration.dagster_home import prepare_dagster_home
 from wf_dagster.orchestration.run_tags import ONLINE_RUN_TAG
 from wf_dagster.orchestration.strategy_keys import StrategyKeys
@@ -98,7 +99,7 @@ class Replay:
             if name := job.tags.get(ONLINE_RUN_TAG):
                 models = repository.asset_graph.get(StrategyKeys(name).asset("online_models"))
                 experiment = models.metadata["mlflow_experiment"]
-                self.strategies.append(_Strategy(name, experiment, schedule, job, instance))
+                self.strategies.append(_ReplayedStrategy(name, experiment, schedule, job, instance))
         if not self.strategies:
             raise OnlineError(
                 "no strategy of the code location has an online schedule: put "
@@ -111,13 +112,13 @@ class Replay:
         Raises:
             OnlineError: The clock shows a later date, or settings hide the prices.
         """
-        shown = self.clock.date()
-        if shown is None:
+        today = self.clock.date()
+        if today is None:
             return
         for session in sessions:
-            if session < shown and not all(s.has_worked(session) for s in self.strategies):
+            if session < today and not all(s.is_past(session) for s in self.strategies):
                 raise OnlineError(
-                    f"the replay clock shows {shown:%Y-%m-%d} already, after "
+                    f"the replay clock shows {today:%Y-%m-%d} already, after "
                     f"{session:%Y-%m-%d}: leave out --from to go on from there, or remove the "
                     "clock first (`wf-dagster replay --stop`)"
                 )
@@ -130,8 +131,8 @@ class Replay:
         """
         self.check(sessions)
         for session in sessions:
-            shown = self.clock.date()
-            if shown is None or shown < session:
+            today = self.clock.date()
+            if today is None or today < session:
                 self.clock.move(session)
             for strategy in self.strategies:
                 if strategy.has_worked(session):
@@ -143,7 +144,7 @@ class Replay:
 
 
 @dataclass(frozen=True)
-class _Strategy:
+class _ReplayedStrategy:
     name: str
     experiment: str
     schedule: dg.ScheduleDefinition
@@ -164,8 +165,16 @@ class _Strategy:
         return {}
 
     def has_worked(self, session: pd.Timestamp) -> bool:
+        """Whether it has worked through this session."""
         worked = self._tool.state().session
         return worked is not None and worked >= f"{session:%Y-%m-%d}"
+
+    def is_past(self, session: pd.Timestamp) -> bool:
+        """Whether nothing is to be done at a session: it was worked through, or is none of its own.
+
+        On a holiday of its exchange it has worked through all that the clock shows.
+        """
+        return self.has_worked(session) or self._ask() is None
 
     def run(self, session: pd.Timestamp) -> SessionReport:
         """Do what the schedule asks for at a session."""
@@ -212,21 +221,28 @@ class _Strategy:
         )
 
     def _request(self, session: pd.Timestamp) -> dg.RunRequest | None:
-        """What the schedule asks for; ``None`` when another run did it meanwhile."""
+        """What is to be run at a session; ``None`` when there is nothing to do."""
         end = time.monotonic() + _PATIENCE
-        while True:
-            context = dg.build_schedule_context(self.instance, pd.Timestamp.now("UTC"))
-            try:
-                answer: Any = self.schedule(context)
-            except dg.Failure as error:
-                raise OnlineError(f"{self.name}: {error.description}") from None
-            if isinstance(answer, dg.RunRequest):
-                return answer
-            if self.has_worked(session):
+        while isinstance(answer := self._ask(), dg.SkipReason):
+            if self.has_worked(session):  # another run did it meanwhile
                 return None
             if time.monotonic() > end:
                 raise OnlineError(f"{self.name} {session:%Y-%m-%d}: {answer.skip_message}")
-            time.sleep(1)  # a run of a schedule or sensor is at it
+            time.sleep(1)
+        return answer
+
+    def _ask(self) -> dg.RunRequest | dg.SkipReason | None:
+        """What the schedule asks for; why not, while another run is at it; else ``None``."""
+        is_busy = unfinished_run(self.instance, self.name, self.experiment) is not None
+        context = dg.build_schedule_context(self.instance, pd.Timestamp.now("UTC"))
+        try:
+            answer: Any = self.schedule(context)
+        except dg.Failure as error:
+            raise OnlineError(f"{self.name}: {error.description}") from None
+        if isinstance(answer, dg.SkipReason) and not is_busy:
+            return None
+        request: dg.RunRequest | dg.SkipReason = answer
+        return request
 
     def _figures(self) -> dict[str, Any]:
         """What `collected` showed last."""

@@ -12,6 +12,7 @@ from wf_dagster.qlib_bridge.qlib_classes import is_qlib
 from wf_dagster.qlib_bridge.qlib_prices import NAME
 from wf_dagster.qlib_bridge.recorders import bridged
 from wf_dagster.tasks import find_class
+from wf_dagster.tasks.config import init_with_offered
 
 if TYPE_CHECKING:
     from wf_dagster.data.adapters import DatasetAdapter
@@ -108,6 +109,7 @@ class QlibAdapter:
         """The record; one of Qlib's is given the recorder as Qlib knows recorders."""
         is_named = isinstance(config, (str, Mapping))
         for_qlib = is_named and is_qlib(find_class(config, where=where))
-        return self._default.make_record(
-            config, bridged(recorder) if for_qlib else recorder, model, dataset, where
+        offered = {"model": model, "dataset": dataset, "market": self.market}
+        return init_with_offered(
+            config, offered, where=where, recorder=bridged(recorder) if for_qlib else recorder
         )

@@ -93,12 +93,12 @@ def sweep_children(parent_run_id: str, experiment_name: str) -> list[DeadRun]:
 
 def _experiment_ids(name: str | None, uri: str) -> list[str]:
     """The ids of all experiments, or of the one with this name."""
-    known = MLflowExpManager(uri).list_experiments()
+    experiments = MLflowExpManager(uri).list_experiments()
     if name is None:
-        return [experiment.id for experiment in known.values()]
-    if name not in known:
+        return [experiment.id for experiment in experiments.values()]
+    if name not in experiments:
         raise ExperimentNotFoundError(f"there is no experiment called {name!r}")
-    return [known[name].id]
+    return [experiments[name].id]
 
 
 def _children_filter(parent_run_id: str) -> str:

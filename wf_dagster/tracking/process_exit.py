@@ -83,9 +83,9 @@ class _ExitWatch:
     def end_open(self) -> None:
         """End what runs."""
         # multiprocessing ends its processes from a `finally`, where the exception still shows
-        shown = sys.exc_info()[1]
+        handled = sys.exc_info()[1]
         for recorder in reversed(HEARTBEAT_THREAD.running()):
-            error = shown or self._thread_errors.get(recorder.thread)
+            error = handled or self._thread_errors.get(recorder.thread)
             if error is None and uncaught_error() is not recorder.error_before:
                 error = uncaught_error()
             error = error or self._exit

@@ -21,8 +21,8 @@ def prices() -> pd.DataFrame:
 @pytest.fixture
 def instance() -> Iterator[dg.DagsterInstance]:
     """In memory: one of files costs as much as everything else."""
-    with dg.DagsterInstance.ephemeral() as made:
-        yield made
+    with dg.DagsterInstance.ephemeral() as ephemeral:
+        yield ephemeral
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from pathlib import Path
 import dagster as dg
 
 from tests.online.market import template
-from tests.orchestration.online.life import Life, made_assets
+from tests.orchestration.online.life import Life, create_assets
 
 
 def evening(folder: Path, after: float | None, misbehave: str = "") -> None:
@@ -29,7 +29,7 @@ def evening(folder: Path, after: float | None, misbehave: str = "") -> None:
     with dg.DagsterInstance.get() as instance:
         life = Life.resumed(folder, instance)
         if misbehave:
-            life.define([made_assets(given=misbehaving(misbehave))])
+            life.define([create_assets(task=misbehaving(misbehave))])
         request = life.tick()
         if isinstance(request, dg.RunRequest):
             life.run(request)

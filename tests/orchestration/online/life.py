@@ -10,10 +10,10 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 
-from tests.online.kept import kept
 from tests.online.market import REACH, SESSIONS, STEP, TEST, day, template, use_prices
+from tests.online.stored import read_stored
 from wf_dagster import RollingStrategy
-from wf_dagster.online.signal_store import kept_signals
+from wf_dagster.online.signal_store import load_signals
 from wf_dagster.orchestration import (
     RollingAssets,
     TrackingResource,
@@ -34,12 +34,12 @@ def roll_key(number: int) -> str:
     return day(TEST + number * STEP)
 
 
-def made_assets(name: str = "ridge", given: Any = None, **options: Any) -> RollingAssets:
+def create_assets(name: str = "ridge", task: Any = None, **options: Any) -> RollingAssets:
     """A strategy whose rolls can be trained on the eve of their test window."""
     step = options.pop("step", STEP)
     trunc_days = options.pop("trunc_days", REACH + 1)
     generator = RollingGen(step, rtype=RollingGen.ROLL_SD, trunc_days=trunc_days)
-    return build_rolling_assets(name, given or template(), generator, **options)
+    return build_rolling_assets(name, task or template(), generator, **options)
 
 
 class Life:
@@ -64,7 +64,7 @@ class Life:
         self.clock.write_text(day(TEST))
         path = folder / "prices.parquet"
         self.path = use_prices(path, prices, replay_clock=self.clock, **settings)
-        self.define([made_assets()])
+        self.define([create_assets()])
         self._all: pd.DataFrame | None = None
         self._seen: Counter[tuple[str, str | None]] = Counter()
 
@@ -72,9 +72,9 @@ class Life:
     def resumed(cls, folder: Path, instance: dg.DagsterInstance) -> Life:
         """The same life in another process."""
         clock = (folder / "clock").read_text()
-        made = cls(folder, pd.read_parquet(folder / "prices.parquet"), instance)
-        made.clock.write_text(clock)
-        return made
+        life = cls(folder, pd.read_parquet(folder / "prices.parquet"), instance)
+        life.clock.write_text(clock)
+        return life
 
     def define(self, strategies: Sequence[RollingAssets]) -> None:
         """The definitions as a code location that was loaded now would have them."""
@@ -104,8 +104,8 @@ class Life:
         """Without a clock: prices of later sessions have not been made yet."""
         if self._all is None:
             self._all = pd.read_parquet(self.path)
-        kept = self._all[self._all["datetime"] <= SESSIONS[position]]
-        use_prices(self.path, kept, replay_clock=None, **settings)
+        prices = self._all[self._all["datetime"] <= SESSIONS[position]]
+        use_prices(self.path, prices, replay_clock=None, **settings)
 
     def restate(self, first: int, last: int, factor: float = 1.3) -> None:
         """Change the prices of sessions that were there before."""
@@ -159,14 +159,14 @@ class Life:
                 assert result.success, failures(result)
         return result
 
-    def materialize(self, keys: Sequence[str], **given: Any) -> Any:
+    def materialize(self, keys: Sequence[str], **options: Any) -> Any:
         """Materialize assets by hand."""
         job = self.defs.resolve_implicit_global_asset_job_def()
         return job.execute_in_process(
             asset_selection=[dg.AssetKey(key.split("/")) for key in keys],
             instance=self.instance,
             raise_on_error=False,
-            **given,
+            **options,
         )
 
     # what is there
@@ -182,23 +182,23 @@ class Life:
             counted["signals", event.partition] += 1
         new = counted - self._seen
         self._seen = counted
-        found: dict[str, list[str]] = {}
+        partitions: dict[str, list[str]] = {}
         for (part, key), number in sorted(new.items(), key=str):
-            found.setdefault(part, []).extend([key or "all"] * number)
-        return found
+            partitions.setdefault(part, []).extend([key or "all"] * number)
+        return partitions
 
     def newest(self, part: str, key: str) -> Mapping[str, Any]:
         """The metadata of a partition's newest materialization."""
-        found = materializations(self.instance, self.strategy.key(part))
-        event = next(event for event in found if event.partition == key)
+        events = materializations(self.instance, self.strategy.key(part))
+        event = next(event for event in events if event.partition == key)
         return {name: value.value for name, value in event.metadata.items()}
 
     @property
     def signals(self) -> pd.Series:
         """The scores that are kept."""
-        kept = kept_signals("signals")
-        assert kept is not None
-        return kept["score"]
+        signals = load_signals("signals")
+        assert signals is not None
+        return signals["score"]
 
     @property
     def state(self) -> Any:
@@ -218,11 +218,11 @@ class Life:
         return [online.roll_key(online.task_of(r)) for r in online.tool.next_online_models()]
 
 
-def kept_by(strategy: RollingStrategy) -> dict[str, Any]:
+def state_of_strategy(strategy: RollingStrategy) -> dict[str, Any]:
     """All that is kept of a strategy; signals of the asset and of a manager alike."""
-    found = kept(strategy)
-    signals = found["signals"]
-    return {**found, "signals": pd.DataFrame({"score": signals.squeeze()})}
+    state = read_stored(strategy)
+    signals = state["signals"]
+    return {**state, "signals": pd.DataFrame({"score": signals.squeeze()})}
 
 
 def materializations(instance: dg.DagsterInstance, key: dg.AssetKey) -> list[Any]:
@@ -233,11 +233,13 @@ def materializations(instance: dg.DagsterInstance, key: dg.AssetKey) -> list[Any
 
 def failures(result: Any) -> dict[str, str]:
     """What failed in a run, by step."""
-    found = {}
+    reasons = {}
     for event in result.filter_events(lambda e: e.is_step_failure):
-        told = event.event_specific_data.user_failure_data
-        found[event.step_key] = str(told.description if told else event.event_specific_data.error)
-    return found
+        user_failure = event.event_specific_data.user_failure_data
+        reasons[event.step_key] = str(
+            user_failure.description if user_failure else event.event_specific_data.error
+        )
+    return reasons
 
 
 class Ticked(dg.ScheduleEvaluationContext):

@@ -9,9 +9,15 @@ import dagster as dg
 import pandas as pd
 import pytest
 
-from tests.online.kept import assert_same
 from tests.online.market import REACH, SESSIONS, STEP, TEST, day, strategy, use_prices
-from tests.orchestration.online.life import Life, failures, kept_by, made_assets, roll_key
+from tests.online.stored import assert_same
+from tests.orchestration.online.life import (
+    Life,
+    create_assets,
+    failures,
+    roll_key,
+    state_of_strategy,
+)
 from tests.orchestration.online.test_same_signals import home
 from wf_dagster import OnlineManager
 from wf_dagster.errors import OnlineError
@@ -23,10 +29,10 @@ BY_AUTOMATION = {"dagster/from_automation_condition": "true", "dagster/auto_mate
 class Automation:
     """Dagster's automation of a code location, tick by tick."""
 
-    def __init__(self, life: Life, **given: Any) -> None:
+    def __init__(self, life: Life, **options: Any) -> None:
         self.life = life
         self.prices = build_prices_asset(cron="*/30 * * * *")
-        life.strategy = made_assets(automation="declarative", **given)
+        life.strategy = create_assets(automation="declarative", **options)
         life.strategies = [life.strategy]
         life.defs = dg.Definitions(
             assets=[
@@ -51,16 +57,16 @@ class Automation:
             cursor=self.cursor,
         )
         self.cursor = result.cursor
-        found = {}
+        requests = {}
         for key in self.life.defs.resolve_asset_graph().get_all_asset_keys():
-            if asked := result.get_requested_partitions(key):
-                found[key.to_user_string()] = sorted(asked, key=str)
-        return found
+            if partitions := result.get_requested_partitions(key):
+                requests[key.to_user_string()] = sorted(partitions, key=str)
+        return requests
 
-    def launch(self, asked: dict[str, list[str | None]]) -> list[Any]:
+    def launch(self, requests: dict[str, list[str | None]]) -> list[Any]:
         """Execute what was requested: a run for all assets of a partition."""
         runs = defaultdict(list)
-        for asset, partitions in asked.items():
+        for asset, partitions in requests.items():
             for partition in partitions:
                 runs[partition].append(asset)
         results = []
@@ -73,13 +79,13 @@ class Automation:
     def settle(self) -> list[dict[str, list[str | None]]]:
         """Tick and launch, from a look at the prices until nothing is requested any more."""
         self.now = self.now.floor("30min") + pd.Timedelta(minutes=26)
-        asked = []
-        while wanted := self.tick():
-            for result in self.launch(wanted):
+        requests = []
+        while requested := self.tick():
+            for result in self.launch(requested):
                 assert result.success, failures(result)
-            asked.append(wanted)
-        assert asked.pop(0) == {"prices": [None]}
-        return asked
+            requests.append(requested)
+        assert requests.pop(0) == {"prices": [None]}
+        return requests
 
     def evening(self, position: int) -> list[dict[str, list[str | None]]]:
         """The evening of a session."""
@@ -135,9 +141,9 @@ def test_prices_that_come_late_find_the_roll_that_serves(life: Life) -> None:
     assert automation.settle() == [rolls(1), FOLLOWED]
     assert life.state.session == day(TEST + STEP - 1)
     assert life.signals.index[-1][0] == SESSIONS[TEST + STEP - 1]
-    made = life.events()
-    assert made["predictions"] == [roll_key(0)]  # and not the partition of the run
-    assert made["labels"] == [roll_key(0)]
+    events = life.events()
+    assert events["predictions"] == [roll_key(0)]  # and not the partition of the run
+    assert events["labels"] == [roll_key(0)]
 
 
 def test_restated_prices_come_through(automation: Automation) -> None:
@@ -154,12 +160,12 @@ def test_the_same_end_as_a_simulation(automation: Automation, empty_store: Any) 
     for position in (TEST, TEST + STEP - 1, TEST + STEP, last):
         automation.evening(position)
     online = strategy(trunc_days=REACH + 1)
-    found = kept_by(online)
+    served = state_of_strategy(online)
     use_prices(
         life.path, pd.read_parquet(life.path), home=home(life.path.parent, empty_store, "other")
     )
     OnlineManager(online, begin_time=day(TEST)).simulate(day(last))
-    assert_same(found, kept_by(online))
+    assert_same(served, state_of_strategy(online))
 
 
 def test_materialize_still_does_what_it_did(automation: Automation) -> None:

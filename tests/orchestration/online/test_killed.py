@@ -11,11 +11,11 @@ import dagster as dg
 import pandas as pd
 import pytest
 
-from tests.online.kept import assert_same
 from tests.online.market import REACH, TEST, day, strategy, use_prices
+from tests.online.stored import assert_same
 from tests.orchestration.conftest import instance as instance_of_files
 from tests.orchestration.online import killed
-from tests.orchestration.online.life import Life, kept_by, made_assets
+from tests.orchestration.online.life import Life, create_assets, state_of_strategy
 from tests.orchestration.online.test_same_signals import home as other_home
 from wf_dagster import OnlineManager
 from wf_dagster.orchestration import failed_recorder_sensor
@@ -28,9 +28,9 @@ KILLS = 20
 @pytest.fixture
 def processes(monkeypatch: pytest.MonkeyPatch, home: Path) -> multiprocessing.context.BaseContext:
     """Processes that begin with everything imported, and no thread."""
-    made = multiprocessing.get_context("forkserver")
-    made.set_forkserver_preload(["tests.orchestration.online.preloaded"])
-    return made
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["tests.orchestration.online.preloaded"])
+    return context
 
 
 def run(processes: multiprocessing.context.BaseContext, *args: object) -> float:
@@ -71,14 +71,14 @@ def test_killing_the_daily_run_at_any_moment_changes_nothing_in_the_end(
         if isinstance(request, dg.RunRequest):  # it came too late to kill anything
             assert life.run(request).success, deaths
     life.live(position + 1)
-    found = kept_by(strategy(trunc_days=REACH + 1))
+    served = state_of_strategy(strategy(trunc_days=REACH + 1))
     assert find_recorders("ridge", status="RUNNING") == []
 
     prices = pd.read_parquet(life.path)
     use_prices(life.path, prices, home=other_home(tmp_path, empty_store, "undisturbed"))
     online = strategy(trunc_days=REACH + 1)
     OnlineManager(online, begin_time=day(TEST)).simulate(day(position + 1))
-    assert_same(found, kept_by(online))
+    assert_same(served, state_of_strategy(online))
 
 
 @pytest.mark.integration
@@ -108,11 +108,11 @@ def test_a_killed_run_leaves_no_recorder_running(
     assert recorder.list_tags()["wf_failure"] == "its Dagster run FAILURE"
     _, again, why = life.sense(sensor, cursor)
     assert (again, why) == (cursor, "no recorder was left running")
-    life.define([made_assets()])
+    life.define([create_assets()])
     life.live(TEST)
 
 
 def trainings() -> list[str]:
     """Ids of the rolls that are RUNNING."""
-    found = find_recorders("ridge", status="RUNNING")
-    return [one.id for one in found if "roll" in one.list_tags()]
+    running = find_recorders("ridge", status="RUNNING")
+    return [recorder.id for recorder in running if "roll" in recorder.list_tags()]

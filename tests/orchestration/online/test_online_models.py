@@ -13,18 +13,18 @@ OVER_WRITE = {"ops": {"signals": {"config": {"over_write": True}}}}
 
 def test_the_asset_shows_what_serves_and_what_served(life: Life) -> None:
     life.live(TEST, TEST + STEP - 1)
-    shown = materializations(life.instance, life.strategy.key("online_models"))[0].metadata
-    assert shown["online"].value == shown["next_online"].value == 1
-    assert shown["since"].value == day(TEST)
-    assert shown["session"].value == day(TEST + STEP - 1)
-    models = shown["models"].value
+    metadata = materializations(life.instance, life.strategy.key("online_models"))[0].metadata
+    assert metadata["online"].value == metadata["next_online"].value == 1
+    assert metadata["since"].value == day(TEST)
+    assert metadata["session"].value == day(TEST + STEP - 1)
+    models = metadata["models"].value
     assert f"| online | {roll_key(0)} | [{life.state.online[0][:8]}](" in models
     assert f"| next_online | {roll_key(1)} | [{life.state.next_online[0][:8]}](" in models
 
     old = life.state.online[0]
     life.live(TEST + STEP)
-    shown = materializations(life.instance, life.strategy.key("online_models"))[0].metadata
-    history = shown["history"].value.splitlines()[2:]
+    metadata = materializations(life.instance, life.strategy.key("online_models"))[0].metadata
+    history = metadata["history"].value.splitlines()[2:]
     new = life.state.online[0]
     assert [line.split("](")[0] for line in history] == [
         f"| {roll_key(1)} | {roll_key(1)} | [{new[:8]}",
@@ -36,8 +36,8 @@ def test_before_any_online_life_there_is_nothing(life: Life) -> None:
     result = life.materialize(["ridge/recorders"], partition_key=roll_key(0))
     assert result.success, failures(result)
     assert life.materialize(["ridge/online_models"]).success
-    shown = materializations(life.instance, life.strategy.key("online_models"))[0].metadata
-    assert (shown["online"].value, shown["since"].value) == (0, "never")
+    metadata = materializations(life.instance, life.strategy.key("online_models"))[0].metadata
+    assert (metadata["online"].value, metadata["since"].value) == (0, "never")
 
 
 def test_signals_stay_as_they_were_sent_until_they_are_made_anew(life: Life) -> None:

@@ -9,7 +9,7 @@ import dagster as dg
 import pytest
 
 from tests.online.market import REACH, SESSIONS, STEP, TEST, day, template
-from tests.orchestration.online.life import Life, failures, made_assets, roll_key
+from tests.orchestration.online.life import Life, create_assets, failures, roll_key
 from wf_dagster.collect import average_signals
 from wf_dagster.orchestration.automation import online_requests as online_runs
 
@@ -43,8 +43,8 @@ def test_days_without_a_session_are_skipped(life: Life) -> None:
 def test_prices_that_are_late_are_waited_for(life: Life) -> None:
     life.prices_until(FRIDAY)
     monday = FRIDAY + 1
-    said = reason(life.tick(day(monday)))
-    assert f"prices of {day(monday)} are not there yet, the last are of {day(FRIDAY)}" in said
+    skipped = reason(life.tick(day(monday)))
+    assert f"prices of {day(monday)} are not there yet, the last are of {day(FRIDAY)}" in skipped
     life.prices_until(monday)
     assert life.tick(day(monday)).run_key == f"ridge:{day(monday)}"
 
@@ -126,17 +126,17 @@ def test_a_run_that_died_after_its_rolls_is_made_up_for(
 
 
 def test_the_partition_is_the_roll_that_serves(life: Life) -> None:
-    asked = {}
+    partitions = {}
     for position in (TEST, TEST + STEP - 2, TEST + STEP - 1, TEST + STEP, TEST + STEP + 1):
         life.at(position)
         request = life.tick()
-        asked[position] = request.partition_key
+        partitions[position] = request.partition_key
         assert life.run(request).success
-    assert list(asked.values()) == [roll_key(0)] * 3 + [roll_key(1)] * 2
+    assert list(partitions.values()) == [roll_key(0)] * 3 + [roll_key(1)] * 2
 
 
 def test_a_roll_that_is_yet_to_be_trained_is_no_partition_to_rely_on(life: Life) -> None:
-    life.define([made_assets(trunc_days=REACH)])  # due at the close of its first test session
+    life.define([create_assets(trunc_days=REACH)])  # due at the close of its first test session
     life.live(TEST)
     life.at(TEST + STEP)
     request = life.tick()
@@ -153,7 +153,7 @@ def test_no_price_file_is_one_clear_sentence(life: Life) -> None:
 
 
 def test_two_strategies_share_their_signals(life: Life) -> None:
-    life.define([made_assets(), made_assets("lazy", template(alpha=1e4))])
+    life.define([create_assets(), create_assets("lazy", template(alpha=1e4))])
     for position in (TEST, TEST + 1):
         life.at(position)
         for schedule in life.schedules:

@@ -11,9 +11,15 @@ import pandas as pd
 import pytest
 
 from tests.data.made_prices import with_other_future
-from tests.online.kept import assert_same
 from tests.online.market import REACH, SESSIONS, STEP, TEST, day, template
-from tests.orchestration.online.life import Life, failures, kept_by, made_assets, roll_key
+from tests.online.stored import assert_same
+from tests.orchestration.online.life import (
+    Life,
+    create_assets,
+    failures,
+    roll_key,
+    state_of_strategy,
+)
 from wf_dagster.online.ledger import OnlineLedger
 from wf_dagster.orchestration.automation.online_requests import online_request
 from wf_dagster.tracking import find_recorders
@@ -55,9 +61,9 @@ def test_a_second_materialization_has_one_session_more(life: Life, prices: pd.Da
     instruments = prices["instrument"].nunique()
     for more in range(3):
         life.live(TEST + more)
-        shown = life.newest("predictions", roll_key(0))
-        assert shown["predictions"] == (more + 1) * instruments
-    assert shown["how"] == "brought up to date with the model trained before"
+        metadata = life.newest("predictions", roll_key(0))
+        assert metadata["predictions"] == (more + 1) * instruments
+    assert metadata["how"] == "brought up to date with the model trained before"
 
 
 def test_missed_sessions_are_made_up_for_in_one_run(life: Life) -> None:
@@ -67,10 +73,10 @@ def test_missed_sessions_are_made_up_for_in_one_run(life: Life) -> None:
     rolls = [roll_key(n) for n in range(3)]
     assert life.state.sessions == tuple(day(n) for n in range(TEST, TEST + 2 * STEP + 2))
     assert [change.session for change in life.state.changes] == rolls
-    made = life.events()
-    assert made["recorders"] == rolls[1:]
-    assert made["predictions"] == rolls
-    assert made["signals"] == ["all"]
+    events = life.events()
+    assert events["recorders"] == rolls[1:]
+    assert events["predictions"] == rolls
+    assert events["signals"] == ["all"]
     days = life.signals.index.get_level_values("datetime").unique()
     assert list(days) == list(SESSIONS[TEST : TEST + 2 * STEP + 2])
 
@@ -82,7 +88,7 @@ def failing(path: Path, trunc_days: int) -> Any:
         "module_path": "tests.orchestration.models",
         "kwargs": {"switch": str(path)},
     }
-    return made_assets(given=template(model=model), trunc_days=trunc_days)
+    return create_assets(task=template(model=model), trunc_days=trunc_days)
 
 
 @pytest.mark.parametrize("eve", [0, 1])
@@ -141,7 +147,7 @@ def test_a_definition_that_changes_takes_over_at_its_first_session(life: Life) -
     life.live(TEST, TEST + 1, TEST + 2)
     sent, old = life.signals, life.state.online
     life.events()
-    life.define([made_assets(given=template(alpha=1e4))])
+    life.define([create_assets(task=template(alpha=1e4))])
     life.live(TEST + 3)
     assert life.online == [roll_key(0)]
     assert life.state.online != old
@@ -206,8 +212,8 @@ def test_a_past_session_is_refused(life: Life) -> None:
     life.live(TEST, TEST + 3)
     request = online_request(life.strategy, SESSIONS[TEST + 1], "again")
     failed = failures(life.run(request))
-    said = f"has worked through {day(TEST + 3)}, so {day(TEST + 1)} is past"
-    assert said in failed["ridge_rolls"]
+    reason = f"has worked through {day(TEST + 3)}, so {day(TEST + 1)} is past"
+    assert reason in failed["ridge_rolls"]
 
 
 def test_another_process_at_work_is_named(life: Life, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -228,7 +234,7 @@ def test_nothing_depends_on_later_prices(
     last = TEST + STEP + 1
     for position in range(TEST, last + 1):
         life.live(position)
-    seen = kept_by(life.strategy.spec.online_strategy())
+    before = state_of_strategy(life.strategy.spec.online_strategy())
     other = tmp_path / "other"
     other.mkdir()
     shutil.copy(empty_store, other / "mlflow.db")
@@ -237,4 +243,4 @@ def test_nothing_depends_on_later_prices(
         again = Life(other, changed, instance, home=other)
         for position in range(TEST, last + 1):
             again.live(position)
-        assert_same(kept_by(again.strategy.spec.online_strategy()), seen)
+        assert_same(state_of_strategy(again.strategy.spec.online_strategy()), before)

@@ -8,9 +8,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from tests.online.kept import assert_same
 from tests.online.market import REACH, SESSIONS, TEST, day, made_prices, strategy, use_prices
-from tests.orchestration.online.life import Life, kept_by
+from tests.online.stored import assert_same
+from tests.orchestration.online.life import Life, state_of_strategy
 from wf_dagster import OnlineManager
 from wf_dagster.collect import AverageEnsemble, collect_strategy
 from wf_dagster.rolling import Rolls
@@ -25,12 +25,12 @@ def test_the_ticks_one_simulation_and_a_backfill_agree(
     end = BEGIN + sessions - 1  # of eight sessions the fifth has another model
     life.live(*range(BEGIN, end + 1))
     online = strategy(trunc_days=REACH + 1)
-    ticked = kept_by(online)
+    ticked = state_of_strategy(online)
     assert len(life.state.sessions) == sessions
 
     use_prices(tmp_path / "prices.parquet", made_prices(), home=home(tmp_path, empty_store, "one"))
     OnlineManager(online, begin_time=day(BEGIN)).simulate(day(end))
-    assert_same(ticked, kept_by(online))
+    assert_same(ticked, state_of_strategy(online))
 
     use_prices(tmp_path / "prices.parquet", made_prices(), home=home(tmp_path, empty_store, "two"))
     rolls = life.strategy.spec.partitions.rolls
@@ -40,8 +40,8 @@ def test_the_ticks_one_simulation_and_a_backfill_agree(
     parts = [f"ridge/{part}" for part in ("recorders", "predictions", "labels")]
     assert life.materialize(parts, tags=tags).success
     for date in [*SESSIONS[BEGIN : end + 1 : 9], SESSIONS[end]]:
-        known = Rolls([roll for roll in rolls if roll.test[0] <= date], rolls.calendar)
-        pred = collect_strategy("ridge", known).pred
+        begun_rolls = Rolls([roll for roll in rolls if roll.test[0] <= date], rolls.calendar)
+        pred = collect_strategy("ridge", begun_rolls).pred
         signals = AverageEnsemble()({"ridge": pred[pred.index.get_level_values(0) <= date]})
         sent = ticked["signals"]["score"]
         pd.testing.assert_series_equal(

@@ -7,7 +7,7 @@ import json
 import pandas as pd
 
 from tests.online.market import SESSIONS, STEP, TEST, day, template
-from tests.orchestration.online.life import Life, failures, made_assets, roll_key
+from tests.orchestration.online.life import Life, create_assets, failures, roll_key
 
 
 def preds(life: Life) -> pd.DataFrame:
@@ -145,7 +145,7 @@ def test_a_roll_that_failed_is_asked_for_at_the_next_session(life: Life) -> None
         "module_path": "tests.orchestration.models",
         "kwargs": {"switch": str(switch)},
     }
-    life.define([made_assets(given=template(model=model))])
+    life.define([create_assets(task=template(model=model))])
     (request,), cursor, _ = life.sense(life.roll_due)
     assert not life.run(request).success
     assert life.sense(life.roll_due, cursor)[0] == []
@@ -162,5 +162,5 @@ def test_cursors_are_plain_text_that_a_restart_keeps(life: Life) -> None:
     assert set(json.loads(cursor)) == {"session", "version", "content"}
     again = Life.__new__(Life)
     again.__dict__.update(life.__dict__)
-    again.define([made_assets()])  # a code location that was loaded again
+    again.define([create_assets()])  # a code location that was loaded again
     assert again.sense(again.new_data, cursor)[0] == []

@@ -93,17 +93,22 @@ def held_rolls(strategy: RollingAssets) -> list[str]:
     return [online.roll_key(online.task_of(recorder)) for recorder in online.held_models()]
 
 
-def unfinished_run(instance: dg.DagsterInstance, strategy: RollingAssets) -> str | None:
-    """The id of a run that is bringing the strategy up to date now.
+def unfinished_run(instance: dg.DagsterInstance, name: str, experiment: str) -> str | None:
+    """The id of a run that is bringing a strategy up to date now.
 
     One whose process was killed with all that watched it never ends for Dagster: it does not count.
+
+    Args:
+        instance: Where the runs are kept.
+        name: Name of the strategy.
+        experiment: Its MLflow experiment.
     """
-    tags = {ONLINE_RUN_TAG: strategy.name}
+    tags = {ONLINE_RUN_TAG: name}
     for record in instance.get_run_records(dg.RunsFilter(tags=tags, statuses=_UNFINISHED)):
         run = record.dagster_run
         young = datetime.now(timezone.utc) - record.update_timestamp < _STARTING
         waits = run.status == dg.DagsterRunStatus.QUEUED
-        if waits or young or _ledger(strategy).held_by():
+        if waits or young or OnlineLedger(experiment).held_by():
             return run.run_id
     return None
 
@@ -127,8 +132,4 @@ def request_key(instance: dg.DagsterInstance, strategy: RollingAssets, day: str)
 
 def online_state(strategy: RollingAssets) -> OnlineState:
     """What is online, and the last session that was worked through."""
-    return _ledger(strategy).read()
-
-
-def _ledger(strategy: RollingAssets) -> OnlineLedger:
-    return OnlineLedger(strategy.spec.experiment)
+    return OnlineLedger(strategy.spec.experiment).read()

@@ -76,7 +76,7 @@ def _request_or_skip(
     session, reason = _session_of(strategy.spec.market, tick, execution_timezone)
     if session is None:
         return dg.SkipReason(reason)
-    if run := unfinished_run(context.instance, strategy):
+    if run := unfinished_run(context.instance, strategy.name, strategy.spec.experiment):
         return dg.SkipReason(f"run {run} is bringing {strategy.name} up to date")
     key = request_key(context.instance, strategy, f"{session:%Y-%m-%d}")
     if key is None:

@@ -79,7 +79,7 @@ def _look_for_prices(context: dg.SensorEvaluationContext, strategy: RollingAsset
     before: dict[str, str] = json.loads(context.cursor or "{}")
     if before.get("version") == version and before.get("session") == day:
         return dg.SkipReason(f"no prices after {day}, and those before have not changed")
-    if run := unfinished_run(context.instance, strategy):
+    if run := unfinished_run(context.instance, strategy.name, strategy.spec.experiment):
         return dg.SkipReason(f"run {run} is bringing {strategy.name} up to date")
     content = prices.content(session)
     cursor = {"session": day, "version": version, "content": content}
@@ -146,7 +146,7 @@ def _look_for_due_roll(context: dg.SensorEvaluationContext, strategy: RollingAss
     request_mark = f"{key}@{day}"
     if context.cursor in (key, request_mark):
         return dg.SkipReason(f"roll {key} is the latest that is due, and was asked for")
-    if run := unfinished_run(context.instance, strategy):
+    if run := unfinished_run(context.instance, strategy.name, strategy.spec.experiment):
         return dg.SkipReason(f"run {run} is bringing {strategy.name} up to date")
     if any(held >= key for held in held_rolls(strategy)):
         return dg.SensorResult(skip_reason=f"roll {key} is trained", cursor=key)

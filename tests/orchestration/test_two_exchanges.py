@@ -11,20 +11,25 @@ import exchange_calendars
 import pandas as pd
 import pytest
 
+import wf_dagster
 from tests.online.market import FEATURES, LABEL, REACH, made_prices
 from tests.orchestration.online.life import ZONE, Ticked, failures
 from wf_dagster import Market, RollingGen
 from wf_dagster.errors import CalendarError
 from wf_dagster.online import OnlineToolR
+from wf_dagster.online.replay_clock import ReplayClock
 from wf_dagster.orchestration import (
     TrackingResource,
     build_online_checks,
     build_online_schedule,
+    build_prices_asset,
     build_rolling_assets,
     build_signals_asset,
     new_data_sensor,
 )
 from wf_dagster.orchestration.checks.freshness import freshness_questions
+from wf_dagster.orchestration.replayed_sessions import Replay
+from wf_dagster.settings import get_settings
 from wf_dagster.tracking import find_recorders
 
 TRAIN, TEST, STEP = 25, 70, 8  # positions among the sessions of the exchange; sessions a roll
@@ -45,7 +50,7 @@ EXCHANGES = {"york": "XNYS", "tokyo": "XTKS"}
 def sessions_of(exchange: str) -> pd.DatetimeIndex:
     """Straight from the exchange."""
     calendar = exchange_calendars.get_calendar(exchange, start="2019-07-01", end="2020-03-31")
-    return pd.DatetimeIndex(calendar.sessions.tz_localize(None))
+    return pd.DatetimeIndex(calendar.sessions.tz_localize(None), name="datetime")
 
 
 class Side:
@@ -104,9 +109,9 @@ class Side:
 
     def know(self, date: Any) -> pd.DatetimeIndex:
         """Let there be prices up to a day; the sessions that they have."""
-        known = self.sessions[self.sessions <= pd.Timestamp(date)]
-        self._prices[self._prices["datetime"] <= known[-1]].to_parquet(self._path)
-        return known
+        sessions = self.sessions[self.sessions <= pd.Timestamp(date)]
+        self._prices[self._prices["datetime"] <= sessions[-1]].to_parquet(self._path)
+        return sessions
 
     def predicted(self) -> dict[str, pd.DatetimeIndex]:
         """The sessions that each recorder has predicted, by roll."""
@@ -127,7 +132,9 @@ class Location:
         strategies = [side.strategy for side in self.sides]
         self.defs = dg.Definitions(
             assets=[*(a for s in strategies for a in s), build_signals_asset(list(EXCHANGES))],
-            asset_checks=build_online_checks(strategies, ic_floor=-1.0, max_missed=10_000),
+            asset_checks=build_online_checks(  # of random walks it is the sessions that count
+                strategies, ic_floor=-1.0, psi_limit=100.0, max_missed=10_000
+            ),
             schedules=[side.schedule for side in self.sides],
             sensors=[side.sensor for side in self.sides],
             resources={"tracking": TrackingResource()},
@@ -178,15 +185,15 @@ def test_each_trains_serves_and_is_checked_on_its_own_sessions(location: Locatio
     last = YORK_ONLY - pd.Timedelta(days=1)
     location.know(last)
     for side in location.sides:
-        known = side.know(last)
+        sessions = side.know(last)
         keys = side.strategy.spec.partitions.rolls.keys
         assert keys == side.rolls  # built when all prices were there
         begun = [key for key in side.rolls if pd.Timestamp(key) <= last]
         result = location.backfill(side, begun[-3], begun[-1])
         assert result.success, failures(result)
-        starts = [known.get_loc(pd.Timestamp(key)) for key in begun[-3:]]
+        starts = [sessions.get_loc(pd.Timestamp(key)) for key in begun[-3:]]
         assert {key: list(days) for key, days in side.predicted().items()} == {
-            key: list(known[start : start + STEP])
+            key: list(sessions[start : start + STEP])
             for key, start in zip(begun[-3:], starts, strict=True)
         }
     assert location.york.rolls != location.tokyo.rolls
@@ -270,6 +277,51 @@ def test_the_sensor_of_each_watches_its_own_prices(location: Location) -> None:
         else:
             (request,) = answer.run_requests
             assert request.tags["wf_session"] == session
+
+
+def test_a_replay_leaves_out_the_holidays_of_each(
+    location: Location, tmp_path: Path, home: Path
+) -> None:
+    wf_dagster.init(home=home, prices=str(tmp_path / "york.parquet"), max_workers=1)
+    clock = ReplayClock(get_settings().clock_file(), Market())
+    with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
+        replay = Replay(location.defs, instance, clock)
+        sessions = list(clock.sessions("2020-02-10", 3))
+        assert sessions[1] == YORK_ONLY
+        reports = [(r.session, r.strategy, r.skipped) for r in replay.run(sessions)]
+        assert reports == [
+            ("2020-02-10", "tokyo", False),
+            ("2020-02-10", "york", False),
+            ("2020-02-11", "tokyo", True),
+            ("2020-02-11", "york", False),
+            ("2020-02-12", "tokyo", False),
+            ("2020-02-12", "york", False),
+        ]
+        again = list(replay.run(sessions))  # nothing of it refused, and nothing done
+        assert all(report.skipped for report in again)
+    assert OnlineToolR("tokyo").state().sessions == ("2020-02-10", "2020-02-12")
+
+
+def test_prices_are_observed_by_their_own_version(location: Location) -> None:
+    markets = {side.name: side.strategy.spec.market for side in location.sides}
+    observed = [build_prices_asset(f"{name}_prices", prices=m) for name, m in markets.items()]
+    job = dg.Definitions(assets=observed).resolve_implicit_global_asset_job_def()
+    versions = {}
+    for date in ("2020-02-14", TOKYO_ONLY):
+        location.know(date)
+        result = job.execute_in_process(instance=location.instance)
+        versions[date] = {
+            event.asset_observation_data.asset_observation.asset_key.to_user_string(): (
+                event.asset_observation_data.asset_observation.tags["dagster/data_version"]
+            )
+            for event in result.get_asset_observation_events()
+        }
+        assert versions[date] == {
+            f"{name}_prices": market.prices.version() for name, market in markets.items()
+        }
+    before, after = versions.values()
+    changed = [name for name in before if before[name] != after[name]]
+    assert "tokyo_prices" in changed
 
 
 def test_both_a_calendar_and_a_market_are_refused(location: Location) -> None:
