@@ -49,12 +49,12 @@ def daily(name: str = "ridge", trainer: Trainer | None = None) -> OnlineManager:
 
 
 @pytest.fixture(scope="module")
-def expected(tmp_path_factory: pytest.TempPathFactory, made_store: Path) -> dict[str, Any]:
+def expected(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> dict[str, Any]:
     """What a simulation with ``TrainerR`` leaves."""
     import shutil
 
     folder = tmp_path_factory.mktemp("expected")
-    shutil.copy(made_store, folder / "mlflow.db")
+    shutil.copy(empty_store, folder / "mlflow.db")
     use_prices(folder / "prices.parquet", made_prices(), home=folder)
     manager = simulated()
     return {**read_stored(*manager.strategies), "history": history_of(manager)}
