@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 import wf_dagster
-from tests.stores import empty_store, made_store, ready_store
+from tests.stores import empty_store, postgresql, ready_store, run_folder
 from wf_dagster import settings
 
-__all__ = ["empty_store", "made_store", "ready_store"]
+__all__ = ["empty_store", "postgresql", "ready_store", "run_folder"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

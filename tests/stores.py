@@ -1,18 +1,25 @@
-"""A tracking store that is ready at once: MLflow takes seconds to make the tables of a new one."""
+"""Stores that tests share: an MLflow database with its tables made, and PostgreSQL."""
 
 from __future__ import annotations
 
+import os
 import shutil
+from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 from filelock import FileLock
 
+from tests.pool.servers import Postgres, require_postgres, share_server
+
 
 @pytest.fixture(scope="session")
 def empty_store(request: pytest.FixtureRequest) -> Path:
-    """The file of a store without experiments: one for all processes and runs of the tests."""
+    """The file of a store without experiments: one for all processes and runs of the tests.
+
+    MLflow takes seconds to make the tables of a new one.
+    """
     folder = request.config.cache.mkdir(f"mlflow-{version('mlflow')}")
     path = folder / "mlflow.db"
     with FileLock(folder / "lock"):
@@ -37,6 +44,15 @@ def ready_store(home: Path, empty_store: Path) -> None:
 
 
 @pytest.fixture(scope="session")
-def made_store(empty_store: Path) -> Path:
-    """The same, by the name that tests still call it."""
-    return empty_store
+def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that all processes of a test run have in common."""
+    folder = tmp_path_factory.getbasetemp()
+    return folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+
+
+@pytest.fixture(scope="session")
+def postgresql(run_folder: Path) -> Iterator[str]:
+    """The address of a server that all processes share."""
+    require_postgres()
+    with share_server(Postgres, run_folder) as url:
+        yield url

@@ -66,29 +66,3 @@ def test_the_wheel_holds_the_package_alone(tmp_path):
     tops = {name.split("/")[0] for name in names}
     assert {top for top in tops if not top.endswith(".dist-info")} == {"wf_dagster"}
     assert "wf_dagster/py.typed" in names
-
-
-ALLOWED = {
-    "dagster": ("orchestration",),
-    "mlflow": ("tracking",),
-    "pymongo": ("tasks",),
-    "qlib": ("interop",),
-}
-
-
-@pytest.mark.parametrize("library", ALLOWED)
-def test_each_engine_is_imported_in_its_own_room_only(library):
-    strays = []
-    for path in (ROOT / "wf_dagster").rglob("*.py"):
-        room = path.relative_to(ROOT / "wf_dagster").parts[0]
-        for node in ast.walk(ast.parse(path.read_text())):
-            names = (
-                [alias.name for alias in node.names]
-                if isinstance(node, ast.Import)
-                else [node.module or ""]
-                if isinstance(node, ast.ImportFrom) and not node.level
-                else []
-            )
-            if any(n.split(".")[0] == library for n in names) and room not in ALLOWED[library]:
-                strays.append(f"{path.name}:{node.lineno}")
-    assert strays == []

@@ -118,6 +118,14 @@ class TradingCalendar:
     def __len__(self) -> int:
         return len(self._sessions)
 
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, TradingCalendar):
+            return NotImplemented
+        return self._last == other._last and self._sessions.equals(other._sessions)
+
+    def __hash__(self) -> int:
+        return hash((len(self), self._sessions[0], self._last))
+
     def __repr__(self) -> str:
         return f"TradingCalendar({self._range()}, data up to {self._last:%Y-%m-%d})"
 

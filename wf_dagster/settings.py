@@ -154,6 +154,10 @@ class Settings(BaseSettings):
         mongo = _mongo_url(self.qlib_options.get("mongo"))
         return self.task_store or mongo or f"sqlite:///{self.home / 'tasks.db'}"
 
+    def list_trusted_modules(self) -> list[str]:
+        """The modules that ``trusted_modules`` names."""
+        return self.trusted_modules.replace(",", " ").split()
+
     def make_home(self) -> Path:
         """Create ``home`` and prove that it can be written.
 

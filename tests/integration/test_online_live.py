@@ -12,7 +12,7 @@ import pytest
 
 from tests.integration.dagster_dev import MODULE, DagsterDev, environment, family
 from wf_dagster.online import OnlineToolR
-from wf_dagster.online.signal_store import days_of, kept_signals
+from wf_dagster.online.signal_store import days_of, load_signals
 from wf_dagster.orchestration.dagster_home import prepare_dagster_home
 from wf_dagster.tracking import find_recorders
 
@@ -83,7 +83,7 @@ def test_sessions_are_worked_through_by_themselves(home, clock):
         assert (online["session"], online["since"]) == (AFTER_THREE, "2022-11-01")
         assert november.id in online["models"]
         assert dev.shown("signals")[-1]["last"] == AFTER_THREE
-        signals = kept_signals("signals")
+        signals = load_signals("signals")
         assert signals.index.is_unique
         assert len(signals.loc[EVE:]) == 5 * STOCKS
 
@@ -120,7 +120,7 @@ def test_sessions_are_worked_through_by_themselves(home, clock):
         assert state.session == DUE
         assert len(state.sessions) == len(set(state.sessions)) == 23
         assert state.next_online == (_recorder("2022-12-01").id,)
-        assert days_of(kept_signals("signals")).max().strftime("%Y-%m-%d") == DUE
+        assert days_of(load_signals("signals")).max().strftime("%Y-%m-%d") == DUE
 
         now = time.time()
         dev.until(lambda: bool(dev.ticks("schedule", SCHEDULE, now)), 90)

@@ -8,9 +8,6 @@ import pandas as pd
 import pytest
 
 from tests.online.market import SESSIONS, made_prices, use_prices
-from tests.stores import made_store, ready_store
-
-__all__ = ["made_store", "ready_store"]
 
 
 @pytest.fixture(scope="session")

@@ -8,8 +8,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from tests.online.kept import name_of
 from tests.online.market import STEP, TEST, day, strategy, template
+from tests.online.stored import name_of
 from wf_dagster import DelayTrainerR, DelayTrainerRM, OnlineManager, TrainerR, TrainerRM
 from wf_dagster.errors import TrainingError
 

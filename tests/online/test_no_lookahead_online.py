@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from tests.data.made_prices import with_other_future
-from tests.online.kept import assert_same, history_of, kept
 from tests.online.market import REACH, SESSIONS, STEP, TEST, day, strategy, use_prices
+from tests.online.stored import assert_same, history_of, read_stored
 from wf_dagster import OnlineManager, OnlineStrategy
 
 BEGIN = TEST + STEP - 3
@@ -21,7 +21,7 @@ def left_at(position: int, path: Path, prices: pd.DataFrame, **given: Any) -> di
     use_prices(path, prices, home=path.with_name(f"home-{path.stem}"), **given)
     manager = OnlineManager(strategy(), begin_time=day(BEGIN))
     manager.simulate(day(position))
-    return {**kept(*manager.strategies), "history": history_of(manager)}
+    return {**read_stored(*manager.strategies), "history": history_of(manager)}
 
 
 def two_futures(position: int, tmp_path: Path, prices: pd.DataFrame, **given: Any) -> list[Any]:
@@ -35,7 +35,9 @@ def two_futures(position: int, tmp_path: Path, prices: pd.DataFrame, **given: An
 
 
 @pytest.mark.parametrize("calendar", ["XNYS", "prices"])
-@pytest.mark.parametrize("position", [TEST + STEP, TEST + STEP + 3])
+@pytest.mark.parametrize(
+    "position", [TEST + STEP, pytest.param(TEST + STEP + 3, marks=pytest.mark.slow)]
+)
 def test_later_prices_change_nothing(
     tmp_path: Path, prices: pd.DataFrame, position: int, calendar: str
 ) -> None:

@@ -12,7 +12,7 @@ import pytest
 from tests.online.market import SESSIONS, STEP, TEST, day, strategy, template, use_prices
 from wf_dagster import OnlineManager, R, TrainerR
 from wf_dagster.errors import CalendarError, DataError, OnlineError, WfError
-from wf_dagster.online.signal_store import kept_signals
+from wf_dagster.online.signal_store import load_signals
 from wf_dagster.tracking import find_recorders
 
 BEGIN = TEST + 3
@@ -162,14 +162,14 @@ def test_signals_find_a_place_beside_those_of_others(market: Path) -> None:
     made = {}
     for name in ("mine", "yours"):
         made[name] = OnlineManager(strategy(name), begin_time=day(BEGIN)).simulate(day(BEGIN + 1))
-    assert kept_signals("signals").equals(made["mine"])
-    assert kept_signals("signals of yours").equals(made["yours"])
+    assert load_signals("signals").equals(made["mine"])
+    assert load_signals("signals of yours").equals(made["yours"])
     for name, signals in made.items():
         again = OnlineManager.from_store([strategy(name)])
         assert again.signals.equals(signals)
         again.routine(day(BEGIN + 2))
         assert again.signals.iloc[: len(signals)].equals(signals)
-    assert kept_signals("signals", ["mine"]).index[-1][0] == SESSIONS[BEGIN + 2]
+    assert load_signals("signals", ["mine"]).index[-1][0] == SESSIONS[BEGIN + 2]
 
 
 def test_a_file_that_is_no_manager(market: Path, tmp_path: Path) -> None:

@@ -9,8 +9,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from tests.online.kept import assert_same, history_of, kept
 from tests.online.market import STEP, TEST, day, made_prices, strategy, template, use_prices
+from tests.online.stored import assert_same, history_of, read_stored
 from wf_dagster import (
     DelayTrainerR,
     DelayTrainerRM,
@@ -19,6 +19,7 @@ from wf_dagster import (
     TrainerR,
     TrainerRM,
 )
+from wf_dagster.market import Market
 from wf_dagster.tracking import find_recorders
 
 BEGIN, END = TEST + 3, TEST + 2 * STEP + 2  # two rolls become due in between
@@ -48,24 +49,34 @@ def daily(name: str = "ridge", trainer: Trainer | None = None) -> OnlineManager:
 
 
 @pytest.fixture(scope="module")
-def expected(tmp_path_factory: pytest.TempPathFactory, made_store: Path) -> dict[str, Any]:
+def expected(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> dict[str, Any]:
     """What a simulation with ``TrainerR`` leaves."""
     import shutil
 
     folder = tmp_path_factory.mktemp("expected")
-    shutil.copy(made_store, folder / "mlflow.db")
+    shutil.copy(empty_store, folder / "mlflow.db")
     use_prices(folder / "prices.parquet", made_prices(), home=folder)
     manager = simulated()
-    return {**kept(*manager.strategies), "history": history_of(manager)}
+    return {**read_stored(*manager.strategies), "history": history_of(manager)}
 
 
-@pytest.mark.parametrize("trainer", TRAINERS)
-@pytest.mark.parametrize("way", [simulated, daily])
+@pytest.mark.parametrize(
+    ("way", "trainer"),
+    [
+        *((simulated, trainer) for trainer in TRAINERS),
+        (daily, "TrainerR"),
+        *(
+            pytest.param(daily, trainer, marks=pytest.mark.slow)
+            for trainer in TRAINERS
+            if trainer != "TrainerR"
+        ),
+    ],
+)
 def test_all_situations_give_the_same(
     market: Path, way: Any, trainer: str, expected: dict[str, Any]
 ) -> None:
     manager = way(trainer=TRAINERS[trainer]())
-    found = {**kept(*manager.strategies), "history": history_of(manager)}
+    found = {**read_stored(*manager.strategies), "history": history_of(manager)}
     assert_same(found, expected)
     assert len(find_recorders("ridge")) == 3  # each trained once
     assert find_recorders("ridge", status="SCHEDULED") == []
@@ -94,17 +105,17 @@ def test_missed_sessions_are_made_up_for(market: Path, expected: dict[str, Any])
     done = OnlineManager.from_store(strategy()).routine(day(END))
     assert done.sessions == [pd.Timestamp(day(n)) for n in range(BEGIN + 2, END + 1)]
     found = OnlineManager.from_store(strategy())
-    assert_same({**kept(strategy()), "history": history_of(found)}, expected)
+    assert_same({**read_stored(strategy()), "history": history_of(found)}, expected)
 
 
 def test_a_routine_again_changes_nothing(market: Path) -> None:
     manager = simulated()
-    before = kept(*manager.strategies)
+    before = read_stored(*manager.strategies)
     files = changed_at(market.parent / "home" / "artifacts")
     for again in (manager, OnlineManager.from_store(strategy())):
         done = again.routine(day(END))
         assert (done.trained, done.predicted, done.labelled) == ([], [], [])
-    assert_same(kept(*manager.strategies), before)
+    assert_same(read_stored(*manager.strategies), before)
     after = changed_at(market.parent / "home" / "artifacts")
     assert {path for path, when in after.items() if files.get(path) != when} <= {
         path for path in after if "signals" in path.name or "code" in path.name
@@ -148,6 +159,22 @@ def test_a_manager_comes_back_from_a_file(market: Path, tmp_path: Path) -> None:
     pd.testing.assert_series_equal(again.get_signals(), manager.get_signals())
     again.routine(day(END + 1))
     assert again.cur_time == pd.Timestamp(day(END + 1))
+
+
+def test_a_file_written_before_strategies_had_markets_is_gone_on_with(market: Path) -> None:
+    """It holds two strategies, one of them on a calendar of its generator's own."""
+    manager = OnlineManager.load(Path(__file__).with_name("former_manager.pkl"))
+    ridge, own = manager.strategies
+    assert ridge.market == Market()
+    assert (own.market.is_default, own.market.calendar_name) == (False, "own")
+    assert manager.begin_time == pd.Timestamp(day(BEGIN))
+    manager.first_train()
+    manager.routine(day(BEGIN + 1))
+    for rolls in manager.strategies:
+        (model,) = rolls.tool.online_models()
+        assert model.load_object("pred.pkl").index[-1][0] == pd.Timestamp(day(BEGIN + 1))
+        assert rolls.tool.state().sessions == (day(BEGIN), day(BEGIN + 1))
+    assert manager.signals.index[-1][0] == pd.Timestamp(day(BEGIN + 1))
 
 
 def test_several_strategies_are_averaged(market: Path) -> None:

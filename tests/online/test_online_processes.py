@@ -13,9 +13,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from tests.online.kept import assert_same, history_of, kept
 from tests.online.market import REACH, STEP, TEST, day, strategy
 from tests.online.processes import apart
+from tests.online.stored import assert_same, history_of, read_stored
 from wf_dagster import AverageEnsemble, OnlineManager, RollingGroup, TaskManager, TrainerR
 from wf_dagster.collect import RecorderCollector
 from wf_dagster.tracking import find_recorders
@@ -75,7 +75,7 @@ BEFORE, AFTER = TEST + STEP - 1, TEST + STEP + REACH - 1  # a switch, and labels
 def routine(path: Path | None = None) -> None:
     OnlineManager.from_store(strategy()).routine(day(AFTER))
     if path is not None:
-        found = {**kept(strategy()), "recorders": len(find_recorders("ridge"))}
+        found = {**read_stored(strategy()), "recorders": len(find_recorders("ridge"))}
         path.write_bytes(pickle.dumps(found))
 
 
@@ -111,7 +111,9 @@ def test_a_killed_routine_is_made_up_for_by_the_next(market: Path, home: Path) -
     assert killed > KILLS / 2
 
 
-@pytest.mark.parametrize("trainer", ["TrainerRM", "DelayTrainerRM"])
+@pytest.mark.parametrize(
+    "trainer", ["TrainerRM", pytest.param("DelayTrainerRM", marks=pytest.mark.slow)]
+)
 def test_a_pool_that_a_killed_routine_used_is_gone_on_with(
     market: Path, trainer: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

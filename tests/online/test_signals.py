@@ -11,7 +11,7 @@ import pytest
 from tests.online.market import SESSIONS, TEST, day, strategy, template, use_prices
 from wf_dagster import AverageEnsemble, OnlineManager, TrainerR
 from wf_dagster.errors import CollectError
-from wf_dagster.online.signal_store import appended, kept_signals, since
+from wf_dagster.online.signal_store import append_signals, load_signals, rows_since
 from wf_dagster.training.task_market import place_market
 
 BEGIN = TEST + 3
@@ -26,16 +26,16 @@ def frame(days: Any, value: float) -> pd.DataFrame:
 
 def test_new_days_are_added_and_old_ones_stay() -> None:
     old, new = frame(SESSIONS[:3], 1.0), frame(SESSIONS[1:5], 2.0)
-    made = appended(old, new, SESSIONS[2])
+    made = append_signals(old, new, SESSIONS[2])
     assert made["score"].groupby("datetime").first().tolist() == [1.0, 1.0, 2.0, 2.0, 2.0]
-    assert appended(old, new, None) is new
-    assert appended(None, new, SESSIONS[2]) is new
-    assert appended(old, new, SESSIONS[6]) is old
+    assert append_signals(old, new, None) is new
+    assert append_signals(None, new, SESSIONS[2]) is new
+    assert append_signals(old, new, SESSIONS[6]) is old
 
 
 def test_what_has_no_rows_is_left_out() -> None:
     collected = {"a": {"x": frame(SESSIONS[:2], 1.0), "y": frame(SESSIONS[:5], 2.0)}, "b": {}}
-    left = since(collected, SESSIONS[3])
+    left = rows_since(collected, SESSIONS[3])
     assert list(left) == ["a"]
     assert list(left["a"]) == ["y"]
     assert len(left["a"]["y"]) == 4
@@ -53,7 +53,7 @@ def test_restated_prices_do_not_change_what_was_sent(market: Path, prices: pd.Da
     manager.routine(day(BEGIN + 4))
     pd.testing.assert_series_equal(manager.signals.loc[: day(BEGIN + 2)], sent)
     assert manager.signals.index[-1][0] == SESSIONS[BEGIN + 4]
-    pd.testing.assert_series_equal(kept_signals("signals"), manager.signals)
+    pd.testing.assert_series_equal(load_signals("signals"), manager.signals)
 
 
 def test_the_last_session_can_be_made_again_and_all_of_them(market: Path) -> None:

@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 
 import wf_dagster
-from tests.online.kept import assert_same, kept
 from tests.online.market import REACH, STEP, made_prices, template
+from tests.online.stored import assert_same, read_stored
 from wf_dagster import (
     DelayTrainerR,
     OnlineManager,
@@ -120,27 +120,27 @@ def test_each_predicts_exactly_the_sessions_of_its_exchange(
 def test_each_does_what_it_does_alone(files: dict[str, Path], trainer: str) -> None:
     manager = OnlineManager(both(files), TRAINERS[trainer](), begin_time=BEGIN, name=None)
     manager.simulate(END)
-    together = kept(*both(files))
+    together = read_stored(*both(files))
     for name, exchange in EXCHANGES.items():
         home = files[name].with_name(f"home-{name}")
         wf_dagster.init(prices=str(files[name]), calendar=exchange, home=home, max_workers=1)
         rolls = strategy(files, name, market=Market())  # its market is that of the settings
         OnlineManager(rolls, TRAINERS[trainer](), begin_time=BEGIN, name=None).simulate(END)
-        alone = kept(rolls)
+        alone = read_stored(rolls)
         assert_same(alone, {key: together[key] for key in alone})
 
 
 @pytest.mark.slow
 def test_day_by_day_is_the_same_as_a_simulation(files: dict[str, Path]) -> None:
     OnlineManager(both(files), begin_time=BEGIN).simulate(END)
-    simulated = kept(*both(files))
+    simulated = read_stored(*both(files))
     wf_dagster.init(home=files["york"].with_name("home-daily"), max_workers=1)
     OnlineManager(both(files), begin_time=BEGIN).first_train()
     union = sessions_of("york", BEGIN, END).union(sessions_of("tokyo", BEGIN, END))
     for session in union:
         report = OnlineManager.from_store(both(files)).routine(session)
         assert report.sessions == [session]
-    assert_same(kept(*both(files)), simulated)
+    assert_same(read_stored(*both(files)), simulated)
 
 
 def test_labels_count_the_sessions_of_their_exchange(files: dict[str, Path]) -> None:

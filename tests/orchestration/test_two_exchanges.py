@@ -22,6 +22,7 @@ from wf_dagster.orchestration import (
     TrackingResource,
     build_online_checks,
     build_online_schedule,
+    build_prices_asset,
     build_rolling_assets,
     build_signals_asset,
     new_data_sensor,
@@ -299,6 +300,28 @@ def test_a_replay_leaves_out_the_holidays_of_each(
         again = list(replay.run(sessions))  # nothing of it refused, and nothing done
         assert all(report.skipped for report in again)
     assert OnlineToolR("tokyo").state().sessions == ("2020-02-10", "2020-02-12")
+
+
+def test_prices_are_observed_by_their_own_version(location: Location) -> None:
+    markets = {side.name: side.strategy.spec.market for side in location.sides}
+    observed = [build_prices_asset(f"{name}_prices", prices=m) for name, m in markets.items()]
+    job = dg.Definitions(assets=observed).resolve_implicit_global_asset_job_def()
+    versions = {}
+    for date in ("2020-02-14", TOKYO_ONLY):
+        location.know(date)
+        result = job.execute_in_process(instance=location.instance)
+        versions[date] = {
+            event.asset_observation_data.asset_observation.asset_key.to_user_string(): (
+                event.asset_observation_data.asset_observation.tags["dagster/data_version"]
+            )
+            for event in result.get_asset_observation_events()
+        }
+        assert versions[date] == {
+            f"{name}_prices": market.prices.version() for name, market in markets.items()
+        }
+    before, after = versions.values()
+    changed = [name for name in before if before[name] != after[name]]
+    assert "tokyo_prices" in changed
 
 
 def test_both_a_calendar_and_a_market_are_refused(location: Location) -> None:

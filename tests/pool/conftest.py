@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.pool.servers import Mongo, Postgres, require_postgres, share_server
+from tests.pool.servers import Mongo, share_server
 from wf_dagster.pool import TaskManager
 
 STORES = ["sqlite", "mongodb", "postgresql"]
@@ -23,24 +23,9 @@ FILE_AND_SLOW_SERVERS = [
 
 
 @pytest.fixture(scope="session")
-def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder that all processes of a test run have in common."""
-    folder = tmp_path_factory.getbasetemp()
-    return folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
-
-
-@pytest.fixture(scope="session")
 def mongodb(run_folder: Path) -> Iterator[str]:
     """The address of a server that all processes share."""
     with share_server(Mongo, run_folder) as url:
-        yield url
-
-
-@pytest.fixture(scope="session")
-def postgresql(run_folder: Path) -> Iterator[str]:
-    """The address of a server that all processes share."""
-    require_postgres()
-    with share_server(Postgres, run_folder) as url:
         yield url
 
 

@@ -15,9 +15,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import psutil
 import pytest
 from filelock import FileLock
+
+from tests.support import is_running
 
 NO_POSTGRES = "no PostgreSQL server on this machine: apt-get install postgresql"
 
@@ -191,7 +192,7 @@ def share_server(kind: type[Mongo] | type[Postgres], folder: Path) -> Iterator[s
         with lock:
             entry = json.loads(note.read_text())
             entry["users"] = [
-                pid for pid in entry["users"] if pid != os.getpid() and psutil.pid_exists(pid)
+                pid for pid in entry["users"] if pid != os.getpid() and is_running(pid)
             ]
             note.write_text(json.dumps(entry))
             if not entry["users"]:

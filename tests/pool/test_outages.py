@@ -168,6 +168,14 @@ def test_a_store_that_refuses_the_login_says_so_without_the_password(postgresql)
     assert "hunter2" not in str(caught.value)
 
 
+@pytest.mark.parametrize(("required", "outcome"), [("1", pytest.fail), ("", pytest.skip)])
+def test_postgresql_is_only_passed_over_where_it_is_not_required(monkeypatch, required, outcome):
+    monkeypatch.setattr(Postgres, "missing", lambda: True)
+    monkeypatch.setenv("WF_REQUIRE_POSTGRES", required)
+    with pytest.raises(outcome.Exception, match="no PostgreSQL server"):
+        require_postgres()
+
+
 def test_an_sqlite_file_that_somebody_locks_is_waited_for(tmp_path, name):
     path = tmp_path / "tasks.db"
     pool = TaskManager(name, f"sqlite:///{path}")

@@ -17,7 +17,7 @@ from wf_dagster import OnlineToolR, RollingGen
 from wf_dagster.market import Market
 from wf_dagster.online.expected_sessions import due_now, fresh
 from wf_dagster.online.replay_clock import ReplayClock
-from wf_dagster.online.signal_store import kept_signals
+from wf_dagster.online.signal_store import load_signals
 from wf_dagster.orchestration import (
     TrackingResource,
     build_online_checks,
@@ -122,7 +122,7 @@ def test_new_days_of_qlibs_data_are_predicted_and_restated_ones_again(tmp_path, 
     assert life.run(request)
     before = life.pred()
     assert before.index[-1][0] == DAYS[TEST + 4]
-    signals = kept_signals("signals")
+    signals = load_signals("signals")
     assert signals.index[-1][0] == DAYS[TEST + 4]
     assert signals.groupby("datetime").size().loc[DAYS[TEST + 4]] == 6
     assert online_state(life.strategy).session == day(TEST + 4)
@@ -134,7 +134,8 @@ def test_new_days_of_qlibs_data_are_predicted_and_restated_ones_again(tmp_path, 
     assert ":restated:" in request.run_key
     assert life.run(request)
     after = life.pred()
-    changed = (before != after).groupby("datetime").any()["score"]
+    # matrices of other shapes are multiplied in another order: the last bit may differ
+    changed = ((before - after).abs() > 1e-9).groupby("datetime").any()["score"]
     assert not changed.loc[: DAYS[TEST + 1]].any()
     assert changed.loc[DAYS[TEST + 2]]
     assert life.sense()[0] == []
@@ -146,7 +147,7 @@ def test_new_days_of_qlibs_data_are_predicted_and_restated_ones_again(tmp_path, 
     assert ":restated:" not in request.run_key
     assert life.run(request)
     assert sorted(set(life.pred().index.get_level_values("datetime"))) == [DAYS[TEST + STEP]]
-    sent = kept_signals("signals").index.get_level_values("datetime").unique()
+    sent = load_signals("signals").index.get_level_values("datetime").unique()
     assert list(sent) == list(DAYS[TEST : TEST + STEP + 1])
 
 

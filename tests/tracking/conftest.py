@@ -1,4 +1,4 @@
-"""A fresh store for each test, copied instead of migrated anew."""
+"""No recorder is left running behind a test of this room."""
 
 from __future__ import annotations
 
@@ -6,10 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.stores import empty_store, ready_store
 from wf_dagster.tracking.heartbeat_thread import HEARTBEAT_THREAD
-
-__all__ = ["empty_store", "ready_store"]
 
 
 @pytest.fixture(autouse=True)

@@ -1,15 +1,13 @@
-"""Servers on loopback: MLflow, PostgreSQL, and a proxy that can fail on demand."""
+"""Servers on loopback: MLflow, and a proxy that can fail on demand."""
 
 from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import socket
 import socketserver
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 import urllib.request
@@ -126,53 +124,3 @@ def _pump(source: socket.socket, target: socket.socket) -> None:
         while data := source.recv(1 << 16):
             target.sendall(data)
         target.shutdown(socket.SHUT_RDWR)
-
-
-def postgres_binaries() -> Path | None:
-    """Where PostgreSQL's programs are, if they are here."""
-    initdb = shutil.which("initdb")
-    places = [Path(initdb).parent] if initdb else []
-    places += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
-    return next((p for p in places if (p / "initdb").exists()), None)
-
-
-@contextlib.contextmanager
-def postgres_server(binaries: Path) -> Iterator[str]:
-    """A PostgreSQL server with an empty database."""
-    import pwd
-
-    user = None
-    folder = Path(tempfile.mkdtemp(prefix="pg"))
-    if os.geteuid() == 0:  # it refuses to run as root
-        names = {entry.pw_name for entry in pwd.getpwall()}
-        user = "postgres" if "postgres" in names else "nobody"
-        shutil.chown(folder, user)
-    port = free_port()
-    subprocess.run(
-        [binaries / "initdb", "-D", folder / "data", "-U", "me", "-A", "trust", "-N"],
-        user=user, check=True, capture_output=True, cwd="/",
-    )  # fmt: skip
-    process = subprocess.Popen(
-        [binaries / "postgres", "-D", folder / "data", "-k", folder, "-p", str(port), "-F"],
-        user=user, cwd="/", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    try:
-        deadline = time.monotonic() + 60
-        while not _open(port):
-            assert time.monotonic() < deadline
-            time.sleep(0.2)
-        yield f"postgresql://me@127.0.0.1:{port}/postgres"
-    finally:
-        process.send_signal(2)
-        process.wait(30)
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _open(port: int) -> bool:
-    import psycopg
-
-    try:
-        psycopg.connect(f"postgresql://me@127.0.0.1:{port}/postgres").close()
-        return True
-    except psycopg.OperationalError:
-        return False

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.tracking.servers import Proxy, mlflow_server, postgres_binaries, postgres_server
+from tests.tracking.servers import Proxy, mlflow_server
 from tests.tracking.support import run
 from wf_dagster import R, init
 from wf_dagster.errors import ExperimentDeletedError, ObjectNotFoundError, TrackingError
@@ -38,15 +38,8 @@ def proxy(server, monkeypatch):
 
 
 @pytest.fixture(scope="session")
-def postgres():
-    if url := os.environ.get("WF_TEST_POSTGRES_URL"):
-        yield url
-        return
-    binaries = postgres_binaries()
-    if binaries is None:
-        pytest.skip("PostgreSQL is not installed and WF_TEST_POSTGRES_URL is not set")
-    with postgres_server(binaries) as url:
-        yield url
+def postgres(request):
+    return os.environ.get("WF_TEST_POSTGRES_URL") or request.getfixturevalue("postgresql")
 
 
 @pytest.fixture

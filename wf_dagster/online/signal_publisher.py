@@ -41,8 +41,8 @@ class SignalPublisher:
         """
         if self.name is None:
             return None
-        self.name = signal_store.place_of(self.name, self._strategy_names())
-        return signal_store.kept_signals(self.name, self._strategy_names())
+        self.name = signal_store.choose_experiment(self.name, self._strategy_names())
+        return signal_store.load_signals(self.name, self._strategy_names())
 
     def make(
         self, until: pd.Timestamp, first: pd.Timestamp | None, prepare_func: PrepareFunc = None
@@ -60,13 +60,13 @@ class SignalPublisher:
         """
         function = prepare_func or AverageEnsemble()
         since = first if getattr(function, "by_day", False) else None
-        collected = signal_store.since(self._collect_served(until, since), since)
+        collected = signal_store.rows_since(self._collect_served(until, since), since)
         if not collected:
             if self.signals is None:
                 raise CollectError("no model has predictions: train the first tasks")
             return self.signals.iloc[:0]
         new = function(collected)
-        self.signals = signal_store.appended(self.signals, new, first)
+        self.signals = signal_store.append_signals(self.signals, new, first)
         return new if first is None else new[signal_store.days_of(new) >= first]
 
     def make_last(
@@ -119,7 +119,7 @@ class SignalPublisher:
     def keep(self) -> None:
         """Put the signals into their experiment."""
         if self.name is not None:
-            self.name = signal_store.place_of(self.name, self._strategy_names())
+            self.name = signal_store.choose_experiment(self.name, self._strategy_names())
             signal_store.keep_signals(self.name, self.signals, self._strategy_names())
 
     def _collect_served(self, until: pd.Timestamp, since: pd.Timestamp | None) -> Any:

@@ -26,15 +26,15 @@ def days_of(frame: Any) -> pd.Index:
     return days
 
 
-def since(collected: Any, first: pd.Timestamp | None) -> Any:
+def rows_since(collected: Any, first: pd.Timestamp | None) -> Any:
     """The rows from a day on of frames in nested dicts; those without any are left out."""
     if isinstance(collected, Mapping):
-        frames = {key: since(value, first) for key, value in collected.items()}
+        frames = {key: rows_since(value, first) for key, value in collected.items()}
         return {key: frame for key, frame in frames.items() if len(frame)}
     return collected if first is None else collected[days_of(collected) >= first]
 
 
-def appended(old: Any, new: Any, first: pd.Timestamp | None) -> Any:
+def append_signals(old: Any, new: Any, first: pd.Timestamp | None) -> Any:
     """Signals that were sent, followed by new ones.
 
     Args:
@@ -50,7 +50,7 @@ def appended(old: Any, new: Any, first: pd.Timestamp | None) -> Any:
     return merge_frames([old[days_of(old) < days_of(fresh).min()], fresh])
 
 
-def place_of(experiment_name: str, strategies: Sequence[str]) -> str:
+def choose_experiment(experiment_name: str, strategies: Sequence[str]) -> str:
     """The experiment of a manager's signals: the named one, or one of its own beside the default.
 
     Args:
@@ -67,7 +67,7 @@ def place_of(experiment_name: str, strategies: Sequence[str]) -> str:
     return own
 
 
-def kept_signals(experiment_name: str, strategies: Sequence[str] | None = None) -> Any:
+def load_signals(experiment_name: str, strategies: Sequence[str] | None = None) -> Any:
     """The signals that an experiment holds, as they were given to :func:`keep_signals`.
 
     Args:

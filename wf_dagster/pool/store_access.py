@@ -43,7 +43,7 @@ def open_located_store(url: str | None, patience: float) -> Store:
 
 def list_trusted_modules() -> list[str]:
     """The modules whose classes may be loaded besides those that are always safe."""
-    return get_settings().trusted_modules.replace(",", " ").split()
+    return get_settings().list_trusted_modules()
 
 
 def _is_in_home(file: Path) -> bool:

@@ -81,4 +81,4 @@ def logged_variables() -> list[str]:
 
 def trusted_modules() -> list[str]:
     """Further modules whose classes may be loaded from pickles."""
-    return get_settings().trusted_modules.replace(",", " ").split()
+    return get_settings().list_trusted_modules()

@@ -10,10 +10,10 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 
-from tests.online.kept import kept
 from tests.online.market import REACH, SESSIONS, STEP, TEST, day, template, use_prices
+from tests.online.stored import read_stored
 from wf_dagster import RollingStrategy
-from wf_dagster.online.signal_store import kept_signals
+from wf_dagster.online.signal_store import load_signals
 from wf_dagster.orchestration import (
     RollingAssets,
     TrackingResource,
@@ -196,7 +196,7 @@ class Life:
     @property
     def signals(self) -> pd.Series:
         """The scores that are kept."""
-        signals = kept_signals("signals")
+        signals = load_signals("signals")
         assert signals is not None
         return signals["score"]
 
@@ -220,7 +220,7 @@ class Life:
 
 def state_of_strategy(strategy: RollingStrategy) -> dict[str, Any]:
     """All that is kept of a strategy; signals of the asset and of a manager alike."""
-    state = kept(strategy)
+    state = read_stored(strategy)
     signals = state["signals"]
     return {**state, "signals": pd.DataFrame({"score": signals.squeeze()})}
 

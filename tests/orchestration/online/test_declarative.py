@@ -9,8 +9,8 @@ import dagster as dg
 import pandas as pd
 import pytest
 
-from tests.online.kept import assert_same
 from tests.online.market import REACH, SESSIONS, STEP, TEST, day, strategy, use_prices
+from tests.online.stored import assert_same
 from tests.orchestration.online.life import (
     Life,
     create_assets,

@@ -11,8 +11,8 @@ import dagster as dg
 import pandas as pd
 import pytest
 
-from tests.online.kept import assert_same
 from tests.online.market import REACH, TEST, day, strategy, use_prices
+from tests.online.stored import assert_same
 from tests.orchestration.conftest import instance as instance_of_files
 from tests.orchestration.online import killed
 from tests.orchestration.online.life import Life, create_assets, state_of_strategy

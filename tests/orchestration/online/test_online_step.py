@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 
 from tests.data.made_prices import with_other_future
-from tests.online.kept import assert_same
 from tests.online.market import REACH, SESSIONS, STEP, TEST, day, template
+from tests.online.stored import assert_same
 from tests.orchestration.online.life import (
     Life,
     create_assets,

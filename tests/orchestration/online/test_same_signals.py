@@ -8,8 +8,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from tests.online.kept import assert_same
 from tests.online.market import REACH, SESSIONS, TEST, day, made_prices, strategy, use_prices
+from tests.online.stored import assert_same
 from tests.orchestration.online.life import Life, state_of_strategy
 from wf_dagster import OnlineManager
 from wf_dagster.collect import AverageEnsemble, collect_strategy

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from wf_dagster.collect import average_signals
 from wf_dagster.online import OnlineToolR
-from wf_dagster.online.signal_store import appended, days_of, keep_signals, kept_signals
+from wf_dagster.online.signal_store import append_signals, days_of, keep_signals, load_signals
 from wf_dagster.orchestration.automation.conditions import (
     Automation,
     is_declarative,
@@ -102,7 +102,7 @@ def build_signals_asset(
 
 def _append_to_sent(experiment: str, frame: pd.DataFrame, session: str | None) -> pd.DataFrame:
     """The signals that were sent, then those of the sessions after them."""
-    sent = kept_signals(experiment)
+    sent = load_signals(experiment)
     if sent is None:
         return frame
     if isinstance(sent, pd.Series):  # an OnlineManager has sent them
@@ -110,5 +110,5 @@ def _append_to_sent(experiment: str, frame: pd.DataFrame, session: str | None) -
     first = days_of(sent).max()
     if session is not None:  # a session that was sent stays, unless it is worked through again
         first = min(first + pd.Timedelta(days=1), pd.Timestamp(session))
-    signals: pd.DataFrame = appended(sent, frame, first)
+    signals: pd.DataFrame = append_signals(sent, frame, first)
     return signals

@@ -1,15 +1,11 @@
-"""What the pool asks of a store, and which store an address means."""
+"""What the pool asks of a store, and what the address of one says."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlsplit
-
-from wf_dagster.errors import PoolInputError
 
 Document = dict[str, Any]
 Query = Mapping[str, Any]
@@ -70,40 +66,9 @@ FIELDS = (
 )  # fmt: skip
 
 
-def open_store(url: str, patience: float) -> Store:
-    """The store of an address; one a process.
-
-    Args:
-        url: ``mongodb://host:port/name``, ``sqlite:////path/to/file``, ``postgresql://...``.
-        patience: Seconds to wait for a store that goes away.
-
-    Raises:
-        PoolInputError: The address is of another kind.
-        PoolStoreError: The store does not answer or refuses the login.
-    """
-    return _open_store(url, patience, os.getpid())
-
-
-@lru_cache(maxsize=32)
-def _open_store(url: str, patience: float, _pid: int) -> Store:
-    scheme = _read_scheme(url)
-    if scheme == "mongodb":
-        from wf_dagster.pool.stores.mongo import MongoStore  # slow to import
-
-        return MongoStore(url, patience)
-    if scheme in ("sqlite", "postgresql"):
-        from wf_dagster.pool.stores.sql import SqlStore  # slow to import
-
-        return SqlStore(url, patience)
-    raise PoolInputError(
-        f"task store {hide_password(url)!r}: use mongodb://host:port/name, "
-        "sqlite:////path/to/tasks.db or postgresql://user:password@host/name"
-    )
-
-
 def sqlite_file(url: str) -> Path | None:
     """The file of an SQLite address; ``None`` for other addresses, and where it names no file."""
-    if _read_scheme(url) != "sqlite":
+    if read_scheme(url) != "sqlite":
         return None
     from sqlalchemy import make_url  # slow to import
     from sqlalchemy.exc import ArgumentError
@@ -127,7 +92,8 @@ def hide_password(url: str) -> str:
     return url if password is None else url.replace(f":{password}@", ":***@")
 
 
-def _read_scheme(url: str) -> str:
+def read_scheme(url: str) -> str:
+    """The kind of an address, without what comes after a plus sign."""
     try:
         return urlsplit(url).scheme.split("+")[0]
     except ValueError:

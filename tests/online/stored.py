@@ -8,16 +8,16 @@ from typing import Any
 import pandas as pd
 
 from wf_dagster import RollingStrategy
-from wf_dagster.online.signal_store import kept_signals
+from wf_dagster.online.signal_store import load_signals
 from wf_dagster.tracking import find_recorders
 from wf_dagster.tracking.recorder import Recorder
 
 ONLINE = {"online", "next_online", "offline"}
 
 
-def kept(*strategies: RollingStrategy, signals: str = "signals") -> dict[str, Any]:
+def read_stored(*strategies: RollingStrategy, signals: str = "signals") -> dict[str, Any]:
     """Ledger, tags, predictions and labels by roll, and the signals."""
-    made: dict[str, Any] = {"signals": kept_signals(signals, [s.name_id for s in strategies])}
+    made: dict[str, Any] = {"signals": load_signals(signals, [s.name_id for s in strategies])}
     for strategy in strategies:
         names: dict[str, str] = {}
         for recorder in find_recorders(strategy.name_id):  # finished trainings
