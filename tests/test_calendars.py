@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from wf_dagster.calendars import TradingCalendar, pair, to_day
 from wf_dagster.errors import CalendarError
+from wf_dagster.prices import SamplePrices
 
 FIRST, LAST = datetime.date(2019, 12, 1), datetime.date(2020, 8, 1)
 dates = st.dates(FIRST, LAST)
@@ -345,3 +346,17 @@ def test_the_sessions_of_one_week_do_not_make_a_market_without_weekends():
     assert TradingCalendar(pd.bdate_range("2024-01-01", "2024-01-05")).sessions_per_year == 252
     assert TradingCalendar(["2024-01-01"]).sessions_per_year == 252
     assert TradingCalendar(pd.date_range("2024-01-01", "2024-01-14")).sessions_per_year == 365
+
+
+def test_prices_give_their_own_sessions_and_where_they_end():
+    calendar = TradingCalendar.from_prices(SamplePrices(as_of="2020-07-05"))
+    assert calendar.last_session == calendar.sessions[-1] == pd.Timestamp("2020-07-02")
+
+
+def test_calendars_of_the_same_sessions_and_data_are_equal():
+    days = ["2024-01-02", "2024-01-03", "2024-01-05"]
+    assert TradingCalendar(days) == TradingCalendar(days)
+    assert hash(TradingCalendar(days)) == hash(TradingCalendar(days))
+    assert TradingCalendar(days) != TradingCalendar(days[:2])
+    assert TradingCalendar(days, days[1]) != TradingCalendar(days)
+    assert TradingCalendar(days).until(days[1]) == TradingCalendar(days, days[1])

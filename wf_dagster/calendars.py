@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import lru_cache
 from numbers import Number
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import pandas as pd
@@ -15,6 +15,18 @@ from wf_dagster.errors import CalendarError
 Segment = tuple[pd.Timestamp | None, pd.Timestamp | None]  # both ends included, None is open
 Side = Literal["start", "end"]
 FIVE_DAY_WEEKS = 252  # sessions a year
+
+
+class SessionSource(Protocol):
+    """Something that has rows on sessions, such as a price source."""
+
+    def sessions(self) -> pd.DatetimeIndex:
+        """All sessions that have rows."""
+        ...
+
+    def last_session(self) -> pd.Timestamp:
+        """The last session that has rows."""
+        ...
 
 
 class TradingCalendar:
@@ -75,6 +87,11 @@ class TradingCalendar:
         except CalendarError:  # some exchanges publish their holidays up to a day of the year
             sessions = _exchange_sessions(name, first, last)
         return cls(sessions[sessions <= last], last_session)
+
+    @classmethod
+    def from_prices(cls, source: SessionSource) -> TradingCalendar:
+        """The sessions on which a price source has rows."""
+        return cls(source.sessions(), source.last_session())
 
     def until(self, date: Any) -> TradingCalendar:
         """The same sessions, with data up to a date; ``None`` changes nothing.

@@ -62,9 +62,9 @@ class Market:
         self._as_of = to_day(as_of) if as_of else None
 
     def __repr__(self) -> str:
-        given = {"prices": self._prices, "calendar": self._calendar, "as_of": self._as_of}
-        shown = (f"{name}={value!r}" for name, value in given.items() if value is not None)
-        return f"Market({', '.join(shown)})"
+        arguments = {"prices": self._prices, "calendar": self._calendar, "as_of": self._as_of}
+        parts = (f"{name}={value!r}" for name, value in arguments.items() if value is not None)
+        return f"Market({', '.join(parts)})"
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Market) and self._description() == other._description()
@@ -225,10 +225,10 @@ _CALENDARS: dict[tuple[str, str], TradingCalendar] = {}
 
 
 def _calendar_of(name: str, source: PriceSource) -> TradingCalendar:
-    sessions, last = source.sessions(), source.last_session()
     if name == _OF_PRICES:
-        return TradingCalendar(sessions, last)
-    return TradingCalendar.from_exchange(name, sessions[0], last + pd.DateOffset(years=1), last)
+        return TradingCalendar.from_prices(source)
+    first, last = source.sessions()[0], source.last_session()
+    return TradingCalendar.from_exchange(name, first, last + pd.DateOffset(years=1), last)
 
 
 def is_qlib_in_use(settings: Settings | None = None) -> bool:

@@ -48,13 +48,13 @@ class Panel:
         high = len(days) if end is None else int(np.searchsorted(days, _day(end), "right"))
         rows = slice(low, max(low, high))
         return pd.DataFrame(
-            self._known(rows.start, rows.stop),
+            self._visible_values(rows.start, rows.stop),
             index=self.index[rows],
             columns=self.columns,
             copy=False,
         )
 
-    def _known(self, low: int, high: int) -> np.ndarray[Any, Any]:
+    def _visible_values(self, low: int, high: int) -> np.ndarray[Any, Any]:
         values: np.ndarray[Any, Any] = self.values[low:high]
         hidden = [(column, max(row - low, 0)) for column, row in self.hidden]
         if all(row >= len(values) for _, row in hidden):
