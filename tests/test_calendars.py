@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wf_dagster.calendars import TradingCalendar, pair, to_day
+from wf_dagster.calendars import TradingCalendar, split_segment, to_day
 from wf_dagster.errors import CalendarError
 from wf_dagster.prices import SamplePrices
 
@@ -198,7 +198,7 @@ def test_an_unknown_kind_of_shift_is_refused():
 @pytest.mark.parametrize("segment", ["2024-01-02", ("2024-01-02",), None, {"start": 1, "end": 2}])
 def test_what_is_no_pair_is_no_segment(segment):
     with pytest.raises(CalendarError, match="is no segment"):
-        pair(segment)
+        split_segment(segment)
 
 
 # dates

@@ -53,7 +53,7 @@ class TradingCalendar:
     SHIFT_EX = "expanding"
 
     def __init__(self, sessions: Iterable[Any], last_session: Any = None) -> None:
-        self._sessions = _checked(sessions)
+        self._sessions = _check_sessions(sessions)
         # days, not nanoseconds: '9999-12-31' for "for ever" has no nanoseconds
         self._days = self._sessions.to_numpy().astype("datetime64[D]")
         last = self._sessions[-1] if last_session is None else to_day(last_session)
@@ -204,7 +204,7 @@ class TradingCalendar:
         Raises:
             CalendarError: It is no pair of dates, or lies outside the calendar.
         """
-        start, end = pair(segment)
+        start, end = split_segment(segment)
         first = None if start is None else self.index(self.align(start))
         return first, None if end is None else self.index(self.align(end, "end"))
 
@@ -284,7 +284,7 @@ def to_day(date: Any) -> pd.Timestamp:
     return stamp.tz_localize(None).normalize() if stamp.tzinfo else stamp.normalize()
 
 
-def pair(segment: Any) -> tuple[Any, Any]:
+def split_segment(segment: Any) -> tuple[Any, Any]:
     """A segment's start and end.
 
     Raises:
@@ -295,7 +295,7 @@ def pair(segment: Any) -> tuple[Any, Any]:
     raise CalendarError(f"{segment!r} is no segment: use a pair of dates (start, end)")
 
 
-def _checked(sessions: Iterable[Any]) -> pd.DatetimeIndex:
+def _check_sessions(sessions: Iterable[Any]) -> pd.DatetimeIndex:
     try:
         values = sessions if isinstance(sessions, pd.Index) else list(sessions)
         index = pd.DatetimeIndex(values)

@@ -9,7 +9,7 @@ from typing import Any, cast
 import numpy as np
 import pandas as pd
 
-from wf_dagster.calendars import pair, to_day
+from wf_dagster.calendars import split_segment, to_day
 from wf_dagster.data.panel import Panel, feature_panel
 from wf_dagster.data.processors import Processor, make_processors
 from wf_dagster.errors import DataError
@@ -148,7 +148,7 @@ class PanelDataset:
         Returns:
             No rows, the columns of ``col_set``; ``None`` once the segment has begun.
         """
-        start = pair(self.segments[segment])[0] if segment in self.segments else None
+        start = split_segment(self.segments[segment])[0] if segment in self.segments else None
         if start is None or to_day(start) <= self.last_session():
             return None
         frame = cast(pd.DataFrame, self._raw_panel().slice(start, None)[col_set])
@@ -158,7 +158,7 @@ class PanelDataset:
         if isinstance(segment, slice):
             name, start, end = "slice", segment.start, segment.stop
         elif isinstance(segment, str) and segment in self.segments:
-            name, (start, end) = segment, pair(self.segments[segment])
+            name, (start, end) = segment, split_segment(self.segments[segment])
         else:
             raise DataError(
                 f"segment {segment!r} is not there: the dataset has {', '.join(self.segments)}"

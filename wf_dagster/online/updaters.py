@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from wf_dagster.calendars import TradingCalendar, pair, to_day
+from wf_dagster.calendars import TradingCalendar, split_segment, to_day
 from wf_dagster.data.adapters import adapter_of
 from wf_dagster.errors import OnlineError
 from wf_dagster.market import Market
@@ -144,7 +144,7 @@ class DSBasedUpdater(RecordUpdater):
 
     def _test_start(self) -> Any:
         segments = self.record.load_object("dataset").segments
-        start = pair(segments["test"])[0] if "test" in segments else None
+        start = split_segment(segments["test"])[0] if "test" in segments else None
         if start is None:
             raise OnlineError(
                 f"recorder {self.record.id} has never predicted, and its dataset does not say "

@@ -10,7 +10,7 @@ import pandas as pd
 from qlib.data.dataset import DatasetH
 from qlib.data.dataset.handler import DataHandler
 
-from wf_dagster.calendars import pair
+from wf_dagster.calendars import split_segment
 from wf_dagster.errors import DataError
 from wf_dagster.qlib_engine.raw_cache import is_plain
 from wf_dagster.tasks import canonical_json
@@ -62,7 +62,7 @@ def check_handler_dates(handler: Mapping[str, Any], segments: Mapping[str, Any])
     """
     start, end = (handler["kwargs"].get(name) for name in ("start_time", "end_time"))
     for name, segment in segments.items():
-        first, last = pair(segment)
+        first, last = split_segment(segment)
         if end is not None and first is not None and pd.Timestamp(first) > pd.Timestamp(end):
             raise DataError(
                 f"{HANDLER}.kwargs.end_time is {_day(end)}, before the {name} segment, which "

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 from qlib.data import D
 
-from wf_dagster.calendars import pair
+from wf_dagster.calendars import split_segment
 from wf_dagster.qlib_bridge.handler_configs import find_handler_config, make_empty_handler
 from wf_dagster.qlib_engine.raw_compute import count_series, find_spans
 from wf_dagster.tasks import canonical_json
@@ -49,7 +49,7 @@ def most_together(configs: Sequence[Any]) -> int | None:
 def _training_segments(config: Any) -> list[tuple[Any, Any]]:
     """The segments that a model sees while it is fitted."""
     segments = config["kwargs"].get("segments") or {}
-    return [pair(segment) for name, segment in segments.items() if name != "test"]
+    return [split_segment(segment) for name, segment in segments.items() if name != "test"]
 
 
 def _training_days(config: Any) -> float:

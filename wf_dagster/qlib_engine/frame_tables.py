@@ -90,7 +90,7 @@ def to_frame(
     index = tables[0].index[rows]
     parts = [
         pd.DataFrame(
-            cache.private(table)[rows].view(np.ndarray),
+            cache.copy_values(table)[rows].view(np.ndarray),
             index=index,
             columns=pd.MultiIndex.from_tuples(table.columns),
             copy=False,

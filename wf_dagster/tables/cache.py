@@ -74,7 +74,7 @@ class TableCache:
         return sorted(e.name for e in self.folder.glob(f"{prefix}*") if e.suffix != ".lock")
 
 
-def private(table: Table) -> np.ndarray[Any, Any]:
+def copy_values(table: Table) -> np.ndarray[Any, Any]:
     """The values, to be changed in place by this caller alone; pages are shared until then."""
     file = getattr(table.values, "filename", None)
     values: np.ndarray[Any, Any]
@@ -109,7 +109,7 @@ def read(table: Table, rows: slice, columns: slice) -> np.ndarray[Any, Any]:
     return block
 
 
-def discard(table: Table) -> None:
+def discard_file(table: Table) -> None:
     """Remove the file of a table that the cache is not to take after all."""
     if table.folder is not None:
         shutil.rmtree(table.folder, ignore_errors=True)

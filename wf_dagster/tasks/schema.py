@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from wf_dagster.calendars import pair, to_day
+from wf_dagster.calendars import split_segment, to_day
 from wf_dagster.errors import CalendarError, TaskError
 from wf_dagster.tasks.config import find_class, read_name
 from wf_dagster.tasks.modules import modules_named
@@ -125,7 +125,7 @@ def _check_segments(segments: Mapping[str, Any], calendar: TradingCalendar | Non
     for name, segment in segments.items():
         where = f"dataset.kwargs.segments.{name}"
         try:
-            start, end = (None if x is None else to_day(x) for x in pair(segment))
+            start, end = (None if x is None else to_day(x) for x in split_segment(segment))
         except CalendarError as error:
             raise TaskError(f"{where}: {error}") from None
         if start is not None and end is not None and start > end:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from wf_dagster.calendars import Segment, TradingCalendar, pair, to_day
+from wf_dagster.calendars import Segment, TradingCalendar, split_segment, to_day
 from wf_dagster.errors import CalendarError, TaskError
 from wf_dagster.tasks.schema import Task
 
@@ -14,7 +14,7 @@ SEGMENTS = "dataset.kwargs.segments"
 
 def parse_segment(value: Any) -> Segment:
     """A segment as Timestamps."""
-    start, end = pair(value)
+    start, end = split_segment(value)
     return (None if start is None else to_day(start), None if end is None else to_day(end))
 
 
