@@ -28,7 +28,7 @@ from wf_dagster.qlib_engine.provider_files import (
 )
 from wf_dagster.qlib_engine.raw_compute import Spread, compute_frame, compute_table
 from wf_dagster.qlib_engine.replay_mask import HidingLoader, hide, limit_end
-from wf_dagster.tables.cache import Table, TableCache, discard
+from wf_dagster.tables.cache import Table, TableCache, discard_file
 from wf_dagster.tasks import fingerprint as digest
 
 _versions: dict[str, str] = {}  # of the data that Qlib may remember, by provider
@@ -152,7 +152,7 @@ class _CachingLoader(DataLoader):  # type: ignore[misc]
             folder = self._tables.folder
             table = compute_table(self._inner, instruments, first, last, folder, self._spread)
             if current_version() != version:  # or it would be kept as of other data
-                discard(table)
+                discard_file(table)
                 raise DataError("Qlib's data changed while features were computed: run it again")
             return table
 
