@@ -157,7 +157,7 @@ def update_models(side: str, home: str, provider: str) -> Answer:
     return {"seconds": seconds, "scores": _kept(frame, home)}
 
 
-def work_through_session(side: str, home: str, provider: str, size: dict[str, Any]) -> Answer:
+def run_session(side: str, home: str, provider: str, size: dict[str, Any]) -> Answer:
     """Seconds of the daily routine."""
     at = workflow(side, home, provider)
     started = time.perf_counter()
@@ -234,7 +234,7 @@ def main() -> None:
         size = Models(arguments.models, 30)
         for side in (QLIB, HERE):
             home, provider = _served(bench, side, size)
-            answer = bench.run(work_through_session, side, home, provider, vars(size))
+            answer = bench.run(run_session, side, home, provider, vars(size))
             whole.append(f"{answer['whole']:.2f}")
             routine.append(f"{answer['seconds']:.2f}")
         print(row(f"daily routine of {arguments.models} models, s", *routine), flush=True)

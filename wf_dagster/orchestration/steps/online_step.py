@@ -61,11 +61,11 @@ class OnlineStep:
             wf_errors_as_failures(),
             tracking.parent(self.context, self.spec.experiment) as parent_id,
         ):
-            outcomes = self._work_through(rolls, events, parent_id)
+            outcomes = self._catch_up(rolls, events, parent_id)
             events.raise_failures(outcomes, len(rolls))
         yield from events.results(outcomes)
 
-    def _work_through(
+    def _catch_up(
         self, rolls: Sequence[Roll], events: RollEvents, parent_id: str
     ) -> dict[str, RollOutcome]:
         last = self.spec.calendar.last_session
