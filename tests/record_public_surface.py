@@ -302,7 +302,7 @@ def lines_of_a_session() -> Iterator[str]:
 
 def entries(head: str, groups: Iterable[Iterable[str]]) -> Iterator[str]:
     """A heading and all keys of some mappings, sorted."""
-    keys = {key for group in groups for key in group}
+    keys = {key for group in groups for key in group if not key.startswith("env.")}  # of a shell
     if keys:
         yield head
         yield from (f"    {key}" for key in sorted(keys))
