@@ -15,8 +15,9 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, ForwardRef
 
 import pydantic
 import typer.main
@@ -125,7 +126,8 @@ def lines_of_class(name: str, cls: type) -> Iterator[str]:
         static = inspect.getattr_static(cls, attribute)
         if attribute.startswith("_") or attribute in getattr(cls, "model_fields", {}):
             continue
-        if isinstance(static, property) and is_ours(static.fget):
+        getter = getattr(static, "fget", getattr(static, "func", None))  # a cached property's
+        if isinstance(static, (property, cached_property)) and is_ours(getter):
             yield f"    .{attribute}"
         elif isinstance(static, (str, int, float, tuple)):
             yield f"    .{attribute} = {static!r}"
@@ -141,7 +143,7 @@ def wrapped(head: str, function: Any) -> Iterator[str]:
         if parameter.kind is parameter.KEYWORD_ONLY and not kinds & {2, 3}:
             parts.append("*")
         kinds.add(parameter.kind.value)
-        parts.append(text_of_parameter(parameter))
+        parts += [text_of_parameter(parameter), *options_of(function, parameter)]
     result = signature.return_annotation
     tail = ")" if result is signature.empty else f") -> {text_of_annotation(result)}"
     if inspect.isclass(function):
@@ -166,8 +168,30 @@ def text_of_parameter(parameter: inspect.Parameter) -> str:
     return text
 
 
+def options_of(function: Any, parameter: inspect.Parameter) -> list[str]:
+    """The keywords that a group of options stands for."""
+    name = re.fullmatch(r"Unpack\[(\w+)\]", text_of_annotation(parameter.annotation))
+    if name is None:
+        return []
+    function = inspect.unwrap(function.__init__ if inspect.isclass(function) else function)
+    group = getattr(importlib.import_module(function.__module__), name[1])
+    fields = {key: type_ for cls in lineage(group) for key, type_ in cls.__annotations__.items()}
+    return [f"  {key}: {text_of_annotation(type_)}" for key, type_ in fields.items()]
+
+
+def lineage(group: Any) -> list[Any]:
+    """A typed dict and those that it extends, the first one first."""
+    bases = getattr(group, "__orig_bases__", ())
+    own = [base for base in bases if hasattr(base, "__total__")]
+    return [ancestor for base in own for ancestor in lineage(base)] + [group]
+
+
 def text_of_annotation(annotation: Any) -> str:
-    return annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)
+    """A type without the modules that its names are in."""
+    if isinstance(annotation, ForwardRef):
+        annotation = annotation.__forward_arg__
+    text = annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)
+    return re.sub(r"\b(?:[A-Za-z_]\w*\.)+(?=[A-Za-z_])", "", text)
 
 
 def text_of_value(value: Any) -> str:
@@ -278,7 +302,7 @@ def lines_of_a_session() -> Iterator[str]:
 
 def entries(head: str, groups: Iterable[Iterable[str]]) -> Iterator[str]:
     """A heading and all keys of some mappings, sorted."""
-    keys = {key for group in groups for key in group}
+    keys = {key for group in groups for key in group if not key.startswith("env.")}  # of a shell
     if keys:
         yield head
         yield from (f"    {key}" for key in sorted(keys))

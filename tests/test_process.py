@@ -120,9 +120,11 @@ def test_the_main_module_is_hidden_inside_the_block_only():
 
 @pytest.mark.skipif(not has_fork_server(), reason="this system knows no fork server")
 def test_the_fork_server_and_what_it_imports_first_are_gone_after_its_end():
+    call_in_own_process(start_and_stop_fork_server)  # this one may have one already
+
+
+def start_and_stop_fork_server():
     server = forkserver._forkserver
-    if server._forkserver_pid is not None:
-        pytest.skip("this process has one already")
     before = server._preload_modules
     start_fork_server(["json"], {"WF_TEST_NEW": "1"})
     assert server._forkserver_pid is not None

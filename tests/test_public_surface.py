@@ -12,7 +12,7 @@ MOST = 8  # parameters; what belongs together is one typed value
 
 # Signatures that have more, and why.
 EXCEPTIONS = {
-    "wf_dagster.PanelDataset": "the keys of dataset.kwargs, which tasks hold one by one",
+    "wf_dagster.PanelDataset": "the eight that a stored task may name, and the market handed in",
     "wf_dagster.RollingGen": "Qlib's seven, and three that say on which sessions and how",
     "wf_dagster.collect.StrategyCollection": "a result: its fields are read, nobody calls it",
     "wf_dagster.training.RollJob": "made by the rooms above, and handed to workers",

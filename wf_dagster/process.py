@@ -111,6 +111,15 @@ def environment_variables(variables: Mapping[str, str]) -> Iterator[None]:
             os.environ.pop(name) if value is None else os.environ.update({name: value})
 
 
+def set_default_variables(variables: Mapping[str, str]) -> None:
+    """Set environment variables that are not set, for libraries that read them when they like.
+
+    They stay, because so do the libraries; what the user has set holds.
+    """
+    for name, value in variables.items():
+        os.environ.setdefault(name, value)
+
+
 # the ends of threads and of the process
 
 

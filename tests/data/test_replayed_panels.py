@@ -12,13 +12,11 @@ import pytest
 
 import wf_dagster
 from tests.data.made_prices import made_prices
-from wf_dagster.calendars import default_calendar
 from wf_dagster.data import Panel, feature_panel
 from wf_dagster.data import panel as panels
 from wf_dagster.errors import SettingsError
-from wf_dagster.market import Market, price_source
+from wf_dagster.market import Market
 from wf_dagster.prices import ParquetPrices
-from wf_dagster.settings import get_settings, replayed
 from wf_dagster.tables import cache
 
 PRICES = made_prices(sessions=60, instruments=5)
@@ -118,19 +116,20 @@ def test_a_replay_clock_moves_on_while_the_process_runs(path: Path, tmp_path: Pa
     wf_dagster.init(prices=str(path), replay_clock=clock, calendar="prices")
     for day in (DAYS[20], DAYS[21]):
         clock.write_text(f"{day:%Y-%m-%d}\n")
-        assert price_source(None).last_session() == day
-        assert default_calendar().last_session == day
+        market = Market()
+        assert market.prices.last_session() == day
+        assert market.calendar.last_session == day
 
 
 def test_the_earliest_date_holds(path: Path, tmp_path: Path) -> None:
     wf_dagster.init(prices=str(path), as_of=f"{DAYS[30]:%Y-%m-%d}")
-    with replayed(DAYS[20]):
-        assert price_source(None).last_session() == DAYS[20]
-        with replayed(DAYS[25]):
-            assert price_source(ParquetPrices(path)).last_session() == DAYS[20]
-        assert price_source({"path": str(path), "as_of": "2020-01-03"}).last_session() == DAYS[2]
-    with replayed(DAYS[40]):
-        assert get_settings().as_of == f"{DAYS[30]:%Y-%m-%d}"
+    market = Market().at(DAYS[20])
+    assert market.prices.last_session() == DAYS[20]
+    later = market.at(DAYS[25])
+    assert later.with_prices(ParquetPrices(path)).prices.last_session() == DAYS[20]
+    earlier = market.with_prices({"path": str(path), "as_of": "2020-01-03"})
+    assert earlier.prices.last_session() == DAYS[2]
+    assert Market().at(DAYS[40]).prices.last_session() == DAYS[30]
 
 
 @pytest.mark.parametrize("text", [None, "soon"])
@@ -140,4 +139,4 @@ def test_a_clock_that_shows_no_date_says_so(tmp_path: Path, text: str | None) ->
         clock.write_text(text)
     wf_dagster.init(replay_clock=clock)
     with pytest.raises(SettingsError, match=r"WF_REPLAY_CLOCK.*clock.*2022-06-30"):
-        price_source(None)
+        Market().prices.last_session()

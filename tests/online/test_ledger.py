@@ -43,6 +43,7 @@ def ids(recorders: list[Recorder]) -> set[str]:
     return {recorder.id for recorder in recorders}
 
 
+@pytest.mark.slow
 def test_readers_see_one_generation_during_fifty_switches(
     generations: tuple[list[Recorder], list[Recorder]], tmp_path: Path
 ) -> None:
@@ -87,6 +88,7 @@ def test_a_switch_that_dies_before_the_tags_is_finished_by_the_next_call(
     assert tags() == dict.fromkeys(ids(first), "offline") | dict.fromkeys(ids(second), "online")
 
 
+@pytest.mark.slow
 def test_a_switch_may_die_at_any_moment(
     generations: tuple[list[Recorder], list[Recorder]],
 ) -> None:

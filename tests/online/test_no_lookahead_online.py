@@ -35,7 +35,9 @@ def two_futures(position: int, tmp_path: Path, prices: pd.DataFrame, **given: An
 
 
 @pytest.mark.parametrize("calendar", ["XNYS", "prices"])
-@pytest.mark.parametrize("position", [TEST + STEP, TEST + STEP + 3])
+@pytest.mark.parametrize(
+    "position", [TEST + STEP, pytest.param(TEST + STEP + 3, marks=pytest.mark.slow)]
+)
 def test_later_prices_change_nothing(
     tmp_path: Path, prices: pd.DataFrame, position: int, calendar: str
 ) -> None:

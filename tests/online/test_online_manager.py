@@ -60,8 +60,18 @@ def expected(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> dic
     return {**read_stored(*manager.strategies), "history": history_of(manager)}
 
 
-@pytest.mark.parametrize("trainer", TRAINERS)
-@pytest.mark.parametrize("way", [simulated, daily])
+@pytest.mark.parametrize(
+    ("way", "trainer"),
+    [
+        *((simulated, trainer) for trainer in TRAINERS),
+        (daily, "TrainerR"),
+        *(
+            pytest.param(daily, trainer, marks=pytest.mark.slow)
+            for trainer in TRAINERS
+            if trainer != "TrainerR"
+        ),
+    ],
+)
 def test_all_situations_give_the_same(
     market: Path, way: Any, trainer: str, expected: dict[str, Any]
 ) -> None:

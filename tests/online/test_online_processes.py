@@ -111,7 +111,9 @@ def test_a_killed_routine_is_made_up_for_by_the_next(market: Path, home: Path) -
     assert killed > KILLS / 2
 
 
-@pytest.mark.parametrize("trainer", ["TrainerRM", "DelayTrainerRM"])
+@pytest.mark.parametrize(
+    "trainer", ["TrainerRM", pytest.param("DelayTrainerRM", marks=pytest.mark.slow)]
+)
 def test_a_pool_that_a_killed_routine_used_is_gone_on_with(
     market: Path, trainer: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -18,6 +18,7 @@ from tests.qlib.provider import grow
 from tests.qlib.qlib_tasks import QUICK_ROLLINGS, SLOW_ROLLINGS, UPDATED, UPDATED_FROM
 
 QUICK, SLOW, GROWN = "quick", "slow", "grown"
+ENSEMBLE = ("seeded_ridge_sliding", "trained_by_qlib")
 GRID = [
     (step, rtype, trunc)
     for step in (1, 7, 20, 60)
@@ -124,7 +125,7 @@ def ensembles(answers: dict) -> dict:
     from qlib.model.ens.ensemble import AverageEnsemble, RollingEnsemble
 
     joined = {}
-    for name in QUICK_ROLLINGS:
+    for name in ENSEMBLE:
         preds = {number: roll["pred"] for number, roll in enumerate(answers[name])}
         joined[name] = RollingEnsemble()(preds)
     return {**joined, "average": AverageEnsemble()(joined)}

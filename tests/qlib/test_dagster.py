@@ -121,6 +121,7 @@ def test_a_backfill_trains_qlibs_tasks_in_worker_processes(seeded):
     assert len(find_recorders("ridge")) == 3
 
 
+@pytest.mark.slow
 def test_a_workflow_file_becomes_a_strategy_that_dagster_materializes(workflow, tmp_path, seeded):
     target = tmp_path / "from_yaml.py"
     outcome = import_workflow(workflow, "--name", "imported", "--step", "150", "-o", target)

@@ -134,7 +134,8 @@ def test_new_days_of_qlibs_data_are_predicted_and_restated_ones_again(tmp_path, 
     assert ":restated:" in request.run_key
     assert life.run(request)
     after = life.pred()
-    changed = (before != after).groupby("datetime").any()["score"]
+    # how many rows are predicted at once moves the last bit of a 32 bit number
+    changed = ((before - after).abs() > 1e-6).groupby("datetime").any()["score"]
     assert not changed.loc[: DAYS[TEST + 1]].any()
     assert changed.loc[DAYS[TEST + 2]]
     assert life.sense()[0] == []

@@ -80,7 +80,9 @@ if __name__ == "__main__":
 """
 
 
-@pytest.mark.parametrize("name", UPDATED)
+@pytest.mark.parametrize(
+    "name", ["updated_ridge", pytest.param("updated_window", marks=pytest.mark.slow)]
+)
 def test_what_qlib_wrote_is_put_online_by_a_process_that_has_never_trained(
     name, updates, qlib_folder, tmp_path
 ):

@@ -8,7 +8,7 @@ import pickle
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import wf_dagster
@@ -67,6 +67,7 @@ def qlibs():
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("name", MAKERS)
+@settings(deadline=None)  # how long it takes depends on what else runs
 @given(frame=frames())
 def test_the_same_as_qlibs_own(qlibs, name, frame):
     from wf_dagster.qlib_engine.block_processors import run_processor

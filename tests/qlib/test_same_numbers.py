@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import wf_dagster
-from tests.qlib.by_qlib import GRID, QUICK
+from tests.qlib.by_qlib import ENSEMBLE, GRID, QUICK
 from tests.qlib.qlib_tasks import QUICK_ROLLINGS, SLOW_ROLLINGS
 from wf_dagster import (
     AverageEnsemble,
@@ -89,7 +89,7 @@ def assert_rolls_are_qlibs(name, rolling, theirs, at_least, qlib_folder):
 
 def test_ensembles_join_and_average_as_qlibs_do(answers):
     joined = {}
-    for name in QUICK_ROLLINGS:
+    for name in ENSEMBLE:
         preds = {number: roll["pred"] for number, roll in enumerate(answers[name])}
         joined[name] = RollingEnsemble()(preds)
         assert_same(joined[name], answers["ensembles"][name], 0)

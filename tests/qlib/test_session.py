@@ -7,11 +7,13 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
 
 import wf_dagster
+from tests.qlib.bridge_calls import initialise_qlib
 from tests.qlib.provider import seeded_panel, write_provider
 from wf_dagster import CalendarError, RollingGen, SettingsError
 from wf_dagster.market import Market
@@ -202,3 +204,20 @@ def test_a_wrong_setting_is_refused_by_name(settings, named, seeded):
 
     assert len(Market().calendar) > 400
     assert len(D.features(["SH600000"], ["$close"])) > 400
+
+
+def test_qlibs_recorder_leads_back_when_the_bridge_is_uninstalled(seeded, monkeypatch):
+    initialise_qlib()
+    from qlib.workflow import R
+
+    from wf_dagster.qlib_bridge import recorders
+
+    by_user = SimpleNamespace(exp_manager="one of Qlib's")
+    monkeypatch.setattr(R, "_provider", by_user)
+    recorders.install()
+    recorders.install()  # once is enough
+    assert isinstance(R._provider.exp_manager, recorders.BridgeExpManager)
+    recorders.uninstall()
+    assert R._provider is by_user
+    recorders.uninstall()
+    assert R._provider is by_user

@@ -81,8 +81,7 @@ class OnlineManager:
         self._group = StrategyGroup(self.strategies, self.history)
         self.trainer = trainer or TrainerR()
         self.freq = freq
-        self.begin_time = session_at(begin_time, self._group.calendar())
-        self.cur_time = self.begin_time
+        self.begin_time = self.cur_time = session_at(begin_time, self._group.calendar())
         self.status = self.STATUS_ONLINE
         self._publisher = SignalPublisher(self.strategies, name)
 

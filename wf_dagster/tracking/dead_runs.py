@@ -110,7 +110,7 @@ def _end_dead(uri: str, ids: list[str], wanted: str, stale_seconds: float) -> li
     for dead in _iter_dead(uri, ids, wanted, stale_seconds):
         dead.recorder.reload()  # somebody may have gone on with it or ended it since
         if _judge(dead.recorder, stale_seconds) is not None:
-            _end(dead, uri)
+            _end_run(dead, uri)
             ended.append(dead)
     return ended
 
@@ -137,14 +137,14 @@ def _judge(recorder: MLflowRecorder, stale_seconds: float) -> tuple[str, datetim
     if beat.lives():
         return None
     # Another process that works on the run puts its own heartbeat in place at its next beat.
-    shared = beat.shared or tags.get(KIND_TAG) == PARENT
-    if shared and beat.age() < _MISSED_SECONDS:
+    is_shared = beat.shared or tags.get(KIND_TAG) == PARENT
+    if is_shared and beat.age() < _MISSED_SECONDS:
         return None
     reason = f"process {beat.pid} on {beat.host.split()[0]} died without ending its run: {when}"
     return reason, beat.time
 
 
-def _end(dead: DeadRun, uri: str) -> None:
+def _end_run(dead: DeadRun, uri: str) -> None:
     recorder = dead.recorder
     recorder.set_tags(**{FAILURE_TAG: dead.reason})
     ended = int(dead.last_sign.timestamp() * 1000)

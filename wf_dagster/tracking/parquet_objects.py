@@ -25,7 +25,8 @@ def to_parquet(value: pd.DataFrame | pd.Series) -> bytes | None:
         note = _note_text(value)
         if note is None or not _is_plain(frame):
             return None
-        return _to_bytes(frame, note) if _comes_back(_shape(frame), frame.iloc[:3]) else None
+        sample = _Sample(_shape(frame), frame.iloc[:3])
+        return _to_bytes(frame, note) if _comes_back(sample) else None
     except (TypeError, ValueError, OverflowError):  # pyarrow's own errors are among these
         return None
 
@@ -48,12 +49,12 @@ def from_parquet(content: bytes) -> Any:
 
 def _note_text(value: Any) -> str | None:
     """What Parquet has no place for."""
-    series = isinstance(value, pd.Series)
-    name = value.name if series else None
+    is_series = isinstance(value, pd.Series)
+    name = value.name if is_series else None
     if not (name is None or type(name) in (str, int)) or not value.flags.allows_duplicate_labels:
         return None
     freq = getattr(value.index, "freqstr", None)
-    note = {"series": series, "name": name, "freq": freq, "attrs": dict(value.attrs)}
+    note = {"series": is_series, "name": name, "freq": freq, "attrs": dict(value.attrs)}
     text = json.dumps(note)
     return text if _is_same(json.loads(text), note) else None
 
@@ -97,9 +98,8 @@ def _has_plain_values(values: Any) -> bool:
     dtype = values.dtype
     if isinstance(dtype, pd.CategoricalDtype):
         return _has_plain_values(dtype.categories)
-    if dtype.kind == "O" and isinstance(
-        dtype, np.dtype
-    ):  # missing values come back as another kind of missing
+    if dtype.kind == "O" and isinstance(dtype, np.dtype):
+        # missing values come back as another kind of missing
         return infer_dtype(values, skipna=False) == "string"
     if isinstance(dtype, pd.DatetimeTZDtype):
         return True
@@ -141,20 +141,16 @@ class _Sample:
         return isinstance(other, _Sample) and self.shape == other.shape
 
 
-def _comes_back(shape: tuple[Any, ...], rows: pd.DataFrame) -> bool:
-    return _survives(_Sample(shape, rows))
-
-
 @lru_cache(maxsize=256)
-def _survives(sample: _Sample) -> bool:
+def _comes_back(sample: _Sample) -> bool:
     """Write and read a few rows of this shape, once a process."""
     rows = sample.rows
-    back = from_parquet(_to_bytes(rows, None))
+    restored = from_parquet(_to_bytes(rows, None))
     try:
-        pd.testing.assert_frame_equal(back, rows, check_freq=False, check_column_type=True)
+        pd.testing.assert_frame_equal(restored, rows, check_freq=False, check_column_type=True)
     except AssertionError:
         return False
-    return type(back.index) is type(rows.index) and _shape(back) == _shape(rows)
+    return type(restored.index) is type(rows.index) and _shape(restored) == _shape(rows)
 
 
 def _to_bytes(frame: pd.DataFrame, note: str | None) -> bytes:

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from filelock import FileLock
 
 from wf_dagster.errors import TrackingError
-from wf_dagster.process import call_in_forked_children
+from wf_dagster.process import call_in_forked_children, set_default_variables
 from wf_dagster.tracking.active_starts import tracking_uri
 from wf_dagster.tracking.addresses import hide_password, is_remote, page_url, sqlite_path
 from wf_dagster.tracking.store_calls import call_with_retry
@@ -48,7 +48,7 @@ def get_client(uri: str | None = None) -> MlflowClient:
 
 def client_modules(uri: str | None = None) -> list[str]:
     """The modules that the client of an address needs, for a process about to be forked."""
-    _set_defaults()
+    set_default_variables(_DEFAULTS)
     kind = "rest" if is_remote(tracking_uri(uri)) else "sqlalchemy"
     return ["mlflow.tracking", f"mlflow.store.tracking.{kind}_store"]
 
@@ -82,14 +82,9 @@ def run_url(experiment_id: str, run_id: str, uri: str | None = None) -> str:
     return page_url(tracking_uri(uri), experiment_id, run_id)
 
 
-def _set_defaults() -> None:
-    for name, value in _DEFAULTS.items():
-        os.environ.setdefault(name, value)
-
-
 @lru_cache(maxsize=8)
 def _client(uri: str, _pid: int) -> MlflowClient:
-    _set_defaults()
+    set_default_variables(_DEFAULTS)
     for name in ("alembic", "mlflow.tracking.fluent"):
         logging.getLogger(name).setLevel(logging.WARNING)
     # it prints a traceback for every failure that is waited out here
@@ -112,7 +107,11 @@ def _client(uri: str, _pid: int) -> MlflowClient:
 
 
 def _leave_connections_to_parent() -> None:
-    """A forked child must not use its parent's database connections."""
+    """A forked child must not use its parent's database connections.
+
+    MLflow keeps an engine for each address; each gets a new pool there, as SQLAlchemy would have
+    it after a fork, and the connections of the old one are left to the parent.
+    """
     _client.cache_clear()
     module = sys.modules.get("mlflow.store.tracking.sqlalchemy_store")
     if module is not None:
