@@ -55,7 +55,7 @@ def test_two_workers_train_each_task_once():
     pool.create_task([task_of(month, "slow") for month in MONTHS])
     workers = [start_command("worker", "--pool", "pool", "--processes", "1") for _ in range(2)]
     for worker in workers:
-        output, _ = worker.communicate(timeout=120)
+        output, _ = worker.communicate(timeout=240)
         assert worker.returncode == 0, output
         assert "nothing left to fetch" in output
     assert pool.task_stat() == {"done": len(MONTHS)}
