@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from datetime import datetime, timezone
 from typing import Any
 
 import dagster as dg
@@ -183,7 +184,9 @@ def failed_recorder_sensor(
         records: Any = context.instance.get_run_records(
             dg.RunsFilter(
                 statuses=unsuccessful,
-                updated_after=None if since is None else _moment(since),
+                updated_after=None
+                if since is None
+                else datetime.fromtimestamp(since, timezone.utc),
             ),
             limit=_RUNS_A_TICK,
             order_by="update_timestamp",
@@ -201,7 +204,3 @@ def failed_recorder_sensor(
         return dg.SensorResult(skip_reason=reason, cursor=cursor)
 
     return sensor
-
-
-def _moment(stamp: float) -> Any:
-    return pd.Timestamp(stamp, unit="s", tz="UTC").to_pydatetime()
