@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from datetime import datetime, timezone
 from typing import Any
 
 import dagster as dg
@@ -203,5 +204,5 @@ def failed_recorder_sensor(
     return sensor
 
 
-def _moment(stamp: float) -> Any:
-    return pd.Timestamp(stamp, unit="s", tz="UTC").to_pydatetime()
+def _moment(stamp: float) -> datetime:
+    return datetime.fromtimestamp(stamp, tz=timezone.utc)
