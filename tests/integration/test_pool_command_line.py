@@ -49,7 +49,6 @@ def run_here(*arguments):
     return result.exit_code, result.output
 
 
-@pytest.mark.slow
 def test_two_workers_train_each_task_once():
     pool = TaskManager("pool")
     pool.create_task([task_of(month, "slow") for month in MONTHS])
@@ -74,6 +73,7 @@ def test_delayed_trainings_are_ended_by_a_worker():
     assert [r.info["status"] for r in find_recorders("experiment")] == ["FINISHED"] * 2
 
 
+@pytest.mark.slow
 def test_a_task_that_fails_is_told_by_the_exit_code_and_stops_no_other():
     pool = TaskManager("pool")
     pool.create_task([task_of(MONTHS[0], "kill"), task_of(MONTHS[1], "raise"), task_of(MONTHS[2])])
@@ -84,6 +84,7 @@ def test_a_task_that_fails_is_told_by_the_exit_code_and_stops_no_other():
     assert output.count("worker process died") == 3
 
 
+@pytest.mark.slow
 def test_sigterm_lets_the_task_in_work_end_and_fetches_no_other():
     pool = TaskManager("pool")
     pool.create_task([task_of(month, "slow") for month in MONTHS])
@@ -96,7 +97,8 @@ def test_sigterm_lets_the_task_in_work_end_and_fetches_no_other():
     assert pool.task_stat() == {"done": 1, "waiting": len(MONTHS) - 1}
 
 
-@pytest.mark.parametrize("how", ["grace", pytest.param("second signal", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("how", ["grace", "second signal"])
 def test_a_task_that_takes_too_long_is_given_back(how):
     pool = TaskManager("pool")
     pool.create_task([task_of(MONTHS[0], "sleep")])

@@ -184,9 +184,7 @@ def failed_recorder_sensor(
         records: Any = context.instance.get_run_records(
             dg.RunsFilter(
                 statuses=unsuccessful,
-                updated_after=None
-                if since is None
-                else datetime.fromtimestamp(since, timezone.utc),
+                updated_after=None if since is None else _moment(since),
             ),
             limit=_RUNS_A_TICK,
             order_by="update_timestamp",
@@ -204,3 +202,7 @@ def failed_recorder_sensor(
         return dg.SensorResult(skip_reason=reason, cursor=cursor)
 
     return sensor
+
+
+def _moment(stamp: float) -> datetime:
+    return datetime.fromtimestamp(stamp, tz=timezone.utc)
