@@ -120,6 +120,28 @@ def test_of_all_replay_dates_the_earliest_holds(prices, of_settings, of_market, 
     assert market.prices.as_of == market.as_of
 
 
+def test_the_date_of_prices_stays_when_others_take_their_place(tmp_path):
+    market = Market({"path": "sample", "as_of": "2020-02-03"}, "XNYS")
+    others = market.with_prices(_write_prices(tmp_path, "XNYS"))
+    assert others.as_of == others.prices.last_session() == pd.Timestamp("2020-02-03")
+
+
+def test_a_pickled_sample_source_does_not_remember_where_it_was_read(home):
+    source = SamplePrices(as_of="2020-02-03")
+    assert source.__getstate__() == {"as_of": pd.Timestamp("2020-02-03")}
+    again = pickle.loads(pickle.dumps(source))
+    assert again.load(["close"]).equals(source.load(["close"]))
+
+
+def test_a_market_names_the_modules_of_what_it_holds():
+    own = TradingCalendar(_sessions("XTKS"))
+    assert Market().modules == Market("sample", "XTKS").modules == set()
+    assert Market(SamplePrices(), own).modules == {
+        "wf_dagster.prices.sample",
+        type(own).__module__,
+    }
+
+
 def test_a_replay_clock_hides_prices_while_it_stands_and_the_market_follows_it(home):
     market = Market()
     assert not market.is_replayed

@@ -22,7 +22,7 @@ from wf_dagster.tables.cache import TableCache
 _QLIB = "qlib"
 _OF_PRICES = "prices"
 _DEFAULT_EXCHANGE = "XNYS"
-_CACHED_CALENDARS = 8
+_CACHED_CALENDARS = 64
 
 
 class Market:
@@ -59,7 +59,7 @@ class Market:
     ) -> None:
         self._prices = os.fspath(prices) if isinstance(prices, os.PathLike) else prices
         self._calendar = calendar
-        self._as_of = to_day(as_of) if as_of else None
+        self._as_of = _earliest(as_of, _date_of(prices))
 
     def __repr__(self) -> str:
         arguments = {"prices": self._prices, "calendar": self._calendar, "as_of": self._as_of}
@@ -83,19 +83,13 @@ class Market:
     @property
     def as_of(self) -> pd.Timestamp | None:
         """The replay date; ``None`` when nothing is hidden."""
-        own = self._prices
-        hidden = own.get("as_of") if isinstance(own, Mapping) else getattr(own, "as_of", None)
-        dates = [self._as_of, get_settings().replay_date(), hidden]
-        return min((to_day(date) for date in dates if date), default=None)
+        return _earliest(self._as_of, get_settings().replay_date())
 
     def at(self, as_of: Any) -> Market:
         """The market as it was seen at a date; ``None`` hides no more than this one does."""
         if not as_of:
             return self
-        day = to_day(as_of)
-        return Market(
-            self._prices, self._calendar, day if self._as_of is None else min(day, self._as_of)
-        )
+        return Market(self._prices, self._calendar, _earliest(as_of, self._as_of))
 
     def without_as_of(self) -> Market:
         """The market without a replay date of its own."""
@@ -145,11 +139,12 @@ class Market:
             return read_calendar(self.qlib_options, self.as_of)
         source = self.prices
         key = (self.calendar_name, source.version())
-        if key not in _CALENDARS:
+        calendar = _CALENDARS.get(key)
+        if calendar is None:
             while len(_CALENDARS) >= _CACHED_CALENDARS:
                 _CALENDARS.pop(next(iter(_CALENDARS)), None)
-            _CALENDARS[key] = _calendar_of(self.calendar_name, source)
-        return _CALENDARS[key]
+            calendar = _CALENDARS[key] = _calendar_of(self.calendar_name, source)
+        return calendar
 
     @property
     def calendar_name(self) -> str:
@@ -198,8 +193,7 @@ class Market:
         Raises:
             DataError: The prices cannot be replayed.
         """
-        dates = [self._as_of, get_settings().as_of]
-        as_of = min((to_day(date) for date in dates if date), default=None)
+        as_of = _earliest(self._as_of, get_settings().as_of)
         if self.calendar_name == _QLIB:
             days = sessions_with_data(self.qlib_options)
             return days if as_of is None else days[days <= as_of]
@@ -216,12 +210,28 @@ class Market:
         return adopt_qlib_init()
 
     @property
+    def modules(self) -> set[str]:
+        """Modules of a price source, or calendar, of one's own; a pickled market names them."""
+        parts = (self._prices, self._calendar)
+        objects = [part for part in parts if not isinstance(part, (str, Mapping, type(None)))]
+        return {type(part).__module__ for part in objects}
+
+    @property
     def tables(self) -> TableCache:
         """Where tables that are computed from the prices are kept; the folder is made."""
         return TableCache(get_settings().make_home() / "cache" / "features")
 
 
 _CALENDARS: dict[tuple[str, str], TradingCalendar] = {}
+
+
+def _earliest(*dates: Any) -> pd.Timestamp | None:
+    return min((to_day(date) for date in dates if date), default=None)
+
+
+def _date_of(prices: Any) -> Any:
+    """The replay date of the prices themselves."""
+    return prices.get("as_of") if isinstance(prices, Mapping) else getattr(prices, "as_of", None)
 
 
 def _calendar_of(name: str, source: PriceSource) -> TradingCalendar:

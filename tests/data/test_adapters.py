@@ -56,6 +56,27 @@ def test_a_dataset_gets_the_market_where_it_takes_one():
     assert plain.segments == SEGMENTS
 
 
+class DatasetThatPassesOn(PanelDataset):
+    def __init__(self, segments, **kwargs):
+        super().__init__(segments, **kwargs)
+
+
+def test_a_dataset_stands_on_the_market_even_if_its_constructor_names_none():
+    market = Market("sample", "XNYS", as_of="2020-01-31")
+    assert adapter_of(task(DatasetThatPassesOn), market).make_dataset().market == market
+    ready = PanelDataset(SEGMENTS)
+    made = adapter_of({**task(), "dataset": ready}, market).make_dataset()
+    assert made.market == market
+    assert ready.market == Market(), "the one that was handed in stays as it is"
+
+
+def test_a_dataset_without_a_market_is_named_where_a_date_would_hide_its_prices(caplog):
+    adapter_of(task(DatasetWithoutMarket), Market("sample")).make_dataset()
+    assert not caplog.records
+    adapter_of(task(DatasetWithoutMarket), Market(as_of="2020-01-31")).make_dataset()
+    assert "DatasetWithoutMarket stands on no market: the replay date 2020-01-31" in caplog.text
+
+
 @pytest.mark.parametrize(
     ("handed_down", "own", "expected"),
     [

@@ -45,6 +45,7 @@ def test_dg_launch(site):
     assert site.materialized("sp500_lgbm", "recorders") == {"2020-03-02": 1}
 
 
+@pytest.mark.slow
 def test_a_store_that_does_not_answer_is_one_message_and_nothing_is_trained(site):
     done = site.run(
         *MATERIALIZE,

@@ -25,8 +25,10 @@ from wf_dagster import (
 from wf_dagster.market import Market
 from wf_dagster.online.expected_sessions import due_now
 from wf_dagster.online.inspection import Inspection
+from wf_dagster.orchestration import build_rolling_assets, rolling_partitions
 from wf_dagster.rolling import Rolls
 from wf_dagster.tracking import find_recorders
+from wf_dagster.training.task_market import place_market
 
 FIRST, LAST = "2020-01-06", "2020-07-31"
 BEGIN, END = "2020-04-24", "2020-05-28"
@@ -206,6 +208,16 @@ def test_an_updater_finds_the_market_in_the_recorder(files: dict[str, Path]) -> 
     PredUpdater(model, to_date="2020-05-08").update()
     first = days_of(model.load_object("pred.pkl"))[0]
     assert days_of(model.load_object("pred.pkl")) == list(sessions_of("tokyo", first, "2020-05-08"))
+
+
+def test_a_market_that_a_template_carries_is_that_of_the_strategy(files: dict[str, Path]) -> None:
+    market = Market(files["tokyo"], EXCHANGES["tokyo"])
+    task = place_market(template(), market)
+    assert RollingStrategy("tokyo", task, RollingGen(STEP)).market == market
+    rolls = build_rolling_assets("tokyo", task, RollingGen(STEP)).spec
+    assert rolls.market == market
+    assert rolls.template == template(), "what is fingerprinted knows no market"
+    assert rolling_partitions(task, RollingGen(STEP)).market == market
 
 
 def test_what_is_due_and_checked_counts_on_the_market(files: dict[str, Path]) -> None:

@@ -104,6 +104,7 @@ def test_a_worker_takes_its_share_and_its_recorders_are_children_of_the_same_run
 
 
 @pytest.mark.integration
+@pytest.mark.slow
 def test_a_worker_elsewhere_sees_no_later_prices_than_the_step(instance):
     as_of = "2019-06-10"
     init(as_of=as_of)  # of this process: the worker shares its folder and no more
@@ -123,6 +124,7 @@ def test_a_worker_elsewhere_sees_no_later_prices_than_the_step(instance):
 
 
 @pytest.mark.integration
+@pytest.mark.slow
 def test_what_a_killed_worker_held_is_trained_by_the_step(instance):
     worker = _worker("--follow", "--lease", "3")
     try:

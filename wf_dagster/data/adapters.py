@@ -6,6 +6,8 @@ is asked here, once for a task; what is made of the answer is an adapter.
 
 from __future__ import annotations
 
+import copy
+import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from wf_dagster.tracking import Recorder
 
 _OF_QLIB = ("qlib", "wf_dagster.qlib_bridge.adapter")
+
+_log = logging.getLogger(__name__)
 
 
 class DatasetAdapter(Protocol):
@@ -159,16 +163,31 @@ class DefaultAdapter:
         """Nothing has to be made ready."""
 
     def make_dataset(self) -> Any:
-        """The dataset of the task; a class that has the parameter ``market`` is given it."""
-        return init_with_offered(self._task["dataset"], {"market": self._market}, where="dataset")
+        """The dataset of the task, on the market, whether or not its constructor takes one."""
+        config = self._task["dataset"]
+        if isinstance(config, (str, Mapping)):
+            dataset = init_with_offered(config, {"market": self._market}, where="dataset")
+        else:
+            dataset = copy.copy(config)  # a ready one stays as it is
+        self._place_market(dataset)
+        return dataset
 
     def reload(self, dataset: Any, moving: bool = False) -> None:
         """Read the prices as they are now."""
+        self._place_market(dataset)
+        dataset.setup_data()
+
+    def _place_market(self, dataset: Any) -> None:
         own = getattr(dataset, "market", None)
         if isinstance(own, Market):
-            as_given = self._market.is_default and not own.is_default
-            dataset.market = own.at(self._market.as_of) if as_given else self._market
-        dataset.setup_data()
+            keeps_own = self._market.is_default and not own.is_default
+            dataset.market = own.at(self._market.as_of) if keeps_own else self._market
+        elif self._market.as_of != Market().as_of:
+            _log.warning(
+                "%s stands on no market: the replay date %s hides none of its prices",
+                type(dataset).__name__,
+                f"{self._market.as_of:%Y-%m-%d}",
+            )
 
     def as_frames(self, dataset: Any) -> AbstractContextManager[Any]:
         """It gives nothing else."""

@@ -130,7 +130,7 @@ class Inspection:
         self.market = market
         self.calendar = session_calendar(market)
         first = next(iter(rolls))
-        self._trusted = set(modules_named(first.task))
+        self._trusted = {*modules_named(first.task), *market.modules}
         self._test_key = first.test_key
 
     @cached_property

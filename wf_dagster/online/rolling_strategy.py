@@ -23,6 +23,7 @@ from wf_dagster.rolling import RollingGen, template_fingerprint
 from wf_dagster.tasks import Task, fingerprint, modules_named
 from wf_dagster.tracking import Recorder, find_recorders
 from wf_dagster.training import DATA_UNTIL
+from wf_dagster.training.task_market import take_market
 
 _log = logging.getLogger(__name__)
 
@@ -57,13 +58,16 @@ class RollingStrategy(OnlineStrategy):
             raise OnlineError(
                 f"rolling_gen is {rolling_gen!r}: a RollingStrategy needs a RollingGen"
             )
-        super().__init__(name_id, market=market or Market(calendar=rolling_gen.own_calendar))
+        several = [task_template] if isinstance(task_template, Mapping) else list(task_template)
+        # a template may carry the market in its dataset: the strategy owns it
+        self.task_template: list[Mapping[str, Any]] = [take_market(t)[0] for t in several]
+        carried = next((m for t in several if (m := take_market(t)[1]) is not None), None)
+        default = carried or Market(calendar=rolling_gen.own_calendar)
+        super().__init__(name_id, market=market or default)
         self.exp_name = name_id
-        self.task_template: list[Mapping[str, Any]] = (
-            [task_template] if isinstance(task_template, Mapping) else list(task_template)
-        )
         self.rg = rolling_gen
         modules = {m for template in self.task_template for m in modules_named(template)}
+        modules |= self.market.modules
         self.tool: OnlineToolR = OnlineToolR(self.exp_name, trusted=modules, market=self.market)
         self._tasks: dict[str, Task] = {}  # a recorder's task never changes
 

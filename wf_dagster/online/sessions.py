@@ -23,7 +23,9 @@ def session_calendar(market: Market) -> TradingCalendar:
     """
     if market.calendar_name != "own":
         return market.calendar
-    return market.calendar.until(market.with_calendar(None).last_session)
+    default = market.with_calendar(None)
+    is_qlibs = default.calendar_name == "qlib"
+    return market.calendar.until(default.last_session if is_qlibs else market.prices.last_session())
 
 
 def common_calendar(markets: Iterable[Market]) -> TradingCalendar:

@@ -14,6 +14,7 @@ from wf_dagster.errors import OnlineError
 from wf_dagster.market import Market
 from wf_dagster.online.sessions import session_calendar
 from wf_dagster.records import SignalRecord
+from wf_dagster.records.recorder_market import load_market
 from wf_dagster.records.signal import check_pred
 from wf_dagster.tracking import Recorder
 
@@ -241,9 +242,9 @@ def last_complete_day(frame: pd.DataFrame) -> pd.Timestamp | None:
 
 
 def _market_of(recorder: Recorder) -> Market:
-    """The market that a recorder's dataset was given, else that of the settings."""
+    """The market of a recorder's dataset, else the one that it was trained on."""
     market = getattr(recorder.load_object("dataset"), "market", None)
-    return market if isinstance(market, Market) else Market()
+    return market if isinstance(market, Market) else load_market(recorder)
 
 
 def _replace_days(old: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:

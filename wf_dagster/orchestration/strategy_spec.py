@@ -56,7 +56,7 @@ class StrategySpec:
 
     def online_tool(self) -> OnlineToolR:
         """What says which of its models are online."""
-        return OnlineToolR(self.experiment)
+        return OnlineToolR(self.experiment, trusted=self.market.modules, market=self.market)
 
     def online_strategy(self) -> RollingStrategy:
         """The online strategy of the same task."""

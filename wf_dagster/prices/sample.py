@@ -27,9 +27,14 @@ class SamplePrices(FrameSource):
         Timestamp('2020-02-28 00:00:00')
     """
 
+    folder: Path | None = None  # of one that was pickled
+
     def __init__(self, as_of: Any = None, folder: Path | None = None) -> None:
         super().__init__(as_of)
         self.folder = folder
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"as_of": self.as_of}  # where its copy is says nothing of the prices
 
     def __repr__(self) -> str:
         return "SamplePrices()"

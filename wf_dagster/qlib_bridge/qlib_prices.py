@@ -35,6 +35,11 @@ class QlibPrices:
         self._options = options
         self._uri = provider_uri(options)
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        # one that was pickled before sources had options
+        options = QlibOptions(arguments={"provider_uri": state["_uri"]})
+        self.__dict__.update({"_options": options, **state})
+
     def __repr__(self) -> str:
         return "QlibPrices()"
 

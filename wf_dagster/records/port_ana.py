@@ -23,6 +23,7 @@ from wf_dagster.records.portfolio_config import (
     portfolio_config,
 )
 from wf_dagster.records.record_template import DependentRecord, RecordTemplate, log_figures
+from wf_dagster.records.recorder_market import load_market
 from wf_dagster.records.signal import SignalRecord
 
 if TYPE_CHECKING:
@@ -202,14 +203,14 @@ class PortAnaRecord(DependentRecord):
         """The market that was handed down, else that of the recorder's task."""
         if self.market is None and self.prices is None:
             return self._task_market()
-        return (self.market or Market()).with_prices(self.prices)
+        return (self.market or load_market(self.recorder)).with_prices(self.prices)
 
     def _task_market(self) -> Market:
         try:
             task = self.recorder.load_object("task")
         except ObjectNotFoundError:  # not trained from a task
-            return Market()
-        return adapter_of(task, Market()).market
+            return load_market(self.recorder)
+        return adapter_of(task, load_market(self.recorder)).market
 
     def _save_plot(self, report: pd.DataFrame) -> None:
         drawn = report if len(report) else pd.DataFrame(columns=_COLUMNS, dtype="float64")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import wraps
 from typing import Any
 
 from wf_dagster.errors import PoolInputError, TaskError, TrainingError
@@ -13,7 +14,7 @@ from wf_dagster.tracking import Recorder
 from wf_dagster.training.pool_jobs import PoolJob, carry_market
 from wf_dagster.training.pool_tasks import offer_lost, run_pool_tasks
 from wf_dagster.training.task import begin_task_train, end_task_train, task_train
-from wf_dagster.training.task_market import take_market
+from wf_dagster.training.task_market import place_market, take_market
 from wf_dagster.training.trainers import (
     STATUS_BEGIN,
     STATUS_END,
@@ -218,7 +219,7 @@ class TrainerRM(Trainer):
             if kwargs.get("recorder_name") is None:
                 kwargs.pop("recorder_name", None)
             run_task(
-                function,
+                _on_its_market(function) if before_status == WAITING else function,
                 pool,
                 query,
                 before_status=before_status,
@@ -344,6 +345,19 @@ class DelayTrainerRM(TrainerRM):
                 f"recorder {recorder.id} has no tag {self.TM_ID!r}: only recorders that `train` "
                 "of a DelayTrainerRM gave can be finished here"
             ) from None
+
+
+def _on_its_market(function: Callable[..., Recorder]) -> Callable[..., Recorder]:
+    """A function of the user's that gets tasks whose datasets stand on the market they carry."""
+
+    @wraps(function)
+    def train(task: Any, *args: Any, **kwargs: Any) -> Recorder:
+        if isinstance(task, Mapping):
+            bare, market = take_market(task)
+            task = bare if market is None else place_market(bare, market)
+        return function(task, *args, **kwargs)
+
+    return train
 
 
 def _reset_failed(pool: TaskManager, ids: Sequence[str], status: str) -> None:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from wf_dagster.data.adapters import adapter_of
 from wf_dagster.market import Market
+from wf_dagster.records.recorder_market import load_market
 from wf_dagster.tasks import find_class, modules_named, record_config
-from wf_dagster.training.task import generate_records, load_market
+from wf_dagster.training.task import generate_records
 
 if TYPE_CHECKING:
     from wf_dagster.tracking import Recorder
@@ -35,7 +36,7 @@ def refresh_recorder(
     if task is None:
         task = recorder.load_object("task")
     else:
-        recorder.trusted |= set(modules_named(task))
+        recorder.trusted |= {*modules_named(task), *(market.modules if market else ())}
     adapter = adapter_of(task, market or load_market(recorder))
     adapter.prepare()
     model = recorder.load_object("params.pkl")

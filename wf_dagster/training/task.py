@@ -10,8 +10,9 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from wf_dagster.data.adapters import DatasetAdapter, adapter_of
-from wf_dagster.errors import ObjectNotFoundError, TaskError, TrainingError
+from wf_dagster.errors import TaskError, TrainingError
 from wf_dagster.market import Market
+from wf_dagster.records.recorder_market import MARKET, load_market
 from wf_dagster.tasks import (
     WARM_START,
     fill_placeholders,
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 
 DATA_UNTIL = "data_until"  # tag: the last session with prices that the training saw
 REPLAYED_AT = "replayed_at"  # tag: the replay date as of which a delayed training is to be done
-_MARKET = "market"  # object of a recorder whose market is not that of the settings
 
 
 def task_train(
@@ -143,13 +143,13 @@ def end_task_train(
         ObjectNotFoundError: It holds no ``task``.
         ExperimentNotFoundError: ``experiment_name`` is another experiment than its own.
     """
-    market = (market or load_market(rec)).at(rec.list_tags().get(REPLAYED_AT))
-    task, _, adapter = _prepare_task(rec.load_object("task"), market)
+    market = find_begun_market(rec, market)
+    task, market, adapter = _prepare_task(rec.load_object("task"), market)
     if experiment_name is not None:
         R.get_exp(experiment_name=experiment_name, create=False).get_recorder(recorder_id=rec.id)
     with R.start(experiment_id=rec.experiment_id, recorder_id=rec.id):
         recorder: Recorder = R.get_recorder()
-        recorder.trusted |= set(modules_named(task))
+        recorder.trusted |= {*modules_named(task), *market.modules}
         recorder.set_tags(**{**(tags or {}), "hostname": socket.gethostname()})
         _execute(task, adapter, recorder)
     return recorder
@@ -169,13 +169,9 @@ def _prepare_task(
     return task, market, adapter
 
 
-def load_market(recorder: Recorder) -> Market:
-    """The market that a recorder was trained on; that of the settings unless it holds another."""
-    try:
-        market: Market = recorder.load_object(_MARKET)
-    except ObjectNotFoundError:
-        return Market()
-    return market
+def find_begun_market(recorder: Recorder, market: Market | None = None) -> Market:
+    """The market as it was seen when a delayed training was begun; default the recorder's own."""
+    return (market or load_market(recorder)).at(recorder.list_tags().get(REPLAYED_AT))
 
 
 def _identity(task: Mapping[str, Any]) -> dict[str, str]:
@@ -183,11 +179,11 @@ def _identity(task: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _describe(task: Mapping[str, Any], market: Market, recorder: Recorder) -> None:
-    recorder.trusted |= set(modules_named(task))
+    recorder.trusted |= {*modules_named(task), *market.modules}
     recorder.log_params(**dict(flatten_task(task)))
     objects: dict[str, Any] = {"task": task}
     if not market.is_default:
-        objects[_MARKET] = market.without_as_of()
+        objects[MARKET] = market.without_as_of()
     recorder.save_objects(**objects)
 
 

@@ -12,7 +12,12 @@ from wf_dagster.tasks import fingerprint, validate_task
 from wf_dagster.tracking import R, Recorder
 from wf_dagster.training.parallel import run_rolls
 from wf_dagster.training.roll_jobs import RollJob, RollOutcome
-from wf_dagster.training.task import begin_task_train, end_task_train, task_train
+from wf_dagster.training.task import (
+    begin_task_train,
+    end_task_train,
+    find_begun_market,
+    task_train,
+)
 from wf_dagster.training.task_market import take_market
 
 T = TypeVar("T")
@@ -233,6 +238,7 @@ class DelayTrainerR(TrainerR):
                     recorder_id=recorder.id,
                     figures=False,
                     tags={STATUS_KEY: STATUS_END},
+                    market=find_begun_market(recorder),
                 )
                 for position, recorder in enumerate(due)
             ]

@@ -15,6 +15,7 @@ from wf_dagster.errors import CalendarError, DataError
 from wf_dagster.market import Market
 from wf_dagster.orchestration.partitions.windows import windows_of
 from wf_dagster.rolling import Roll, RollingGen, Rolls
+from wf_dagster.training.task_market import take_market
 
 _FRESH_DAYS = 10  # prices that are older do not grow any more
 
@@ -102,7 +103,8 @@ def rolling_partitions(
         >>> monthly.definition.get_partition_keys()[:2]
         ['2020-07-01', '2020-08-01']
     """
-    market = strategy_market(generator, calendar, market)
+    template, carried = take_market(template)
+    market = strategy_market(generator, calendar, market or carried)
     sessions = market.calendar
     until = _horizon(market, sessions) if horizon is None else horizon
     rolls = Rolls.from_template(template, generator, sessions, until=until, name=name)
