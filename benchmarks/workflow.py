@@ -17,11 +17,11 @@ _HERE = {
     "OnlineToolR": "wf_dagster.online",
     "R": "wf_dagster.tracking",
     "RecorderCollector": "wf_dagster.collect",
-    "RollingGen": "wf_dagster.tasks",
+    "RollingGen": "wf_dagster.rolling",
     "RollingGroup": "wf_dagster.collect",
     "RollingStrategy": "wf_dagster.online",
     "TrainerR": "wf_dagster.training",
-    "task_generator": "wf_dagster.tasks",
+    "task_generator": "wf_dagster.rolling",
 }
 _QLIB = {
     "OnlineManager": "qlib.workflow.online.manager",
