@@ -68,6 +68,7 @@ def test_a_key_that_is_no_roll_trains_nothing(site):
     assert find_recorders("sp500_ridge", status=None) == []
 
 
+@pytest.mark.slow
 def test_prices_that_are_not_there_are_named_when_definitions_load(site):
     done = site.run(
         *MATERIALIZE, "sp500_ridge/recorders", "--partition", "2020-03-01", WF_PRICES="no.parquet"

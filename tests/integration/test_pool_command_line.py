@@ -49,6 +49,7 @@ def run_here(*arguments):
     return result.exit_code, result.output
 
 
+@pytest.mark.slow
 def test_two_workers_train_each_task_once():
     pool = TaskManager("pool")
     pool.create_task([task_of(month, "slow") for month in MONTHS])

@@ -58,6 +58,7 @@ def _script(tmp_path: Path, text: str) -> str:
     return str(path)
 
 
+@pytest.mark.slow
 def test_a_script_that_is_typed_in():
     done = _run("-", text=PLAIN)
     assert "2020-01-01 None" in done.stdout, done.stdout

@@ -82,6 +82,7 @@ def test_killing_the_daily_run_at_any_moment_changes_nothing_in_the_end(
 
 
 @pytest.mark.integration
+@pytest.mark.slow
 def test_a_killed_run_leaves_no_recorder_running(
     processes: multiprocessing.context.BaseContext, life: Life, tmp_path: Path
 ) -> None:
