@@ -22,6 +22,7 @@ from wf_dagster import (
     TrainerR,
     TrainerRM,
 )
+from wf_dagster.errors import OnlineError
 from wf_dagster.market import Market
 from wf_dagster.online.expected_sessions import due_now
 from wf_dagster.online.inspection import Inspection
@@ -218,6 +219,12 @@ def test_a_market_that_a_template_carries_is_that_of_the_strategy(files: dict[st
     assert rolls.market == market
     assert rolls.template == template(), "what is fingerprinted knows no market"
     assert rolling_partitions(task, RollingGen(STEP)).market == market
+
+
+def test_templates_on_different_markets_are_no_strategy(files: dict[str, Path]) -> None:
+    tasks = [place_market(template(), Market(files[name], EXCHANGES[name])) for name in EXCHANGES]
+    with pytest.raises(OnlineError, match=r"'both' stand on different markets .*XNYS.*XTKS"):
+        RollingStrategy("both", tasks, RollingGen(STEP))
 
 
 def test_what_is_due_and_checked_counts_on_the_market(files: dict[str, Path]) -> None:

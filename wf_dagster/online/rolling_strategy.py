@@ -39,11 +39,12 @@ class RollingStrategy(OnlineStrategy):
         name_id: Unique name; that of the experiment, and of the trainer's experiment.
         task_template: The task of the first roll, or one for each model.
         rolling_gen: How their segments move on.
-        market: Where its sessions and prices come from; default that of the settings, with the
-            generator's own calendar if it has one.
+        market: Where its sessions and prices come from; default the one that the templates carry,
+            else that of the settings, with the generator's own calendar if it has one.
 
     Raises:
-        OnlineError: ``rolling_gen`` is no :class:`RollingGen`.
+        OnlineError: ``rolling_gen`` is no :class:`RollingGen`, or the templates carry different
+            markets.
     """
 
     def __init__(
@@ -60,8 +61,9 @@ class RollingStrategy(OnlineStrategy):
             )
         several = [task_template] if isinstance(task_template, Mapping) else list(task_template)
         # a template may carry the market in its dataset: the strategy owns it
-        self.task_template: list[Mapping[str, Any]] = [take_market(t)[0] for t in several]
-        carried = next((m for t in several if (m := take_market(t)[1]) is not None), None)
+        taken = [take_market(t) if isinstance(t, Mapping) else (t, None) for t in several]
+        self.task_template: list[Mapping[str, Any]] = [task for task, _ in taken]
+        carried = _common_market(name_id, [m for _, m in taken if m is not None])
         default = carried or Market(calendar=rolling_gen.own_calendar)
         super().__init__(name_id, market=market or default)
         self.exp_name = name_id
@@ -346,3 +348,12 @@ def _model_class(task: Mapping[str, Any]) -> str:
     name = model["class"] if isinstance(model, Mapping) else model
     text = name if isinstance(name, str) else getattr(name, "__name__", type(name).__name__)
     return str(text).rpartition(".")[2]
+
+
+def _common_market(name: str, markets: Sequence[Market]) -> Market | None:
+    if any(market != markets[0] for market in markets):
+        raise OnlineError(
+            f"the templates of strategy {name!r} stand on different markets "
+            f"({', '.join(map(repr, markets))}): a strategy has one; make one strategy for each"
+        )
+    return markets[0] if markets else None
