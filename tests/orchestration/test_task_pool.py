@@ -81,6 +81,7 @@ def test_a_roll_that_fails_is_named_and_the_others_are_marked(instance):
 
 
 @pytest.mark.integration
+@pytest.mark.slow
 def test_a_worker_takes_its_share_and_its_recorders_are_children_of_the_same_run(instance):
     worker = _worker("--follow", "--experiment", "not_used")
     try:
