@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from pathlib import Path
+from typing import Any
 
 import exchange_calendars
 import pandas as pd
@@ -228,6 +229,12 @@ def test_a_calendar_of_ones_own_is_used_as_it_is_up_to_the_replay_date(date):
     seen = market.at(date).calendar
     assert seen.sessions.equals(calendar.sessions)
     assert seen.last_session == calendar.align(date, "end")
+
+
+def test_sessions_that_are_no_calendar_are_refused_with_the_remedy():
+    days: Any = pd.bdate_range("2020-01-01", periods=5)
+    with pytest.raises(CalendarError, match=r"a DatetimeIndex: .* TradingCalendar\(sessions\)"):
+        Market("sample", days)
 
 
 def test_an_exchange_that_does_not_exist_is_refused_when_it_is_asked_for():

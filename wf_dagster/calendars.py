@@ -284,6 +284,15 @@ def to_day(date: Any) -> pd.Timestamp:
     return stamp.tz_localize(None).normalize() if stamp.tzinfo else stamp.normalize()
 
 
+def earliest_day(*dates: Any) -> pd.Timestamp | None:
+    """The earliest of some dates, those that are empty aside; ``None`` if all are.
+
+    Raises:
+        CalendarError: One of them is no date.
+    """
+    return min((to_day(date) for date in dates if date), default=None)
+
+
 def split_segment(segment: Any) -> tuple[Any, Any]:
     """A segment's start and end.
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pandas as pd
 
-from wf_dagster.calendars import TradingCalendar, to_day
-from wf_dagster.errors import DataError
+from wf_dagster.calendars import TradingCalendar, earliest_day
+from wf_dagster.errors import CalendarError, DataError
 from wf_dagster.prices.base import FrameSource, PriceSource
 from wf_dagster.prices.choose import make_source
 from wf_dagster.qlib_bridge.calendar import read_calendar, sessions_with_data
@@ -43,6 +43,9 @@ class Market:
         as_of: Replay date: later prices are hidden. Of this one, that of the prices and that of the
             settings the earliest holds.
 
+    Raises:
+        CalendarError: The calendar is neither a name nor a calendar, or a date is none.
+
     Example:
         >>> market = Market("sample", "XNYS", as_of="2020-03-01")
         >>> market.prices.last_session(), market.calendar.last_session
@@ -57,9 +60,27 @@ class Market:
         calendar: str | TradingCalendar | None = None,
         as_of: Any = None,
     ) -> None:
+        if calendar is not None and not isinstance(calendar, (str, TradingCalendar)):
+            raise CalendarError(
+                f"calendar is a {type(calendar).__name__}: a market takes the code of an exchange, "
+                "'prices', 'qlib', or sessions of your own as TradingCalendar(sessions)"
+            )
         self._prices = os.fspath(prices) if isinstance(prices, os.PathLike) else prices
         self._calendar = calendar
-        self._as_of = _earliest(as_of, _date_of(prices))
+        self._as_of = earliest_day(as_of, _date_of(prices))
+
+    @classmethod
+    def of(cls, market: Market | None) -> Market:
+        """The market that somebody was given; ``None`` is that of the settings.
+
+        Raises:
+            DataError: It is something else.
+        """
+        if market is not None and not isinstance(market, Market):
+            raise DataError(
+                f"market={market!r} is no Market: write market=Market(prices=..., calendar=...)"
+            )
+        return market or cls()
 
     def __repr__(self) -> str:
         arguments = {"prices": self._prices, "calendar": self._calendar, "as_of": self._as_of}
@@ -83,13 +104,13 @@ class Market:
     @property
     def as_of(self) -> pd.Timestamp | None:
         """The replay date; ``None`` when nothing is hidden."""
-        return _earliest(self._as_of, get_settings().replay_date())
+        return earliest_day(self._as_of, get_settings().replay_date())
 
     def at(self, as_of: Any) -> Market:
         """The market as it was seen at a date; ``None`` hides no more than this one does."""
         if not as_of:
             return self
-        return Market(self._prices, self._calendar, _earliest(as_of, self._as_of))
+        return Market(self._prices, self._calendar, earliest_day(as_of, self._as_of))
 
     def without_as_of(self) -> Market:
         """The market without a replay date of its own."""
@@ -193,7 +214,7 @@ class Market:
         Raises:
             DataError: The prices cannot be replayed.
         """
-        as_of = _earliest(self._as_of, get_settings().as_of)
+        as_of = earliest_day(self._as_of, get_settings().as_of)
         if self.calendar_name == _QLIB:
             days = sessions_with_data(self.qlib_options)
             return days if as_of is None else days[days <= as_of]
@@ -223,10 +244,6 @@ class Market:
 
 
 _CALENDARS: dict[tuple[str, str], TradingCalendar] = {}
-
-
-def _earliest(*dates: Any) -> pd.Timestamp | None:
-    return min((to_day(date) for date in dates if date), default=None)
 
 
 def _date_of(prices: Any) -> Any:

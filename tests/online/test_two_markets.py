@@ -21,8 +21,9 @@ from wf_dagster import (
     RollingStrategy,
     TrainerR,
     TrainerRM,
+    task_train,
 )
-from wf_dagster.errors import OnlineError
+from wf_dagster.errors import CalendarError, DataError, OnlineError
 from wf_dagster.market import Market
 from wf_dagster.online.expected_sessions import due_now
 from wf_dagster.online.inspection import Inspection
@@ -223,8 +224,22 @@ def test_a_market_that_a_template_carries_is_that_of_the_strategy(files: dict[st
 
 def test_templates_on_different_markets_are_no_strategy(files: dict[str, Path]) -> None:
     tasks = [place_market(template(), Market(files[name], EXCHANGES[name])) for name in EXCHANGES]
-    with pytest.raises(OnlineError, match=r"'both' stand on different markets .*XNYS.*XTKS"):
+    with pytest.raises(OnlineError, match=r"'both' and its templates name different .*XNYS.*XTKS"):
         RollingStrategy("both", tasks, RollingGen(STEP))
+    with pytest.raises(OnlineError, match="'york' and its templates name different markets"):
+        RollingStrategy("york", tasks[0], RollingGen(STEP), market=Market("sample"))
+    with pytest.raises(CalendarError, match=r"given Market.*sample.*template names .*XNYS"):
+        build_rolling_assets("york", tasks[0], RollingGen(STEP), market=Market("sample"))
+
+
+def test_what_is_no_market_is_said_by_its_value(files: dict[str, Path]) -> None:
+    code: Any = "XTKS"
+    with pytest.raises(DataError, match=r"market='XTKS' is no Market: write market=Market\("):
+        build_rolling_assets("tokyo", template(), RollingGen(STEP), market=code)
+    with pytest.raises(DataError, match=r"market='XTKS' is no Market"):
+        RollingStrategy("tokyo", template(), RollingGen(STEP), market=code)
+    with pytest.raises(DataError, match=r"market='XTKS' is no Market"):
+        task_train(template(), "tokyo", market=code)
 
 
 def test_what_is_due_and_checked_counts_on_the_market(files: dict[str, Path]) -> None:

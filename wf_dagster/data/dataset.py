@@ -64,7 +64,7 @@ class PanelDataset:
             infer_processors, "dataset.kwargs.infer_processors", for_infer=True
         )
         self._learn = make_processors(learn_processors, "dataset.kwargs.learn_processors")
-        self.market = market or Market()
+        self.market = Market.of(market)
         self._fitted = False
         self._panel: Panel | None = None
 

@@ -49,7 +49,7 @@ class OnlineStrategy:
 
     def __init__(self, name_id: str, *, market: Market | None = None) -> None:
         self.name_id = name_id
-        self.market = market or Market()
+        self.market = Market.of(market)
         self.tool: OnlineTool = OnlineTool()
 
     def at(self, session: Any) -> Self:

@@ -43,8 +43,9 @@ class RollingStrategy(OnlineStrategy):
             else that of the settings, with the generator's own calendar if it has one.
 
     Raises:
-        OnlineError: ``rolling_gen`` is no :class:`RollingGen`, or the templates carry different
-            markets.
+        OnlineError: ``rolling_gen`` is no :class:`RollingGen`, or the strategy and its templates name
+            different markets.
+        DataError: The market is none.
     """
 
     def __init__(
@@ -63,9 +64,10 @@ class RollingStrategy(OnlineStrategy):
         # a template may carry the market in its dataset: the strategy owns it
         taken = [take_market(t) if isinstance(t, Mapping) else (t, None) for t in several]
         self.task_template: list[Mapping[str, Any]] = [task for task, _ in taken]
-        carried = _common_market(name_id, [m for _, m in taken if m is not None])
-        default = carried or Market(calendar=rolling_gen.own_calendar)
-        super().__init__(name_id, market=market or default)
+        own = _common_market(
+            name_id, [m for m in (market, *(m for _, m in taken)) if m is not None]
+        )
+        super().__init__(name_id, market=own or Market(calendar=rolling_gen.own_calendar))
         self.exp_name = name_id
         self.rg = rolling_gen
         modules = {m for template in self.task_template for m in modules_named(template)}
@@ -353,7 +355,7 @@ def _model_class(task: Mapping[str, Any]) -> str:
 def _common_market(name: str, markets: Sequence[Market]) -> Market | None:
     if any(market != markets[0] for market in markets):
         raise OnlineError(
-            f"the templates of strategy {name!r} stand on different markets "
+            f"strategy {name!r} and its templates name different markets "
             f"({', '.join(map(repr, markets))}): a strategy has one; make one strategy for each"
         )
     return markets[0] if markets else None

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from wf_dagster.calendars import to_day
+from wf_dagster.calendars import earliest_day
 from wf_dagster.errors import DataError
 from wf_dagster.prices.base import PriceSource, Replayable
 from wf_dagster.prices.files import CsvPrices, ParquetPrices
@@ -30,14 +30,14 @@ def make_source(
         DataError: It is none of these, or a source of your own that shows more than ``as_of``.
     """
     if isinstance(spec, PriceSource):
-        return _seen_at(spec, _earliest(as_of, spec.as_of))
+        return _seen_at(spec, earliest_day(as_of, spec.as_of))
     if isinstance(spec, Mapping):
         if unknown := set(spec) - {"path", "as_of"} or {"path"} - set(spec):
             raise DataError(
                 f"prices={dict(spec)!r}: {min(map(str, unknown))} is unknown or missing; write "
                 "{'path': ..., 'as_of': ...}"
             )
-        spec, as_of = spec["path"], _earliest(as_of, spec.get("as_of"))
+        spec, as_of = spec["path"], earliest_day(as_of, spec.get("as_of"))
     if not isinstance(spec, (str, Path)):
         raise DataError(f"{spec!r} is no price source: use 'sample', a path, or a PriceSource")
     if spec == "sample":
@@ -52,10 +52,6 @@ def make_source(
         f"prices={str(spec)!r} is no price source: use 'sample', a .parquet or .csv file, or a "
         "folder of them"
     )
-
-
-def _earliest(*dates: Any) -> pd.Timestamp | None:
-    return min((to_day(date) for date in dates if date), default=None)
 
 
 def _seen_at(source: PriceSource, as_of: pd.Timestamp | None) -> PriceSource:

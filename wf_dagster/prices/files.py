@@ -42,7 +42,7 @@ class _FilePrices(FrameSource):
         if not self.path.is_file():
             raise DataError(
                 f"the price file {self.path} does not exist: give its path with "
-                "wf_dagster.init(prices=...) or WF_PRICES"
+                "wf_dagster.init(prices=...), Market(prices=...) or WF_PRICES"
             )
         return [self.path]
 

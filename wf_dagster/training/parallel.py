@@ -53,6 +53,7 @@ def train_rolls(
         TrackingError: The MLflow store does not answer; nothing was trained.
         TrainingError: Worker processes cannot be started.
     """
+    market = Market.of(market)
     jobs = [
         RollJob(
             key=roll.key,

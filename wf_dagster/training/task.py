@@ -162,7 +162,7 @@ def _prepare_task(
     task, carried = take_market(task_config)
     task = copy.deepcopy(task)
     validate_task(task)
-    market = market or carried or Market()
+    market = Market.of(market or carried)
     adapter = adapter_of(task, market)
     adapter.prepare()
     validate_task(task, resolve=True)

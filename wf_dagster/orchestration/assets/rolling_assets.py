@@ -25,7 +25,6 @@ from wf_dagster.orchestration.steps.roll_config import LAST, RollConfig
 from wf_dagster.orchestration.strategy_spec import StrategySpec
 from wf_dagster.rolling import RollingGen
 from wf_dagster.tasks import validate_task
-from wf_dagster.training.task_market import take_market
 
 _DESCRIPTIONS = {
     "recorders": "Trains the roll's task; one MLflow run (recorder) a roll.",
@@ -91,8 +90,7 @@ def build_rolling_assets(
         CalendarError: No roll fits the calendar, or both a calendar and a market are given.
     """
     chosen = ChosenOptions(**options)
-    template, carried = take_market(template)  # its dataset may name a market
-    market = strategy_market(generator, calendar, market or carried)
+    template, market = strategy_market(template, generator, calendar, market)
     validate_task(template, calendar=market.calendar)
     spec = StrategySpec(
         name=name,

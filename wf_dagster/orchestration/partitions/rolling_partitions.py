@@ -15,6 +15,7 @@ from wf_dagster.errors import CalendarError, DataError
 from wf_dagster.market import Market
 from wf_dagster.orchestration.partitions.windows import windows_of
 from wf_dagster.rolling import Roll, RollingGen, Rolls
+from wf_dagster.tasks import Task
 from wf_dagster.training.task_market import take_market
 
 _FRESH_DAYS = 10  # prices that are older do not grow any more
@@ -103,8 +104,7 @@ def rolling_partitions(
         >>> monthly.definition.get_partition_keys()[:2]
         ['2020-07-01', '2020-08-01']
     """
-    template, carried = take_market(template)
-    market = strategy_market(generator, calendar, market or carried)
+    template, market = strategy_market(template, generator, calendar, market)
     sessions = market.calendar
     until = _horizon(market, sessions) if horizon is None else horizon
     rolls = Rolls.from_template(template, generator, sessions, until=until, name=name)
@@ -117,26 +117,38 @@ def rolling_partitions(
 
 
 def strategy_market(
-    generator: RollingGen, calendar: TradingCalendar | None, market: Market | None
-) -> Market:
-    """The market of a strategy.
+    template: Mapping[str, Any],
+    generator: RollingGen,
+    calendar: TradingCalendar | None,
+    market: Market | None,
+) -> tuple[Task, Market]:
+    """The template of a strategy, without the market that its dataset may name; and its market.
 
     Args:
-        generator: Its calendar counts where neither of the others is given.
+        template: The task of the first roll.
+        generator: Its calendar counts where none of the others is given.
         calendar: Sessions of the user's own, with the prices of the settings.
         market: A market.
 
     Raises:
-        CalendarError: Both a calendar and a market are given.
+        CalendarError: Both a calendar and a market are given, or two markets.
+        DataError: The market is none.
     """
+    task, carried = take_market(template)
+    if market is not None and carried not in (None, Market.of(market)):
+        raise CalendarError(
+            f"the strategy is given {market!r}, and its template names {carried!r}: a strategy "
+            "has one market; leave one of them out"
+        )
+    market = market or carried
     if market is None:
-        return Market(calendar=calendar or generator.own_calendar)
+        return task, Market(calendar=calendar or generator.own_calendar)
     if calendar is not None:
         raise CalendarError(
             "both a calendar and a market are given, and a market has a calendar: use "
             "market=Market(prices, calendar)"
         )
-    return market
+    return task, Market.of(market)
 
 
 def _horizon(market: Market, calendar: TradingCalendar) -> pd.Timestamp:
