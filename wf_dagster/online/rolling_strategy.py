@@ -43,7 +43,7 @@ class RollingStrategy(OnlineStrategy):
             else that of the settings, with the generator's own calendar if it has one.
 
     Raises:
-        OnlineError: ``rolling_gen`` is no :class:`RollingGen`, or the strategy and its templates name
+        OnlineError: ``rolling_gen`` is no :class:`RollingGen`, or strategy and templates name
             different markets.
         DataError: The market is none.
     """
