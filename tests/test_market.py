@@ -71,6 +71,20 @@ def test_a_market_shows_what_it_was_described_by():
     assert market != "sample"
 
 
+def test_a_market_reads_the_same_file_wherever_its_process_stands(tmp_path, monkeypatch):
+    _write_prices(tmp_path, "XTKS")
+    (tmp_path / "elsewhere").mkdir()
+    _write_prices(tmp_path / "elsewhere", "XTKS", last="2020-03-31")  # the same name, other prices
+    monkeypatch.chdir(tmp_path)
+    markets = [Market(prices) for prices in ("XTKS.parquet", Path("XTKS.parquet"))]
+    markets.append(Market({"path": "XTKS.parquet", "as_of": None}))
+    init(prices="XTKS.parquet", calendar="XTKS")
+    assert [market.calendar_name for market in markets] == ["XTKS"] * 3, "that of the settings"
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    for market in markets:
+        assert pickle.loads(pickle.dumps(market)).last_session == pd.Timestamp(LAST)
+
+
 def test_a_market_of_a_pickle_sees_the_same_prices_and_sessions(tmp_path):
     market = Market(_write_prices(tmp_path, "XTKS"), "XTKS", as_of="2020-03-20")
     copy = pickle.loads(pickle.dumps(market))

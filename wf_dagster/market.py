@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -20,6 +21,7 @@ from wf_dagster.settings import Settings, get_settings, restore, snapshot
 from wf_dagster.tables.cache import TableCache
 
 _QLIB = "qlib"
+_SAMPLE = "sample"
 _OF_PRICES = "prices"
 _DEFAULT_EXCHANGE = "XNYS"
 _CACHED_CALENDARS = 64
@@ -65,7 +67,7 @@ class Market:
                 f"calendar is a {type(calendar).__name__}: a market takes the code of an exchange, "
                 "'prices', 'qlib', or sessions of your own as TradingCalendar(sessions)"
             )
-        self._prices = os.fspath(prices) if isinstance(prices, os.PathLike) else prices
+        self._prices = _make_absolute(prices)
         self._calendar = calendar
         self._as_of = earliest_day(as_of, _date_of(prices))
 
@@ -175,7 +177,7 @@ class Market:
         settings = get_settings()
         if self._calendar:
             return self._calendar
-        if self._prices_name == settings.prices:
+        if self._prices_name in (settings.prices, _make_absolute(settings.prices)):
             return settings.calendar or (_QLIB if is_qlib_in_use(settings) else _DEFAULT_EXCHANGE)
         return _QLIB if self._prices_name == _QLIB else _OF_PRICES
 
@@ -196,7 +198,7 @@ class Market:
 
         Then nothing becomes due by the clock on the wall.
         """
-        is_sample = self._prices_name == "sample" and self.calendar_name != _QLIB
+        is_sample = self._prices_name == _SAMPLE and self.calendar_name != _QLIB
         return self.as_of is not None or is_sample
 
     def with_calendar(self, calendar: str | TradingCalendar | None) -> Market:
@@ -244,6 +246,15 @@ class Market:
 
 
 _CALENDARS: dict[tuple[str, str], TradingCalendar] = {}
+
+
+def _make_absolute(prices: Any) -> Any:
+    """A path that names the same prices for whoever reads it, wherever that process stands."""
+    if isinstance(prices, Mapping) and "path" in prices:
+        return {**prices, "path": _make_absolute(prices["path"])}
+    if isinstance(prices, (str, os.PathLike)) and prices not in (_SAMPLE, _QLIB):
+        return str(Path(prices).expanduser().absolute())
+    return prices
 
 
 def _date_of(prices: Any) -> Any:
