@@ -314,8 +314,14 @@ def test_an_exchange_knows_its_sessions_of_the_future():
             "2020-02-01",
             "exchange 'NYSE-ish' is unknown: use an ISO 10383",
         ),
-        ("XNYS", "2020-02-01", "2020-01-01", "has no calendar from 2020-02-01 to 2020-01-01"),
+        (
+            "XNYS",
+            "2020-02-01",
+            "2020-01-01",
+            "no sessions from 2020-02-01 to 2020-01-01: that ends",
+        ),
         ("XNYS", "soon", "2020-01-01", "'soon' is no date"),
+        ("XTKS", "1995-01-01", "1995-12-31", "it publishes those from 1997-01-01"),
     ],
 )
 def test_an_exchange_that_has_no_such_calendar_says_so(name, start, end, message):

@@ -203,16 +203,17 @@ def test_a_market_without_a_description_is_that_of_the_settings(tmp_path):
     assert market.exchange == "XTKS"
     assert market.calendar.between(FIRST, LAST).equals(pd.DatetimeIndex(_sessions("XTKS")))
     init(prices=path, calendar="prices")
-    assert market.exchange is None
-    assert market.calendar.sessions[-1] == market.last_session
+    assert market.calendar_name == "prices"
+    assert market.exchange == "XTKS", "whose sessions they are"
+    assert market.calendar.between(FIRST, LAST).equals(pd.DatetimeIndex(_sessions("XTKS")))
 
 
 def test_the_calendar_of_the_settings_is_not_laid_over_other_prices(tmp_path):
     init(calendar="XNYS")
     market = Market(_write_prices(tmp_path, "XTKS"))
     assert not market.is_default
-    assert (market.calendar_name, market.exchange) == ("prices", None)
-    assert market.calendar.sessions.equals(pd.DatetimeIndex(_sessions("XTKS")))
+    assert (market.calendar_name, market.exchange) == ("prices", "XTKS")
+    assert market.calendar.between(None, LAST).equals(pd.DatetimeIndex(_sessions("XTKS")))
 
 
 def test_prices_of_a_task_are_counted_on_the_calendar_of_the_market(tmp_path):

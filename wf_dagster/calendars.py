@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import lru_cache
 from numbers import Number
 from typing import Any, Literal, Protocol
 
@@ -11,6 +10,8 @@ import numpy as np
 import pandas as pd
 
 from wf_dagster.errors import CalendarError
+from wf_dagster.exchanges import exchange_sessions, published_range
+from wf_dagster.module_history import find_moved_name
 
 Segment = tuple[pd.Timestamp | None, pd.Timestamp | None]  # both ends included, None is open
 Side = Literal["start", "end"]
@@ -73,20 +74,27 @@ class TradingCalendar:
         Args:
             name: ISO 10383 code such as ``"XNYS"``.
             start: First date.
-            end: Last date; may be in the future.
+            end: Last date; may be in the future. The sessions end where the exchange publishes
+                no more of them.
             last_session: The last session that has data.
 
         Raises:
-            CalendarError: The exchange is unknown or the dates do not fit it.
+            CalendarError: The exchange is unknown, or has no session from start to end.
         """
         first, last = to_day(start), to_day(end)
         if last < first:
-            raise _no_calendar(name, first, last, "it would end before it starts")
-        try:  # the same table for every day of a year: making one takes a second
-            sessions = _exchange_sessions(name, first, last + pd.offsets.YearEnd(0))
-        except CalendarError:  # some exchanges publish their holidays up to a day of the year
-            sessions = _exchange_sessions(name, first, last)
-        return cls(sessions[sessions <= last], last_session)
+            raise CalendarError(
+                f"exchange {name!r} has no sessions from {first:%Y-%m-%d} to {last:%Y-%m-%d}: "
+                "that ends before it starts"
+            )
+        sessions = exchange_sessions(name, first, last)
+        if not len(sessions):
+            low, high = published_range(name)
+            raise CalendarError(
+                f"exchange {name!r} has no session from {first:%Y-%m-%d} to {last:%Y-%m-%d}: it "
+                f"publishes those from {low:%Y-%m-%d} to {high:%Y-%m-%d}"
+            )
+        return cls(sessions, last_session)
 
     @classmethod
     def from_prices(cls, source: SessionSource) -> TradingCalendar:
@@ -330,24 +338,5 @@ def _check_sessions(sessions: Iterable[Any]) -> pd.DatetimeIndex:
     return pd.DatetimeIndex(index.to_numpy().astype("datetime64[ns]"), name="datetime")
 
 
-@lru_cache(maxsize=16)
-def _exchange_sessions(name: str, first: pd.Timestamp, last: pd.Timestamp) -> pd.DatetimeIndex:
-    import exchange_calendars  # slow to import
-
-    try:
-        calendar = exchange_calendars.get_calendar(name, start=first, end=last)
-        sessions: pd.DatetimeIndex = calendar.sessions.tz_localize(None)
-        return sessions
-    except exchange_calendars.errors.InvalidCalendarName:
-        raise CalendarError(
-            f"exchange {name!r} is unknown: use an ISO 10383 code such as 'XNYS' or 'XSHG', or "
-            "calendar='prices' for the sessions of the prices"
-        ) from None
-    except (ValueError, exchange_calendars.errors.CalendarError) as error:
-        raise _no_calendar(name, first, last, error) from None
-
-
-def _no_calendar(name: str, first: pd.Timestamp, last: pd.Timestamp, why: Any) -> CalendarError:
-    return CalendarError(
-        f"exchange {name!r} has no calendar from {first:%Y-%m-%d} to {last:%Y-%m-%d}: {why}"
-    )
+def __getattr__(name: str) -> Any:
+    return find_moved_name(__name__, name)

@@ -11,8 +11,10 @@ import pandas as pd
 
 from wf_dagster.calendars import TradingCalendar, earliest_day
 from wf_dagster.errors import CalendarError, DataError
+from wf_dagster.exchanges import ExchangeFit
 from wf_dagster.prices.base import FrameSource, PriceSource
 from wf_dagster.prices.choose import make_source
+from wf_dagster.prices.priced_calendar import PricedCalendar, make_priced_calendar
 from wf_dagster.qlib_bridge.calendar import read_calendar, sessions_with_data
 from wf_dagster.qlib_bridge.options import QlibOptions
 from wf_dagster.qlib_bridge.qlib_prices import QlibPrices
@@ -23,7 +25,8 @@ from wf_dagster.tables.cache import TableCache
 _QLIB = "qlib"
 _SAMPLE = "sample"
 _OF_PRICES = "prices"
-_DEFAULT_EXCHANGE = "XNYS"
+_OWN = "own"
+_SAMPLE_EXCHANGE = "XNYS"
 _CACHED_CALENDARS = 64
 
 
@@ -41,7 +44,8 @@ class Market:
             settings.
         calendar: Code of an exchange such as ``"XNYS"``, ``"prices"`` for the sessions of the
             prices themselves, ``"qlib"`` for Qlib's calendar, or a calendar of your own; default
-            that of the settings for their prices, and for others the sessions of these prices.
+            that of the settings for their prices, and else the sessions of the prices, ``"XNYS"``
+            for the sample and ``"qlib"`` for Qlib's data.
         as_of: Replay date: later prices are hidden. Of this one, that of the prices and that of the
             settings the earliest holds.
 
@@ -122,7 +126,7 @@ class Market:
         """The market of a task that names prices of its own; ``None`` names none."""
         if prices is None:
             return self
-        return Market(prices, self._calendar or self.calendar_name, self._as_of)
+        return Market(prices, self._calendar or get_settings().calendar or None, self._as_of)
 
     @property
     def prices(self) -> PriceSource:
@@ -149,43 +153,66 @@ class Market:
     def calendar(self) -> TradingCalendar:
         """The sessions, with data up to the last one that has prices.
 
-        An exchange's sessions run a year past the last one with prices, so that the test window
-        of the current roll is known in full.
+        Up to that one they are the sessions of the prices, whatever the exchange: labels and
+        windows count rows of prices. The exchange continues them for a year, as far as it
+        publishes its sessions, so that the test window of the current roll is known in full:
+        the one that was named, or the one whose sessions the prices have.
 
         Raises:
-            CalendarError: The exchange is not known, or has no sessions when the prices have.
+            CalendarError: The exchange is not known, or its sessions are not those of the prices.
             DataError: The prices cannot be read.
         """
         if isinstance(self._calendar, TradingCalendar):
             return self._calendar.until(self.as_of)
         if self.calendar_name == _QLIB:
             return read_calendar(self.qlib_options, self.as_of)
+        return self._priced_calendar.calendar
+
+    @property
+    def exchange_fit(self) -> ExchangeFit | None:
+        """Days on which the exchange and the prices differ.
+
+        ``None`` for sessions that no exchange continues: Qlib's, one's own, weekly ones.
+        """
+        if self.calendar_name in (_QLIB, _OWN):
+            return None
+        return self._priced_calendar.fit
+
+    @property
+    def _priced_calendar(self) -> PricedCalendar:
         source = self.prices
         key = (self.calendar_name, source.version())
         calendar = _CALENDARS.get(key)
         if calendar is None:
             while len(_CALENDARS) >= _CACHED_CALENDARS:
                 _CALENDARS.pop(next(iter(_CALENDARS)), None)
-            calendar = _CALENDARS[key] = _calendar_of(self.calendar_name, source)
+            exchange = None if self.calendar_name == _OF_PRICES else self.calendar_name
+            folder = get_settings().home / "cache"
+            calendar = _CALENDARS[key] = make_priced_calendar(source, exchange, folder)
         return calendar
 
     @property
     def calendar_name(self) -> str:
         """Code of an exchange, ``"prices"``, ``"qlib"``, or ``"own"``."""
         if isinstance(self._calendar, TradingCalendar):
-            return "own"
-        settings = get_settings()
+            return _OWN
         if self._calendar:
             return self._calendar
-        if self._prices_name in (settings.prices, _make_absolute(settings.prices)):
-            return settings.calendar or (_QLIB if is_qlib_in_use(settings) else _DEFAULT_EXCHANGE)
-        return _QLIB if self._prices_name == _QLIB else _OF_PRICES
+        settings = get_settings()
+        name = self._prices_name
+        if settings.calendar and name in (settings.prices, _make_absolute(settings.prices)):
+            return settings.calendar
+        if name == _QLIB or (name == settings.prices == _SAMPLE and is_qlib_in_use(settings)):
+            return _QLIB
+        return _SAMPLE_EXCHANGE if name == _SAMPLE else _OF_PRICES
 
     @property
     def exchange(self) -> str | None:
         """Code of the exchange whose sessions these are; ``None`` if they are no exchange's."""
-        name = self.calendar_name
-        return None if name in (_OF_PRICES, _QLIB, "own") else name
+        if self.calendar_name != _OF_PRICES:
+            return None if self.calendar_name in (_QLIB, _OWN) else self.calendar_name
+        fit = self.exchange_fit
+        return None if fit is None else fit.exchange
 
     @property
     def last_session(self) -> pd.Timestamp:
@@ -245,7 +272,7 @@ class Market:
         return TableCache(get_settings().make_home() / "cache" / "features")
 
 
-_CALENDARS: dict[tuple[str, str], TradingCalendar] = {}
+_CALENDARS: dict[tuple[str, str], PricedCalendar] = {}
 
 
 def _make_absolute(prices: Any) -> Any:
@@ -260,13 +287,6 @@ def _make_absolute(prices: Any) -> Any:
 def _date_of(prices: Any) -> Any:
     """The replay date of the prices themselves."""
     return prices.get("as_of") if isinstance(prices, Mapping) else getattr(prices, "as_of", None)
-
-
-def _calendar_of(name: str, source: PriceSource) -> TradingCalendar:
-    if name == _OF_PRICES:
-        return TradingCalendar.from_prices(source)
-    first, last = source.sessions()[0], source.last_session()
-    return TradingCalendar.from_exchange(name, first, last + pd.DateOffset(years=1), last)
 
 
 def is_qlib_in_use(settings: Settings | None = None) -> bool:
@@ -299,6 +319,11 @@ def _qlib_options(settings: Settings) -> QlibOptions:
     return QlibOptions(
         settings.qlib_provider_uri, settings.qlib_region, dict(settings.qlib_options)
     )
+
+
+def default_calendar() -> TradingCalendar:
+    """The calendar of the settings' market (see :attr:`Market.calendar`)."""
+    return Market().calendar
 
 
 def price_source(spec: Any = None, as_of: Any = None) -> PriceSource:

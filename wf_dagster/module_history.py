@@ -1,10 +1,15 @@
 """Where classes were when earlier versions wrote their names into pickles and fingerprints.
 
 Homes outlive the layout of this package: a pickle that names a former module is read from the
-present one, and a class counts in fingerprints under the module that it had first.
+present one, and a class counts in fingerprints under the module that it had first. A script that
+imports a public name from where it was gets it, and is told where it is.
 """
 
 from __future__ import annotations
+
+import warnings
+from importlib import import_module
+from typing import Any
 
 # former modules by present ones; a package, with a dot at its end, stands for all in it
 _FORMER = {
@@ -22,6 +27,8 @@ _FORMER = {
     "wf_dagster.rolling.rolls": "wf_dagster.tasks.rolls",
     "wf_dagster.tracking.experiment_manager": "wf_dagster.tracking.manager",
 }
+# public names that scripts import from where they were
+_MOVED_NAMES = {("wf_dagster.calendars", "default_calendar"): "wf_dagster.market"}
 _PRESENT = {former: present for present, former in _FORMER.items()}
 
 
@@ -43,6 +50,21 @@ def find_former_module(module: str) -> str:
         'wf_dagster.data.sources.files'
     """
     return _look_up(module, _FORMER)
+
+
+def find_moved_name(module: str, name: str) -> Any:
+    """What a module no longer holds under a public name, from the module that now does.
+
+    Raises:
+        AttributeError: It never held that name.
+    """
+    present = _MOVED_NAMES.get((module, name))
+    if present is None:
+        raise AttributeError(f"module {module!r} has no attribute {name!r}")
+    warnings.warn(
+        f"{name} is now in {present}: import it from there", DeprecationWarning, stacklevel=3
+    )
+    return getattr(import_module(present), name)
 
 
 def _look_up(module: str, table: dict[str, str]) -> str:

@@ -47,8 +47,8 @@ class Settings(BaseSettings):
         replay_clock: A file that holds a replay date, which may move on while processes run;
             default the file ``replay_clock`` in ``home``, if there is one.
         calendar: Name of an exchange (``"XNYS"``), ``"prices"`` for the sessions of the prices
-            themselves, or ``"qlib"`` for Qlib's calendar; default ``"qlib"`` where Qlib is in use,
-            else ``"XNYS"``.
+            themselves, or ``"qlib"`` for Qlib's calendar; default the sessions of the prices,
+            ``"XNYS"`` for the sample, ``"qlib"`` for Qlib's data and where Qlib is in use.
         max_workers: Worker processes of a backfill; default one a core, fewer where rolls are so
             large that those in work would hold more than one copy of the features.
         trusted_modules: Further modules (comma separated in the variable) whose classes may

@@ -6,11 +6,11 @@ Weekends, holidays and early closes are the exchange's: nothing is due while it 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 import pandas as pd
 
 from wf_dagster.errors import CalendarError
+from wf_dagster.exchanges import exchange_closes
 from wf_dagster.market import Market
 from wf_dagster.online.quality import Finding
 from wf_dagster.online.sessions import session_calendar, sessions_with_prices
@@ -66,8 +66,8 @@ def due_now(
     if market.stands_still:
         return ExpectedSessions(calendar.last_session, sessions_with_prices(calendar))
     now = pd.Timestamp.now("UTC") if now is None else now
-    if market.exchange is not None:
-        return due_at(now, exchange_closes(market.exchange, now.tz_convert("UTC").year), grace)
+    if (exchange := market.exchange) is not None:
+        return due_at(now, exchange_closes(exchange, now.tz_convert("UTC").year), grace)
     ends = pd.Series(calendar.sessions.tz_localize("UTC") + pd.Timedelta(days=1), calendar.sessions)
     return due_at(now, ends, grace)
 
@@ -99,27 +99,3 @@ def fresh(
         "running?",
         numbers,
     )
-
-
-@lru_cache(maxsize=8)
-def exchange_closes(name: str, year: int) -> pd.Series:
-    """When each session of an exchange closes (UTC), from the year before on.
-
-    Raises:
-        CalendarError: The exchange is not known.
-    """
-    import exchange_calendars  # slow to import
-
-    first = pd.Timestamp(year - 1, 1, 1)
-    try:
-        try:
-            calendar = exchange_calendars.get_calendar(name, start=first, end=f"{year}-12-31")
-        except ValueError:  # it publishes its holidays up to a day of the year
-            calendar = exchange_calendars.get_calendar(name, start=first)
-    except exchange_calendars.errors.InvalidCalendarName:
-        raise CalendarError(
-            f"exchange {name!r} is unknown: use an ISO 10383 code such as 'XNYS', or "
-            "calendar='prices' for the sessions of the prices"
-        ) from None
-    closes: pd.Series = calendar.closes
-    return closes.set_axis(pd.DatetimeIndex(closes.index).tz_localize(None))

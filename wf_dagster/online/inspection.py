@@ -15,6 +15,7 @@ import pandas as pd
 from wf_dagster.calendars import Segment
 from wf_dagster.data import PanelDataset
 from wf_dagster.errors import ObjectNotFoundError, RecorderNotFoundError
+from wf_dagster.exchanges import ExchangeFit
 from wf_dagster.market import Market
 from wf_dagster.online.drift import Reference
 from wf_dagster.online.ledger import ONLINE_KEY, OnlineLedger
@@ -92,6 +93,10 @@ class Inspected:
         rows = prices.dropna(how="all").index
         assert isinstance(rows, pd.MultiIndex)
         return rows
+
+    def exchange_fit(self) -> ExchangeFit | None:
+        """Where the prices of its market differ from the exchange that continues them."""
+        return self.market.exchange_fit
 
     def reference(self) -> Reference:
         """The distribution of its scores on its train segment; made once and kept with it.

@@ -7,11 +7,12 @@ which says what to do where it does not.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
 
+from wf_dagster.exchanges import ExchangeFit
 from wf_dagster.online.online_state import NEXT_ONLINE_TAG, ONLINE_TAG, OnlineState
 from wf_dagster.records.analysis import first_column, ic_series
 
@@ -27,11 +28,21 @@ class Finding:
         passed: Whether it holds.
         sentence: What was found and, where it does not hold, what to do.
         numbers: The figures behind it, by name.
+        note: The part of the sentence that is to be read even though it holds.
     """
 
     passed: bool
     sentence: str
     numbers: Mapping[str, float | int | str] = field(default_factory=dict)
+    note: str = ""
+
+    def with_note(self, note: str) -> Finding:
+        """The same answer with something that must be said even though it holds."""
+        return replace(
+            self,
+            sentence=f"{self.sentence}; {note}",
+            note="; ".join(filter(None, (self.note, note))),
+        )
 
 
 def combine_findings(findings: Mapping[str, Finding], none: str) -> Finding:
@@ -49,7 +60,12 @@ def combine_findings(findings: Mapping[str, Finding], none: str) -> Finding:
     failed = {key: finding for key, finding in findings.items() if not finding.passed}
     numbers = {"rolls": len(findings), "failed_rolls": len(failed)}
     if not failed:
-        return Finding(True, f"it holds for all {len(findings)} rolls", numbers)
+        finding = Finding(True, f"it holds for all {len(findings)} rolls", numbers)
+        notes = {key: finding.note for key, finding in findings.items() if finding.note}
+        if not notes:
+            return finding
+        key, note = next(iter(notes.items()))
+        return finding.with_note(f"{len(notes)} of them with a word, the first {key}: {note}")
     key, first = next(iter(failed.items()))
     return Finding(
         False, f"{len(failed)} of {len(findings)} rolls fail; {key}: {first.sentence}", numbers
@@ -57,16 +73,34 @@ def combine_findings(findings: Mapping[str, Finding], none: str) -> Finding:
 
 
 def complete(
-    pred: pd.DataFrame | pd.Series, sessions: pd.DatetimeIndex, rows: pd.MultiIndex | None = None
+    pred: pd.DataFrame | pd.Series,
+    sessions: pd.DatetimeIndex,
+    rows: pd.MultiIndex | None = None,
+    fit: ExchangeFit | None = None,
 ) -> Finding:
     """Every session and instrument that is expected has a score.
 
     Args:
         pred: Rows ``(datetime, instrument)``.
         sessions: The sessions to be predicted by now.
-        rows: The rows expected at these sessions: the instruments that have prices. Without it
-            a session needs a score, whosever. A session without prices has no rows to expect.
+        rows: The rows expected in their time: the instruments that have prices. Without it
+            a session needs a score, whosever. A session without prices has no rows to expect;
+            days with prices that are no sessions are counted.
+        fit: Where prices and exchange differ; what falls into the time of the sessions is named.
     """
+    finding = _find_gaps(pred, sessions, rows)
+    if fit is None or not len(sessions):
+        return finding
+    near = fit.between(sessions[0], sessions[-1])
+    if not near.misfits:
+        return finding
+    numbers = {**finding.numbers, "misfit_days": near.misfits}
+    return replace(finding, numbers=numbers).with_note(near.describe())
+
+
+def _find_gaps(
+    pred: pd.DataFrame | pd.Series, sessions: pd.DatetimeIndex, rows: pd.MultiIndex | None
+) -> Finding:
     days = pd.DatetimeIndex(pred.index.unique("datetime"))
     if rows is None:
         lacking = sessions[~sessions.isin(days)]
@@ -79,7 +113,9 @@ def complete(
             f"{lacking[0]:{_DAY}}: materialize `predictions` again",
             numbers,
         )
-    rows = rows[rows.get_level_values("datetime").isin(sessions)]
+    is_session = rows.get_level_values("datetime").isin(sessions)
+    off_calendar = rows[~is_session].unique("datetime")
+    rows = rows[is_session]
     missing = rows[~rows.isin(pred.index)]
     priced = rows.unique("datetime")
     numbers = {
@@ -87,10 +123,19 @@ def complete(
         "missing_rows": len(missing),
         "sessions": len(sessions),
         "sessions_without_prices": len(sessions) - len(priced),
+        "days_off_calendar": len(off_calendar),
         "missing_sessions": int((~priced.isin(days)).sum()),
     }
     if not len(missing):
-        return Finding(True, f"all {len(rows)} scores of {len(priced)} sessions are there", numbers)
+        finding = Finding(
+            True, f"all {len(rows)} scores of {len(priced)} sessions are there", numbers
+        )
+        if not len(off_calendar):
+            return finding
+        return finding.with_note(
+            f"{len(off_calendar)} days with prices are no sessions of the calendar, the first is "
+            f"{off_calendar[0]:{_DAY}}"
+        )
     day, name = missing[0]
     return Finding(
         False,

@@ -97,8 +97,7 @@ def _session_of(
     today = to_day(local)
     if today in calendar.sessions and today <= last:
         return today, ""
-    # of sessions that are those of the prices none is known ahead
-    is_foreseen = market.calendar_name != "prices" and today <= calendar.sessions[-1]
+    is_foreseen = today <= calendar.sessions[-1]  # else nothing is known ahead
     if is_foreseen and today not in calendar.sessions:
         return None, f"{today:%Y-%m-%d} is no session of {_calendar_label(market)}"
     return None, (
@@ -109,4 +108,4 @@ def _session_of(
 
 def _calendar_label(market: Market) -> str:
     labels = {"qlib": "Qlib's calendar", "own": "the strategy's own calendar"}
-    return labels.get(market.calendar_name, market.calendar_name)
+    return labels.get(market.calendar_name) or market.exchange or "the prices"

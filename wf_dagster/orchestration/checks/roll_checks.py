@@ -56,7 +56,10 @@ class RollChecks:
 
     def complete(self) -> Finding:
         """Every session and every instrument with prices has a score."""
-        return _each(self.chosen, lambda i: quality.complete(i.pred, i.sessions, i.expected_rows()))
+        return _each(
+            self.chosen,
+            lambda i: quality.complete(i.pred, i.sessions, i.expected_rows(), i.exchange_fit()),
+        )
 
     def unique_rows(self) -> Finding:
         """No day and instrument has two scores."""
