@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from wf_dagster.exchanges import ExchangeFit
 from wf_dagster.online import Change, OnlineState
 from wf_dagster.online.quality import (
     Finding,
@@ -76,6 +77,28 @@ def test_where_no_rows_are_known_each_session_needs_a_score():
 
 def test_a_window_that_has_not_begun_expects_nothing():
     assert complete(_scores().iloc[:0], DAYS[:0], ROWS[:0]).passed
+
+
+def test_days_with_prices_that_are_no_sessions_are_counted():
+    weekly = DAYS[::5]
+    found = complete(_scores(), weekly, ROWS)
+    assert found.passed
+    assert found.numbers["days_off_calendar"] == len(DAYS) - len(weekly)
+    assert f"{DAYS[1]:%Y-%m-%d}" in found.note
+
+
+def test_what_differs_from_the_exchange_is_named_also_among_many_rolls():
+    near = ExchangeFit("XNYS", 9, DAYS[2:3], DAYS[:0])
+    far = ExchangeFit("XNYS", 9, DAYS[:0], pd.DatetimeIndex(["1999-01-04"]))
+    noted, plain = (complete(_scores(), DAYS, ROWS, fit) for fit in (near, far))
+    assert noted.numbers["misfit_days"] == 1
+    assert "misfit_days" not in plain.numbers
+    every = combine_findings({"r1": plain, "r2": noted, "r3": plain}, "none")
+    assert every.passed
+    assert every.sentence == (
+        "it holds for all 3 rolls; 1 of them with a word, the first r2: XNYS has no session on 1 "
+        f"of 9 days with prices, {DAYS[2]:%Y-%m-%d}"
+    )
 
 
 def test_rows_are_unique_or_named():

@@ -23,6 +23,7 @@ _log = logging.getLogger(__name__)
 _AHEAD = pd.DateOffset(years=1)
 _SHORT_NOTICE = pd.Timedelta(days=45)  # what is known ahead, below which a warning is due
 _DAY = pd.Timedelta(days=1)
+_RECENT = pd.Timedelta(days=30)
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,17 @@ def _sessions_ahead(exchange: str, days: pd.DatetimeIndex) -> pd.DatetimeIndex:
             exchange,
             high.date(),
         )
-    return exchange_sessions(exchange, last + _DAY, end)
+    return _add_times(exchange_sessions(exchange, last + _DAY, end), days)
+
+
+def _add_times(ahead: pd.DatetimeIndex, days: pd.DatetimeIndex) -> pd.DatetimeIndex:
+    """Bars within a day are expected at the times of the fullest of the last days."""
+    recent = days[days >= days[-1] - _RECENT]
+    if (recent == recent.normalize()).all():
+        return ahead
+    fullest = pd.Timestamp(str(recent.normalize().value_counts().idxmax()))
+    times = recent[recent.normalize() == fullest] - fullest
+    return pd.DatetimeIndex([day + time for day in ahead for time in times], name=days.name)
 
 
 def _no_fit(source: PriceSource, fit: ExchangeFit, closest: ExchangeFit | None) -> CalendarError:
