@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from contextlib import suppress
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
@@ -51,7 +52,8 @@ def closest_exchange(days: pd.DatetimeIndex, folder: Path | None = None) -> Exch
     else:
         name = _find_closest(pattern)
         if file is not None:
-            _write_answer(file, name)
+            with suppress(OSError):  # it is found again where nothing can be written
+                _write_answer(file, name)
     return compare_with_exchange(name, days)
 
 
