@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any
 
 import pandas as pd
@@ -213,8 +214,13 @@ def check_request(loader: Any, instruments: Any) -> None:
         if available and market.lower() not in available:
             raise DataError(
                 f"the handler's instruments {market!r} are no list of {str(folder)!r}: it has "
-                f"{', '.join(available)}"
+                f"{', '.join(available)}{_nearest(market, available)}"
             )
+
+
+def _nearest(name: str, available: list[str]) -> str:
+    near = get_close_matches(name.lower(), available, n=1)
+    return f"; is {near[0]} meant?" if near else ""
 
 
 def current_version() -> str:
