@@ -16,11 +16,14 @@ import pandas as pd
 from wf_dagster.data.universe_spans import COLUMNS, read_file, spans_of_days, spans_of_frame
 from wf_dagster.errors import DataError, TaskError
 from wf_dagster.prices import PriceSource
+from wf_dagster.prices.base import Replayable
 from wf_dagster.prices.names import describe_unknown, known_names
-from wf_dagster.tasks import locate
+from wf_dagster.tasks import canonical_json, locate
 
 _log = logging.getLogger(__name__)
 _PLACE = "dataset.kwargs.instruments"
+_REMEMBERED = 8
+_spans: dict[Any, pd.DataFrame] = {}  # what functions have given, by the version of the prices
 _SHAPES = (
     "a list of names; the path of a file: Qlib's (.txt: name, start, end, separated by tabs), .csv "
     "or .parquet; a frame with the columns instrument, start, end, or of days times instruments "
@@ -61,9 +64,7 @@ class Universe:
         if isinstance(instruments, os.PathLike) or _is_path(instruments):
             return cls._of_spans(read_file(Path(instruments).expanduser()))
         if isinstance(instruments, (str, Mapping)) or callable(instruments):
-            members = _find_function(instruments, source)
-            days = pd.DatetimeIndex(source.sessions()).normalize().unique()
-            return cls._of_spans(spans_of_days(members, days))
+            return cls._of_spans(_spans_of_function(_find_function(instruments, source), source))
         names = to_instruments(instruments)
         if not names:
             raise DataError("the universe is empty: instruments=[] selects nothing")
@@ -197,3 +198,18 @@ def _find_function(instruments: Any, source: PriceSource) -> Callable[[pd.Timest
     if not callable(instruments):
         raise DataError(f"{_PLACE} names {instruments!r}, which is no function of a day")
     return partial(instruments, **kwargs) if kwargs else instruments
+
+
+def _spans_of_function(members: Callable[[pd.Timestamp], Any], source: PriceSource) -> pd.DataFrame:
+    """What a function gives for each day of the prices, those included that a replay date hides."""
+    whole = source.at(None) if isinstance(source, Replayable) else source
+    days = pd.DatetimeIndex(whole.sessions()).normalize().unique()
+    function, kwargs = members, ""
+    if isinstance(members, partial):
+        function, kwargs = members.func, canonical_json(members.keywords)
+    key = whole.version(), function, kwargs
+    if key not in _spans:  # it may read a file for each day, and rolls ask for the same ones
+        if len(_spans) >= _REMEMBERED:
+            _spans.clear()
+        _spans[key] = spans_of_days(members, days)
+    return _spans[key]
