@@ -213,8 +213,10 @@ class PanelDataset:
     def _check_missing(self) -> None:
         panel = self._raw_panel()
         if panel.notes is not None:
-            ends = split_segment(self.segments[self.train_key])
-            check_shares(panel.notes, panel.columns, self.train_key, ends, self.max_missing)
+            start, end = split_segment(self.segments[self.train_key])
+            last = panel.days[-1]  # of a replay date the notes know later days
+            end = last if end is None else min(to_day(end), pd.Timestamp(last))
+            check_shares(panel.notes, panel.columns, self.train_key, (start, end), self.max_missing)
 
     def _apply(self, processors: Sequence[Any], frame: pd.DataFrame) -> pd.DataFrame:
         if processors:
