@@ -65,7 +65,7 @@ def test_what_has_no_group_and_what_is_alone_is_counted(
     path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING):
-        dataset(path, "CSNeutralize").prepare((DAYS[5], DAYS[9]) and slice(DAYS[5], DAYS[9]))
+        dataset(path, "CSNeutralize").prepare(slice(DAYS[5], DAYS[9]))
     assert "of 30 rows 5 have no industry" in caplog.text
     assert "10 are alone in their group" in caplog.text
 

@@ -83,7 +83,9 @@ def spans_of_frame(frame: pd.DataFrame, place: str) -> pd.DataFrame:
             f"{days[row]:%Y-%m-%d}: a frame of days times instruments holds True and False"
         )
     if days.duplicated().any():
-        raise DataError(f"instruments: {place} holds {days[days.duplicated()].iloc[0]:%F} twice")
+        raise DataError(
+            f"instruments: {place} holds {days[days.duplicated()].iloc[0]:%Y-%m-%d} twice"
+        )
     order = np.argsort(days.to_numpy())
     names = list(map(str, frame.columns))
     return _runs(pd.DatetimeIndex(days.to_numpy()[order]), is_member[order], names)
