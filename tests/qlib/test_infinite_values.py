@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 
 import numpy as np
@@ -109,3 +110,24 @@ def test_a_typo_in_a_handlers_instruments_is_refused_with_the_nearest(qlib_data)
         made(handler(instruments=["SH600001", "SH60000O"]))
     with pytest.raises(DataError, match=r"'al' are no list of .*; is all meant\?"):
         made(handler(instruments="al"))
+
+
+@pytest.mark.parametrize("block", [1, 24 << 20])
+def test_process_inf_among_others_is_to_the_bit_what_qlib_makes(qlib_data, monkeypatch, block):
+    from qlib.utils import init_instance_by_config
+
+    from wf_dagster.qlib_engine import by_columns
+
+    monkeypatch.setattr(by_columns, "_BLOCK", block)  # a column at a time, or all of a group
+    infer = [{"class": "ProcessInf"}, {"class": "ZScoreNorm", "kwargs": FIT}, {"class": "Fillna"}]
+    learn = [
+        {"class": "DropnaLabel"},
+        {"class": "CSZScoreNorm", "kwargs": {"fields_group": "label"}},
+    ]
+    definition = handler(infer_processors=infer, learn_processors=learn)
+    ours = made(definition, shared=True)
+    theirs = init_instance_by_config(copy.deepcopy(definition))
+    for key in ("infer", "learn"):
+        mine, its = (of.fetch(col_set="__raw", data_key=key) for of in (ours, theirs))
+        assert np.isfinite(its["feature"].to_numpy()).all()
+        pd.testing.assert_frame_equal(mine, its, check_exact=True)
