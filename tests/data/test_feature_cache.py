@@ -463,5 +463,5 @@ def test_a_wrong_feature_definition_is_one_clear_error(counted: Counted, case: s
 def test_an_empty_universe_is_an_error(counted: Counted) -> None:
     with pytest.raises(DataError, match="the universe is empty"):
         counted.panel(universe=[])
-    with pytest.raises(DataError, match=r"\['AAPL'\] select nothing of .* holds S000"):
+    with pytest.raises(DataError, match=r"1 of 1 .* 'AAPL' \(there are: S000, S001"):
         counted.panel(universe=["AAPL"])

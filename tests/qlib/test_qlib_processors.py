@@ -28,6 +28,7 @@ MAKERS = {
     "fill with 2": lambda qlibs, group: qlibs.Fillna(fields_group=group, fill_value=2),
     "fill with what 32 bits cannot hold": lambda qlibs, group: qlibs.Fillna(group, fill_value=0.1),
     "rank": lambda qlibs, group: qlibs.CSRankNorm(fields_group=group),
+    "infinite": lambda qlibs, group: qlibs.ProcessInf(),
     "drop": lambda qlibs, group: qlibs.DropnaProcessor(fields_group=group),
 }
 COLUMNS = {
@@ -50,6 +51,8 @@ def frames(draw):
     values[random.random(values.shape) < draw(st.sampled_from([0, 0.2]))] = np.nan
     if draw(st.booleans()):
         values[3, 0] = np.inf
+    if draw(st.booleans()):  # several of a day, and all of another
+        values[5, -1], values[6, -1], values[8:12, 0] = np.inf, -np.inf, np.inf
     if draw(st.booleans()):
         values[:, 0] = draw(st.sampled_from([0.0, 7.0, np.nan]))
     frame = pd.DataFrame(values, index=rows, columns=columns).astype("float32")
@@ -89,7 +92,7 @@ def test_what_is_processed_at_full_speed(qlibs):
     from wf_dagster.qlib_engine import block_processors as processors
 
     frame = seeded_frame()
-    for name in ("robust", "z", "min-max", "fill"):
+    for name in ("robust", "z", "min-max", "fill", "infinite"):
         processor = MAKERS[name](qlibs, "feature")
         processor.fit(frame)
         assert processors._IN_BLOCKS[type(processor)](frame.copy(), processor) is not None

@@ -203,11 +203,11 @@ SHARED = {
             {"class": "Fillna", "kwargs": {"fill_value": -1.5}},
         ],
     ),
+    "infinities": config(infer_processors=[{"class": "ProcessInf"}]),
     "not processed": config(infer_processors=[], learn_processors=[]),
     "dropped by features": config(
         learn_processors=[{"class": "DropnaProcessor", "kwargs": {"fields_group": "feature"}}]
     ),
-    "infinities": config(infer_processors=[{"class": "ProcessInf"}]),
     "columns dropped": config(
         infer_processors=[{"class": "DropCol", "kwargs": {"col_list": ["MA10"]}}]
     ),
@@ -218,7 +218,7 @@ SHARED = {
         ]
     ),
 }
-AS_A_WHOLE = {*list(SHARED)[-4:]}
+AS_A_WHOLE = {*list(SHARED)[-3:]}
 
 
 @pytest.mark.parametrize("block", [1, 24 << 20])

@@ -10,8 +10,11 @@ import numpy as np
 import pandas as pd
 
 from wf_dagster.calendars import split_segment, to_day
+from wf_dagster.data.missing import check_limit, check_shares
 from wf_dagster.data.panel import Panel, feature_panel
-from wf_dagster.data.processors import Processor, make_processors
+from wf_dagster.data.processor import GroupProcessor
+from wf_dagster.data.processors import Processor, infinite_groups, make_processors
+from wf_dagster.data.universe import to_instruments
 from wf_dagster.errors import DataError
 from wf_dagster.market import Market
 
@@ -35,11 +38,17 @@ class PanelDataset:
         label: The same for ``prices -> label``.
         infer_processors: Configurations of processors for all data.
         learn_processors: Further processors for learning, after those.
-        instruments: The universe; default all of the source.
+        instruments: The universe; default all of the source. Names; or, for one that changes
+            over time, the path of Qlib's instrument file, of a CSV or Parquet file, a frame, or
+            a function of a day (see :class:`wf_dagster.data.universe.Universe`). Features are
+            computed from all prices of an instrument; rows are those of members of their day.
         prices: Price source (see :func:`price_source`); default that of the market.
         train_key: The segment that processors are fitted on.
         market: What the dataset stands on; default that of the settings. A pickled dataset holds
             it where it was given, without its replay date.
+        max_missing: The share of missing values, beyond what windows need, up to which a
+            feature of the train segment is taken; default 0.9, and a feature without any value
+            is only named in the log, which an own limit below 1 refuses as well.
     """
 
     def __init__(
@@ -49,15 +58,16 @@ class PanelDataset:
         label: Any = "wf_dagster.data.labels.forward_return",
         infer_processors: Sequence[Any] = (),
         learn_processors: Sequence[Any] = (),
-        instruments: Sequence[str] | None = None,
+        instruments: Any = None,
         prices: Any = None,
         train_key: str = "train",
         market: Market | None = None,
+        max_missing: float | None = None,
     ) -> None:
         self.segments: dict[str, Any] = dict(segments)
         self.features = features
         self.label = label
-        self.instruments = None if instruments is None else list(instruments)
+        self.instruments = to_instruments(instruments)
         self.prices = prices
         self.train_key = train_key
         self._infer = make_processors(
@@ -65,6 +75,7 @@ class PanelDataset:
         )
         self._learn = make_processors(learn_processors, "dataset.kwargs.learn_processors")
         self.market = Market.of(market)
+        self.max_missing = check_limit(max_missing)
         self._fitted = False
         self._panel: Panel | None = None
 
@@ -127,11 +138,11 @@ class PanelDataset:
                 raise DataError(f"col_set {group!r} is unknown: use 'feature', 'label' or '__all'")
         if data_key not in _KEYS:
             raise DataError(f"data_key {data_key!r} is unknown: use one of {', '.join(_KEYS)}")
-        frame = self._rows(segments)
+        frame = self._rows(segments, () if data_key == "raw" else infinite_groups(self._infer))
         processors = {"raw": [], "infer": self._infer, "learn": [*self._infer, *self._learn]}
         if data_key != "raw":
             self._fit()
-        frame = _apply(processors[data_key], frame)
+        frame = self._apply(processors[data_key], frame)
         if col_set == "__all":
             return frame
         return frame[groups if isinstance(groups, str) else list(groups)]
@@ -154,7 +165,7 @@ class PanelDataset:
         frame = cast(pd.DataFrame, self._raw_panel().slice(start, None)[col_set])
         return frame.set_index(cast(pd.MultiIndex, frame.index).remove_unused_levels())
 
-    def _rows(self, segment: Any) -> pd.DataFrame:
+    def _rows(self, segment: Any, infinite: Sequence[str]) -> pd.DataFrame:
         if isinstance(segment, slice):
             name, start, end = "slice", segment.start, segment.stop
         elif isinstance(segment, str) and segment in self.segments:
@@ -163,7 +174,7 @@ class PanelDataset:
             raise DataError(
                 f"segment {segment!r} is not there: the dataset has {', '.join(self.segments)}"
             )
-        frame = self._raw_panel().slice(start, end)
+        frame = self._raw_panel().slice(start, end, infinite)
         if frame.empty:
             first, last = self._raw_panel().days[[0, -1]]
             dates = " to ".join("open" if x is None else str(x)[:10] for x in (start, end))
@@ -185,7 +196,8 @@ class PanelDataset:
         processors = [*self._infer, *self._learn]
         fitted = [n for n, processor in enumerate(processors) if _needs_fit(processor)]
         if fitted or self.train_key in self.segments:
-            frame = self._rows(self.train_key)
+            frame = self._rows(self.train_key, infinite_groups(self._infer))
+            self._check_missing()
             if np.isnan(frame["feature"].to_numpy()).all():
                 raise DataError(
                     f"all features of the {self.train_key} segment are empty (NaN): the prices "
@@ -193,28 +205,47 @@ class PanelDataset:
                 )
             before = 0
             for n in fitted:  # what comes after the last of them need not be computed here
-                frame = _apply(processors[before:n], frame)
+                frame = self._apply(processors[before:n], frame)
                 processors[n].fit(frame)
                 before = n
         self._fitted = True
 
+    def _check_missing(self) -> None:
+        panel = self._raw_panel()
+        if panel.notes is not None:
+            start, end = split_segment(self.segments[self.train_key])
+            last = panel.days[-1]  # of a replay date the notes know later days
+            end = last if end is None else min(to_day(end), pd.Timestamp(last))
+            check_shares(panel.notes, panel.columns, self.train_key, (start, end), self.max_missing)
+
+    def _apply(self, processors: Sequence[Any], frame: pd.DataFrame) -> pd.DataFrame:
+        if processors:
+            frame = frame.copy()  # a processor may change what it is given; the panel is shared
+        for processor in processors:
+            if isinstance(processor, GroupProcessor):
+                frame = processor(frame, self._groups(processor.group, frame.index))
+            else:
+                frame = processor(frame)
+        return frame
+
+    def _groups(self, field: str, rows: pd.Index) -> pd.Series:
+        """A field of the prices at rows ``(datetime, instrument)``."""
+        source = self.market.with_prices(self.prices).prices
+        days, names = (rows.get_level_values(n) for n in ("datetime", "instrument"))
+        prices = source.load([field], list(names.unique()), days.min(), days.max())
+        return prices[field].reindex(rows)
+
     def __getstate__(self) -> dict[str, Any]:
         state = {**self.__dict__, "_panel": None, "market": self.market.without_as_of()}
+        if self.max_missing is None:
+            del state["max_missing"]
         if self.market.is_default:
             del state["market"]
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update({"market": Market(), **state})
+        self.__dict__.update({"market": Market(), "max_missing": None, **state})
 
 
 def _needs_fit(processor: Any) -> bool:
     return getattr(type(processor), "fit", None) is not Processor.fit
-
-
-def _apply(processors: Sequence[Any], frame: pd.DataFrame) -> pd.DataFrame:
-    if processors:
-        frame = frame.copy()  # a processor may change what it is given; the panel is shared
-    for processor in processors:
-        frame = processor(frame)
-    return frame

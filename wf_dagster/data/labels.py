@@ -13,6 +13,11 @@ def forward_return(prices: pd.DataFrame, horizon: int = 5, lag: int = 1) -> pd.D
     ``close[t+lag+horizon] / close[t+lag] - 1``: known ``lag + horizon`` sessions after ``t``,
     which is what ``trunc_days`` of a rolling generator should be at least.
 
+    Sessions are those of all instruments together, not of each alone as in features: a label that
+    waited for the next close of its own instrument would be known later than ``trunc_days`` counts,
+    and learned from too early. Where an instrument has no close at one of the two ends, its label
+    is missing.
+
     Args:
         prices: Rows ``(datetime, instrument)``, column ``close``.
         horizon: Sessions that the position is held.

@@ -11,12 +11,16 @@ import pandas as pd
 
 from wf_dagster.calendars import to_day
 from wf_dagster.data.replayed_panels import replay_panel
+from wf_dagster.data.universe import Universe
+from wf_dagster.data.value_notes import ValueNotes, report, take_notes
 from wf_dagster.errors import DataError, TaskError
 from wf_dagster.market import Market
 from wf_dagster.prices import FrameSource, PriceSource
 from wf_dagster.tables import cache
 from wf_dagster.tables.code_digest import code_digest
 from wf_dagster.tasks import fingerprint, locate
+
+_FORM = "missing values noted"  # of the tables: others may hold infinite values
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,7 @@ class Panel:
         values: float64 of shape ``(rows, columns)``; usually mapped from the cache.
         days: The session of each row, ``datetime64[D]``.
         hidden: ``(column, row)``: from that row on the column's values are not known yet.
+        notes: Where values were infinite, which are NaN here, and what is missing.
     """
 
     index: pd.MultiIndex
@@ -36,26 +41,35 @@ class Panel:
     values: np.ndarray[Any, Any]
     days: np.ndarray[Any, Any]
     hidden: tuple[tuple[int, int], ...] = ()
+    notes: ValueNotes | None = None
 
-    def slice(self, start: Any, end: Any) -> pd.DataFrame:
+    def slice(self, start: Any, end: Any, infinite: Sequence[str] = ()) -> pd.DataFrame:
         """The rows from ``start`` to ``end``, both included; ``None`` is open.
 
-        Copies nothing, unless some of it is hidden: the values of a panel from the cache cannot
-        be changed.
+        Copies nothing, unless some of it is hidden or infinite: the values of a panel from the
+        cache cannot be changed.
+
+        Args:
+            start: First date.
+            end: Last date.
+            infinite: Groups of columns whose infinite values are shown instead of NaN.
         """
         days = self.days
         low = 0 if start is None else int(np.searchsorted(days, _day(start), "left"))
         high = len(days) if end is None else int(np.searchsorted(days, _day(end), "right"))
         rows = slice(low, max(low, high))
         return pd.DataFrame(
-            self._visible_values(rows.start, rows.stop),
+            self._visible_values(rows.start, rows.stop, infinite),
             index=self.index[rows],
             columns=self.columns,
             copy=False,
         )
 
-    def _visible_values(self, low: int, high: int) -> np.ndarray[Any, Any]:
+    def _visible_values(self, low: int, high: int, infinite: Sequence[str]) -> np.ndarray[Any, Any]:
         values: np.ndarray[Any, Any] = self.values[low:high]
+        if infinite and self.notes is not None:
+            wanted = np.flatnonzero(self.columns.get_level_values(0).isin(infinite))
+            values = self.notes.with_infinite(values, low, wanted)
         hidden = [(column, max(row - low, 0)) for column, row in self.hidden]
         if all(row >= len(values) for _, row in hidden):
             return values
@@ -65,9 +79,7 @@ class Panel:
         return values
 
 
-def feature_panel(
-    market: Market, features: Any, label: Any, instruments: Sequence[str] | None = None
-) -> Panel:
+def feature_panel(market: Market, features: Any, label: Any, instruments: Any = None) -> Panel:
     """Features and labels of a market's prices, from its tables if they were computed before.
 
     The cache is missed when a definition, the code that it runs, the universe or any price
@@ -78,30 +90,34 @@ def feature_panel(
         features: Dotted path of a function of prices, ``{"func": ..., "kwargs": ...}``, or a
             list of them.
         label: The same, for the label.
-        instruments: The universe; default all.
+        instruments: The universe; default all. One that changes over time has the rows of its
+            members of each day, computed from all of their prices
+            (see :class:`wf_dagster.data.universe.Universe`).
 
     Raises:
         TaskError: A function cannot be found.
-        DataError: The universe is empty, a function gives something else than a frame of
-            numbers with the rows of the prices, or the prices change meanwhile.
+        DataError: The universe is empty or holds unknown names, a function gives something else
+            than a frame of numbers with the rows of the prices, or the prices change meanwhile.
     """
     parts = [("feature", f) for f in _functions(features, "features")] + [
         ("label", f) for f in _functions(label, "label")
     ]
-    names = None if instruments is None else list(instruments)
-    if names == []:
-        raise DataError("the universe is empty: instruments=[] selects nothing")
+    source, tables = market.prices, market.tables
+    universe = Universe.of(instruments, source)
     definition = [
-        names,
+        _FORM,
+        universe.definition(),
         [[group, name, kwargs, code_digest(f)] for group, (name, f, kwargs) in parts],
     ]
-
-    source, tables = market.prices, market.tables
 
     def compute_panel(visible: PriceSource) -> Panel:
         version = visible.version()
         key = fingerprint([version, definition])
-        return _to_panel(tables.get(key, lambda: _compute_table(visible, version, parts, names)))
+        table = tables.get(key, lambda: _compute_table(visible, version, parts, universe))
+        panel = _to_panel(table)
+        if panel.notes is not None:
+            report(panel.notes, table.columns, table.index, repr(visible), tables.folder)
+        return panel
 
     if not isinstance(source, FrameSource):
         return compute_panel(source)
@@ -119,22 +135,28 @@ def _to_panel(table: cache.Table) -> Panel:
         values=table.values,
         # days, not nanoseconds: '9999-12-31' for "for ever" has no nanoseconds
         days=table.index.get_level_values("datetime").to_numpy().astype("datetime64[D]"),
+        notes=ValueNotes.from_bytes(table.note),
     )
 
 
 def _compute_table(
-    source: PriceSource, version: str, parts: Sequence[Any], names: list[str] | None
+    source: PriceSource, version: str, parts: Sequence[Any], universe: Universe
 ) -> cache.Table:
-    prices = source.load(instruments=names)
-    if prices.empty:
-        raise DataError(f"the universe is empty: {names} selects nothing of {source!r}")
+    prices = universe.load(source)
     frames = [(group, _compute(name, f, kwargs, prices)) for group, (name, f, kwargs) in parts]
     columns = [(group, str(c)) for group, frame in frames for c in frame.columns]
     _check_names(columns)
     if source.version() != version:  # or it would be kept under the key of other prices
         raise DataError(f"{source!r} changed while features were computed: run it again")
     values = np.column_stack([frame.to_numpy() for _, frame in frames])
-    return cache.Table(cast(pd.MultiIndex, prices.index), columns, values)
+    rows = cast(pd.MultiIndex, prices.index)
+    belongs = universe.holds(rows)
+    if not belongs.any():
+        raise DataError(f"the universe is empty: no row of {source!r} belongs to it on its day")
+    notes = take_notes(values, rows, np.array([g == "label" for g, _ in columns]), belongs)
+    if not belongs.all():
+        values, rows = values[belongs], rows[belongs].remove_unused_levels()
+    return cache.Table(rows, columns, values, notes.to_bytes())
 
 
 def _functions(

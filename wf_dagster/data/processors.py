@@ -2,62 +2,33 @@
 
 from __future__ import annotations
 
-import abc
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from wf_dagster.data.neutralize import CSNeutralize
+from wf_dagster.data.outliers import ProcessInf, Winsorize
+from wf_dagster.data.processor import Processor, days_of, sum_by_day
 from wf_dagster.errors import TaskError
 from wf_dagster.tasks import init_instance
 
-
-class Processor(abc.ABC):
-    """One step between raw columns and what a model sees.
-
-    Frames have rows ``(datetime, instrument)`` and columns ``("feature", name)`` and
-    ``("label", name)``.
-
-    Args:
-        fields_group: ``"feature"``, ``"label"``, or ``None`` for all columns.
-    """
-
-    def __init__(self, fields_group: str | None = None) -> None:
-        if fields_group not in (None, "feature", "label"):
-            raise TaskError(
-                f"{type(self).__name__}: fields_group {fields_group!r} is unknown: use 'feature' "
-                "or 'label'"
-            )
-        self.fields_group = fields_group
-
-    def fit(self, frame: pd.DataFrame) -> None:  # noqa: B027  # most need nothing
-        """Learn what the processor needs from the train segment."""
-
-    @abc.abstractmethod
-    def __call__(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """The processed frame; the given one may be changed."""
-
-    def is_for_infer(self) -> bool:
-        """Whether it can be used when labels are not known."""
-        return True
-
-    def _place(self, frame: pd.DataFrame) -> Any:
-        """The positions of the group's columns; a slice where it can be, which copies less."""
-        if self.fields_group is None:
-            return slice(None)
-        places = np.flatnonzero(frame.columns.get_level_values(0) == self.fields_group)
-        if len(places) and places[-1] - places[0] + 1 == len(places):
-            return slice(places[0], places[-1] + 1)
-        return places
-
-    def _replace(self, frame: pd.DataFrame, values: np.ndarray[Any, Any]) -> pd.DataFrame:
-        whole = frame.to_numpy(copy=True)
-        whole[:, self._place(frame)] = values
-        return pd.DataFrame(whole, index=frame.index, columns=frame.columns)
-
-    def _values(self, frame: pd.DataFrame) -> np.ndarray[Any, Any]:
-        return frame.to_numpy()[:, self._place(frame)]
+__all__ = [
+    "CSNeutralize",
+    "CSRankNorm",
+    "CSZScoreNorm",
+    "DropnaLabel",
+    "DropnaProcessor",
+    "Fillna",
+    "ProcessInf",
+    "Processor",
+    "RobustZScoreNorm",
+    "Winsorize",
+    "ZScoreNorm",
+    "infinite_groups",
+    "make_processors",
+]
 
 
 class CSZScoreNorm(Processor):
@@ -66,13 +37,13 @@ class CSZScoreNorm(Processor):
     def __call__(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Normalise each day on its own; a day without spread becomes 0."""
         values = self._values(frame)
-        day, counts = _days(frame)
+        day, counts = days_of(frame)
         has_value = ~np.isnan(values)
-        count = _sum(has_value.astype(float), counts)
+        count = sum_by_day(has_value.astype(float), counts)
         with np.errstate(invalid="ignore", divide="ignore"):
-            mean = _sum(np.where(has_value, values, 0.0), counts) / count
+            mean = sum_by_day(np.where(has_value, values, 0.0), counts) / count
             centred = values - mean[day]
-            square = _sum(np.where(has_value, centred**2, 0.0), counts)
+            square = sum_by_day(np.where(has_value, centred**2, 0.0), counts)
             spread = np.sqrt(square / (count - 1))
             # a spread that is rounding noise of a constant day is none
             flat = ~(spread > 1e-12 * np.maximum(np.abs(mean), 1e-300))
@@ -89,7 +60,7 @@ class CSRankNorm(Processor):
         from scipy.stats import rankdata  # slow to import
 
         values = self._values(frame).copy()
-        _, counts = _days(frame)
+        _, counts = days_of(frame)
         ends = np.cumsum(counts)
         for start, end in zip(ends - counts, ends, strict=True):
             block = values[start:end]
@@ -216,20 +187,23 @@ def make_processors(configs: Any, where: str, *, for_infer: bool = False) -> lis
                 f"{place}: {type(processor).__name__} needs labels, which are not known when a "
                 "prediction is made: move it to learn_processors"
             )
+        if isinstance(processor, ProcessInf) and not (for_infer and position == 0):
+            raise TaskError(
+                f"{place}: ProcessInf finds nothing here, as infinite values are missing from the "
+                "start: put it first in infer_processors, which keeps them for it"
+            )
         processors.append(processor)
     return processors
 
 
-def _days(frame: pd.DataFrame) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-    """The day of each row as a number from 0 on, and the number of rows of each day."""
-    days = frame.index.get_level_values("datetime").to_numpy()
-    starts = np.r_[True, days[1:] != days[:-1]] if len(days) else np.zeros(0, dtype=bool)
-    day = np.cumsum(starts) - 1
-    return day, np.bincount(day) if len(days) else np.zeros(0, dtype=int)
+def infinite_groups(infer_processors: Sequence[Any]) -> tuple[str, ...]:
+    """The groups of columns whose infinite values the first processor takes.
 
-
-def _sum(values: np.ndarray[Any, Any], counts: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    if len(counts) == 0:
-        return np.zeros((0, values.shape[1]))
-    sums: np.ndarray[Any, Any] = np.add.reduceat(values, np.cumsum(counts) - counts, axis=0)
-    return sums
+    Args:
+        infer_processors: As :func:`make_processors` gives them.
+    """
+    first = infer_processors[0] if infer_processors else None
+    if not getattr(first, "takes_infinite", False):
+        return ()
+    group = getattr(first, "fields_group", None)
+    return ("feature", "label") if group is None else (group,)

@@ -14,6 +14,7 @@ import pandas as pd
 
 from wf_dagster.calendars import Segment
 from wf_dagster.data import PanelDataset
+from wf_dagster.data.universe import Universe
 from wf_dagster.errors import ObjectNotFoundError, RecorderNotFoundError
 from wf_dagster.exchanges import ExchangeFit
 from wf_dagster.market import Market
@@ -87,12 +88,14 @@ class Inspected:
         kwargs = dataset.get("kwargs") or {}
         if not len(self.sessions):
             return pd.MultiIndex.from_arrays([self.sessions, []], names=["datetime", "instrument"])
-        prices = self.market.with_prices(kwargs.get("prices")).prices.load(
-            instruments=kwargs.get("instruments"), start=self.sessions[0], end=self.sessions[-1]
+        source = self.market.with_prices(kwargs.get("prices")).prices
+        universe = Universe.of(kwargs.get("instruments"), source)
+        prices = source.load(
+            instruments=universe.names, start=self.sessions[0], end=self.sessions[-1]
         )
-        rows = prices.dropna(how="all").index
+        rows = prices.select_dtypes("number").dropna(how="all").index
         assert isinstance(rows, pd.MultiIndex)
-        return rows
+        return rows[universe.holds(rows)]
 
     def exchange_fit(self) -> ExchangeFit | None:
         """Where the prices of its market differ from the exchange that continues them."""

@@ -31,7 +31,7 @@ class PriceSource(Protocol):
         start: Any = None,
         end: Any = None,
     ) -> pd.DataFrame:
-        """Prices: rows ``(datetime, instrument)``, sorted and unique; float64 columns."""
+        """Prices: rows ``(datetime, instrument)``, sorted and unique; float64 or text columns."""
         ...
 
     def last_session(self) -> pd.Timestamp:
@@ -101,7 +101,7 @@ class FrameSource(abc.ABC):
         start: Any = None,
         end: Any = None,
     ) -> pd.DataFrame:
-        """Prices: rows ``(datetime, instrument)``, sorted and unique; float64 columns.
+        """Prices: rows ``(datetime, instrument)``, sorted and unique; float64 or text columns.
 
         Args:
             fields: Columns; default all.

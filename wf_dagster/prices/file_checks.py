@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from wf_dagster.errors import DataError
+from wf_dagster.prices.text_columns import to_numbers, to_text
 
 KEYS = ["datetime", "instrument"]
 
@@ -20,7 +21,7 @@ def check_long_table(table: pd.DataFrame, place: str) -> pd.DataFrame:
         place: Where it was read, for messages.
 
     Returns:
-        Rows ``(datetime, instrument)``, sorted and unique; float64 columns.
+        Rows ``(datetime, instrument)``, sorted and unique; float64 columns, text as categories.
 
     Raises:
         DataError: Names the first offending row or column and the remedy.
@@ -51,12 +52,19 @@ def check_long_table(table: pd.DataFrame, place: str) -> pd.DataFrame:
     _check_order(table, place)
     fields = [column for column in table.columns if column not in KEYS]
     for field in fields:
-        values = pd.to_numeric(table[field], errors="coerce")
+        values = to_numbers(table[field])
+        text = to_text(table[field], values.notna())
+        if text is not None:
+            table[field] = text
+            continue
         wrong = (values.isna() & table[field].notna()) | np.isinf(values)
         if wrong.any():
             value = table.loc[wrong, field].iloc[0]
-            text = repr(value) if isinstance(value, str) else value
-            raise DataError(f"{place} row {_row(wrong)}: {field} is {text}, not a number")
+            shown = repr(value) if isinstance(value, str) else value
+            raise DataError(
+                f"{place} row {_row(wrong)}: {field} is {shown}, not a number; a column is all "
+                "numbers or all text"
+            )
         table[field] = values.astype("float64")
     wrong = table["close"] <= 0
     if wrong.any():

@@ -13,6 +13,7 @@ import pyarrow as pa
 from wf_dagster.errors import DataError
 from wf_dagster.prices.base import FrameSource
 from wf_dagster.prices.file_checks import check_long_table
+from wf_dagster.prices.text_columns import join_frames
 from wf_dagster.tables.parquet_reader import read_parquet
 
 
@@ -63,7 +64,7 @@ class _FilePrices(FrameSource):
             frames.append(check_long_table(table, str(path)))
         if len(frames) == 1:
             return frames[0]
-        frame = pd.concat(frames).sort_index()
+        frame = join_frames(frames, str(self.path)).sort_index()
         twice = frame.index.duplicated()
         if twice.any():
             day, name = frame.index[twice][0]

@@ -15,6 +15,9 @@ import pandas as pd
 from qlib.data.dataset import processor as qlib_processors
 from qlib.data.dataset.handler import DataHandlerLP
 
+from wf_dagster.qlib_engine.frame_tables import runs_of_dtype
+from wf_dagster.qlib_engine.infinite_values import warn_before, warn_of_rest
+
 Values = np.ndarray[Any, np.dtype[Any]]
 
 
@@ -31,6 +34,7 @@ def process_in_blocks(handler: Any) -> Iterator[None]:
     handler._run_proc_l = _run_processors
     try:
         yield
+        warn_of_rest(getattr(handler, "_infer", None))
     finally:
         vars(handler).pop("_run_proc_l", None)
 
@@ -42,6 +46,7 @@ def _run_processors(
     for processor in processors:
         if check_for_infer and not processor.is_for_infer():
             return DataHandlerLP._run_proc_l(frame, [processor], with_fit, True)  # it raises
+        warn_before(frame, processor)
         if with_fit:
             processor.fit(frame)
         frame = run_processor(frame, processor)
@@ -108,11 +113,39 @@ def _fillna(frame: pd.DataFrame, processor: Any) -> pd.DataFrame | None:
     return _change_columns(frame, frame.columns[frame.columns.get_loc(group)], change)
 
 
+def _process_inf(frame: pd.DataFrame, _processor: Any) -> pd.DataFrame | None:
+    rows = frame.index
+    is_sorted = rows.is_monotonic_increasing and rows.is_unique and "datetime" in rows.names
+    if not is_sorted or any(dtype.kind != "f" for dtype in frame.dtypes):
+        return None
+    days = rows.get_level_values("datetime").to_numpy()
+    starts = np.flatnonzero(np.r_[True, days[1:] != days[:-1]])
+    ends = np.r_[starts[1:], len(days)]
+
+    def change(values: Values) -> bool:
+        for column in values.T:
+            infinite = np.flatnonzero(np.isinf(column))
+            for day in np.unique(np.searchsorted(starts, infinite, "right") - 1):
+                of_day = column[starts[day] : ends[day]]
+                is_infinite = np.isinf(of_day)
+                # pandas' mean, whose rounding is that of the type of the values
+                of_day[is_infinite] = pd.Series(of_day[~is_infinite]).mean()
+        return True
+
+    for first, last in runs_of_dtype(frame):
+        changed = _change_columns(frame, frame.columns[first:last], change)
+        if changed is None:  # not after one that was changed: it does not depend on the type
+            return None
+        frame = changed
+    return frame
+
+
 _IN_BLOCKS: dict[type, Callable[[pd.DataFrame, Any], pd.DataFrame | None]] = {
     qlib_processors.RobustZScoreNorm: _robust_z_score,
     qlib_processors.ZScoreNorm: _z_score,
     qlib_processors.MinMaxNorm: _min_max,
     qlib_processors.Fillna: _fillna,
+    qlib_processors.ProcessInf: _process_inf,
 }
 
 

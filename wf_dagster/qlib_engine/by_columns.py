@@ -26,6 +26,7 @@ from wf_dagster.qlib_engine.frame_tables import (
     read_frame,
     runs_of_dtype,
 )
+from wf_dagster.qlib_engine.infinite_values import warn_before, warn_of_rest
 from wf_dagster.qlib_engine.raw_cache import find_raw
 from wf_dagster.tables.cache import Table, TableCache
 from wf_dagster.tables.writer import TableWriter
@@ -40,9 +41,14 @@ _BY_COLUMN = (
     qlib_processors.CSZScoreNorm,
     qlib_processors.CSRankNorm,
     qlib_processors.CSZFillna,
+    qlib_processors.ProcessInf,
 )
 # others compute all columns in the widest of their types
-_IN_OWN_TYPE = (qlib_processors.Fillna, qlib_processors.CSRankNorm)
+_IN_OWN_TYPE = (
+    qlib_processors.Fillna,
+    qlib_processors.CSRankNorm,
+    qlib_processors.ProcessInf,
+)
 _LABEL = "label"
 
 
@@ -65,7 +71,7 @@ class _Step:
 
     @property
     def group(self) -> Any:
-        return self.original.fields_group
+        return getattr(self.original, "fields_group", None)  # ProcessInf takes all columns
 
     def __call__(self, frame: pd.DataFrame, place: int, group: str) -> pd.DataFrame:
         if self.drops:
@@ -77,6 +83,7 @@ class _Step:
         self.dtypes |= set(frame.dtypes)
         if len(self.dtypes) > 1 and type(self.original) not in _IN_OWN_TYPE:
             raise _MixedError
+        warn_before(frame, self.original)
         processor = self.fitted[place] = copy.deepcopy(self.original)
         processor.fit(frame)
         return cast(pd.DataFrame, run_processor(frame, processor))
@@ -205,6 +212,7 @@ def process(handler: Any, tables: TableCache, stack: ExitStack) -> Processed | N
         labels = {n: process_block(n) for n, (_, group) in enumerate(blocks) if group == _LABEL}
         for place in range(len(blocks)):
             to_infer, to_learn = labels.get(place) or process_block(place)
+            warn_of_rest(to_infer)
             infer.add(to_infer)
             learn.add(to_learn)
     except _MixedError:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -13,6 +15,7 @@ from qlib.data.cache import H
 from qlib.data.dataset.loader import DataLoader, DLWParser, QlibDataLoader
 
 from wf_dagster.errors import DataError
+from wf_dagster.prices.names import describe_unknown
 from wf_dagster.qlib_engine.definition import (
     NotPlainError,
     describe_environment,
@@ -206,6 +209,8 @@ def check_request(loader: Any, instruments: Any) -> None:
     for freq in freqs:
         check_frequency(uri, str(freq))
     market = instruments.get("market") if isinstance(instruments, Mapping) else instruments
+    if isinstance(market, (list, tuple)):
+        _check_names(market, [folder / "features" for folder in folders_of(uri).values()])
     if not isinstance(market, str):
         return
     for folder in folders_of(uri).values():
@@ -213,8 +218,25 @@ def check_request(loader: Any, instruments: Any) -> None:
         if available and market.lower() not in available:
             raise DataError(
                 f"the handler's instruments {market!r} are no list of {str(folder)!r}: it has "
-                f"{', '.join(available)}"
+                f"{', '.join(available)}{_nearest(market, available)}"
             )
+
+
+def _check_names(names: Sequence[Any], folders: Sequence[Path]) -> None:
+    """Make sure that there are data of each instrument of a list."""
+    for folder in folders:
+        known = {path.name.lower() for path in folder.glob("*")}
+        unknown = sorted({str(name) for name in names if str(name).lower() not in known})
+        if known and unknown:
+            raise DataError(
+                f"the handler's instruments: {len(unknown)} of {len(names)} have no data in "
+                f"{str(folder)!r}: {describe_unknown(unknown, sorted(map(str.upper, known)))}"
+            )
+
+
+def _nearest(name: str, available: list[str]) -> str:
+    near = get_close_matches(name.lower(), available, n=1)
+    return f"; is {near[0]} meant?" if near else ""
 
 
 def current_version() -> str:
