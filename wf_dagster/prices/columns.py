@@ -159,5 +159,5 @@ class ColumnSource(FrameSource):
 
 
 @lru_cache(maxsize=2)
-def _held(kind: type[ColumnSource], place: Hashable, content: str) -> _Held:  # noqa: ARG001
+def _held(kind: type[ColumnSource], place: Hashable, content: str) -> _Held:
     return _Held()

@@ -122,13 +122,15 @@ def list_elsewhere(address: str) -> PriceFiles:
         raise DataError(
             f"prices={address!r} cannot be read: {reason_of(error)} ({_remedy(scheme_of(address))})"
         ) from None
-    except FileNotFoundError:
-        raise DataError(
-            f"prices={address!r}: there is no such file or folder; check the address"
-        ) from None
     except Exception as error:  # each file system has errors of its own
+        cause = error.__cause__ or error
+        refused = getattr(cause, "status", 404) != 404  # which fsspec calls not found too
+        if isinstance(error, FileNotFoundError) and not refused and not _is_broken(cause):
+            raise DataError(
+                f"prices={address!r}: there is no such file or folder; check the address"
+            ) from None
         raise DataError(
-            f"prices={address!r} cannot be read: {reason_of(error, secrets)}; check the address, "
+            f"prices={address!r} cannot be read: {reason_of(cause, secrets)}; check the address, "
             "and the credentials that its file system finds in the environment"
         ) from None
     start = path.rstrip("/") + "/"
@@ -137,6 +139,11 @@ def list_elsewhere(address: str) -> PriceFiles:
     paths = tuple(below[name] for name in names)
     states = tuple(_state(filesystem, file, found[file]) for file in paths)
     return PriceFiles(address, names, paths, filesystem, is_folder, states, tuple(secrets))
+
+
+def _is_broken(cause: BaseException) -> bool:
+    """Whether a server was not reached."""
+    return isinstance(cause, OSError) and not isinstance(cause, FileNotFoundError)
 
 
 def _remedy(scheme: str) -> str:
@@ -205,6 +212,7 @@ def _digest_once(path: str, _state: tuple[int, ...]) -> str:
 
 
 _SECONDS = 5.0
+_TIMES = 20  # asking takes a twentieth of the time at most
 _answers: dict[Any, tuple[float, str]] = {}
 
 
@@ -223,5 +231,5 @@ def ask_seldom(key: Any, ask: Callable[[], str], *, anew: bool = False) -> str:
     if anew or begun >= until:
         answer = ask()
         took = time.monotonic() - begun
-        _answers[key] = (time.monotonic() + max(_SECONDS, 20 * took), answer)
+        _answers[key] = (time.monotonic() + max(_SECONDS, _TIMES * took), answer)
     return answer

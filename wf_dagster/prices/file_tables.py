@@ -167,10 +167,11 @@ class PriceTables:
     def _read_schema(self, number: int) -> Any:
         try:
             schema = self._fragment(number).physical_schema
+            names = schema.names
         except (OSError, ValueError, pa.ArrowException) as error:
             raise self._unreadable(number, error) from None
         if self._kind == "csv":  # as it is written: "00700" is a symbol and no number
-            return pa.schema([(name, pa.string()) for name in schema.names])
+            return pa.schema([(name, pa.string()) for name in names])
         return schema
 
     def _fragment(self, number: int, schema: Any = None) -> Any:
@@ -191,7 +192,11 @@ class PriceTables:
             if filesystem is None
             else fs.PyFileSystem(fs.FSSpecHandler(filesystem))
         )
-        return form.make_fragment(self._files.paths[number], filesystem=where)
+        path = self._files.paths[number]
+        if path.lower().endswith(".zst"):  # Arrow unpacks by itself what is gzipped
+            with where.open_input_stream(path, compression="zstd") as stream:
+                return form.make_fragment(pa.py_buffer(stream.read()))
+        return form.make_fragment(path, filesystem=where)
 
     def _unreadable(self, number: int, error: Exception) -> DataError:
         reason = reason_of(error, list(self._files.secrets))
@@ -225,7 +230,7 @@ def _spell_days(column: pd.Series, place: str) -> pd.Series:
     """Days that are written as numbers, such as 20200102, as texts."""
     if not pd.api.types.is_numeric_dtype(column):
         return column
-    wrong = ~column.between(1000_01_01, 9999_12_31)
+    wrong = ~column.between(1000_01_01, 9999_12_31) | (column % 1 != 0)
     if wrong.any():
         row = int(np.flatnonzero(wrong.to_numpy())[0])
         raise DataError(

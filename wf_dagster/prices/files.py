@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +70,8 @@ class _FilePrices(ColumnSource):
         return self._tables().read(selection)
 
     def _tables(self) -> PriceTables:
-        return PriceTables(self._files(), self.kind)
+        files = self._files()
+        return _open_tables(files, self.kind, files.content())
 
     def _finds_rows(self) -> bool:
         return self.kind != "csv"  # it is parsed from its first row on
@@ -149,3 +151,9 @@ def make_file_source(path: str | Path, as_of: Any) -> _FilePrices | None:
         "feather": FeatherPrices,
     }
     return sources[kind](place, as_of) if kind in sources else None
+
+
+@lru_cache(maxsize=2)
+def _open_tables(files: PriceFiles, kind: str, _content: str) -> PriceTables:
+    """The tables of files, whose columns are looked up once."""
+    return PriceTables(files, kind)
