@@ -215,7 +215,11 @@ def test_an_address_with_a_password_is_refused_before_it_is_recorded(
 
 @pytest.mark.parametrize(
     "address",
-    ["https://host:8443/a@b/p.csv", "postgresql://wf@host:5432/db#t", "postgresql://[::1]:5432/d#t"],
+    [
+        "https://host:8443/a@b/p.csv",
+        "postgresql://wf@host:5432/db#t",
+        "postgresql://[::1]:5432/d#t",
+    ],
 )
 def test_a_port_is_no_password(address: str) -> None:
     assert address in repr(Market(address))

@@ -137,9 +137,7 @@ SPELLINGS: dict[str, Callable[[pd.Series], pd.Series]] = {
 
 @pytest.mark.parametrize("spelling", SPELLINGS)
 @pytest.mark.parametrize("suffix", [".parquet", ".csv.gz", ".feather"])
-def test_days_are_read_however_they_are_written(
-    tmp_path: Path, suffix: str, spelling: str
-) -> None:
+def test_days_are_read_however_they_are_written(tmp_path: Path, suffix: str, spelling: str) -> None:
     spelled = PRICES.assign(datetime=SPELLINGS[spelling](PRICES.datetime))
     path = write(spelled, tmp_path / f"p{suffix}")
     check_loads(path)
@@ -225,7 +223,9 @@ def test_arrow_leaves_out_the_rows_that_are_not_asked_for(
     sizes = []
     monkeypatch.setattr(
         "wf_dagster.prices.file_tables.check_long_table",
-        lambda table, place: sizes.append(len(table)) or table.set_index(["datetime", "instrument"]),
+        lambda table, place: (
+            sizes.append(len(table)) or table.set_index(["datetime", "instrument"])
+        ),
     )
     source = price_source(write(PRICES, tmp_path / "p.parquet"))
     source.load(["volume"], ["S000", "S001"], DAYS[2], DAYS[4])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from tests.data.made_prices import made_prices
-from tests.pool.servers import free_port
+from tests.pool.servers import Postgres, free_port, require_postgres
 from wf_dagster import Market, init
 from wf_dagster.errors import DataError
 from wf_dagster.market import price_source
@@ -54,14 +54,14 @@ def fill(address: str, table: pd.DataFrame = PRICES, day: str = "date") -> None:
 
 
 @pytest.fixture(params=["sqlite", "duckdb", "postgresql"])
-def address(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+def address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """A database with a table ``prices``."""
     if request.param == "postgresql":
         address = request.getfixturevalue("postgresql")
     else:
         address = f"{request.param}:///{tmp_path}/market.db"
     fill(address)
-    yield address
+    return address
 
 
 # ---- what is read
@@ -134,8 +134,8 @@ CHANGES = {
     "and datetime = '2020-01-03'",
     "no close": "update prices set close = null where instrument = 'S002' "
     "and datetime = '2020-01-03'",
-    "two closes change places": "update prices set close = (select sum(p.close) from prices p where "
-    "p.instrument = 'S002' and p.datetime in ('2020-01-03', '2020-01-06')) - close where "
+    "two closes change places": "update prices set close = (select sum(p.close) from prices p "
+    "where p.instrument = 'S002' and p.datetime in ('2020-01-03', '2020-01-06')) - close where "
     "instrument = 'S002' and datetime in ('2020-01-03', '2020-01-06')",
     "a row less": "delete from prices where instrument = 'S002' and datetime = '2020-01-03'",
     "another name": "update prices set instrument = 'S003' where instrument = 'S002'",
@@ -215,7 +215,9 @@ def test_what_a_database_lacks_is_named_with_what_it_has(address: str) -> None:
 def test_rows_are_checked_as_those_of_a_file(address: str) -> None:
     source = price_source(f"{address}#prices")
     run_statements(address, "insert into prices values ('2020-01-03', 'S002', 1, 1)")
-    with pytest.raises(DataError, match=r"#prices holds 1 duplicate rows, the first for S002 on 20"):
+    with pytest.raises(
+        DataError, match=r"#prices holds 1 duplicate rows, the first for S002 on 20"
+    ):
         source.load()
     run_statements(address, "delete from prices where close = 1", "update prices set close = -1")
     with pytest.raises(DataError, match=r"#prices row 1: close is not positive"):
@@ -254,18 +256,18 @@ def test_a_database_that_is_not_reached_is_named(monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.integration
-def test_a_wrong_password_is_refused_without_showing_it(
-    postgresql: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    fill(postgresql)
-    run_statements(
-        postgresql,
-        "drop role if exists guarded",
-        "create role guarded login password 'right one'",
-        "grant select on prices to guarded",
-    )
+def test_a_wrong_password_is_refused_without_showing_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    require_postgres()
+    server = Postgres()
     try:
-        address = postgresql.replace("wf@", "guarded:${PRICES_PASSWORD}@") + "#prices"
+        server.start()
+        fill(server.url)
+        run_statements(
+            server.url,
+            "create role guarded login password 'right one'",
+            "grant select on prices to guarded",
+        )
+        address = server.url.replace("wf@", "guarded:${PRICES_PASSWORD}@") + "#prices"
         source = Market(address).prices
         with pytest.raises(DataError, match="names the variable PRICES_PASSWORD, which is not set"):
             source.load()
@@ -276,4 +278,4 @@ def test_a_wrong_password_is_refused_without_showing_it(
         monkeypatch.setenv("PRICES_PASSWORD", "right one")
         pd.testing.assert_frame_equal(source.load(), EXPECTED)
     finally:
-        run_statements(postgresql, "drop owned by guarded", "drop role guarded")
+        server.remove()

@@ -67,7 +67,7 @@ def fill_variables(address: str) -> tuple[str, list[str]]:
     Raises:
         DataError: A variable is not set.
     """
-    values = []
+    values: list[str] = []
 
     def fill(match: re.Match[str]) -> str:
         value = os.environ.get(match[1])

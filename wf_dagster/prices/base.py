@@ -126,10 +126,10 @@ class FrameSource(abc.ABC):
             A copy: it may be changed.
         """
         if fields is not None:
-            names = self._fields()
-            missing = [field for field in fields if field not in names]
+            there = self._fields()
+            missing = [field for field in fields if field not in there]
             if missing:
-                raise DataError(f"{self!r} has no field {missing[0]!r}: it has {', '.join(names)}")
+                raise DataError(f"{self!r} has no field {missing[0]!r}: it has {', '.join(there)}")
         frame = self._visible(fields)
         if fields is not None:
             frame = frame[list(fields)]

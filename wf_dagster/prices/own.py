@@ -7,6 +7,7 @@ import inspect
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from textwrap import shorten
 from typing import Any, cast
 
 import pandas as pd
@@ -87,7 +88,7 @@ class OwnPrices(FrameSource):
         from wf_dagster.tracking.redaction import redacted  # slow to import
 
         arguments = ", ".join(f"{name}={value!r}" for name, value in self._arguments.items())
-        return redacted(f"{type(self).__name__}({arguments})")
+        return redacted(f"{type(self).__name__}({shorten(arguments, 200, placeholder=' ...')})")
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in vars(self).items() if name != "_memory"}

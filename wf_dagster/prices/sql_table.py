@@ -17,6 +17,8 @@ from wf_dagster.prices.addresses import database_file, fill_variables, reason_of
 from wf_dagster.prices.columns import Selection
 from wf_dagster.prices.file_checks import KEYS, check_long_table
 
+_DAY: Any = sa.column("datetime")
+_INSTRUMENT: Any = sa.column("instrument")
 _NAMES_IN_QUERY = 500
 _CONNECT_SECONDS = 10
 # a colon in a query is no parameter of SQLAlchemy's
@@ -62,16 +64,15 @@ class PriceTable:
 
     def read_rows(self, selection: Selection) -> pd.DataFrame:
         """The rows and columns of a selection, sorted by day and instrument; not checked."""
-        day, instrument = sa.column("datetime"), sa.column("instrument")
-        columns = [day, instrument, *map(sa.column, selection.fields)]
-        query = sa.select(*columns).select_from(self._source).order_by(day, instrument)
+        columns: list[Any] = [*map(sa.column, (*KEYS, *selection.fields))]
+        query = sa.select(*columns).select_from(self._source).order_by(_DAY, _INSTRUMENT)
         if selection.start is not None:
-            query = query.where(day >= self._spell_day(selection.start))
+            query = query.where(self._spell_day(selection.start) <= _DAY)
         if selection.end is not None:  # a day that is stored with a time is that day too
-            query = query.where(day < self._spell_day(selection.end + pd.Timedelta(days=1)))
+            query = query.where(self._spell_day(selection.end + pd.Timedelta(days=1)) > _DAY)
         names = self._spell_names(selection.instruments)
         if names is not None:
-            query = query.where(instrument.in_(names))
+            query = query.where(_INSTRUMENT.in_(names))
         with self._connected() as connection:
             table = pd.read_sql(query, connection)
         if pd.api.types.is_integer_dtype(table["datetime"]):
@@ -86,28 +87,27 @@ class PriceTable:
         row changes a sum too. Numbers that are restated to the same sums are not noticed.
         """
         dialect = self._engine.dialect.name
-        rows = sa.literal_column("prices_")
+        rows: Any = sa.literal_column("prices_")
         hashed: Any = None
         if dialect == "postgresql":
             hashed = sa.func.hashtextextended(sa.cast(rows, sa.Text), 0)
         elif dialect == "duckdb":
             hashed = sa.func.hash(rows)
-        day, instrument = sa.column("datetime"), sa.column("instrument")
         with self._connected() as connection:
             yield tuple(self.columns)
             if hashed is not None:
-                query = sa.select(sa.func.count(), sa.func.min(day), sa.func.max(day))
+                query = sa.select(sa.func.count(), sa.func.min(_DAY), sa.func.max(_DAY))
                 query = query.add_columns(sa.func.sum(hashed)).select_from(self._source)
                 yield tuple(connection.execute(query).one())
                 return
-            totals = [sa.func.count()]
+            totals: list[Any] = [sa.func.count()]
             for name in self.columns:
                 if name not in KEYS:
                     column: Any = sa.column(name)
                     totals += [sa.func.count(column), sa.func.min(column), sa.func.max(column)]
                     if isinstance(self._first[name], (int, float)) or name == "close":
                         totals.append(sa.func.sum(column))
-            for key in (instrument, day):
+            for key in (_INSTRUMENT, _DAY):
                 query = sa.select(key, *totals).select_from(self._source)
                 yield from map(tuple, connection.execute(query.group_by(key).order_by(key)))
 
