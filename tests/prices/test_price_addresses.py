@@ -18,7 +18,7 @@ from tests.data.made_prices import made_prices
 from wf_dagster import Market, init
 from wf_dagster.errors import DataError
 from wf_dagster.market import price_source
-from wf_dagster.prices import CsvPrices, ParquetPrices, file_listing
+from wf_dagster.prices import CsvPrices, ParquetPrices, file_listing, seldom
 from wf_dagster.tasks import fingerprint
 
 PRICES = made_prices(sessions=12, instruments=3)
@@ -28,8 +28,8 @@ EXPECTED = PRICES.set_index(["datetime", "instrument"]).sort_index()
 
 @pytest.fixture(autouse=True)
 def each_question_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(file_listing, "_SECONDS", 0.0)
-    monkeypatch.setattr(file_listing, "_TIMES", 0.0)
+    monkeypatch.setattr(seldom, "_SECONDS", 0.0)
+    monkeypatch.setattr(seldom, "_TIMES", 0.0)
 
 
 class _Handler(http.server.SimpleHTTPRequestHandler):
@@ -134,12 +134,12 @@ def test_an_address_is_the_prices_of_a_market_and_of_the_settings(tmp_path: Path
 
 def test_what_a_server_has_said_holds_for_some_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
     put(PRICES, "memory://seldom/p.parquet")
-    monkeypatch.setattr(file_listing, "_SECONDS", 60.0)
+    monkeypatch.setattr(seldom, "_SECONDS", 60.0)
     source = price_source("memory://seldom/p.parquet")
     before = source.version()
     put(PRICES.head(6), "memory://seldom/p.parquet")
     assert source.version() == before
-    monkeypatch.setattr(file_listing, "_answers", {})
+    monkeypatch.setattr(seldom, "_answers", {})
     assert source.version() != before
 
 
@@ -244,3 +244,19 @@ def test_a_variable_is_filled_when_prices_are_read_and_shown_nowhere(
     assert "hunter2" not in shown
     assert "${PRICES_FILE}" in shown
     assert fingerprint({"market": market}) == before
+
+
+def test_a_server_is_not_asked_again_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    put(PRICES, "memory://asked/p.parquet")
+    monkeypatch.setattr(seldom, "_SECONDS", 60.0)
+    market = Market("memory://asked/p.parquet")
+    _ = market.calendar
+    lookups = []
+    listing = file_listing.list_elsewhere
+    monkeypatch.setattr(
+        "wf_dagster.prices.files.list_elsewhere",
+        lambda address: lookups.append(address) or listing(address),
+    )
+    for _ in range(5):
+        assert market.calendar.last_session == DAYS[-1]
+    assert lookups == []

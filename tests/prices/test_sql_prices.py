@@ -15,7 +15,7 @@ from tests.pool.servers import Postgres, free_port, require_postgres
 from wf_dagster import Market, init
 from wf_dagster.errors import DataError
 from wf_dagster.market import price_source
-from wf_dagster.prices import SqlPrices, file_listing
+from wf_dagster.prices import SqlPrices, seldom
 from wf_dagster.prices.sql_table import PriceTable
 
 PRICES = made_prices(sessions=12, instruments=3).replace({"instrument": {"S001": "00700"}})
@@ -26,8 +26,8 @@ Run = Callable[..., None]
 
 @pytest.fixture(autouse=True)
 def each_question_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(file_listing, "_SECONDS", 0.0)
-    monkeypatch.setattr(file_listing, "_TIMES", 0.0)
+    monkeypatch.setattr(seldom, "_SECONDS", 0.0)
+    monkeypatch.setattr(seldom, "_TIMES", 0.0)
 
 
 def run_statements(address: str, *statements: str) -> None:

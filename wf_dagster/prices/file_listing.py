@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -209,27 +208,3 @@ def _digest_here(path: str) -> str:
 def _digest_once(path: str, _state: tuple[int, ...]) -> str:
     with Path(path).open("rb") as file:
         return _digest(file.read)
-
-
-_SECONDS = 5.0
-_TIMES = 20  # asking takes a twentieth of the time at most
-_answers: dict[Any, tuple[float, str]] = {}
-
-
-def ask_seldom(key: Any, ask: Callable[[], str], *, anew: bool = False) -> str:
-    """An answer that costs a call to a server, for some seconds the same.
-
-    A calendar asks its prices for their content whenever it is asked itself.
-
-    Args:
-        key: What is asked.
-        ask: Asks.
-        anew: Whatever the answer was a moment ago.
-    """
-    until, answer = _answers.get(key, (0.0, ""))
-    begun = time.monotonic()
-    if anew or begun >= until:
-        answer = ask()
-        took = time.monotonic() - begun
-        _answers[key] = (time.monotonic() + max(_SECONDS, _TIMES * took), answer)
-    return answer

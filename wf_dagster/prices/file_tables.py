@@ -6,9 +6,7 @@ import logging
 import re
 from collections.abc import Iterator
 from typing import Any, cast
-from urllib.parse import unquote
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 
@@ -17,16 +15,10 @@ from wf_dagster.prices.addresses import reason_of
 from wf_dagster.prices.columns import Selection
 from wf_dagster.prices.file_checks import KEYS, check_long_table
 from wf_dagster.prices.file_listing import PriceFiles, stem_of
+from wf_dagster.prices.file_texts import parse_text, partition_of, spell_days
 
 _log = logging.getLogger(__name__)
 _NOT_A_FIELD = re.compile(r"__index_level_\d+__")
-_NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
-# what pandas.read_csv takes for no value
-_EMPTY = [
-    *("", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN"),
-    *("<NA>", "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null"),
-]
-_TRUTH = {"True": 1.0, "TRUE": 1.0, "true": 1.0, "False": 0.0, "FALSE": 0.0, "false": 0.0}
 
 
 class PriceTables:
@@ -45,7 +37,7 @@ class PriceTables:
         self._files = files
         self._kind = kind
         self._schemas = [self._read_schema(number) for number in range(len(files.paths))]
-        self._partitions = [_partition_of(name) for name in files.names]
+        self._partitions = [partition_of(name) for name in files.names]
         self._named_by_file = False
         without = [n for n in range(len(files.paths)) if not self._has(n, "instrument")]
         self._named_by_file = files.is_folder and len(without) == len(files.paths)
@@ -128,14 +120,14 @@ class PriceTables:
             raise self._unreadable(number, error) from None
         if self._kind == "csv":
             for name in set(table.columns) - set(KEYS):
-                table[name] = _parse_text(table[name])
+                table[name] = parse_text(table[name])
         for name, value in self._partitions[number].items():
             if name in KEYS or name in selection.fields:
-                table[name] = value if name in KEYS else _parse_text(pd.Series([value])).iloc[0]
+                table[name] = value if name in KEYS else parse_text(pd.Series([value])).iloc[0]
         if self._named_by_file:
             table["instrument"] = stem_of(self._files.names[number])
         if "datetime" in table:
-            table["datetime"] = _spell_days(table["datetime"], self._files.place(number))
+            table["datetime"] = spell_days(table["datetime"], self._files.place(number))
         return cast(pd.DataFrame, table)
 
     def _filter(self, schema: Any, selection: Selection) -> Any:
@@ -208,36 +200,6 @@ class PriceTables:
             or column in self._partitions[number]
             or (column == "instrument" and self._named_by_file)
         )
-
-
-def _partition_of(name: str) -> dict[str, str | None]:
-    """``{"year": "2020"}`` of ``year=2020/part-0.parquet``, as Hive writes it."""
-    pairs = [part.split("=", 1) for part in name.split("/")[:-1] if "=" in part]
-    return {key: None if value == _NO_VALUE else unquote(value) for key, value in pairs}
-
-
-def _parse_text(column: pd.Series) -> pd.Series:
-    """The numbers of a column of texts; the texts, where they are none."""
-    column = column.where(~column.isin(_EMPTY))
-    numbers = pd.to_numeric(column, errors="coerce")
-    if (numbers.isna() == column.isna()).all():
-        return numbers
-    truth = column.map(_TRUTH)
-    return truth if (truth.isna() == column.isna()).all() else column
-
-
-def _spell_days(column: pd.Series, place: str) -> pd.Series:
-    """Days that are written as numbers, such as 20200102, as texts."""
-    if not pd.api.types.is_numeric_dtype(column):
-        return column
-    wrong = ~column.between(1000_01_01, 9999_12_31) | (column % 1 != 0)
-    if wrong.any():
-        row = int(np.flatnonzero(wrong.to_numpy())[0])
-        raise DataError(
-            f"{place} row {row + 1}: datetime is the number {column.iloc[row]}, neither an ISO "
-            "date such as 2020-03-01 nor one like 20200301"
-        )
-    return column.astype("int64").astype(str)
 
 
 def _is_text(kind: Any) -> bool:

@@ -15,12 +15,12 @@ from wf_dagster.prices.columns import ColumnSource, Selection
 from wf_dagster.prices.file_listing import (
     KINDS,
     PriceFiles,
-    ask_seldom,
     kind_of,
     list_elsewhere,
     list_here,
 )
 from wf_dagster.prices.file_tables import PriceTables
+from wf_dagster.prices.seldom import ask_seldom
 
 
 class _FilePrices(ColumnSource):
@@ -56,12 +56,12 @@ class _FilePrices(ColumnSource):
     def _content(self) -> str:
         if isinstance(self.path, Path):
             return self._files().content()
-        return ask_seldom(self.path, self._files().content)
+        return ask_seldom(self.path, lambda: self._files().content())
 
     def _content_now(self) -> str:
         if isinstance(self.path, Path):
             return self._files().content()
-        return ask_seldom(self.path, self._files().content, anew=True)
+        return ask_seldom(self.path, lambda: self._files().content(), anew=True)
 
     def _read_fields(self) -> list[str]:
         return self._tables().fields()

@@ -12,7 +12,7 @@ from wf_dagster.errors import DataError
 from wf_dagster.prices.addresses import complete_address
 from wf_dagster.prices.columns import ColumnSource, Selection
 from wf_dagster.prices.file_checks import KEYS, check_long_table
-from wf_dagster.prices.file_listing import ask_seldom
+from wf_dagster.prices.seldom import ask_seldom
 
 if TYPE_CHECKING:
     from wf_dagster.prices.sql_table import PriceTable
