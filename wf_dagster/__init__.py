@@ -24,6 +24,7 @@ _WHERE = {
     "Experiment": "wf_dagster.tracking",
     "ExperimentDeletedError": "wf_dagster.errors",
     "ExperimentNotFoundError": "wf_dagster.errors",
+    "FeatherPrices": "wf_dagster.prices",
     "Group": "wf_dagster.collect",
     "LabelUpdater": "wf_dagster.online",
     "LeaseError": "wf_dagster.errors",
@@ -41,6 +42,7 @@ _WHERE = {
     "OnlineStrategy": "wf_dagster.online",
     "OnlineTool": "wf_dagster.online",
     "OnlineToolR": "wf_dagster.online",
+    "OwnPrices": "wf_dagster.prices",
     "PanelDataset": "wf_dagster.data",
     "ParquetPrices": "wf_dagster.prices",
     "PoolError": "wf_dagster.errors",
@@ -71,6 +73,7 @@ _WHERE = {
     "SignalRecord": "wf_dagster.records",
     "SingleKeyEnsemble": "wf_dagster.collect",
     "SklearnModel": "wf_dagster.models",
+    "SqlPrices": "wf_dagster.prices",
     "TaskError": "wf_dagster.errors",
     "TaskGen": "wf_dagster.rolling",
     "TaskManager": "wf_dagster.pool",
@@ -172,8 +175,11 @@ if TYPE_CHECKING:
     from wf_dagster.pool import TaskManager as TaskManager
     from wf_dagster.pool import run_task as run_task
     from wf_dagster.prices import CsvPrices as CsvPrices
+    from wf_dagster.prices import FeatherPrices as FeatherPrices
+    from wf_dagster.prices import OwnPrices as OwnPrices
     from wf_dagster.prices import ParquetPrices as ParquetPrices
     from wf_dagster.prices import SamplePrices as SamplePrices
+    from wf_dagster.prices import SqlPrices as SqlPrices
     from wf_dagster.records import PortAnaRecord as PortAnaRecord
     from wf_dagster.records import SigAnaRecord as SigAnaRecord
     from wf_dagster.records import SignalRecord as SignalRecord

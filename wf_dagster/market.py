@@ -12,8 +12,9 @@ import pandas as pd
 from wf_dagster.calendars import TradingCalendar, earliest_day
 from wf_dagster.errors import CalendarError, DataError
 from wf_dagster.exchanges import ExchangeFit
+from wf_dagster.prices.addresses import complete_address, is_address
 from wf_dagster.prices.base import FrameSource, PriceSource
-from wf_dagster.prices.choose import make_source
+from wf_dagster.prices.choose import make_source, path_of
 from wf_dagster.prices.priced_calendar import PricedCalendar, make_priced_calendar
 from wf_dagster.qlib_bridge.calendar import read_calendar, sessions_with_data
 from wf_dagster.qlib_bridge.options import QlibOptions
@@ -21,6 +22,7 @@ from wf_dagster.qlib_bridge.qlib_prices import QlibPrices
 from wf_dagster.qlib_bridge.session import adopt_user_init, initialised_by_user
 from wf_dagster.settings import Settings, get_settings, restore, snapshot
 from wf_dagster.tables.cache import TableCache
+from wf_dagster.tasks.config import class_path
 
 _QLIB = "qlib"
 _SAMPLE = "sample"
@@ -39,9 +41,11 @@ class Market:
     holds in worker processes what it holds here.
 
     Args:
-        prices: ``"sample"``; ``"qlib"`` for Qlib's data; the path of a Parquet or CSV file, or of a
-            folder of them; what ``source.spec()`` gave; a :class:`PriceSource`; default that of the
-            settings.
+        prices: ``"sample"``; ``"qlib"`` for Qlib's data; the path of a Parquet, CSV or Feather
+            file, or of a folder of them; the address of one (``"s3://bucket/prices"``) or of a
+            table (``"sqlite:////data/prices.db#table"``); ``{"path": address, "query": ...}``;
+            ``{"class": "package.MyPrices", "kwargs": {...}}``; what ``source.spec()`` gave; a
+            :class:`PriceSource`; default that of the settings.
         calendar: Code of an exchange such as ``"XNYS"``, ``"prices"`` for the sessions of the
             prices themselves, ``"qlib"`` for Qlib's calendar, or a calendar of your own; default
             that of the settings for their prices, and else the sessions of the prices, ``"XNYS"``
@@ -51,6 +55,7 @@ class Market:
 
     Raises:
         CalendarError: The calendar is neither a name nor a calendar, or a date is none.
+        DataError: The address of the prices holds a password.
 
     Example:
         >>> market = Market("sample", "XNYS", as_of="2020-03-01")
@@ -264,7 +269,9 @@ class Market:
         """Modules of a price source, or calendar, of one's own; a pickled market names them."""
         parts = (self._prices, self._calendar)
         objects = [part for part in parts if not isinstance(part, (str, Mapping, type(None)))]
-        return {type(part).__module__ for part in objects}
+        named = isinstance(self._prices, Mapping) and class_path(self._prices)
+        modules = {named.rpartition(".")[0]} if named else set()
+        return modules | {type(part).__module__ for part in objects}
 
     @property
     def tables(self) -> TableCache:
@@ -278,7 +285,10 @@ _CALENDARS: dict[tuple[str, str], PricedCalendar] = {}
 def _make_absolute(prices: Any) -> Any:
     """A path that names the same prices for whoever reads it, wherever that process stands."""
     if isinstance(prices, Mapping) and "path" in prices:
-        return {**prices, "path": _make_absolute(prices["path"])}
+        others = {key: value for key, value in prices.items() if key not in ("table", "query")}
+        return {**others, "path": _make_absolute(path_of(prices))}
+    if isinstance(prices, str) and is_address(prices):
+        return complete_address(prices)
     if isinstance(prices, (str, os.PathLike)) and prices not in (_SAMPLE, _QLIB):
         return str(Path(prices).expanduser().absolute())
     return prices

@@ -297,9 +297,10 @@ def test_a_missing_file_is_named_with_the_setting(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_price_files_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"is no price source: use 'sample', a \.parquet"):
+    with pytest.raises(DataError, match=r"holds no price file \(\.parquet, \.csv, \.csv\.gz, "):
         price_source(tmp_path)
-    with pytest.raises(DataError, match=r"holds no \.csv file"):
+    write_parquet(PRICES, tmp_path / "p.parquet")
+    with pytest.raises(DataError, match=r"holds no \.csv or .* file, but such as p\.parquet"):
         CsvPrices(tmp_path).load()
 
 

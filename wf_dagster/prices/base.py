@@ -13,6 +13,8 @@ from typing_extensions import Self
 from wf_dagster.calendars import to_day
 from wf_dagster.errors import DataError
 
+_CLOSE = ("close",)
+
 
 @runtime_checkable
 class PriceSource(Protocol):
@@ -67,8 +69,16 @@ class FrameSource(abc.ABC):
         self.as_of = to_day(as_of) if as_of else None
 
     @abc.abstractmethod
-    def _whole(self) -> pd.DataFrame:
-        """All prices as they are now, checked and sorted; shared, so nobody may change them."""
+    def _whole(self, fields: Sequence[str] | None = None) -> pd.DataFrame:
+        """All prices as they are now, checked and sorted; shared, so nobody may change them.
+
+        Args:
+            fields: Columns that must be there, where there are such; default all.
+        """
+
+    def _fields(self) -> list[str]:
+        """The columns that there are."""
+        return list(self._whole().columns)
 
     @abc.abstractmethod
     def _content(self) -> str:
@@ -88,8 +98,8 @@ class FrameSource(abc.ABC):
         """Whether there are rows after the replay date."""
         return self.as_of is not None and self.as_of < self.at(None).last_session()
 
-    def _visible(self) -> pd.DataFrame:
-        frame = _between(self._whole(), None, self.as_of)
+    def _visible(self, fields: Sequence[str] | None = None) -> pd.DataFrame:
+        frame = _between(self._whole(fields), None, self.as_of)
         if frame.empty:
             raise DataError(f"no prices at or before as_of={self.as_of:%Y-%m-%d} in {self!r}")
         return frame
@@ -115,13 +125,13 @@ class FrameSource(abc.ABC):
         Returns:
             A copy: it may be changed.
         """
-        frame = self._visible()
         if fields is not None:
-            missing = [field for field in fields if field not in frame.columns]
+            there = self._fields()
+            missing = [field for field in fields if field not in there]
             if missing:
-                raise DataError(
-                    f"{self!r} has no field {missing[0]!r}: it has {', '.join(frame.columns)}"
-                )
+                raise DataError(f"{self!r} has no field {missing[0]!r}: it has {', '.join(there)}")
+        frame = self._visible(fields)
+        if fields is not None:
             frame = frame[list(fields)]
         if instruments is not None:
             names = frame.index.get_level_values("instrument")
@@ -139,12 +149,12 @@ class FrameSource(abc.ABC):
 
     def sessions(self) -> pd.DatetimeIndex:
         """All sessions that have rows."""
-        days = self._visible().index.get_level_values("datetime").unique()
+        days = self._visible(_CLOSE).index.get_level_values("datetime").unique()
         return pd.DatetimeIndex(days, name="datetime")
 
     def last_session(self) -> pd.Timestamp:
         """The last session that has rows."""
-        last: pd.Timestamp = self._visible().index[-1][0]
+        last: pd.Timestamp = self._visible(_CLOSE).index[-1][0]
         return last
 
     def version(self) -> str:

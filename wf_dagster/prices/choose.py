@@ -10,9 +10,19 @@ import pandas as pd
 
 from wf_dagster.calendars import earliest_day
 from wf_dagster.errors import DataError
+from wf_dagster.prices.addresses import is_address, is_file_address
 from wf_dagster.prices.base import PriceSource, Replayable
-from wf_dagster.prices.files import CsvPrices, ParquetPrices
+from wf_dagster.prices.files import make_file_source
+from wf_dagster.prices.own import make_own_source
 from wf_dagster.prices.sample import SamplePrices
+from wf_dagster.prices.sql import SqlPrices, table_address
+
+_KEYS = {"path", "table", "query", "as_of"}
+_KINDS = (
+    "'sample', a .parquet, .csv, .csv.gz, .csv.zst, .feather, .arrow or .ipc file or a folder of "
+    "them, an address such as s3://bucket/prices or sqlite:////data/prices.db#table, or a "
+    "PriceSource"
+)
 
 
 def make_source(
@@ -21,8 +31,9 @@ def make_source(
     """The price source of a description.
 
     Args:
-        spec: ``"sample"``; the path of a Parquet or CSV file, or of a folder of them; what
-            ``source.spec()`` gave; a ready source.
+        spec: ``"sample"``; the path of a Parquet, CSV or Feather file, or of a folder of them;
+            the address of one; the address of a table (``sqlite:////data/prices.db#table``) or of
+            a query; what ``source.spec()`` gave; a ready source.
         as_of: Replay date. Of this one and that of the description the earlier holds.
         sample_folder: Where a copy of the sample prices is kept.
 
@@ -32,26 +43,38 @@ def make_source(
     if isinstance(spec, PriceSource):
         return _seen_at(spec, earliest_day(as_of, spec.as_of))
     if isinstance(spec, Mapping):
-        if unknown := set(spec) - {"path", "as_of"} or {"path"} - set(spec):
-            raise DataError(
-                f"prices={dict(spec)!r}: {min(map(str, unknown))} is unknown or missing; write "
-                "{'path': ..., 'as_of': ...}"
-            )
-        spec, as_of = spec["path"], earliest_day(as_of, spec.get("as_of"))
+        as_of = earliest_day(as_of, spec.get("as_of"))
+        if "class" in spec:
+            return make_own_source(spec, as_of)
+        spec = path_of(spec)
     if not isinstance(spec, (str, Path)):
-        raise DataError(f"{spec!r} is no price source: use 'sample', a path, or a PriceSource")
+        raise DataError(f"{spec!r} is no price source: use {_KINDS}")
     if spec == "sample":
         return SamplePrices(as_of, sample_folder)
-    path = Path(spec).expanduser()
-    for kind in (ParquetPrices, CsvPrices):
-        if path.suffix.lower() == kind.suffix or (
-            path.is_dir() and any(path.glob(f"*{kind.suffix}"))
-        ):
-            return kind(path, as_of)
-    raise DataError(
-        f"prices={str(spec)!r} is no price source: use 'sample', a .parquet or .csv file, or a "
-        "folder of them"
-    )
+    if is_address(str(spec)) and not is_file_address(str(spec)):
+        return SqlPrices(str(spec), as_of=as_of)
+    source = make_file_source(spec, as_of)
+    if source is None:
+        raise DataError(f"prices={str(spec)!r} is no price source: use {_KINDS}")
+    return source
+
+
+def path_of(description: Mapping[str, Any]) -> Any:
+    """The path, or the address with its table or query, of a description.
+
+    Raises:
+        DataError: A key is unknown or missing.
+    """
+    if unknown := set(description) - _KEYS or {"path"} - set(description):
+        raise DataError(
+            f"prices: the key {min(map(str, unknown))!r} is unknown or missing; write {{'path': "
+            "..., 'as_of': ...}, with a 'table' or a 'query' where the path is a database's"
+        )
+    if description.get("table") or description.get("query"):
+        return table_address(
+            description["path"], description.get("table"), description.get("query")
+        )
+    return description["path"]
 
 
 def _seen_at(source: PriceSource, as_of: pd.Timestamp | None) -> PriceSource:

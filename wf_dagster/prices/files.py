@@ -1,28 +1,34 @@
-"""Prices in Parquet or CSV files, in long format."""
+"""Prices in files of long format: here, or wherever fsspec reaches."""
 
 from __future__ import annotations
 
-import hashlib
+from collections.abc import Hashable, Set
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import pyarrow as pa
 
 from wf_dagster.errors import DataError
-from wf_dagster.prices.base import FrameSource
-from wf_dagster.prices.file_checks import check_long_table
-from wf_dagster.prices.text_columns import join_frames
-from wf_dagster.tables.parquet_reader import read_parquet
+from wf_dagster.prices.addresses import complete_address, is_address
+from wf_dagster.prices.columns import ColumnSource, Selection
+from wf_dagster.prices.file_listing import (
+    KINDS,
+    PriceFiles,
+    kind_of,
+    list_elsewhere,
+    list_here,
+)
+from wf_dagster.prices.file_tables import PriceTables
+from wf_dagster.prices.seldom import ask_seldom
 
 
-class _FilePrices(FrameSource):
-    suffix = ""
+class _FilePrices(ColumnSource):
+    kind = ""
 
     def __init__(self, path: str | Path, as_of: Any = None) -> None:
         super().__init__(as_of)
-        self.path = Path(path).expanduser().absolute()
+        self.path = locate_files(path)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({str(self.path)!r})"
@@ -34,94 +40,122 @@ class _FilePrices(FrameSource):
             "as_of": None if self.as_of is None else str(self.as_of.date()),
         }
 
-    def _files(self) -> list[Path]:
-        if self.path.is_dir():
-            files = sorted(self.path.glob(f"*{self.suffix}"))
-            if not files:
-                raise DataError(f"the folder {self.path} holds no {self.suffix} file")
-            return files
-        if not self.path.is_file():
+    def _files(self) -> PriceFiles:
+        files = list_files(self.path)
+        found = kind_of(files.names[0])
+        if found != self.kind and files.is_folder:
             raise DataError(
-                f"the price file {self.path} does not exist: give its path with "
-                "wf_dagster.init(prices=...), Market(prices=...) or WF_PRICES"
+                f"the folder {files.root} holds no {' or '.join(KINDS[self.kind])} file, but such "
+                f"as {files.names[0]}"
             )
-        return [self.path]
+        return files
 
-    def _read_file(self, path: Path) -> pd.DataFrame:
-        raise NotImplementedError  # abstract
-
-    def _whole(self) -> pd.DataFrame:
-        return _read_once(type(self), self.path, self._content())
-
-    def _read(self) -> pd.DataFrame:
-        frames = []
-        for path in self._files():
-            try:
-                table = self._read_file(path)
-            except (OSError, ValueError, pa.ArrowException) as error:
-                reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-                raise DataError(f"{path} cannot be read as {self.suffix[1:]}: {reason}") from error
-            frames.append(check_long_table(table, str(path)))
-        if len(frames) == 1:
-            return frames[0]
-        frame = join_frames(frames, str(self.path)).sort_index()
-        twice = frame.index.duplicated()
-        if twice.any():
-            day, name = frame.index[twice][0]
-            raise DataError(
-                f"the files in {self.path} hold {name} on {day:%Y-%m-%d} more than once: keep one "
-                "row for each datetime and instrument"
-            )
-        return frame
+    def _place(self) -> Hashable:
+        return self.path
 
     def _content(self) -> str:
-        parts = []
-        for path in self._files():
-            stat = path.stat()
-            state = (stat.st_ino, stat.st_ctime_ns, stat.st_mtime_ns, stat.st_size)
-            parts.append(f"{path.name}:{_digest(path, state)}")
-        return hashlib.blake2b("|".join(parts).encode(), digest_size=16).hexdigest()
+        if isinstance(self.path, Path):
+            return self._files().content()
+        return ask_seldom(self.path, lambda: self._files().content())
+
+    def _content_now(self) -> str:
+        if isinstance(self.path, Path):
+            return self._files().content()
+        return ask_seldom(self.path, lambda: self._files().content(), anew=True)
+
+    def _read_fields(self) -> list[str]:
+        return self._tables().fields()
+
+    def _read(self, selection: Selection) -> pd.DataFrame:
+        return self._tables().read(selection)
+
+    def _tables(self) -> PriceTables:
+        files = self._files()
+        return _open_tables(files, self.kind, files.content())
+
+    def _finds_rows(self, fields: Set[str]) -> bool:
+        if self.kind == "csv":  # it is parsed from its first row on
+            return False
+        return not fields & self._tables().texts()
 
 
 class ParquetPrices(_FilePrices):
-    """Prices in a Parquet file, or in all Parquet files of a folder.
+    """Prices in a Parquet file, or in all Parquet files of a folder and of those below it.
 
     Args:
-        path: File or folder; columns ``datetime``, ``instrument``, ``close`` and further
-            fields, dates without time zone, sorted.
+        path: File or folder, or the address of one such as ``"s3://bucket/prices"``; columns
+            ``datetime``, ``instrument``, ``close`` and further fields, dates without time zone,
+            sorted. Columns may stand in the names of folders (``year=2020/``, as Hive writes
+            them). Files of a folder that have no column ``instrument`` hold one each, that of
+            their name.
         as_of: Replay date; later rows are hidden.
+
+    Raises:
+        DataError: An address holds a password.
     """
 
-    suffix = ".parquet"
-
-    def _read_file(self, path: Path) -> pd.DataFrame:
-        return read_parquet(path)
+    kind = "parquet"
 
 
 class CsvPrices(_FilePrices):
-    """Prices in a CSV file, or in all CSV files of a folder (see :class:`ParquetPrices`)."""
+    """Prices in CSV files, which may be compressed (``.csv.gz``, ``.csv.zst``).
 
-    suffix = ".csv"
+    See :class:`ParquetPrices`.
+    """
 
-    def _read_file(self, path: Path) -> pd.DataFrame:
-        # a converter, because "NA" and "NAN" are ticker symbols
-        return pd.read_csv(path, converters={"instrument": str})
+    kind = "csv"
+
+
+class FeatherPrices(_FilePrices):
+    """Prices in Feather or Arrow files (see :class:`ParquetPrices`)."""
+
+    kind = "feather"
+
+
+def locate_files(path: str | Path) -> Path | str:
+    """The path of files here, or the address of files elsewhere.
+
+    Raises:
+        DataError: The address holds a password.
+    """
+    text = str(path)
+    if not (isinstance(path, str) and is_address(text)):
+        return Path(path).expanduser().absolute()
+    if text.startswith(("file://", "local://")):
+        return Path(text.partition("://")[2]).expanduser().absolute()
+    return complete_address(text)
+
+
+def list_files(place: Path | str) -> PriceFiles:
+    """The price files on a path, or at an address.
+
+    Raises:
+        DataError: There are none, or of several kinds.
+    """
+    return list_here(place) if isinstance(place, Path) else list_elsewhere(place)
+
+
+def make_file_source(path: str | Path, as_of: Any) -> _FilePrices | None:
+    """The source of a file or folder; ``None`` if it is neither.
+
+    Raises:
+        DataError: A folder holds no price file, or files of several kinds.
+    """
+    place = locate_files(path)
+    kind = kind_of(str(place))
+    if kind is None or (isinstance(place, Path) and place.is_dir()):
+        if isinstance(place, Path) and not place.is_dir():
+            return None
+        kind = kind_of(list_files(place).names[0])
+    sources: dict[str | None, type[_FilePrices]] = {
+        "parquet": ParquetPrices,
+        "csv": CsvPrices,
+        "feather": FeatherPrices,
+    }
+    return sources[kind](place, as_of) if kind in sources else None
 
 
 @lru_cache(maxsize=2)
-def _read_once(kind: type[_FilePrices], path: Path, content: str) -> pd.DataFrame:
-    """Read and checked once a process, until the files change."""
-    source = kind(path)
-    frame = source._read()
-    if source._content() != content:
-        raise DataError(f"{path} was written while it was read: try again when it is complete")
-    return frame
-
-
-@lru_cache(maxsize=1 << 16)
-def _digest(path: Path, _state: tuple[int, ...]) -> str:
-    with path.open("rb") as file:
-        digest = hashlib.blake2b(digest_size=16)
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
+def _open_tables(files: PriceFiles, kind: str, _content: str) -> PriceTables:
+    """The tables of files, whose columns are looked up once."""
+    return PriceTables(files, kind)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -46,7 +47,7 @@ class SamplePrices(FrameSource):
     def _content(self) -> str:
         return f"skfolio-{_package_version()}"
 
-    def _whole(self) -> pd.DataFrame:
+    def _whole(self, fields: Sequence[str] | None = None) -> pd.DataFrame:
         name = f"sample-{_package_version()}.parquet"
         return _load_sample(None if self.folder is None else self.folder / name)
 
