@@ -13,6 +13,7 @@ from wf_dagster.calendars import TradingCalendar, earliest_day
 from wf_dagster.errors import CalendarError, DataError
 from wf_dagster.prices.base import FrameSource, PriceSource
 from wf_dagster.prices.choose import make_source
+from wf_dagster.prices.coverage import check_coverage
 from wf_dagster.qlib_bridge.calendar import read_calendar, sessions_with_data
 from wf_dagster.qlib_bridge.options import QlibOptions
 from wf_dagster.qlib_bridge.qlib_prices import QlibPrices
@@ -44,9 +45,13 @@ class Market:
             that of the settings for their prices, and for others the sessions of these prices.
         as_of: Replay date: later prices are hidden. Of this one, that of the prices and that of the
             settings the earliest holds.
+        min_coverage: Share of the instruments that must have a close on the last session (see
+            :mod:`wf_dagster.prices.coverage`); default that of the settings. Sources of your own
+            and Qlib's data say themselves which sessions they have.
 
     Raises:
         CalendarError: The calendar is neither a name nor a calendar, or a date is none.
+        DataError: ``min_coverage`` is no share.
 
     Example:
         >>> market = Market("sample", "XNYS", as_of="2020-03-01")
@@ -56,11 +61,14 @@ class Market:
         Timestamp('2020-01-31 00:00:00')
     """
 
+    _min_coverage: float | None = None  # of one that was pickled before markets had one
+
     def __init__(
         self,
         prices: Any = None,
         calendar: str | TradingCalendar | None = None,
         as_of: Any = None,
+        min_coverage: float | None = None,
     ) -> None:
         if calendar is not None and not isinstance(calendar, (str, TradingCalendar)):
             raise CalendarError(
@@ -70,6 +78,7 @@ class Market:
         self._prices = _make_absolute(prices)
         self._calendar = calendar
         self._as_of = earliest_day(as_of, _date_of(prices))
+        self._min_coverage = None if min_coverage is None else check_coverage(min_coverage)
 
     @classmethod
     def of(cls, market: Market | None) -> Market:
@@ -85,7 +94,12 @@ class Market:
         return market or cls()
 
     def __repr__(self) -> str:
-        arguments = {"prices": self._prices, "calendar": self._calendar, "as_of": self._as_of}
+        arguments = {
+            "prices": self._prices,
+            "calendar": self._calendar,
+            "as_of": self._as_of,
+            "min_coverage": self._min_coverage,
+        }
         parts = (f"{name}={value!r}" for name, value in arguments.items() if value is not None)
         return f"Market({', '.join(parts)})"
 
@@ -96,12 +110,12 @@ class Market:
         return hash(repr(self))
 
     def _description(self) -> tuple[Any, ...]:
-        return self._prices, self._calendar, self._as_of
+        return self._prices, self._calendar, self._as_of, self._min_coverage
 
     @property
     def is_default(self) -> bool:
         """Whether it is that of the settings, whatever its replay date."""
-        return self._prices is None and self._calendar is None
+        return self._prices is None and self._calendar is None and self._min_coverage is None
 
     @property
     def as_of(self) -> pd.Timestamp | None:
@@ -112,17 +126,19 @@ class Market:
         """The market as it was seen at a date; ``None`` hides no more than this one does."""
         if not as_of:
             return self
-        return Market(self._prices, self._calendar, earliest_day(as_of, self._as_of))
+        until = earliest_day(as_of, self._as_of)
+        return Market(self._prices, self._calendar, until, self._min_coverage)
 
     def without_as_of(self) -> Market:
         """The market without a replay date of its own."""
-        return Market(self._prices, self._calendar)
+        return Market(self._prices, self._calendar, min_coverage=self._min_coverage)
 
     def with_prices(self, prices: Any) -> Market:
         """The market of a task that names prices of its own; ``None`` names none."""
         if prices is None:
             return self
-        return Market(prices, self._calendar or self.calendar_name, self._as_of)
+        calendar = self._calendar or self.calendar_name
+        return Market(prices, calendar, self._as_of, self._min_coverage)
 
     @property
     def prices(self) -> PriceSource:
@@ -136,7 +152,15 @@ class Market:
         if self._prices_name == _QLIB:
             return QlibPrices(self.qlib_options, self.as_of)
         spec = settings.prices if self._prices is None else self._prices
-        return make_source(spec, self.as_of, sample_folder=settings.home / "cache")
+        source = make_source(spec, self.as_of, sample_folder=settings.home / "cache")
+        if isinstance(source, FrameSource):
+            return source.with_coverage(self.min_coverage)
+        return source
+
+    @property
+    def min_coverage(self) -> float:
+        """Share of the instruments that must have a close on the last session."""
+        return get_settings().min_coverage if self._min_coverage is None else self._min_coverage
 
     @property
     def _prices_name(self) -> Any:
@@ -203,7 +227,7 @@ class Market:
 
     def with_calendar(self, calendar: str | TradingCalendar | None) -> Market:
         """The same prices on another calendar; ``None`` is the default for these prices."""
-        return Market(self._prices, calendar, self._as_of)
+        return Market(self._prices, calendar, self._as_of, self._min_coverage)
 
     @property
     def is_replayed(self) -> bool:

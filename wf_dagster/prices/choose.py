@@ -29,25 +29,27 @@ def make_source(
     Raises:
         DataError: It is none of these, or a source of your own that shows more than ``as_of``.
     """
+    coverage = None
     if isinstance(spec, PriceSource):
         return _seen_at(spec, earliest_day(as_of, spec.as_of))
     if isinstance(spec, Mapping):
-        if unknown := set(spec) - {"path", "as_of"} or {"path"} - set(spec):
+        if unknown := set(spec) - {"path", "as_of", "min_coverage"} or {"path"} - set(spec):
             raise DataError(
                 f"prices={dict(spec)!r}: {min(map(str, unknown))} is unknown or missing; write "
                 "{'path': ..., 'as_of': ...}"
             )
+        coverage = spec.get("min_coverage")
         spec, as_of = spec["path"], earliest_day(as_of, spec.get("as_of"))
     if not isinstance(spec, (str, Path)):
         raise DataError(f"{spec!r} is no price source: use 'sample', a path, or a PriceSource")
     if spec == "sample":
-        return SamplePrices(as_of, sample_folder)
+        return SamplePrices(as_of, sample_folder, coverage)
     path = Path(spec).expanduser()
     for kind in (ParquetPrices, CsvPrices):
         if path.suffix.lower() == kind.suffix or (
             path.is_dir() and any(path.glob(f"*{kind.suffix}"))
         ):
-            return kind(path, as_of)
+            return kind(path, as_of, coverage)
     raise DataError(
         f"prices={str(spec)!r} is no price source: use 'sample', a .parquet or .csv file, or a "
         "folder of them"

@@ -19,8 +19,10 @@ from wf_dagster.tables.parquet_reader import read_parquet
 class _FilePrices(FrameSource):
     suffix = ""
 
-    def __init__(self, path: str | Path, as_of: Any = None) -> None:
-        super().__init__(as_of)
+    def __init__(
+        self, path: str | Path, as_of: Any = None, min_coverage: float | None = None
+    ) -> None:
+        super().__init__(as_of, min_coverage)
         self.path = Path(path).expanduser().absolute()
 
     def __repr__(self) -> str:
@@ -31,6 +33,7 @@ class _FilePrices(FrameSource):
         return {
             "path": str(self.path),
             "as_of": None if self.as_of is None else str(self.as_of.date()),
+            **self._own_coverage(),
         }
 
     def _files(self) -> list[Path]:
@@ -89,6 +92,7 @@ class ParquetPrices(_FilePrices):
         path: File or folder; columns ``datetime``, ``instrument``, ``close`` and further
             fields, dates without time zone, sorted.
         as_of: Replay date; later rows are hidden.
+        min_coverage: As of :class:`FrameSource`.
     """
 
     suffix = ".parquet"
