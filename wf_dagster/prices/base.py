@@ -218,9 +218,13 @@ class FrameSource(abc.ABC):
         coverage = "" if self._coverage == MIN_COVERAGE else f"+{self._coverage:g}"
         return f"{self._content()}@{'' if self.as_of is None else self.as_of.date()}{coverage}"
 
-    def close_digests(self) -> pd.Series:
+    def close_digests(self) -> pd.Series[Any]:
         """A digest of the closes of each session (uint64); see :func:`digest_closes`."""
         return digest_closes(self._visible())
+
+    def closes(self, start: pd.Timestamp) -> pd.Series[Any]:
+        """The closes from a session on: rows ``(datetime, instrument)``, none missing."""
+        return self.load(["close"], start=start)["close"].dropna()
 
     def _own_coverage(self) -> dict[str, float]:
         """For ``spec()``: what was given to the constructor, if anything."""
