@@ -75,7 +75,7 @@ class Inspected:
         return label_reach(self.task)
 
     def expected_rows(self) -> pd.MultiIndex | None:
-        """A row for each of its sessions and each of its instruments that has prices then.
+        """A row for each of its sessions and each of its instruments that has a close then.
 
         ``None`` for a dataset that does not say where its prices are from.
         """
@@ -89,7 +89,8 @@ class Inspected:
         prices = self.market.with_prices(kwargs.get("prices")).prices.load(
             instruments=kwargs.get("instruments"), start=self.sessions[0], end=self.sessions[-1]
         )
-        rows = prices.dropna(how="all").index
+        closes = prices["close"].dropna() if "close" in prices else prices.dropna(how="all")
+        rows = closes.index
         assert isinstance(rows, pd.MultiIndex)
         return rows
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from wf_dagster.data.adapters import adapter_of
-from wf_dagster.errors import ObjectNotFoundError, RecordError
+from wf_dagster.errors import DataError, ObjectNotFoundError, RecordError
 from wf_dagster.market import Market
 from wf_dagster.online.served_prices import (
     RECENT,
@@ -72,6 +72,42 @@ def note_prices(strategy: RollingStrategy, session: pd.Timestamp) -> None:
         keep_served(ledger, served)
 
 
+def only_came_late(strategy: RollingStrategy) -> bool:
+    """Whether closes have come that served sessions lacked, and no other has changed.
+
+    Args:
+        strategy: As it is now.
+    """
+    ledger = strategy.tool.ledger()
+    served, session = read_served(ledger), ledger.read().session
+    if served is None or session is None:
+        return False
+    now = read_prices(strategy.at(session))
+    return bool(len(served.changed(now))) and not len(served.restated(now))
+
+
+def find_changes(
+    strategy: RollingStrategy,
+) -> tuple[pd.DatetimeIndex, tuple[int, str, str] | None] | None:
+    """What has changed of the closes that a strategy served with; ``None`` if they are not known.
+
+    Args:
+        strategy: As it is now.
+
+    Returns:
+        The sessions that changed since the last one was served; and, of what was noticed when that
+        one was served, the number of sessions with the ISO dates of the first and the last.
+    """
+    ledger = strategy.tool.ledger()
+    served, session = read_served(ledger), ledger.read().session
+    if served is None or session is None or not served.sessions:
+        return None
+    changed = served.restated(read_prices(strategy.at(session)))
+    of_session = [r for r in served.restatements if r.session == session]
+    latest = of_session[-1] if of_session else None
+    return changed, None if latest is None else (latest.sessions, latest.first, latest.last)
+
+
 def complete_rows(strategy: RollingStrategy) -> list[LateRows]:
     """Add the rows that predictions and labels of the latest served sessions lack.
 
@@ -110,12 +146,13 @@ def complete_rows(strategy: RollingStrategy) -> list[LateRows]:
             continue
         if len(rows) or labelled:
             completed.append(LateRows(strategy.name_id, recorder, rows, labelled))
-        for day, names in rows.groupby(rows.get_level_values("datetime")).items():
+        of_day = rows.get_level_values("datetime").value_counts().sort_index()
+        for day, number in of_day.items():
             _log.warning(
                 "%s: closes of %d instruments came after %s was served: their predictions are "
                 "added, the others stay",
                 strategy.name_id,
-                len(names),
+                number,
                 f"{day:%Y-%m-%d}",
             )
     return completed
@@ -143,8 +180,8 @@ def _complete_predictions(
     model = updater.rmdl.get_model()
     try:
         scores = check_pred(model.predict(updater.prepare_data()), type(model).__name__)
-    except RecordError as error:  # no row of these days has a score
-        _log.warning("recorder %s: %s", recorder.id, error)
+    except (DataError, RecordError) as error:  # or nothing could be served any more
+        _log.warning("%d rows that came late have no score: %s", len(lacking), error)
         return none
     scores = scores[scores.index.isin(lacking) & scores["score"].notna()]
     if scores.empty:
@@ -152,7 +189,7 @@ def _complete_predictions(
     rows = scores.index
     assert isinstance(rows, pd.MultiIndex)
     mark(rows)
-    objects: dict[str, pd.DataFrame] = {"pred.pkl": pd.concat([pred, scores]).sort_index()}
+    objects: dict[str, Any] = {"pred.pkl": pd.concat([pred, scores]).sort_index()}
     recorder.save_objects(**objects)
     return rows
 
@@ -176,6 +213,6 @@ def _complete_labels(recorder: Recorder, first: pd.Timestamp, market: Market) ->
     filled = known.where(known.notna(), new.reindex(rows))
     if filled.equals(old):
         return False
-    objects: dict[str, pd.DataFrame] = {"label.pkl": filled}
+    objects: dict[str, Any] = {"label.pkl": filled}
     recorder.save_objects(**objects)
     return True

@@ -34,11 +34,9 @@ class OnlineManager:
     done is kept in the experiments, so that any step may die and be repeated, and a manager can be
     made again from nothing (:meth:`from_store`).
 
-    Strategies may stand on different exchanges: then each session of one of them is worked through,
-    by those whose own calendar has it.
+    Of strategies on different exchanges those work at a session whose own calendar has it.
 
-    With a trainer that delays, fitting is done by all its workers together: after each session, or,
-    when simulating, at the end.
+    The workers of a trainer that delays fit together, after each session or after a simulation.
 
     Args:
         strategies: A strategy or several, with different names.
@@ -277,6 +275,7 @@ class OnlineManager:
         finally:
             self.status = self.STATUS_ONLINE
         self._keep_signals()
+        self._group.note_prices(self.cur_time)
         return self.signals
 
     def delay_prepare(self, model_kwargs: Kwargs = None, signal_kwargs: Kwargs = None) -> None:

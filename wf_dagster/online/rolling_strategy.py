@@ -19,7 +19,7 @@ from wf_dagster.online.online_strategy import OnlineStrategy, RecorderChanges
 from wf_dagster.online.online_tool import OnlineToolR
 from wf_dagster.online.recorder_updates import complete_labels, update_recorder
 from wf_dagster.online.roll_plan import RollPlan, key_of, start_of
-from wf_dagster.online.served_prices import read_served
+from wf_dagster.online.served_prices import late_names
 from wf_dagster.online.sessions import session_calendar
 from wf_dagster.rolling import RollingGen, template_fingerprint
 from wf_dagster.tasks import Task, fingerprint, modules_named
@@ -267,8 +267,7 @@ class RollingStrategy(OnlineStrategy):
 
     def late_rows(self) -> Mapping[str, Sequence[str]]:
         """Instruments whose rows were added to a session that was served, by ISO date."""
-        served = read_served(self.tool.ledger())
-        return {} if served is None else served.late
+        return late_names(self.tool.ledger())
 
     def note_prices(self, session: pd.Timestamp) -> None:
         """Keep what tells later whether prices have changed."""

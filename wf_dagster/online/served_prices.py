@@ -213,6 +213,12 @@ def read_served(ledger: OnlineLedger) -> ServedPrices | None:
         ) from None
 
 
+def late_names(ledger: OnlineLedger) -> Mapping[str, Sequence[str]]:
+    """Instruments whose rows were added to a session that was served, by ISO date."""
+    served = read_served(ledger)
+    return {} if served is None else served.late
+
+
 def keep_served(ledger: OnlineLedger, served: ServedPrices) -> None:
     """Keep what a strategy serves with."""
     ledger.write_note(FILE, served.to_json())

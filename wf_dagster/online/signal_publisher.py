@@ -139,7 +139,7 @@ class SignalPublisher:
         self.signals, revised = signal_revisions.revise_signals(
             self.signals, function(collected), late, revisions
         )
-        for _, row in revised.iloc[len(revisions) :].iterrows():
+        for _, row in revised.iterrows():
             _log.warning(
                 "%s: the signals of %s, which were sent, have %d rows more: closes of %s came late",
                 self.name,
@@ -147,7 +147,8 @@ class SignalPublisher:
                 row["rows"],
                 row["strategy"],
             )
-        self._revisions = revised if len(revised) > len(revisions) else None
+        if len(revised):
+            self._revisions = pd.concat([revisions, revised], ignore_index=True)
 
     def keep(self) -> None:
         """Put the signals into their experiment."""

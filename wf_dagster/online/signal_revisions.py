@@ -85,7 +85,7 @@ def revise_signals(
         revisions: What was taken in of them before.
 
     Returns:
-        The signals, and the revisions with those that were made now.
+        The signals, and the revisions that were made now.
     """
     added = []
     rows = sent.index[:0]
@@ -98,12 +98,9 @@ def revise_signals(
         rows = rows.append(found)
         now = pd.Timestamp.now("UTC").tz_localize(None)
         added.append((day, strategy, len(names), len(found), now))
-    if not added:
-        return sent, revisions
-    fresh = pd.DataFrame(added, columns=list(_COLUMNS)).astype(_COLUMNS)
-    revisions = pd.concat([revisions, fresh], ignore_index=True) if len(revisions) else fresh
+    revised = pd.DataFrame(added, columns=list(_COLUMNS)).astype(_COLUMNS)
     completed = merge_frames([sent, signals.loc[rows.unique()]]) if len(rows) else sent
-    return completed, revisions
+    return completed, revised
 
 
 def _fresh_rows(

@@ -68,7 +68,9 @@ def read_closes(provider_uri: Any, start: pd.Timestamp) -> pd.Series[Any]:
             column[place : place + len(recent)] = recent
             parts[name] = column
         wide = pd.DataFrame(parts, index=days[first:]).rename_axis(columns="instrument")
-        return wide.stack().dropna().sort_index()
+        closes = wide.stack().dropna().sort_index()
+        assert isinstance(closes, pd.Series)
+        return closes
     return pd.Series(dtype="float64", index=pd.MultiIndex.from_arrays([[], []], names=_ROWS))
 
 
