@@ -263,15 +263,17 @@ class RollingStrategy(OnlineStrategy):
 
     def complete_late(self) -> list[LateRows]:
         """Add the rows that predictions and labels of the latest served sessions lack."""
-        return complete_rows(self)
+        return [] if self.ledger() is None else complete_rows(self)
 
     def late_rows(self) -> Mapping[str, Sequence[str]]:
         """Instruments whose rows were added to a session that was served, by ISO date."""
-        return late_names(self.tool.ledger())
+        ledger = self.ledger()
+        return {} if ledger is None else late_names(ledger)
 
     def note_prices(self, session: pd.Timestamp) -> None:
         """Keep what tells later whether prices have changed."""
-        note_prices(self, session)
+        if self.ledger() is not None:  # one of the user's tools keeps none
+            note_prices(self, session)
 
     def catch_up(self, to_date: Any) -> None:
         """Let models that were trained late predict the sessions at which they were online.

@@ -224,7 +224,9 @@ class FrameSource(abc.ABC):
 
     def closes(self, start: pd.Timestamp) -> pd.Series[Any]:
         """The closes from a session on: rows ``(datetime, instrument)``, none missing."""
-        return self.load(["close"], start=start)["close"].dropna()
+        columns = self._visible().columns
+        column = "close" if "close" in columns else str(columns[0])
+        return self.load([column], start=start)[column].dropna()
 
     def _own_coverage(self) -> dict[str, float]:
         """For ``spec()``: what was given to the constructor, if anything."""

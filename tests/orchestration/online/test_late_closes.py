@@ -31,7 +31,7 @@ def half(life: Life, prices: pd.DataFrame) -> Life:
     life.clock.unlink()
     part = prices["datetime"].lt(SESSIONS[NOW]) | prices["instrument"].isin(HALF)
     life._all = prices
-    life.prices_until(NOW - 1, calendar="prices")
+    life.prices_until(NOW - 1)
     (request,), life.cursor, _ = life.sense(life.new_data)
     assert life.run(request).success
     prices[part & prices["datetime"].le(SESSIONS[NOW])].to_parquet(life.path)
@@ -53,8 +53,8 @@ def assert_completed(life: Life, sent: pd.Series, pred: pd.Series) -> None:
         life.signals.loc[SESSIONS[NOW]][late.index], late, check_names=False, atol=1e-9
     )
     assert list(load_revisions()["rows"]) == [3]
-    (collected,) = materializations(life.instance, life.strategy.key("collected"))[:1]
-    assert collected.metadata["predictions"].value == len(preds(life))
+    collected = life.strategy.spec.inspection().collected()
+    assert len(collected.load_object("pred.pkl").loc[SESSIONS[NOW]]) == 6
 
 
 def test_the_sensor_asks_once_for_the_rows_that_lack(half: Life) -> None:
