@@ -15,6 +15,7 @@ from wf_dagster.exchanges import ExchangeFit
 from wf_dagster.prices.addresses import complete_address, is_address
 from wf_dagster.prices.base import FrameSource, PriceSource
 from wf_dagster.prices.choose import make_source, path_of
+from wf_dagster.prices.coverage import check_coverage
 from wf_dagster.prices.priced_calendar import PricedCalendar, make_priced_calendar
 from wf_dagster.qlib_bridge.calendar import read_calendar, sessions_with_data
 from wf_dagster.qlib_bridge.options import QlibOptions
@@ -52,10 +53,13 @@ class Market:
             for the sample and ``"qlib"`` for Qlib's data.
         as_of: Replay date: later prices are hidden. Of this one, that of the prices and that of the
             settings the earliest holds.
+        min_coverage: Share of the instruments that must have a close on the last session (see
+            :mod:`wf_dagster.prices.coverage`); default that of the settings. Sources of your own
+            and Qlib's data say themselves which sessions they have.
 
     Raises:
         CalendarError: The calendar is neither a name nor a calendar, or a date is none.
-        DataError: The address of the prices holds a password.
+        DataError: The address of the prices holds a password, or ``min_coverage`` is no share.
 
     Example:
         >>> market = Market("sample", "XNYS", as_of="2020-03-01")
@@ -65,11 +69,14 @@ class Market:
         Timestamp('2020-01-31 00:00:00')
     """
 
+    _min_coverage: float | None = None  # of one that was pickled before markets had one
+
     def __init__(
         self,
         prices: Any = None,
         calendar: str | TradingCalendar | None = None,
         as_of: Any = None,
+        min_coverage: float | None = None,
     ) -> None:
         if calendar is not None and not isinstance(calendar, (str, TradingCalendar)):
             raise CalendarError(
@@ -79,6 +86,7 @@ class Market:
         self._prices = _make_absolute(prices)
         self._calendar = calendar
         self._as_of = earliest_day(as_of, _date_of(prices))
+        self._min_coverage = None if min_coverage is None else check_coverage(min_coverage)
 
     @classmethod
     def of(cls, market: Market | None) -> Market:
@@ -94,7 +102,12 @@ class Market:
         return market or cls()
 
     def __repr__(self) -> str:
-        arguments = {"prices": self._prices, "calendar": self._calendar, "as_of": self._as_of}
+        arguments = {
+            "prices": self._prices,
+            "calendar": self._calendar,
+            "as_of": self._as_of,
+            "min_coverage": self._min_coverage,
+        }
         parts = (f"{name}={value!r}" for name, value in arguments.items() if value is not None)
         return f"Market({', '.join(parts)})"
 
@@ -105,12 +118,12 @@ class Market:
         return hash(repr(self))
 
     def _description(self) -> tuple[Any, ...]:
-        return self._prices, self._calendar, self._as_of
+        return self._prices, self._calendar, self._as_of, self._min_coverage
 
     @property
     def is_default(self) -> bool:
         """Whether it is that of the settings, whatever its replay date."""
-        return self._prices is None and self._calendar is None
+        return self._prices is None and self._calendar is None and self._min_coverage is None
 
     @property
     def as_of(self) -> pd.Timestamp | None:
@@ -121,17 +134,19 @@ class Market:
         """The market as it was seen at a date; ``None`` hides no more than this one does."""
         if not as_of:
             return self
-        return Market(self._prices, self._calendar, earliest_day(as_of, self._as_of))
+        until = earliest_day(as_of, self._as_of)
+        return Market(self._prices, self._calendar, until, self._min_coverage)
 
     def without_as_of(self) -> Market:
         """The market without a replay date of its own."""
-        return Market(self._prices, self._calendar)
+        return Market(self._prices, self._calendar, min_coverage=self._min_coverage)
 
     def with_prices(self, prices: Any) -> Market:
         """The market of a task that names prices of its own; ``None`` names none."""
         if prices is None:
             return self
-        return Market(prices, self._calendar or get_settings().calendar or None, self._as_of)
+        calendar = self._calendar or get_settings().calendar or None
+        return Market(prices, calendar, self._as_of, self._min_coverage)
 
     @property
     def prices(self) -> PriceSource:
@@ -145,7 +160,15 @@ class Market:
         if self._prices_name == _QLIB:
             return QlibPrices(self.qlib_options, self.as_of)
         spec = settings.prices if self._prices is None else self._prices
-        return make_source(spec, self.as_of, sample_folder=settings.home / "cache")
+        source = make_source(spec, self.as_of, sample_folder=settings.home / "cache")
+        if isinstance(source, FrameSource):
+            return source.with_coverage(self.min_coverage)
+        return source
+
+    @property
+    def min_coverage(self) -> float:
+        """Share of the instruments that must have a close on the last session."""
+        return get_settings().min_coverage if self._min_coverage is None else self._min_coverage
 
     @property
     def _prices_name(self) -> Any:
@@ -235,7 +258,7 @@ class Market:
 
     def with_calendar(self, calendar: str | TradingCalendar | None) -> Market:
         """The same prices on another calendar; ``None`` is the default for these prices."""
-        return Market(self._prices, calendar, self._as_of)
+        return Market(self._prices, calendar, self._as_of, self._min_coverage)
 
     @property
     def is_replayed(self) -> bool:

@@ -24,6 +24,7 @@ _TRACKING_SCHEMES = {
     "https",
     "databricks",
 }
+MIN_COVERAGE = 0.5  # of the instruments, on the last session
 _TASK_STORE_SCHEMES = {"mongodb", "mongodb+srv", "sqlite", "postgresql"}
 
 
@@ -49,6 +50,9 @@ class Settings(BaseSettings):
         calendar: Name of an exchange (``"XNYS"``), ``"prices"`` for the sessions of the prices
             themselves, or ``"qlib"`` for Qlib's calendar; default the sessions of the prices,
             ``"XNYS"`` for the sample, ``"qlib"`` for Qlib's data and where Qlib is in use.
+        min_coverage: Share of the instruments (above 0, up to 1) that must have a close on the last
+            session, of those that had one on any of the five sessions before; with fewer the day
+            is not there yet.
         max_workers: Worker processes of a backfill; default one a core, fewer where rolls are so
             large that those in work would hold more than one copy of the features.
         trusted_modules: Further modules (comma separated in the variable) whose classes may
@@ -73,6 +77,7 @@ class Settings(BaseSettings):
     as_of: str = ""
     replay_clock: Path | None = None
     calendar: str = ""
+    min_coverage: float = Field(default=MIN_COVERAGE, gt=0, le=1)
     max_workers: int = Field(default_factory=lambda: _cores(), ge=1)
     trusted_modules: str = ""
     tracking_patience: float = Field(default=60.0, ge=0)

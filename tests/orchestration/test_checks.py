@@ -190,7 +190,13 @@ def test_a_session_online_passes_all_checks_and_a_later_one_is_missed(instance, 
     assert result.success
     assert _failures_of(result) == {}
     assert sorted(_checks_of(result)) == sorted(
-        [*ROLLS, "collected/rolling_ic", "online_models/one_generation", "signals/fresh"]
+        [
+            *ROLLS,
+            "collected/rolling_ic",
+            "online_models/one_generation",
+            "online_models/same_history",
+            "signals/fresh",
+        ]
     )
     clock.write_text("2019-03-15")
     assert world.check("predictions/fresh", "signals/fresh")["signals/fresh"].passed

@@ -6,6 +6,7 @@ from wf_dagster.online.online_strategy import OnlineStrategy
 from wf_dagster.online.online_tool import OnlineTool, OnlineToolR
 from wf_dagster.online.rolling_strategy import RollingStrategy
 from wf_dagster.online.routine_report import RoutineReport
+from wf_dagster.online.signal_revisions import load_revisions
 from wf_dagster.online.updaters import (
     DSBasedUpdater,
     LabelUpdater,
@@ -28,4 +29,5 @@ __all__ = [
     "RecordUpdater",
     "RollingStrategy",
     "RoutineReport",
+    "load_revisions",
 ]

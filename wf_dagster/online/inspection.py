@@ -77,7 +77,7 @@ class Inspected:
         return label_reach(self.task)
 
     def expected_rows(self) -> pd.MultiIndex | None:
-        """A row for each of its sessions and each of its instruments that has prices then.
+        """A row for each of its sessions and each of its instruments that has a close then.
 
         ``None`` for a dataset that does not say where its prices are from.
         """
@@ -93,7 +93,9 @@ class Inspected:
         prices = source.load(
             instruments=universe.names, start=self.sessions[0], end=self.sessions[-1]
         )
-        rows = prices.select_dtypes("number").dropna(how="all").index
+        numbers = prices.select_dtypes("number")
+        closes = prices["close"].dropna() if "close" in prices else numbers.dropna(how="all")
+        rows = closes.index
         assert isinstance(rows, pd.MultiIndex)
         return rows[universe.holds(rows)]
 

@@ -94,6 +94,20 @@ class OnlineLedger:
         tagged = find_recorders(self.experiment_name, tags={ONLINE_KEY: ONLINE_TAG}, status=None)
         return OnlineState(online=tuple(recorder.id for recorder in tagged))
 
+    def read_note(self, name: str) -> str | None:
+        """A text that is kept beside the state; ``None`` if there is none."""
+        recorder = self._recorder()
+        if recorder is None:
+            return None
+        try:
+            return str(recorder.load_object(name, raw="bytes").decode())
+        except ObjectNotFoundError:
+            return None
+
+    def write_note(self, name: str, text: str) -> None:
+        """Keep a text beside the state, replacing the one of this name."""
+        self._save_text(self._recorder() or self._create_recorder(), name, text)
+
     def write(self, state: OnlineState) -> OnlineState:
         """Keep a state, then bring the recorders' tags in line; the state as it is then."""
         recorder = self._recorder() or self._create_recorder()
@@ -173,7 +187,10 @@ class OnlineLedger:
         return R.get_exp(experiment_name=self.experiment_name)
 
     def _save(self, recorder: MLflowRecorder, state: OnlineState) -> None:
+        self._save_text(recorder, FILE, state.to_json())
+
+    def _save_text(self, recorder: MLflowRecorder, name: str, text: str) -> None:
         with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder, FILE)
-            path.write_text(state.to_json())
+            path = Path(folder, name)
+            path.write_text(text)
             recorder.save_objects(local_path=str(path))

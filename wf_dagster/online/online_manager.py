@@ -34,11 +34,9 @@ class OnlineManager:
     done is kept in the experiments, so that any step may die and be repeated, and a manager can be
     made again from nothing (:meth:`from_store`).
 
-    Strategies may stand on different exchanges: then each session of one of them is worked through,
-    by those whose own calendar has it.
+    Of strategies on different exchanges those work at a session whose own calendar has it.
 
-    With a trainer that delays, fitting is done by all its workers together: after each session, or,
-    when simulating, at the end.
+    The workers of a trainer that delays fit together, after each session or after a simulation.
 
     Args:
         strategies: A strategy or several, with different names.
@@ -173,7 +171,8 @@ class OnlineManager:
     ) -> RoutineReport:
         """Work through a session, and before it those that were missed since the last one.
 
-        Doing it twice changes nothing. Tasks that fail leave the models that served before online.
+        Doing it twice changes nothing, but for closes that came late: rows that the latest sessions
+        lack are added. Tasks that fail leave the models that served before online.
 
         Args:
             cur_time: A session that has closed; default the last one with prices.
@@ -205,7 +204,8 @@ class OnlineManager:
         with self._group.exclusive(self.strategies):
             self._recall_signals()
             own_sessions = self._group.sessions()
-            report = RoutineReport(self._group.missed(now, own_sessions))
+            goes_on = self.status == self.STATUS_ONLINE  # the prices of a simulation stand still
+            report = self._group.open_report(now, own_sessions, complete=goes_on)
             for day in report.sessions:
                 at_work = self._group.at_work(day, own_sessions)
                 sessions = [self._session_of(strategy, day) for strategy in at_work]
@@ -217,6 +217,8 @@ class OnlineManager:
                 self.cur_time, report.sessions[0], **(signal_kwargs or {})
             ):
                 self._keep_signals()
+            if goes_on:
+                self._group.note_prices(self.cur_time)
         return report
 
     def _serve(
@@ -272,8 +274,8 @@ class OnlineManager:
                     self.delay_prepare(signal_kwargs=signal_kwargs)
         finally:
             self.status = self.STATUS_ONLINE
-        if self.signals is not None:
-            self._keep_signals()
+        self._keep_signals()
+        self._group.note_prices(self.cur_time)
         return self.signals
 
     def delay_prepare(self, model_kwargs: Kwargs = None, signal_kwargs: Kwargs = None) -> None:
@@ -341,14 +343,12 @@ class OnlineManager:
 
     def _recall_signals(self) -> None:
         """Go on from the signals that were sent, whichever manager has sent them."""
-        if self.status == self.STATUS_SIMULATING:
-            return
-        sent = self._publisher.find_sent()
+        sent = self._publisher.find_sent() if self.status == self.STATUS_ONLINE else None
         if sent is not None and self._group.has_begun():
             self._publisher.signals = sent
 
     def _keep_signals(self) -> None:
-        if self.status == self.STATUS_ONLINE:
+        if self.status == self.STATUS_ONLINE and self.signals is not None:
             self._publisher.keep()
 
     @classmethod

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import pandas as pd
 from typing_extensions import Self
 
 from wf_dagster.calendars import to_day
@@ -18,6 +19,9 @@ from wf_dagster.online.online_tool import OnlineTool
 from wf_dagster.online.sessions import session_calendar
 from wf_dagster.tasks import Task
 from wf_dagster.tracking import Recorder
+
+if TYPE_CHECKING:
+    from wf_dagster.online.late_rows import LateRows
 
 
 @dataclass
@@ -155,6 +159,20 @@ class OnlineStrategy:
     def update(self, to_date: Any) -> RecorderChanges:
         """Bring the predictions of the online models up to a date."""
         return RecorderChanges(self.tool.on(self.market).update_online_pred(to_date=to_date) or [])
+
+    def complete_late(self) -> list[LateRows]:
+        """Add the rows that predictions of served sessions lack; by default none.
+
+        Called at the last session that was worked through, before the next one is.
+        """
+        return []
+
+    def late_rows(self) -> Mapping[str, Sequence[str]]:
+        """Instruments whose rows were added to a session that was served, by ISO date."""
+        return {}
+
+    def note_prices(self, session: pd.Timestamp) -> None:
+        """Keep what tells later whether prices have changed; by default nothing."""
 
     def catch_up(self, to_date: Any) -> None:
         """Let models that were trained late predict the sessions at which they were online."""

@@ -271,6 +271,41 @@ def rolling_ic(
     return Finding(False, f"{sentence}, is below {floor:+.4f}: does the model still fit?", numbers)
 
 
+def same_history(
+    changed: pd.DatetimeIndex,
+    noticed: tuple[int, str, str] | None,
+    max_changed: int = 1,
+) -> Finding:
+    """Closes of sessions that were served are those of then, but for a price day.
+
+    Args:
+        changed: Sessions whose closes are others now than at the last session that was served;
+            those whose closes only came late do not count.
+        noticed: Number of sessions, and ISO dates of the first and the last of them, that were
+            found changed when the last session was served; ``None`` for none.
+        max_changed: Sessions that may have changed.
+    """
+    since = (
+        (len(changed), f"{changed[0]:{_DAY}}", f"{changed[-1]:{_DAY}}") if len(changed) else None
+    )
+    number, first, last = max(since or (0, "", ""), noticed or (0, "", ""))
+    numbers: dict[str, float | int | str] = {"changed_sessions": number, "max_changed": max_changed}
+    if not number:
+        return Finding(
+            True, "the closes of all sessions are those that they were served with", numbers
+        )
+    numbers |= {"first": first, "last": last}
+    sentence = f"the closes of {number} sessions from {first} to {last} have changed since then"
+    if number <= max_changed:
+        return Finding(True, sentence, numbers)
+    return Finding(
+        False,
+        f"{sentence}: that is more than a price day, such as prices adjusted again for a split; "
+        "what was sent stays as it was sent, train again if the models are to know",
+        numbers,
+    )
+
+
 @dataclass(frozen=True)
 class Serving:
     """What is known of a recorder that is online.

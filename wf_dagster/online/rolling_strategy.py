@@ -13,11 +13,13 @@ from wf_dagster.calendars import to_day
 from wf_dagster.collect import Collector, RecorderCollector, RollingGroup
 from wf_dagster.errors import ObjectNotFoundError, OnlineError
 from wf_dagster.market import Market
+from wf_dagster.online.late_rows import LateRows, complete_rows, note_prices
 from wf_dagster.online.online_only_filter import OnlineOnlyFilter
 from wf_dagster.online.online_strategy import OnlineStrategy, RecorderChanges
 from wf_dagster.online.online_tool import OnlineToolR
 from wf_dagster.online.recorder_updates import complete_labels, update_recorder
 from wf_dagster.online.roll_plan import RollPlan, key_of, start_of
+from wf_dagster.online.served_prices import late_names
 from wf_dagster.online.sessions import session_calendar
 from wf_dagster.rolling import RollingGen, template_fingerprint
 from wf_dagster.tasks import Task, fingerprint, modules_named
@@ -258,6 +260,20 @@ class RollingStrategy(OnlineStrategy):
                 changed = update_recorder(recorder, to_date, market=self.market, again=True)
                 changes.add(recorder, *changed)
         return changes
+
+    def complete_late(self) -> list[LateRows]:
+        """Add the rows that predictions and labels of the latest served sessions lack."""
+        return [] if self.ledger() is None else complete_rows(self)
+
+    def late_rows(self) -> Mapping[str, Sequence[str]]:
+        """Instruments whose rows were added to a session that was served, by ISO date."""
+        ledger = self.ledger()
+        return {} if ledger is None else late_names(ledger)
+
+    def note_prices(self, session: pd.Timestamp) -> None:
+        """Keep what tells later whether prices have changed."""
+        if self.ledger() is not None:  # one of the user's tools keeps none
+            note_prices(self, session)
 
     def catch_up(self, to_date: Any) -> None:
         """Let models that were trained late predict the sessions at which they were online.

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import pandas as pd
 
 from wf_dagster.errors import TrainingError
+from wf_dagster.online.late_rows import LateRows
 from wf_dagster.tracking import Recorder
 
 
@@ -19,6 +21,7 @@ class RoutineReport:
         trained: Recorders that were trained.
         predicted: Recorders whose predictions changed.
         labelled: Recorders whose labels changed.
+        late: What was added to sessions that were served before, for closes that came late.
         failures: What could not be trained, by strategy.
     """
 
@@ -26,7 +29,14 @@ class RoutineReport:
     trained: list[Recorder] = field(default_factory=list)
     predicted: list[Recorder] = field(default_factory=list)
     labelled: list[Recorder] = field(default_factory=list)
+    late: list[LateRows] = field(default_factory=list)
     failures: dict[str, TrainingError] = field(default_factory=dict)
+
+    def add_late(self, late: Sequence[LateRows]) -> None:
+        """Note what was added for closes that came late."""
+        self.late += late
+        self.predicted += [rows.recorder for rows in late if len(rows.rows)]
+        self.labelled += [rows.recorder for rows in late if rows.labelled]
 
     def add(self, other: RoutineReport) -> None:
         """Note what another routine did as well."""

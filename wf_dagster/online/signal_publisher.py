@@ -10,8 +10,9 @@ import pandas as pd
 
 from wf_dagster.collect import AverageEnsemble, MergeCollector
 from wf_dagster.errors import CollectError
-from wf_dagster.online import signal_store
+from wf_dagster.online import signal_revisions, signal_store
 from wf_dagster.online.online_strategy import OnlineStrategy
+from wf_dagster.online.signal_revisions import FILE as REVISIONS
 
 _log = logging.getLogger(__name__)
 PrepareFunc = Callable[[Any], Any] | None
@@ -32,6 +33,7 @@ class SignalPublisher:
         self.name = name
         self.signals = signals
         self._strategies = strategies
+        self._revisions: pd.DataFrame | None = None  # those that are still to be kept
 
     def find_sent(self) -> Any:
         """The signals that were sent, whichever manager has sent them; ``None`` without any.
@@ -105,22 +107,56 @@ class SignalPublisher:
         if self.name is None:
             return False
         before = self.signals
+        late = {strategy.name_id: strategy.late_rows() for strategy in self._strategies}
         if before is None or over_write:
             since = None
         else:  # a session that was missed before, or whose signals were never sent
             since = min(first, signal_store.days_of(before).max() + pd.Timedelta(days=1))
+            since = signal_revisions.first_to_make(before, since, late)
         try:
+            if any(late.values()):
+                self._revise(until, late, prepare_func)
             self.make(until, since, prepare_func)
         except CollectError as error:
             _log.warning("no signals at %s: %s", until.date(), error)
             return False
-        return before is None or not before.equals(self.signals)
+        return before is None or self._revisions is not None or not before.equals(self.signals)
+
+    def _revise(
+        self, until: pd.Timestamp, late: signal_revisions.LateNames, prepare_func: PrepareFunc
+    ) -> None:
+        """Add rows whose closes came late to signals that were sent."""
+        assert self.name is not None
+        revisions = signal_revisions.load_revisions(self.name)
+        first = signal_revisions.first_unrevised(late, revisions)
+        if first is None or self.signals is None:
+            return
+        function = prepare_func or AverageEnsemble()
+        since = first if getattr(function, "by_day", False) else None
+        collected = signal_store.rows_since(self._collect_served(until, since), since)
+        if not collected:
+            return
+        self.signals, revised = signal_revisions.revise_signals(
+            self.signals, function(collected), late, revisions
+        )
+        for _, row in revised.iterrows():
+            _log.warning(
+                "%s: the signals of %s, which were sent, have %d rows more: closes of %s came late",
+                self.name,
+                row["session"].date(),
+                row["rows"],
+                row["strategy"],
+            )
+        if len(revised):
+            self._revisions = pd.concat([revisions, revised], ignore_index=True)
 
     def keep(self) -> None:
         """Put the signals into their experiment."""
         if self.name is not None:
             self.name = signal_store.choose_experiment(self.name, self._strategy_names())
-            signal_store.keep_signals(self.name, self.signals, self._strategy_names())
+            further = {} if self._revisions is None else {REVISIONS: self._revisions}
+            signal_store.keep_signals(self.name, self.signals, self._strategy_names(), further)
+            self._revisions = None
 
     def _collect_served(self, until: pd.Timestamp, since: pd.Timestamp | None) -> Any:
         """What models have predicted while they were online."""

@@ -94,7 +94,12 @@ def load_signals(experiment_name: str, strategies: Sequence[str] | None = None) 
     return frame["score"].rename(None) if frame.attrs.pop(_SERIES, False) else frame
 
 
-def keep_signals(experiment_name: str, signals: Any, strategies: Sequence[str] = ()) -> Recorder:
+def keep_signals(
+    experiment_name: str,
+    signals: Any,
+    strategies: Sequence[str] = (),
+    further: Mapping[str, Any] | None = None,
+) -> Recorder:
     """Put signals into the experiment's one recorder for them.
 
     There they are a frame; a series becomes its column ``score``.
@@ -103,12 +108,13 @@ def keep_signals(experiment_name: str, signals: Any, strategies: Sequence[str] =
         experiment_name: The experiment.
         signals: Rows ``(datetime, instrument)``.
         strategies: Names of the strategies that they are made of.
+        further: What is kept beside them, by name.
     """
     frame = signals.to_frame("score") if isinstance(signals, pd.Series) else signals.copy()
     frame.attrs[_SERIES] = isinstance(signals, pd.Series)
     figures = {"rows": len(frame), "sessions": int(days_of(frame).nunique())}
     tags = {STRATEGIES_TAG: _SEPARATOR.join(strategies)} if strategies else {}
-    return keep(experiment_name, KIND, {FILE: frame}, figures, tags)
+    return keep(experiment_name, KIND, {FILE: frame, **(further or {})}, figures, tags)
 
 
 def _strategies_of(recorder: Recorder) -> str:

@@ -11,6 +11,7 @@ import pandas as pd
 from wf_dagster.calendars import TradingCalendar
 from wf_dagster.errors import OnlineError
 from wf_dagster.online.online_strategy import OnlineStrategy
+from wf_dagster.online.routine_report import RoutineReport
 from wf_dagster.online.sessions import common_calendar, session_calendar, sessions_with_prices
 
 _DAY = "%Y-%m-%d"
@@ -101,6 +102,35 @@ class StrategyGroup:
             for strategy, own in sessions.items()
             if (self.worked(strategy) or day) <= day and day in own
         ]
+
+    def open_report(
+        self,
+        now: pd.Timestamp,
+        sessions: Mapping[OnlineStrategy, pd.DatetimeIndex],
+        *,
+        complete: bool,
+    ) -> RoutineReport:
+        """The report of a routine, with the sessions that it is to work through.
+
+        Args:
+            now: As for :meth:`missed`.
+            sessions: As for :meth:`missed`.
+            complete: First add what sessions that were worked through lack.
+
+        Raises:
+            OnlineError: As for :meth:`missed`.
+        """
+        report = RoutineReport(self.missed(now, sessions))
+        for strategy in self.strategies if complete else ():
+            if (worked := self.worked(strategy)) is not None:
+                report.add_late(strategy.at(worked).complete_late())
+        return report
+
+    def note_prices(self, now: pd.Timestamp) -> None:
+        """Keep with each strategy what the prices are, at its last session up to this one."""
+        for strategy in self.strategies:
+            session = last_session_of(strategy, now)
+            strategy.at(session).note_prices(session)
 
     def worked(self, strategy: OnlineStrategy) -> pd.Timestamp | None:
         """The last session at which a strategy was worked on."""

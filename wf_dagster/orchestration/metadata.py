@@ -36,6 +36,8 @@ def roll_metadata(outcome: RollOutcome) -> Metadata:
         "fingerprint": dg.MetadataValue.text(outcome.fingerprint),
         "how": dg.MetadataValue.text(_ORIGINS[outcome.kind]),
     }
+    if outcome.late_rows:
+        metadata["late_rows"] = dg.MetadataValue.int(outcome.late_rows)
     for metric, name in _METRICS.items():
         value = outcome.metrics.get(metric)
         if value is not None and math.isfinite(value):

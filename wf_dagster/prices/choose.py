@@ -17,7 +17,7 @@ from wf_dagster.prices.own import make_own_source
 from wf_dagster.prices.sample import SamplePrices
 from wf_dagster.prices.sql import SqlPrices, table_address
 
-_KEYS = {"path", "table", "query", "as_of"}
+_KEYS = {"path", "table", "query", "as_of", "min_coverage"}
 _KINDS = (
     "'sample', a .parquet, .csv, .csv.gz, .csv.zst, .feather, .arrow or .ipc file or a folder of "
     "them, an address such as s3://bucket/prices or sqlite:////data/prices.db#table, or a "
@@ -40,20 +40,21 @@ def make_source(
     Raises:
         DataError: It is none of these, or a source of your own that shows more than ``as_of``.
     """
+    coverage = None
     if isinstance(spec, PriceSource):
         return _seen_at(spec, earliest_day(as_of, spec.as_of))
     if isinstance(spec, Mapping):
-        as_of = earliest_day(as_of, spec.get("as_of"))
+        coverage, as_of = spec.get("min_coverage"), earliest_day(as_of, spec.get("as_of"))
         if "class" in spec:
             return make_own_source(spec, as_of)
         spec = path_of(spec)
     if not isinstance(spec, (str, Path)):
         raise DataError(f"{spec!r} is no price source: use {_KINDS}")
     if spec == "sample":
-        return SamplePrices(as_of, sample_folder)
+        return SamplePrices(as_of, sample_folder, coverage)
     if is_address(str(spec)) and not is_file_address(str(spec)):
-        return SqlPrices(str(spec), as_of=as_of)
-    source = make_file_source(spec, as_of)
+        return SqlPrices(str(spec), as_of=as_of, min_coverage=coverage)
+    source = make_file_source(spec, as_of, coverage)
     if source is None:
         raise DataError(f"prices={str(spec)!r} is no price source: use {_KINDS}")
     return source

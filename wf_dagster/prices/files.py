@@ -26,8 +26,10 @@ from wf_dagster.prices.seldom import ask_seldom
 class _FilePrices(ColumnSource):
     kind = ""
 
-    def __init__(self, path: str | Path, as_of: Any = None) -> None:
-        super().__init__(as_of)
+    def __init__(
+        self, path: str | Path, as_of: Any = None, min_coverage: float | None = None
+    ) -> None:
+        super().__init__(as_of, min_coverage)
         self.path = locate_files(path)
 
     def __repr__(self) -> str:
@@ -38,6 +40,7 @@ class _FilePrices(ColumnSource):
         return {
             "path": str(self.path),
             "as_of": None if self.as_of is None else str(self.as_of.date()),
+            **self._own_coverage(),
         }
 
     def _files(self) -> PriceFiles:
@@ -89,6 +92,7 @@ class ParquetPrices(_FilePrices):
             them). Files of a folder that have no column ``instrument`` hold one each, that of
             their name.
         as_of: Replay date; later rows are hidden.
+        min_coverage: As of :class:`FrameSource`.
 
     Raises:
         DataError: An address holds a password.
@@ -135,7 +139,9 @@ def list_files(place: Path | str) -> PriceFiles:
     return list_here(place) if isinstance(place, Path) else list_elsewhere(place)
 
 
-def make_file_source(path: str | Path, as_of: Any) -> _FilePrices | None:
+def make_file_source(
+    path: str | Path, as_of: Any, min_coverage: float | None = None
+) -> _FilePrices | None:
     """The source of a file or folder; ``None`` if it is neither.
 
     Raises:
@@ -152,7 +158,7 @@ def make_file_source(path: str | Path, as_of: Any) -> _FilePrices | None:
         "csv": CsvPrices,
         "feather": FeatherPrices,
     }
-    return sources[kind](place, as_of) if kind in sources else None
+    return sources[kind](place, as_of, min_coverage) if kind in sources else None
 
 
 @lru_cache(maxsize=2)

@@ -93,12 +93,6 @@ class OwnPrices(FrameSource):
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in vars(self).items() if name != "_memory"}
 
-    def at(self, as_of: Any) -> Self:
-        """The same source with another replay date; ``None`` hides nothing."""
-        other = super().at(as_of)
-        other._memory = self._memory
-        return other
-
     def spec(self) -> dict[str, Any]:
         """Plain values from which :func:`price_source` makes the source again.
 

@@ -22,6 +22,7 @@ class SamplePrices(FrameSource):
     Args:
         as_of: Replay date; later rows are hidden.
         folder: Where a copy is kept: importing the package takes longer than reading it.
+        min_coverage: As of :class:`FrameSource`.
 
     Example:
         >>> SamplePrices(as_of="2020-03-01").last_session()
@@ -30,19 +31,23 @@ class SamplePrices(FrameSource):
 
     folder: Path | None = None  # of one that was pickled
 
-    def __init__(self, as_of: Any = None, folder: Path | None = None) -> None:
-        super().__init__(as_of)
+    def __init__(
+        self, as_of: Any = None, folder: Path | None = None, min_coverage: float | None = None
+    ) -> None:
+        super().__init__(as_of, min_coverage)
         self.folder = folder
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"as_of": self.as_of}  # where its copy is says nothing of the prices
+        # where its copy is says nothing of the prices
+        return {"as_of": self.as_of, **self._own_coverage()}
 
     def __repr__(self) -> str:
         return "SamplePrices()"
 
     def spec(self) -> dict[str, Any]:
         """Plain values from which :func:`price_source` makes the source again."""
-        return {"path": "sample", "as_of": None if self.as_of is None else str(self.as_of.date())}
+        as_of = None if self.as_of is None else str(self.as_of.date())
+        return {"path": "sample", "as_of": as_of, **self._own_coverage()}
 
     def _content(self) -> str:
         return f"skfolio-{_package_version()}"

@@ -33,6 +33,7 @@ class SqlPrices(ColumnSource):
         table: The table, where the address names none.
         query: The query, where the address names none.
         as_of: Replay date; later rows are hidden.
+        min_coverage: As of :class:`FrameSource`.
 
     Raises:
         DataError: The address holds a password, or names no table and no query, or two.
@@ -43,9 +44,14 @@ class SqlPrices(ColumnSource):
     """
 
     def __init__(
-        self, address: str, table: str | None = None, query: str | None = None, as_of: Any = None
+        self,
+        address: str,
+        table: str | None = None,
+        query: str | None = None,
+        as_of: Any = None,
+        min_coverage: float | None = None,
     ) -> None:
-        super().__init__(as_of)
+        super().__init__(as_of, min_coverage)
         if table or query:
             address = table_address(address, table, query)
         self.address = complete_address(address)
@@ -58,6 +64,7 @@ class SqlPrices(ColumnSource):
         return {
             "path": self.address,
             "as_of": None if self.as_of is None else str(self.as_of.date()),
+            **self._own_coverage(),
         }
 
     def _place(self) -> Hashable:

@@ -12,6 +12,7 @@ from wf_dagster.calendars import TradingCalendar, to_day
 from wf_dagster.errors import CalendarError
 from wf_dagster.qlib_bridge.options import QlibOptions
 from wf_dagster.qlib_bridge.session import provider_uri
+from wf_dagster.qlib_engine.provider_closes import count_days_with_closes
 from wf_dagster.qlib_engine.provider_files import DEFAULT, folders_of, list_frequencies
 
 _FREQ = "day"
@@ -45,11 +46,17 @@ def _read(options: QlibOptions) -> tuple[pd.DatetimeIndex, pd.DatetimeIndex]:
             "set another qlib_provider_uri (WF_QLIB_PROVIDER_URI), or calendar (WF_CALENDAR) to "
             "an exchange"
         )
-    return _sessions(folder, _stamps(folder))
+    stamps = _stamps(folder)
+    sessions, with_data = _sessions(folder, stamps)
+    if folder is None:
+        return sessions, with_data
+    # a day may stand in the calendar before its prices have come
+    return sessions, with_data[: count_days_with_closes(folder, len(with_data), stamps)]
 
 
 @lru_cache(maxsize=4)
 def _sessions(folder: Path | None, _stamps: Any) -> tuple[pd.DatetimeIndex, pd.DatetimeIndex]:
+    """All sessions, and those of the calendar of the data."""
     from qlib.data import D  # slow to import, as the next
     from qlib.data.cache import H
 

@@ -12,6 +12,7 @@ from wf_dagster.errors import DataError
 from wf_dagster.qlib_bridge.calendar import sessions_with_data
 from wf_dagster.qlib_bridge.options import QlibOptions
 from wf_dagster.qlib_bridge.session import provider_uri
+from wf_dagster.qlib_engine import provider_closes
 from wf_dagster.qlib_engine.provider_files import content_digest, data_version
 
 NAME = "qlib"
@@ -100,6 +101,16 @@ class QlibPrices:
     def content(self, until: pd.Timestamp) -> str:
         """Identifies the daily values up to a session; the same when later ones come."""
         return content_digest(self._uri, until)
+
+    def close_digests(self) -> pd.Series[Any]:
+        """A digest of the closes of each session (uint64)."""
+        digests = provider_closes.close_digests(self._uri)
+        return digests[digests.index <= self.last_session()]
+
+    def closes(self, start: pd.Timestamp) -> pd.Series[Any]:
+        """The closes from a session on: rows ``(datetime, instrument)``, none missing."""
+        closes = provider_closes.read_closes(self._uri, start)
+        return closes[closes.index.get_level_values("datetime") <= self.last_session()]
 
     def spec(self) -> dict[str, Any]:
         """Plain values from which ``price_source`` makes the source again."""

@@ -61,6 +61,8 @@ class RollOutcome:
         segments: ISO dates, both ends included; ``None`` is an open end.
         metrics: The recorder's metrics by name (``IC``, ``Rank IC``, ...).
         rows: Number of predictions.
+        late_rows: Those of them that sessions which were predicted before lacked, as their closes
+            came late.
         fit_seconds: Wall time of ``model.fit``.
         seconds: Wall time of the whole work.
         plot: Markdown image of the information coefficient; empty without known labels.
@@ -76,6 +78,7 @@ class RollOutcome:
     segments: Segments = field(default_factory=dict)
     metrics: dict[str, float] = field(default_factory=dict)
     rows: int = 0
+    late_rows: int = 0
     fit_seconds: float = 0.0
     seconds: float = 0.0
     plot: str = ""

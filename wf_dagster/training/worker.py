@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import os
 import signal
@@ -24,6 +25,7 @@ from wf_dagster.training.task import end_task_train, task_train
 if TYPE_CHECKING:
     from wf_dagster.tracking import Recorder
 
+_log = logging.getLogger(__name__)
 _GRACE_SECONDS = 8.0
 _TERMINATED = 128 + signal.SIGTERM
 _LEAVING = threading.Event()
@@ -80,8 +82,10 @@ def run_job(job: RollJob) -> RollOutcome:
     """Work through one roll; a failure is an outcome, never an exception."""
     started = time.perf_counter()
     try:
+        before = _predicted_rows(job)
         recorder = _work_on_recorder(job)
-        return _report(job, recorder, started)
+        outcome = _report(job, recorder, started)
+        return outcome if before is None else _count_late_rows(outcome, before, recorder)
     except WfError as error:
         return RollOutcome.failed(job, str(error), traceback.format_exc())
     except Exception as error:  # a user's model or record may raise anything
@@ -113,6 +117,25 @@ def _work_on_recorder(job: RollJob) -> Recorder:
     if job.kind == "update":
         refresh_analysis(recorder, job.task or recorder.load_object("task"), market=job.market)
     return recorder
+
+
+def _predicted_rows(job: RollJob) -> Any:
+    """The rows that a recorder has predicted before it predicts again."""
+    if job.kind != "refresh":
+        return None
+    recorder = R.get_recorder(recorder_id=job.recorder_id, experiment_name=job.experiment_name)
+    pred = _load_object(recorder, "pred.pkl")
+    return None if pred is None else pred.index
+
+
+def _count_late_rows(outcome: RollOutcome, before: Any, recorder: Recorder) -> RollOutcome:
+    """The outcome, with the rows that are new on days which were there before."""
+    rows = recorder.load_object("pred.pkl").index
+    days = before.get_level_values("datetime")
+    late = int((rows.get_level_values("datetime").isin(days) & ~rows.isin(before)).sum())
+    if late:
+        _log.warning("roll %s: %d rows are added to days that were predicted", outcome.key, late)
+    return replace(outcome, late_rows=late)
 
 
 def _report(job: RollJob, recorder: Recorder, started: float) -> RollOutcome:

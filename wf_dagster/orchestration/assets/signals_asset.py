@@ -9,6 +9,16 @@ from pydantic import Field
 
 from wf_dagster.collect import average_signals
 from wf_dagster.online import OnlineToolR
+from wf_dagster.online.ledger import OnlineLedger
+from wf_dagster.online.served_prices import late_names
+from wf_dagster.online.signal_revisions import FILE as REVISIONS
+from wf_dagster.online.signal_revisions import (
+    LateNames,
+    first_to_make,
+    load_revisions,
+    no_revisions,
+    revise_signals,
+)
 from wf_dagster.online.signal_store import append_signals, days_of, keep_signals, load_signals
 from wf_dagster.orchestration.automation.conditions import (
     Automation,
@@ -78,11 +88,25 @@ def build_signals_asset(
             # strategies begin their online life one after the other
             is_online_run = declarative or SESSION_TAG in context.run.tags
             frame = average_signals(names, only_exist=is_online_run)
+            revised = no_revisions()
             if not config.over_write and any(OnlineToolR(name).state().sessions for name in names):
-                frame = _append_to_sent(key, frame, context.run.tags.get(SESSION_TAG))
-            recorder = keep_signals(key, frame, names)
+                session = context.run.tags.get(SESSION_TAG)
+                late = {name: late_names(OnlineLedger(name)) for name in names}
+                frame, revised = _append_to_sent(key, frame, session, late)
+            further = {}
+            if len(revised):
+                further[REVISIONS] = pd.concat([load_revisions(key), revised], ignore_index=True)
+            recorder = keep_signals(key, frame, names, further)
+        for day, rows in revised.groupby("session")["rows"].sum().items():
+            context.log.warning(
+                f"{key}: the signals of {day:%Y-%m-%d}, which were sent, have {rows} rows more, "
+                "whose closes came late"
+            )
         days = days_of(frame)
         figures = {"rows": len(frame), "sessions": int(days.nunique())}
+        if len(revised):
+            figures["late_rows"] = int(revised["rows"].sum())
+            figures["revised_sessions"] = int(revised["session"].nunique())
         latest = frame.loc[days.max(), "score"].sort_values(ascending=False)
         context.log.info(f"{key}: {len(frame)} scores up to {days.max():%Y-%m-%d}")
         table = "\n".join(f"| {name} | {score:+.3f} |" for name, score in latest.items())
@@ -100,15 +124,18 @@ def build_signals_asset(
     return signals
 
 
-def _append_to_sent(experiment: str, frame: pd.DataFrame, session: str | None) -> pd.DataFrame:
-    """The signals that were sent, then those of the sessions after them."""
+def _append_to_sent(
+    experiment: str, frame: pd.DataFrame, session: str | None, late: LateNames
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The signals that were sent, completed, then those of the sessions after them; revisions."""
     sent = load_signals(experiment)
     if sent is None:
-        return frame
+        return frame, no_revisions()
     if isinstance(sent, pd.Series):  # an OnlineManager has sent them
         sent = sent.to_frame("score")
     first = days_of(sent).max()
     if session is not None:  # a session that was sent stays, unless it is worked through again
         first = min(first + pd.Timedelta(days=1), pd.Timestamp(session))
-    signals: pd.DataFrame = append_signals(sent, frame, first)
-    return signals
+    first = first_to_make(sent, first, late)
+    sent, revised = revise_signals(sent, frame, late, load_revisions(experiment))
+    return append_signals(sent, frame, first), revised

@@ -10,6 +10,7 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 
+from wf_dagster.online.late_rows import only_came_late
 from wf_dagster.orchestration.assets.rolling_list import RollingAssets
 from wf_dagster.orchestration.automation.online_requests import (
     held_rolls,
@@ -39,8 +40,10 @@ def new_data_sensor(
 
     A later last session asks for one run, however many sessions were missed. Prices of sessions
     that were there before and have changed ask for one that predicts the window of the online
-    models again; should that run fail, the next one does so. While a run is going it waits. Its
-    cursor holds the session and the content of the prices up to it, so a restart repeats nothing.
+    models again; should that run fail, the next one does so. Where only closes have come that
+    sessions lacked when they were served, the run adds their rows and changes no other. While a run
+    is going it waits. Its cursor holds the session and the content of the prices up to it, so a
+    restart repeats nothing.
 
     Args:
         strategy: What :func:`build_rolling_assets` gave.
@@ -84,12 +87,17 @@ def _look_for_prices(context: dg.SensorEvaluationContext, strategy: RollingAsset
         return dg.SkipReason(f"run {run} is bringing {strategy.name} up to date")
     content = prices.content(session)
     cursor = {"session": day, "version": version, "content": content}
-    is_restated = before and prices.content(pd.Timestamp(before["session"])) != before["content"]
-    if is_restated or _is_owed(context.instance, strategy, before.get("restated")):
+    is_changed = before and prices.content(pd.Timestamp(before["session"])) != before["content"]
+    came_late = is_changed and only_came_late(spec.online_strategy())
+    if (is_changed and not came_late) or _is_owed(
+        context.instance, strategy, before.get("restated")
+    ):
         cursor["restated"] = content
         key: str | None = f"{strategy.name}:{day}:restated:{content}"
     else:
         key = request_key(context.instance, strategy, day)
+        if key is None and came_late:
+            key = f"{strategy.name}:{day}:late:{content}"
     if key is None:
         return dg.SensorResult(
             skip_reason=f"{strategy.name} has worked through {day} already",

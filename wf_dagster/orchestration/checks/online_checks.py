@@ -6,6 +6,7 @@ import dagster as dg
 from typing_extensions import Unpack
 
 from wf_dagster.online import quality
+from wf_dagster.online.late_rows import find_changes
 from wf_dagster.online.quality import Finding
 from wf_dagster.orchestration.assets.rolling_list import RollingAssets
 from wf_dagster.orchestration.checks.freshness import (
@@ -20,7 +21,7 @@ from wf_dagster.orchestration.failures import wf_errors_as_failures
 from wf_dagster.orchestration.metadata import number_metadata
 from wf_dagster.orchestration.strategy_spec import StrategySpec
 
-_WARNINGS = ("score_drift", "rolling_ic")
+_WARNINGS = ("score_drift", "rolling_ic", "same_history")
 _DESCRIPTIONS = {
     "complete": "Every session and every instrument with prices has a score.",
     "unique_rows": "No day and instrument has two scores.",
@@ -30,6 +31,7 @@ _DESCRIPTIONS = {
     "labels_known": "The labels that can be known are known.",
     "rolling_ic": "The mean IC of the last labelled sessions is above a floor.",
     "one_generation": "Exactly one generation of models is online, and the tags say so.",
+    "same_history": "Closes of sessions that were served are those of then, but for a price day.",
 }
 _PREDICTIONS = ("complete", "unique_rows", "usable_scores", "score_drift", FRESH)
 
@@ -60,6 +62,8 @@ def build_online_checks(
             0.25).
         psi_sessions: Latest sessions that count for it (default 20).
         max_missed: Sessions that predictions and signals may be behind (default 1).
+        max_changed: Sessions whose closes may have changed since they were served; above it,
+            ``same_history`` warns (default 1).
         grace: Time after the close of a session in which nothing is due yet (default 6 hours).
     """
     chosen = ChosenLimits(**limits)
@@ -72,7 +76,7 @@ def build_online_checks(
     for spec in specs:
         checks.append(_roll_checks(spec, chosen, questions, blocking))
         checks.append(_collected_check(spec, chosen))
-        checks.append(_online_check(spec))
+        checks.append(_online_check(spec, chosen))
     of_signals = [key for key in questions if key.asset_key.path[-1] != "predictions"]
     return [*checks, *(_signals_check(questions[key]) for key in of_signals)]
 
@@ -123,14 +127,40 @@ def _collected_check(spec: StrategySpec, limits: ChosenLimits) -> dg.AssetChecks
     return _single_check(_check_spec("rolling_ic", spec.keys.asset("collected")), find)
 
 
-def _online_check(spec: StrategySpec) -> dg.AssetChecksDefinition:
-    def find() -> Finding:
-        inspection = spec.inspection()
-        serving, tags = inspection.generation()
-        starts = [start for roll in inspection.rolls if (start := roll.test[0]) is not None]
-        return quality.one_generation(inspection.state, serving, tags, starts)
+def _online_check(spec: StrategySpec, limits: ChosenLimits) -> dg.AssetChecksDefinition:
+    asset = spec.keys.asset("online_models")
+    found: dict[str, Callable[[], Finding]] = {
+        "one_generation": lambda: _one_generation(spec),
+        "same_history": lambda: _same_history(spec, limits.max_changed),
+    }
 
-    return _single_check(_check_spec("one_generation", spec.keys.asset("online_models")), find)
+    @dg.multi_asset_check(
+        name=f"{asset.to_python_identifier()}_checks",
+        specs=[_check_spec(name, asset) for name in found],
+        can_subset=True,
+    )
+    def checks(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
+        selected = sorted(context.selected_asset_check_keys)
+        with wf_errors_as_failures():
+            findings = {key: found[key.name]() for key in selected}
+        for key, finding in findings.items():
+            yield _result(key, finding)
+
+    return checks
+
+
+def _one_generation(spec: StrategySpec) -> Finding:
+    inspection = spec.inspection()
+    serving, tags = inspection.generation()
+    starts = [start for roll in inspection.rolls if (start := roll.test[0]) is not None]
+    return quality.one_generation(inspection.state, serving, tags, starts)
+
+
+def _same_history(spec: StrategySpec, max_changed: int) -> Finding:
+    changes = find_changes(spec.online_strategy())
+    if changes is None:
+        return Finding(True, "not judged: it is not known what prices were served with")
+    return quality.same_history(*changes, max_changed)
 
 
 def _signals_check(question: Freshness) -> dg.AssetChecksDefinition:

@@ -19,6 +19,7 @@ class OnlineLimits(TypedDict, total=False):
     psi_limit: float
     psi_sessions: int
     max_missed: int
+    max_changed: int
     grace: pd.Timedelta
 
 
@@ -32,4 +33,5 @@ class ChosenLimits:
     psi_limit: float = 0.25
     psi_sessions: int = 20
     max_missed: int = 1
+    max_changed: int = 1
     grace: pd.Timedelta = GRACE

@@ -96,6 +96,13 @@ class OnlineStep:
             f"with new labels {_count(report.labelled)}; online {', '.join(state.online)}; "
             f"next {', '.join(state.next_online) or 'none'}"
         )
+        for late in report.late:
+            days = late.rows.get_level_values("datetime")
+            for day, rows in days.value_counts().sort_index().items():
+                log.warning(
+                    f"{late.strategy}: {rows} predictions of {day:%Y-%m-%d} were added, whose "
+                    "closes came after it was served; those that were there stay"
+                )
         for name, error in report.failures.items():
             log.error(f"{name}: {error}")
 
@@ -159,6 +166,8 @@ class OnlineStep:
             outcome = run_job(self._job("update", key, task, recorder, strategy.market))
             if recorder in report.trained and outcome.ok:
                 outcome = replace(outcome, kind="train")
+            late = sum(len(rows.rows) for rows in report.late if rows.recorder.id == recorder.id)
+            outcome = replace(outcome, late_rows=late)
             # of two recorders of a roll the new one counts
             outcomes.setdefault(key, outcome)
         return outcomes
