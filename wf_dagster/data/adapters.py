@@ -19,6 +19,7 @@ from wf_dagster.qlib_bridge.qlib_classes import is_qlib, names_qlib
 from wf_dagster.qlib_bridge.session import qlib_config
 from wf_dagster.tasks import find_class, modules_named, record_config
 from wf_dagster.tasks.config import init_with_offered
+from wf_dagster.tasks.late_labels import refuse_late_labels
 
 if TYPE_CHECKING:
     from wf_dagster.tracking import Recorder
@@ -65,6 +66,18 @@ class DatasetAdapter(Protocol):
 
     def as_frames(self, dataset: Any) -> AbstractContextManager[Any]:
         """Inside the block a dataset that samples windows gives frames."""
+        ...
+
+    def check_look_ahead(self, dataset: Any) -> None:
+        """Refuse a training that would learn from what was not known yet.
+
+        Labels that are known too late are refused in a roll whose generator was to keep them out
+        (its task has ``trunc_days``), and named in a warning elsewhere: where segments adjoin, as
+        in Qlib's examples, the last labels before the test segment always are.
+
+        Raises:
+            DataError: A feature looks ahead, or a label was known too late.
+        """
         ...
 
     def warm(self, tasks: Sequence[Mapping[str, Any]], spread: Any = None) -> float | None:
@@ -193,6 +206,13 @@ class DefaultAdapter:
         """It gives nothing else."""
         return nullcontext()
 
+    def check_look_ahead(self, dataset: Any) -> None:
+        """Measured with the functions that compute features and labels, if the dataset can."""
+        if hasattr(dataset, "check_features"):
+            dataset.check_features().raise_look_ahead()
+        if hasattr(dataset, "find_late_labels"):
+            refuse_late_labels(self._task, dataset.find_late_labels())
+
     def warm(self, tasks: Sequence[Mapping[str, Any]], spread: Any = None) -> float | None:
         """Have the dataset compute its features, if it can."""
         started = time.perf_counter()
@@ -200,6 +220,8 @@ class DefaultAdapter:
         if not hasattr(dataset, "warm"):
             return None
         dataset.warm()
+        if hasattr(dataset, "check_features"):
+            dataset.check_features()  # noted for the trainings, which refuse what looks ahead
         return time.perf_counter() - started
 
     def most_together(self, tasks: Sequence[Mapping[str, Any]]) -> int | None:

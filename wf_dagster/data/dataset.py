@@ -10,10 +10,13 @@ import numpy as np
 import pandas as pd
 
 from wf_dagster.calendars import split_segment, to_day
+from wf_dagster.data.feature_check import FeatureCheck, check_features
+from wf_dagster.data.label_check import find_late_labels
 from wf_dagster.data.panel import Panel, feature_panel
 from wf_dagster.data.processors import Processor, make_processors
 from wf_dagster.errors import DataError
 from wf_dagster.market import Market
+from wf_dagster.tasks.late_labels import LateLabels
 
 _KEYS = ("raw", "infer", "learn")
 _GROUPS = ("feature", "label")
@@ -73,6 +76,20 @@ class PanelDataset:
         started = time.perf_counter()
         _ = self._raw_panel()
         return time.perf_counter() - started
+
+    def check_features(self) -> FeatureCheck:
+        """Whether features look ahead, measured at a few dates once for all who share them."""
+        market = self.market.with_prices(self.prices)
+        folder = market.tables.folder
+        return check_features(self._raw_panel(), self.features, folder, self.instruments)
+
+    def find_late_labels(self) -> LateLabels | None:
+        """Labels before the test segment that were not known when its first session had closed.
+
+        Returns:
+            ``None`` if there are none.
+        """
+        return find_late_labels(self._raw_panel(), self.label, self.segments, self.instruments)
 
     def last_session(self) -> pd.Timestamp:
         """The last session that it has prices of."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, cast
 
 import numpy as np
@@ -29,6 +30,8 @@ class Panel:
         values: float64 of shape ``(rows, columns)``; usually mapped from the cache.
         days: The session of each row, ``datetime64[D]``.
         hidden: ``(column, row)``: from that row on the column's values are not known yet.
+        key: Names what they were computed with: definition, code, universe and prices.
+        source: The prices that they were computed from.
     """
 
     index: pd.MultiIndex
@@ -36,6 +39,8 @@ class Panel:
     values: np.ndarray[Any, Any]
     days: np.ndarray[Any, Any]
     hidden: tuple[tuple[int, int], ...] = ()
+    key: str = ""
+    source: PriceSource | None = None
 
     def slice(self, start: Any, end: Any) -> pd.DataFrame:
         """The rows from ``start`` to ``end``, both included; ``None`` is open.
@@ -101,7 +106,8 @@ def feature_panel(
     def compute_panel(visible: PriceSource) -> Panel:
         version = visible.version()
         key = fingerprint([version, definition])
-        return _to_panel(tables.get(key, lambda: _compute_table(visible, version, parts, names)))
+        table = tables.get(key, lambda: _compute_table(visible, version, parts, names))
+        return _to_panel(table, key, visible)
 
     if not isinstance(source, FrameSource):
         return compute_panel(source)
@@ -112,13 +118,41 @@ def feature_panel(
     return replay_panel(family, source, compute_panel, tables.folder)
 
 
-def _to_panel(table: cache.Table) -> Panel:
+def compute_panel(
+    source: PriceSource, features: Any, label: Any, instruments: Sequence[str] | None = None
+) -> Panel:
+    """Features and labels of a price source, computed here and now and kept nowhere.
+
+    Arguments and errors are those of :func:`feature_panel`, with prices in place of a market.
+    """
+    parts = [("feature", f) for f in _functions(features, "features")]
+    parts += [("label", f) for f in _functions(label, "label")]
+    names = None if instruments is None else list(instruments)
+    return _to_panel(_compute_table(source, source.version(), parts, names), "", source)
+
+
+def column_functions(config: Any, argument: str) -> list[Callable[[pd.DataFrame], pd.DataFrame]]:
+    """What computes the columns of a definition: each from prices, and on their rows.
+
+    Args:
+        config: ``features`` or ``label`` of a dataset.
+        argument: Which of the two, for messages.
+
+    Raises:
+        TaskError: A function cannot be found.
+    """
+    return [partial(_compute, name, f, kwargs) for name, f, kwargs in _functions(config, argument)]
+
+
+def _to_panel(table: cache.Table, key: str, source: PriceSource) -> Panel:
     return Panel(
         index=table.index,
         columns=pd.MultiIndex.from_tuples(table.columns),
         values=table.values,
         # days, not nanoseconds: '9999-12-31' for "for ever" has no nanoseconds
         days=table.index.get_level_values("datetime").to_numpy().astype("datetime64[D]"),
+        key=key,
+        source=source,
     )
 
 

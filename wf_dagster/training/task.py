@@ -190,6 +190,7 @@ def _describe(task: Mapping[str, Any], market: Market, recorder: Recorder) -> No
 def _execute(task: Mapping[str, Any], adapter: DatasetAdapter, recorder: Recorder) -> None:
     model = init_instance(task["model"], where="model")
     dataset = adapter.make_dataset()
+    adapter.check_look_ahead(dataset)
     started = perf_counter()
     adapter.fit(model, dataset, **_fit_arguments(model, task, recorder))
     recorder.log_metrics(fit_seconds=perf_counter() - started)
