@@ -19,7 +19,7 @@ from wf_dagster.qlib_bridge.qlib_classes import is_qlib, names_qlib
 from wf_dagster.qlib_bridge.session import qlib_config
 from wf_dagster.tasks import find_class, modules_named, record_config
 from wf_dagster.tasks.config import init_with_offered
-from wf_dagster.tasks.late_labels import refuse_late_labels
+from wf_dagster.tasks.late_labels import LateLabels
 
 if TYPE_CHECKING:
     from wf_dagster.tracking import Recorder
@@ -68,15 +68,19 @@ class DatasetAdapter(Protocol):
         """Inside the block a dataset that samples windows gives frames."""
         ...
 
-    def check_look_ahead(self, dataset: Any) -> None:
-        """Refuse a training that would learn from what was not known yet.
-
-        Labels that are known too late are refused in a roll whose generator was to keep them out
-        (its task has ``trunc_days``), and named in a warning elsewhere: where segments adjoin, as
-        in Qlib's examples, the last labels before the test segment always are.
+    def check_features(self, dataset: Any) -> None:
+        """Refuse features that look ahead, as far as the dataset lets them be known.
 
         Raises:
-            DataError: A feature looks ahead, or a label was known too late.
+            DataError: One does.
+        """
+        ...
+
+    def find_late_labels(self, dataset: Any) -> LateLabels | None:
+        """Labels before the test segment that were not known when its first session had closed.
+
+        Returns:
+            ``None`` if there are none, or if the dataset does not let it be known.
         """
         ...
 
@@ -206,12 +210,17 @@ class DefaultAdapter:
         """It gives nothing else."""
         return nullcontext()
 
-    def check_look_ahead(self, dataset: Any) -> None:
-        """Measured with the functions that compute features and labels, if the dataset can."""
+    def check_features(self, dataset: Any) -> None:
+        """Measured with the functions that compute them, if the dataset can."""
         if hasattr(dataset, "check_features"):
             dataset.check_features().raise_look_ahead()
-        if hasattr(dataset, "find_late_labels"):
-            refuse_late_labels(self._task, dataset.find_late_labels())
+
+    def find_late_labels(self, dataset: Any) -> LateLabels | None:
+        """Measured with the functions that compute them, if the dataset can."""
+        if not hasattr(dataset, "find_late_labels"):
+            return None
+        late: LateLabels | None = dataset.find_late_labels()
+        return late
 
     def warm(self, tasks: Sequence[Mapping[str, Any]], spread: Any = None) -> float | None:
         """Have the dataset compute its features, if it can."""

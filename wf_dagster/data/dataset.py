@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
@@ -90,6 +91,18 @@ class PanelDataset:
             ``None`` if there are none.
         """
         return find_late_labels(self._raw_panel(), self.label, self.segments, self.instruments)
+
+    @property
+    def panel(self) -> Panel:
+        """The raw features and labels that segments are cut from."""
+        return self._raw_panel()
+
+    def on_panel(self, panel: Panel) -> PanelDataset:
+        """The same dataset on other features and labels; processors stay as they were fitted."""
+        other = copy.copy(self)
+        other._infer, other._learn = copy.deepcopy((self._infer, self._learn))
+        other._panel = panel
+        return other
 
     def last_session(self) -> pd.Timestamp:
         """The last session that it has prices of."""

@@ -13,7 +13,7 @@ from wf_dagster.qlib_bridge.qlib_prices import NAME
 from wf_dagster.qlib_bridge.recorders import bridged
 from wf_dagster.tasks import find_class
 from wf_dagster.tasks.config import init_with_offered
-from wf_dagster.tasks.late_labels import refuse_late_labels
+from wf_dagster.tasks.late_labels import LateLabels
 
 if TYPE_CHECKING:
     from wf_dagster.data.adapters import DatasetAdapter
@@ -76,15 +76,18 @@ class QlibAdapter:
             return datasets.as_frames(dataset)
         return self._default.as_frames(dataset)
 
-    def check_look_ahead(self, dataset: Any) -> None:
+    def check_features(self, dataset: Any) -> None:
         """By the expressions of Qlib's handler, or as the dataset itself measures it."""
-        if not self._has_qlib_dataset:
-            self._default.check_look_ahead(dataset)
-            return
-        look_ahead.check_features(dataset)
-        refuse_late_labels(
-            self._task, look_ahead.find_late_labels(dataset, self._qlib_market.as_of)
-        )
+        if self._has_qlib_dataset:
+            look_ahead.check_features(dataset)
+        else:
+            self._default.check_features(dataset)
+
+    def find_late_labels(self, dataset: Any) -> LateLabels | None:
+        """By the expressions of Qlib's handler, or as the dataset itself measures it."""
+        if self._has_qlib_dataset:
+            return look_ahead.find_late_labels(dataset, self._qlib_market.as_of)
+        return self._default.find_late_labels(dataset)
 
     def warm(self, tasks: Sequence[Mapping[str, Any]], spread: Any = None) -> float | None:
         """Compute what the datasets of tasks share."""
