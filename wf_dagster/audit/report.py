@@ -84,6 +84,9 @@ class AuditReport:
         yield from _wrap(
             "Rolls        ", f"{len(self.rolls)} of {self.of_rolls}: {', '.join(self.rolls)}"
         )
+        common = _dates(self.parts[0]) if self.parts else ""
+        if common:
+            yield from _wrap("Dates        ", common)
         yield ""
         yield from _wrap("Method       ", _METHOD)
         yield ""
@@ -99,16 +102,15 @@ class AuditReport:
             )
         for part in self.parts:
             yield ""
-            yield from _describe(part)
+            yield from _describe(part, common)
         yield ""
         yield f"VERDICT      {self.verdict}"
 
 
-def _describe(part: AuditedPart) -> Iterator[str]:
+def _describe(part: AuditedPart, common: str) -> Iterator[str]:
     yield from _wrap(f"{part.name:<12} ", f"{part.question} {part.verdict.upper()}.")
-    if part.dates:
-        days = ", ".join(f"{day:%Y-%m-%d}" for day in sorted(part.dates))
-        yield from _wrap("  dates      ", days)
+    if part.dates and _dates(part) != common:
+        yield from _wrap("  dates      ", _dates(part))
     if part.columns:
         since = (f"{name} (from {day:%Y-%m-%d} on)" for name, day in sorted(part.columns.items()))
         yield from _wrap("  columns    ", ", ".join(since))
@@ -118,6 +120,10 @@ def _describe(part: AuditedPart) -> Iterator[str]:
         yield from _wrap("  read       ", f"expressions of {', '.join(part.expressions)}")
     for note in part.notes:
         yield from _wrap("  note       ", note)
+
+
+def _dates(part: AuditedPart) -> str:
+    return ", ".join(f"{day:%Y-%m-%d}" for day in sorted(part.dates))
 
 
 def _wrap(label: str, text: str) -> list[str]:
