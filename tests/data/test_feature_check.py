@@ -113,3 +113,16 @@ def test_what_was_found_is_kept_beside_the_features(tmp_path: Path) -> None:
     assert again.check_features().looking_ahead == {"shifted": "2020-02-03"}  # not computed anew
     other = dataset(tmp_path, shifted(2))
     assert other.check_features().looking_ahead == {}  # another definition is
+
+
+@pytest.mark.parametrize("by", [3, -3])
+def test_replay_dates_are_checked_within_what_they_show(tmp_path: Path, by: int) -> None:
+    """Some panels of replay dates are cut from that of all prices, and some are not."""
+    path = tmp_path / "prices.parquet"
+    PRICES.to_parquet(path)
+    segments = {"train": (DAYS[10], DAYS[20]), "test": (DAYS[30], None)}
+    for place in (300, 301, 302, 400):
+        market = Market(str(path)).at(DAYS[place])
+        check = PanelDataset(segments, shifted(by), market=market).check_features()
+        assert max(check.dates) < f"{DAYS[place]:%Y-%m-%d}"
+        assert list(check.looking_ahead) == (["shifted"] if by < 0 else [])

@@ -11,6 +11,7 @@ import pytest
 from tests.data.made_prices import made_prices
 from wf_dagster.data import PanelDataset
 from wf_dagster.errors import DataError
+from wf_dagster.market import Market
 from wf_dagster.tasks import TRUNC_DAYS
 from wf_dagster.tasks.late_labels import LateLabels, refuse_late_labels, segments_before_test
 
@@ -142,6 +143,19 @@ def test_a_label_with_a_long_memory_is_not_late(tmp_path: Path) -> None:
 )
 def test_where_nothing_came_later_nothing_is_late(tmp_path: Path, segments: Any) -> None:
     assert find(tmp_path, ahead(3), **segments) is None
+
+
+def test_a_replay_date_hides_the_labels_that_it_does_not_know(tmp_path: Path) -> None:
+    path = tmp_path / "prices.parquet"
+    PRICES.to_parquet(path)
+    segments = {"train": (DAYS[20], DAYS[OPEN - 1]), "test": (DAYS[OPEN], None)}
+    found = []
+    for place in (OPEN, OPEN, OPEN + 1, OPEN + 1, OPEN + 2):
+        market = Market(str(path)).at(DAYS[place])
+        late = PanelDataset(segments, FEATURES, ahead(3), market=market).find_late_labels()
+        found.append(0 if late is None else late.late)
+    # at its close nothing later is known; then one session's labels of two, then those of two
+    assert found == [0, 0, 2, 2, 4]
 
 
 def test_segments_before_the_test_segment() -> None:
