@@ -109,6 +109,17 @@ def test_an_honest_strategy_passes() -> None:
     assert "No later price changes anything that was compared." in report.text()
 
 
+def test_what_was_tested_in_part_is_said() -> None:
+    rolls = rolls_of()
+    first, second, *_ = rolls.keys
+    list(train_rolls([rolls.resolve(first)], NAME))
+    report = audit(rolls, f"{first},{second}", train=False)
+    assert part(report, "predictions").missing == {
+        "there is no finished recorder": [f"roll {second}"]
+    }
+    assert report.verdict.endswith("Not tested: signals. Tested in part: predictions.")
+
+
 def test_a_leak_in_features_is_found() -> None:
     features = [HONEST, {"func": f"{OWN}.shifted", "kwargs": {"by": -2}}]
     report = audit(rolls_of(features=features), train=False)  # no training would take them
@@ -116,7 +127,9 @@ def test_a_leak_in_features_is_found() -> None:
     assert part(report, "features").columns["shifted"] == DAYS[OPEN]
     assert report.failed == ["features", "processors"]
     assert part(report, "predictions").verdict == "not tested"
-    assert f"roll {DAYS[OPEN]:%Y-%m-%d} has no finished recorder" in report.text()
+    assert list(part(report, "predictions").missing) == ["there is no finished recorder"]
+    text = " ".join(report.text().split())
+    assert f"not tested roll {DAYS[OPEN]:%Y-%m-%d}, roll {DAYS[OPEN + STEP]:%Y-%m-%d}" in text
     # two sessions of five instruments, at each of eight dates; missing rows count as well
     assert part(report, "features").differing == 2 * 5 * 8
 

@@ -28,7 +28,8 @@ class AuditedPart:
         columns: Dates at which a column first differed, by its name.
         examples: Some values that differed, in words.
         expressions: Whose expressions were read, where prices cannot be changed.
-        notes: What a reader should know, such as what could not be tested.
+        missing: What could not be tested, by the reason.
+        notes: What else a reader should know.
     """
 
     name: str
@@ -40,6 +41,7 @@ class AuditedPart:
     columns: dict[str, pd.Timestamp] = field(default_factory=dict)
     examples: list[str] = field(default_factory=list)
     expressions: list[str] = field(default_factory=list)
+    missing: dict[str, list[str]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -99,6 +101,10 @@ class AuditedPart:
         self.differing += 1
         if len(self.examples) < _EXAMPLES:
             self.examples.append(finding)
+
+    def miss(self, reason: str, what: str) -> None:
+        """Add something that could not be tested."""
+        self.missing.setdefault(reason, []).append(what)
 
     def note(self, text: str) -> None:
         """Add a note, once."""

@@ -69,6 +69,8 @@ class AuditReport:
         if len(self.untested) == len(self.parts):
             return "Nothing could be tested."
         rest = f" Not tested: {', '.join(self.untested)}." if self.untested else ""
+        in_part = [p.name for p in self.parts if p.missing and p.name not in self.untested]
+        rest += f" Tested in part: {', '.join(in_part)}." if in_part else ""
         return f"No later price changes anything that was compared.{rest}"
 
     def text(self) -> str:
@@ -118,6 +120,8 @@ def _describe(part: AuditedPart, common: str) -> Iterator[str]:
         yield from _wrap("  finding    ", example)
     if part.expressions:
         yield from _wrap("  read       ", f"expressions of {', '.join(part.expressions)}")
+    for reason, items in part.missing.items():
+        yield from _wrap("  not tested ", f"{', '.join(items)}: {reason}")
     for note in part.notes:
         yield from _wrap("  note       ", note)
 

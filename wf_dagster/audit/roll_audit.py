@@ -68,6 +68,7 @@ class RollAudit:
         self._recorder = recorder
         self._market = market
         self._parts = parts
+        self._what = f"roll {roll.key}"
 
     def run(self) -> None:
         """Compare at the first session of the test window, and at one inside of it."""
@@ -83,7 +84,7 @@ class RollAudit:
         window = window[window < last_session(panel)]
         if window.empty:
             for part in self._parts.values():
-                part.note(f"roll {self._roll.key}: no session follows its test window's first")
+                part.miss("no session follows the first of the test window", self._what)
             return
         trained = self._load_trained()
         assert panel.source is not None
@@ -105,7 +106,7 @@ class RollAudit:
         other: Panel,
         date: pd.Timestamp,
     ) -> None:
-        where = f" (roll {self._roll.key})"
+        where = f" ({self._what})"
         self._parts[FEATURES].compare(
             _group(panel, "feature", None, date), _group(other, "feature", None, date), date
         )
@@ -136,12 +137,12 @@ class RollAudit:
     def _load_trained(self) -> TrainedRoll | None:
         part = self._parts[PREDICTIONS]
         if self._recorder is None:
-            part.note(f"roll {self._roll.key} has no finished recorder")
+            part.miss("there is no finished recorder", self._what)
             return None
         try:
             return TrainedRoll.of(self._recorder, self._roll.task, self._market)
         except ObjectNotFoundError as error:
-            part.note(f"roll {self._roll.key}: {error}")
+            part.miss(str(error), self._what)
             return None
 
     def _read_expressions(self, adapter: DatasetAdapter, dataset: Any) -> None:
@@ -155,11 +156,11 @@ class RollAudit:
         features, labels = self._parts[FEATURES], self._parts[LABELS]
         try:
             adapter.check_features(dataset)
-            features.read(f"roll {self._roll.key}")
+            features.read(self._what)
         except DataError as error:
-            features.read(f"roll {self._roll.key}", str(error))
+            features.read(self._what, str(error))
         late = adapter.find_late_labels(dataset)
-        labels.read(f"roll {self._roll.key}", "" if late is None else late.describe())
+        labels.read(self._what, "" if late is None else late.describe())
 
 
 def last_session(panel: Panel) -> pd.Timestamp:

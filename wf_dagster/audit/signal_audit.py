@@ -67,7 +67,7 @@ def _compare(
         task = recorder.load_object("task")
         trained = TrainedRoll.of(recorder, task, market)
     except TrackingError as error:
-        part.note(f"recorder {recorder.id}: {error}")
+        part.miss(str(error), f"recorder {recorder.id} at {session:%Y-%m-%d}")
         return
     if trained is None:
         part.note("models whose dataset is no PanelDataset were not asked again")
