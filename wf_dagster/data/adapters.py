@@ -19,6 +19,7 @@ from wf_dagster.qlib_bridge.qlib_classes import is_qlib, names_qlib
 from wf_dagster.qlib_bridge.session import qlib_config
 from wf_dagster.tasks import find_class, modules_named, record_config
 from wf_dagster.tasks.config import init_with_offered
+from wf_dagster.tasks.late_labels import LateLabels
 
 if TYPE_CHECKING:
     from wf_dagster.tracking import Recorder
@@ -65,6 +66,22 @@ class DatasetAdapter(Protocol):
 
     def as_frames(self, dataset: Any) -> AbstractContextManager[Any]:
         """Inside the block a dataset that samples windows gives frames."""
+        ...
+
+    def check_features(self, dataset: Any) -> None:
+        """Refuse features that look ahead, as far as the dataset lets them be known.
+
+        Raises:
+            DataError: One does.
+        """
+        ...
+
+    def find_late_labels(self, dataset: Any) -> LateLabels | None:
+        """Labels before the test segment that were not known when its first session had closed.
+
+        Returns:
+            ``None`` if there are none, or if the dataset does not let it be known.
+        """
         ...
 
     def warm(self, tasks: Sequence[Mapping[str, Any]], spread: Any = None) -> float | None:
@@ -193,6 +210,18 @@ class DefaultAdapter:
         """It gives nothing else."""
         return nullcontext()
 
+    def check_features(self, dataset: Any) -> None:
+        """Measured with the functions that compute them, if the dataset can."""
+        if hasattr(dataset, "check_features"):
+            dataset.check_features().raise_look_ahead()
+
+    def find_late_labels(self, dataset: Any) -> LateLabels | None:
+        """Measured with the functions that compute them, if the dataset can."""
+        if not hasattr(dataset, "find_late_labels"):
+            return None
+        late: LateLabels | None = dataset.find_late_labels()
+        return late
+
     def warm(self, tasks: Sequence[Mapping[str, Any]], spread: Any = None) -> float | None:
         """Have the dataset compute its features, if it can."""
         started = time.perf_counter()
@@ -200,6 +229,8 @@ class DefaultAdapter:
         if not hasattr(dataset, "warm"):
             return None
         dataset.warm()
+        if hasattr(dataset, "check_features"):
+            dataset.check_features()  # noted for the trainings, which refuse what looks ahead
         return time.perf_counter() - started
 
     def most_together(self, tasks: Sequence[Mapping[str, Any]]) -> int | None:

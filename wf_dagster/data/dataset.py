@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
@@ -10,6 +11,8 @@ import numpy as np
 import pandas as pd
 
 from wf_dagster.calendars import split_segment, to_day
+from wf_dagster.data.feature_check import FeatureCheck, check_features
+from wf_dagster.data.label_check import find_late_labels
 from wf_dagster.data.missing import check_limit, check_shares
 from wf_dagster.data.panel import Panel, feature_panel
 from wf_dagster.data.processor import GroupProcessor
@@ -17,6 +20,7 @@ from wf_dagster.data.processors import Processor, infinite_groups, make_processo
 from wf_dagster.data.universe import to_instruments
 from wf_dagster.errors import DataError
 from wf_dagster.market import Market
+from wf_dagster.tasks.late_labels import LateLabels
 
 _KEYS = ("raw", "infer", "learn")
 _GROUPS = ("feature", "label")
@@ -84,6 +88,32 @@ class PanelDataset:
         started = time.perf_counter()
         _ = self._raw_panel()
         return time.perf_counter() - started
+
+    def check_features(self) -> FeatureCheck:
+        """Whether features look ahead, measured at a few dates once for all who share them."""
+        market = self.market.with_prices(self.prices)
+        folder = market.tables.folder
+        return check_features(self._raw_panel(), self.features, folder)
+
+    def find_late_labels(self) -> LateLabels | None:
+        """Labels before the test segment that were not known when its first session had closed.
+
+        Returns:
+            ``None`` if there are none.
+        """
+        return find_late_labels(self._raw_panel(), self.label, self.segments)
+
+    @property
+    def panel(self) -> Panel:
+        """The raw features and labels that segments are cut from."""
+        return self._raw_panel()
+
+    def on_panel(self, panel: Panel) -> PanelDataset:
+        """The same dataset on other features and labels; processors stay as they were fitted."""
+        other = copy.copy(self)
+        other._infer, other._learn = copy.deepcopy((self._infer, self._learn))
+        other._panel = panel
+        return other
 
     def last_session(self) -> pd.Timestamp:
         """The last session that it has prices of."""

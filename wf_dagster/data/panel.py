@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, cast
 
 import numpy as np
@@ -34,6 +35,9 @@ class Panel:
         days: The session of each row, ``datetime64[D]``.
         hidden: ``(column, row)``: from that row on the column's values are not known yet.
         notes: Where values were infinite, which are NaN here, and what is missing.
+        key: Names what they were computed with: definition, code, universe and prices.
+        source: The prices that they were computed from.
+        universe: Whose rows they are.
     """
 
     index: pd.MultiIndex
@@ -42,6 +46,9 @@ class Panel:
     days: np.ndarray[Any, Any]
     hidden: tuple[tuple[int, int], ...] = ()
     notes: ValueNotes | None = None
+    key: str = ""
+    source: PriceSource | None = None
+    universe: Universe = field(default_factory=Universe)
 
     def slice(self, start: Any, end: Any, infinite: Sequence[str] = ()) -> pd.DataFrame:
         """The rows from ``start`` to ``end``, both included; ``None`` is open.
@@ -110,25 +117,50 @@ def feature_panel(market: Market, features: Any, label: Any, instruments: Any = 
         [[group, name, kwargs, code_digest(f)] for group, (name, f, kwargs) in parts],
     ]
 
-    def compute_panel(visible: PriceSource) -> Panel:
+    def panel_of(visible: PriceSource) -> Panel:
         version = visible.version()
         key = fingerprint([version, definition])
         table = tables.get(key, lambda: _compute_table(visible, version, parts, universe))
-        panel = _to_panel(table)
+        panel = _to_panel(table, key, visible, universe)
         if panel.notes is not None:
             report(panel.notes, table.columns, table.index, repr(visible), tables.folder)
         return panel
 
     if not isinstance(source, FrameSource):
-        return compute_panel(source)
+        return panel_of(source)
     everything = source.at(None)
     if not source.hides():
-        return compute_panel(everything)
+        return panel_of(everything)
     family = fingerprint([everything.version(), definition])
-    return replay_panel(family, source, compute_panel, tables.folder)
+    return replay_panel(family, source, panel_of, tables.folder)
 
 
-def _to_panel(table: cache.Table) -> Panel:
+def compute_panel(source: PriceSource, features: Any, label: Any, instruments: Any = None) -> Panel:
+    """Features and labels of a price source, computed here and now and kept nowhere.
+
+    Arguments and errors are those of :func:`feature_panel`, with prices in place of a market.
+    """
+    parts = [("feature", f) for f in _functions(features, "features")]
+    parts += [("label", f) for f in _functions(label, "label")]
+    universe = Universe.of(instruments, source)
+    table = _compute_table(source, source.version(), parts, universe)
+    return _to_panel(table, "", source, universe)
+
+
+def column_functions(config: Any, argument: str) -> list[Callable[[pd.DataFrame], pd.DataFrame]]:
+    """What computes the columns of a definition: each from prices, and on their rows.
+
+    Args:
+        config: ``features`` or ``label`` of a dataset.
+        argument: Which of the two, for messages.
+
+    Raises:
+        TaskError: A function cannot be found.
+    """
+    return [partial(_compute, name, f, kwargs) for name, f, kwargs in _functions(config, argument)]
+
+
+def _to_panel(table: cache.Table, key: str, source: PriceSource, universe: Universe) -> Panel:
     return Panel(
         index=table.index,
         columns=pd.MultiIndex.from_tuples(table.columns),
@@ -136,6 +168,9 @@ def _to_panel(table: cache.Table) -> Panel:
         # days, not nanoseconds: '9999-12-31' for "for ever" has no nanoseconds
         days=table.index.get_level_values("datetime").to_numpy().astype("datetime64[D]"),
         notes=ValueNotes.from_bytes(table.note),
+        key=key,
+        source=source,
+        universe=universe,
     )
 
 

@@ -13,6 +13,7 @@ import tomli
 import yaml  # type: ignore[import-untyped]
 
 from wf_dagster.errors import SettingsError
+from wf_dagster.orchestration.strategy_spec import StrategySpec
 
 _REMEDY = "name the module that holds your Definitions with -m, for example -m assets.definitions"
 
@@ -42,6 +43,29 @@ def load_definitions(module: str | None = None) -> dg.Definitions:
             f"module {name!r} holds {len(candidates)} Definitions, not one: {_REMEDY}"
         )
     return candidates[0]
+
+
+def find_strategy(definitions: dg.Definitions, name: str) -> StrategySpec:
+    """A strategy of a code location.
+
+    Args:
+        definitions: The code location.
+        name: The strategy's name.
+
+    Raises:
+        SettingsError: It has no strategy of that name.
+    """
+    functions = [
+        getattr(getattr(assets.node_def, "compute_fn", None), "decorated_fn", None)
+        for assets in definitions.get_repository_def().assets_defs_by_key.values()
+        if assets.is_executable
+    ]
+    specs = [getattr(function, "strategy", None) for function in functions]
+    strategies = {spec.name: spec for spec in specs if isinstance(spec, StrategySpec)}
+    if name in strategies:
+        return strategies[name]
+    there = ", ".join(sorted(strategies)) or "none"
+    raise SettingsError(f"the code location has no strategy {name!r}: it has {there}")
 
 
 def _module_of_folder() -> str:

@@ -7,12 +7,13 @@ from contextlib import AbstractContextManager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from wf_dagster.qlib_bridge import datasets, memory_limit, session
+from wf_dagster.qlib_bridge import datasets, look_ahead, memory_limit, session
 from wf_dagster.qlib_bridge.qlib_classes import is_qlib
 from wf_dagster.qlib_bridge.qlib_prices import NAME
 from wf_dagster.qlib_bridge.recorders import bridged
 from wf_dagster.tasks import find_class
 from wf_dagster.tasks.config import init_with_offered
+from wf_dagster.tasks.late_labels import LateLabels
 
 if TYPE_CHECKING:
     from wf_dagster.data.adapters import DatasetAdapter
@@ -74,6 +75,19 @@ class QlibAdapter:
         if is_qlib(type(dataset)):
             return datasets.as_frames(dataset)
         return self._default.as_frames(dataset)
+
+    def check_features(self, dataset: Any) -> None:
+        """By the expressions of Qlib's handler, or as the dataset itself measures it."""
+        if self._has_qlib_dataset:
+            look_ahead.check_features(dataset)
+        else:
+            self._default.check_features(dataset)
+
+    def find_late_labels(self, dataset: Any) -> LateLabels | None:
+        """By the expressions of Qlib's handler, or as the dataset itself measures it."""
+        if self._has_qlib_dataset:
+            return look_ahead.find_late_labels(dataset, self._qlib_market.as_of)
+        return self._default.find_late_labels(dataset)
 
     def warm(self, tasks: Sequence[Mapping[str, Any]], spread: Any = None) -> float | None:
         """Compute what the datasets of tasks share."""

@@ -81,7 +81,7 @@ def hide(frame: pd.DataFrame, loader: Any, as_of: Any) -> pd.DataFrame:
             f"{moment:%Y-%m-%d}",
         )
         return frame
-    for columns, sessions, freq in _columns_looking_ahead(loader):
+    for columns, sessions, freq in columns_looking_ahead(loader):
         calendar = pd.DatetimeIndex(D.calendar(end_time=moment, freq=freq))
         is_unknown = np.asarray(days.isin(calendar[-sessions:]))
         if is_unknown.any():
@@ -89,7 +89,7 @@ def hide(frame: pd.DataFrame, loader: Any, as_of: Any) -> pd.DataFrame:
     return frame
 
 
-def _columns_looking_ahead(loader: Any) -> list[tuple[list[Any], int, str]]:
+def columns_looking_ahead(loader: Any) -> list[tuple[list[Any], int, str]]:
     """Columns, how many steps of a frequency they look ahead, and the frequency."""
     groups = loader.fields.items() if loader.is_group else [(None, loader.fields)]
     columns: dict[tuple[int, str], list[Any]] = {}

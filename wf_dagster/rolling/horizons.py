@@ -11,7 +11,7 @@ from wf_dagster.calendars import TradingCalendar
 from wf_dagster.errors import TaskError
 from wf_dagster.market import Market
 from wf_dagster.rolling.generators import TaskGen, whole_number
-from wf_dagster.tasks import Task
+from wf_dagster.tasks import TRUNC_DAYS, Task
 from wf_dagster.tasks.label_functions import LABEL, label_functions
 from wf_dagster.tasks.segments import align_segments, truncate_segments, with_dataset_kwargs
 
@@ -68,7 +68,7 @@ class MultiHorizonGenBase(TaskGen):
             segments = align_segments(new, calendar, self.test_key)
             days = hr + self.label_leak_n
             cut = truncate_segments(segments, calendar, days, self.test_key)
-            tasks.append(with_dataset_kwargs(new, segments=cut))
+            tasks.append({**with_dataset_kwargs(new, segments=cut), TRUNC_DAYS: days})
         return tasks
 
 

@@ -13,7 +13,7 @@ from wf_dagster.errors import TaskError
 from wf_dagster.market import Market
 from wf_dagster.rolling.generators import TaskGen, whole_number
 from wf_dagster.rolling.handler_dates import fit_on_train, handler_mod
-from wf_dagster.tasks import WARM_START, Task
+from wf_dagster.tasks import TRUNC_DAYS, WARM_START, Task
 from wf_dagster.tasks.config import class_path
 from wf_dagster.tasks.fingerprint import fingerprint
 from wf_dagster.tasks.segments import align_segments, truncate_segments, with_dataset_kwargs
@@ -42,7 +42,8 @@ class RollingGen(TaskGen):
         trunc_days: Cut the other segments so that they end at least this many sessions before
             the test start. With the number of sessions that a label looks ahead, all labels
             are known by the close of the first test session; one more, and they are known
-            before it.
+            before it. The tasks carry the number (key ``trunc_days``, of no account to their
+            fingerprint): the training of a roll fails where it is too small.
         task_copy_func: How the template is copied; default a deep copy.
         calendar: Trading calendar; default that of the settings.
         fit_with_train: Whether each roll's handler and processors are fitted on its own train
@@ -225,6 +226,8 @@ class RollingGen(TaskGen):
         roll = with_dataset_kwargs(self.task_copy_func(task), segments=dict(segments))
         if self._fits_with_train(roll) and self.train_key in segments:
             roll = fit_on_train(roll, segments[self.train_key])
+        if self.trunc_days is not None:
+            roll[TRUNC_DAYS] = self.trunc_days
         if self.ds_extra_mod_func is not None:
             self.ds_extra_mod_func(roll, self)
         return roll

@@ -4,10 +4,18 @@ from wf_dagster.tasks.config import fill_placeholders, find_class, init_instance
 from wf_dagster.tasks.fingerprint import canonical_json, fingerprint
 from wf_dagster.tasks.label_functions import label_horizon, label_reach
 from wf_dagster.tasks.modules import modules_named
-from wf_dagster.tasks.schema import AS_OF, WARM_START, Task, record_config, validate_task
+from wf_dagster.tasks.schema import (
+    AS_OF,
+    TRUNC_DAYS,
+    WARM_START,
+    Task,
+    record_config,
+    validate_task,
+)
 
 __all__ = [
     "AS_OF",
+    "TRUNC_DAYS",
     "WARM_START",
     "Task",
     "canonical_json",

@@ -16,6 +16,7 @@ import pandas as pd
 
 from wf_dagster.errors import TaskError
 from wf_dagster.module_history import find_former_module
+from wf_dagster.tasks.schema import TRUNC_DAYS
 
 # not what a library takes for a date: that changes from one release to the next
 _MOMENT = re.compile(
@@ -84,7 +85,11 @@ def _to_plain(value: Any, where: str) -> Any:
     if isinstance(value, PurePath):
         return str(value)
     if isinstance(value, Mapping):
-        return {_to_key(key, where): _to_plain(v, f"{where}.{key}") for key, v in value.items()}
+        return {
+            _to_key(key, where): _to_plain(v, f"{where}.{key}")
+            for key, v in value.items()
+            if not (key == TRUNC_DAYS and {"model", "dataset"} <= value.keys())
+        }
     if isinstance(value, np.ndarray) and value.ndim == 0:
         return _to_plain(value[()], where)
     if isinstance(value, (list, tuple, np.ndarray, pd.Index)):

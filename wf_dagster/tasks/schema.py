@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 AS_OF = "as_of"  # key of a task: the date as of which it is trained, of which it is no part
 WARM_START = "warm_start"  # key of a task: fingerprint of the one whose model it starts from
+# key of a task: how many sessions a generator cut before the test segment, so that no label of the
+# others is known later; the segments are its part of the task, this is not
+TRUNC_DAYS = "trunc_days"
 Task = dict[str, Any]
 _PARTS = {"model", "dataset", "record"}
 _ORDER = ("train", "valid", "test")

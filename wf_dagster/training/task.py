@@ -22,6 +22,7 @@ from wf_dagster.tasks import (
     record_config,
     validate_task,
 )
+from wf_dagster.tasks.late_labels import refuse_late_labels
 from wf_dagster.tracking import R, find_recorders
 from wf_dagster.training.task_market import take_market
 from wf_dagster.training.task_params import flatten_task
@@ -190,6 +191,8 @@ def _describe(task: Mapping[str, Any], market: Market, recorder: Recorder) -> No
 def _execute(task: Mapping[str, Any], adapter: DatasetAdapter, recorder: Recorder) -> None:
     model = init_instance(task["model"], where="model")
     dataset = adapter.make_dataset()
+    adapter.check_features(dataset)
+    refuse_late_labels(task, adapter.find_late_labels(dataset))
     started = perf_counter()
     adapter.fit(model, dataset, **_fit_arguments(model, task, recorder))
     recorder.log_metrics(fit_seconds=perf_counter() - started)

@@ -141,6 +141,7 @@ def _build_roll_assets(spec: StrategySpec, options: ChosenOptions) -> dg.AssetsD
         )
         yield from step.run(rolls_of_run, tracking)
 
+    rolls.op.compute_fn.decorated_fn.strategy = spec  # type: ignore[union-attr]  # for find_strategy
     return rolls
 
 
