@@ -16,14 +16,23 @@ def sqlite_url(path: Path) -> str:
     """
     if not _SPECIAL & set(str(path)):
         return f"sqlite:///{path}"
-    from sqlalchemy import URL, make_url  # slow to import
+    from sqlalchemy import URL  # slow to import
 
     # With the driver's name: MLflow makes the folder of a bare sqlite:/// address as it is spelled.
     url = URL.create("sqlite+pysqlite", database=str(path)).render_as_string()
-    if make_url(url).database == str(path):
+    if sqlite_file(url) == path:
         return url
     # SQLAlchemy 2.0 quotes nothing and ends a path at its first question mark
     return f"sqlite+pysqlite:///file:{quote(str(path))}?uri=true"
+
+
+def means_itself(path: Path) -> bool:
+    """Whether a path that is put into an address as it is, as many libraries do, stays that path.
+
+    Args:
+        path: An absolute path.
+    """
+    return not _SPECIAL & set(str(path)) or sqlite_file(f"sqlite:///{path}") == path
 
 
 def sqlite_file(url: str) -> Path | None:
