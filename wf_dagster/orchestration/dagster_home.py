@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from hashlib import sha256
 from pathlib import Path
 
 from wf_dagster.errors import SettingsError
 from wf_dagster.sqlite_urls import means_itself
+
+_log = logging.getLogger(__name__)
 
 
 def prepare_dagster_home(home: Path) -> Path:
@@ -25,6 +28,17 @@ def prepare_dagster_home(home: Path) -> Path:
     if not config.exists():
         config.write_text("telemetry:\n  enabled: false\nnux:\n  enabled: false\n")
     return folder if means_itself(folder) else _link_to(folder)
+
+
+def check_dagster_home() -> None:
+    """Say so where Dagster, started with its own commands, will not find its own folder."""
+    folder = os.environ.get("DAGSTER_HOME", "")
+    if folder and not means_itself(Path(folder).absolute()):
+        _log.warning(
+            "DAGSTER_HOME=%r: Dagster's own commands take ? and %%20 in it for something else and "
+            "keep their databases at another place; use `wf-dagster ui`, or a folder without them",
+            folder,
+        )
 
 
 def _link_to(folder: Path) -> Path:

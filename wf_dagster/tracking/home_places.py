@@ -66,7 +66,7 @@ class HomePlaces:
 
     def _below_former(self, path: Path | None) -> Path | None:
         """The former place that a path is below, if the present one is not nearer."""
-        if path is None:
+        if path is None or not self.former:
             return None
         above = [place for place in (self.here, *self.former) if path.is_relative_to(place)]
         nearest = max(above, key=lambda place: len(place.parts), default=self.here)

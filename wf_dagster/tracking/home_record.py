@@ -85,18 +85,22 @@ class HomeRecord:
         if self.places.is_here(uri):
             return uri
         moved, path = self.places.current(uri), local_path(uri)
-        if moved == uri and path is not None and path.parent not in self._asked:
-            self._asked.add(path.parent)
+        if moved != uri or path is None or path.parent in self._asked:
+            return moved
+        try:
             with self._connect() as connection:
                 recorded = _read_recorded(connection) or []
-            self.places = _places(self._here, recorded)
-            moved = self.places.current(uri)
-        return moved
+        except sqlite3.OperationalError:  # locked: asked again with the next address
+            return uri
+        self._asked.add(path.parent)
+        self.places = _places(self._here, [*self.places.former, *recorded])
+        return self.places.current(uri)
 
     @contextmanager
     def _connect(self) -> Iterator[sqlite3.Connection]:
+        address = f"{self._database.as_uri()}?mode=rw"  # never makes a file
         with closing(
-            sqlite3.connect(self._database, timeout=self._patience, isolation_level=None)
+            sqlite3.connect(address, uri=True, timeout=self._patience, isolation_level=None)
         ) as connection:
             yield connection
 
@@ -181,7 +185,7 @@ class _Plan:
 
 
 def _places(here: Path, recorded: list[Path]) -> HomePlaces:
-    return HomePlaces(here, tuple(place for place in recorded if place != here))
+    return HomePlaces(here, tuple(dict.fromkeys(place for place in recorded if place != here)))
 
 
 def _read_recorded(connection: sqlite3.Connection) -> list[Path] | None:

@@ -152,7 +152,7 @@ def _open_store(uri: str, _pid: int) -> _OpenStore:
         home = None
         if database is not None and database.is_file():
             home = HomeRecord(database, place_of(database), store_patience())
-            home.settle()
+            call_with_retry(uri, "opening it", home.settle, patience=store_patience())
     return _OpenStore(client, home)
 
 
