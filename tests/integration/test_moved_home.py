@@ -97,6 +97,7 @@ def materialize(site: Site, keys: str) -> None:
     done = site.run(
         *("dagster", "asset", "materialize", "-m", "assets.definitions"),
         *("--select", PARTS, "--partition-range", keys),
+        WF_MAX_WORKERS="1",
     )
     assert done.returncode == 0, done.stdout[-5000:]
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 import wf_dagster
-from wf_dagster import R
+from wf_dagster import ObjectNotFoundError, R
 from wf_dagster.tracking import store
 from wf_dagster.tracking.home_record import HomeRecord
 from wf_dagster.tracking.mlflow_recorder import MLflowRecorder
@@ -51,6 +51,10 @@ def load(recorder_id: str) -> object:
     value = recorder.load_object("x.pkl")
     assert recorder.load_object("folder/y.pkl") == value
     return value
+
+
+def messages(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [entry.getMessage() for entry in caplog.records if entry.name == LOGGER]
 
 
 def files_of(folder: Path) -> dict[str, bytes]:
@@ -102,7 +106,7 @@ def test_a_moved_home(make_home, tmp_path, caplog, name):
     wf_dagster.init(home=new)
     with caplog.at_level(logging.WARNING, LOGGER):
         assert load(before.id) == [1, 2]
-    (message,) = caplog.messages
+    (message,) = messages(caplog)
     assert message == (
         f"the home folder is now at {new}: the files of 1 runs are found there, and 2 addresses "
         "in mlflow.db were changed"
@@ -259,7 +263,7 @@ def test_names_of_one_folder_are_no_move(make_home, tmp_path, caplog):
         second = record("second")
         wf_dagster.init(home=real)
         assert (load(first.id), load(second.id)) == ("first", "second")
-    assert caplog.messages == []
+    assert messages(caplog) == []
     assert known < addresses(real)
     # the link goes, and so does the folder
     link.unlink()
@@ -295,7 +299,7 @@ def test_a_database_that_cannot_be_written_is_read(make_home, tmp_path, caplog):
     wf_dagster.init(home=new, tracking_patience=0.1)
     with caplog.at_level(logging.WARNING, LOGGER):
         assert load(recorder.id) == 1
-    (message,) = caplog.messages
+    (message,) = messages(caplog)
     assert message == (
         f"{new}/mlflow.db says where files were before the home folder was moved to {new}, and "
         "cannot be written (database is locked): files are found here, but not by MLflow's page"
@@ -337,7 +341,7 @@ def test_a_home_of_an_earlier_version(make_home, tmp_path, caplog):
     wf_dagster.init(home=new)
     with caplog.at_level(logging.WARNING, LOGGER):
         assert (load(recorder.id), load(outside.id)) == (1, 2)
-    (message,) = caplog.messages
+    (message,) = messages(caplog)
     assert "the files of 1 runs are found there, and 3 addresses" in message
     location = get_client().get_experiment(empty.id).artifact_location
     assert location == f"{new.as_uri()}/artifacts/without_runs"
@@ -356,7 +360,7 @@ def test_what_an_earlier_version_wrote_to_the_old_place_after_a_move(make_home, 
     wf_dagster.init(home=new)
     with caplog.at_level(logging.WARNING, LOGGER):
         assert (load(moved.id), load(late.id)) == ("moved", "late")
-    assert caplog.messages[-1] == (
+    assert messages(caplog)[-1] == (
         "1 runs of mlflow.db keep their files where the home folder was before, since they are "
         f"not at {new}; the first is {old / folder / 'artifacts'}"
     )
@@ -364,3 +368,25 @@ def test_what_an_earlier_version_wrote_to_the_old_place_after_a_move(make_home, 
     assert Path(added.get_local_dir()).is_relative_to(new)
     store._open_store.cache_clear()
     assert [load(r.id) for r in (moved, late, added)] == ["moved", "late", "added"]
+
+
+def test_a_home_that_was_moved_away_from_its_database_says_what_is_not_there(make_home, tmp_path):
+    home = make_home("a")
+    database = tmp_path / "elsewhere.db"
+    shutil.copy(home / "mlflow.db", database)
+    wf_dagster.init(home=home, tracking_uri=f"sqlite:///{database}")
+    recorder = record(1)
+    known = addresses(home)
+    home.rename(tmp_path / "b")
+    wf_dagster.init(home=tmp_path / "b", tracking_uri=f"sqlite:///{database}")
+    with pytest.raises(ObjectNotFoundError) as raised:
+        load(recorder.id)
+    assert str(raised.value) == (
+        f"recorder {recorder.id} holds no 'x.pkl': the folder of its experiment, "
+        f"{home}/artifacts/e, is not there; bring it back, or move the home folder together with "
+        "its database"
+    )
+    assert not home.exists()
+    (tmp_path / "b").rename(home)
+    assert addresses(home) == known
+    assert load(recorder.id) == 1
