@@ -14,6 +14,7 @@ from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from wf_dagster.errors import SettingsError
+from wf_dagster.sqlite_urls import sqlite_url
 
 _TRACKING_SCHEMES = {
     "sqlite",
@@ -144,7 +145,7 @@ class Settings(BaseSettings):
 
     def resolved_tracking_uri(self) -> str:
         """The MLflow URI in use: the setting, or the SQLite file in ``home``."""
-        return self.tracking_uri or f"sqlite:///{self.home / 'mlflow.db'}"
+        return self.tracking_uri or sqlite_url(self.home / "mlflow.db")
 
     def resolved_artifact_location(self) -> str | None:
         """Where new experiments keep artifacts; ``None`` leaves it to the tracking server."""
@@ -157,7 +158,7 @@ class Settings(BaseSettings):
     def resolved_task_store(self) -> str:
         """The task pool's URL in use: the setting, Qlib's ``mongo``, or the file in ``home``."""
         mongo = _mongo_url(self.qlib_options.get("mongo"))
-        return self.task_store or mongo or f"sqlite:///{self.home / 'tasks.db'}"
+        return self.task_store or mongo or sqlite_url(self.home / "tasks.db")
 
     def list_trusted_modules(self) -> list[str]:
         """The modules that ``trusted_modules`` names."""

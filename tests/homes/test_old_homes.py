@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import sqlite3
 import tarfile
 from pathlib import Path
 from typing import Any
@@ -71,15 +70,6 @@ def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def old_home(unpacked: Path, home: Path) -> Path:
     """The old home at another place, with its prices up to the last session worked through."""
     shutil.copytree(unpacked, home, dirs_exist_ok=True)
-    database = sqlite3.connect(home / "mlflow.db")
-    # MLflow keeps addresses of artifacts whole
-    for table, column in (("experiments", "artifact_location"), ("runs", "artifact_uri")):
-        database.execute(
-            f"UPDATE {table} SET {column} = replace({column}, ?, ?)",
-            (PLACE, home.as_uri().removeprefix("file://")),
-        )
-    database.commit()
-    database.close()
     show_prices(home, as_of=WORKED)
     return home
 

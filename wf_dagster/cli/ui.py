@@ -15,6 +15,7 @@ import typer
 
 from wf_dagster.cli.wf_errors_as_messages import wf_errors_as_messages
 from wf_dagster.errors import SettingsError
+from wf_dagster.sqlite_urls import sqlite_file
 
 
 def ui(
@@ -42,9 +43,11 @@ def serve(workspace: Path, *, dagster_port: int, mlflow_port: int) -> int:
 
     Raises:
         SettingsError: A port is taken, or the home folder cannot be written.
+        TrackingError: The database of the default store cannot be opened.
     """
     from wf_dagster.orchestration.dagster_home import prepare_dagster_home  # slow to import
     from wf_dagster.settings import get_settings
+    from wf_dagster.tracking.store import get_client  # slow to import
 
     for option, port in (("--dagster-port", dagster_port), ("--mlflow-port", mlflow_port)):
         _check_free(option, port)
@@ -60,6 +63,8 @@ def serve(workspace: Path, *, dagster_port: int, mlflow_port: int) -> int:
         "WF_MLFLOW_UI_URL": f"http://localhost:{mlflow_port}",
     }
     uri = settings.resolved_tracking_uri()
+    if sqlite_file(uri):
+        get_client(uri)  # in a home folder that was moved, the page finds files where they are now
     mlflow = ["-m", "mlflow", "server", "--port", str(mlflow_port), "--host", "127.0.0.1"]
     mlflow += ["--backend-store-uri", uri, "--workers", "1"]
     if location := settings.resolved_artifact_location():

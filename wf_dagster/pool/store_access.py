@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from wf_dagster.market import adopt_qlib_init
-from wf_dagster.pool.stores import Store, open_store, sqlite_file
+from wf_dagster.pool.stores import Store, open_store
 from wf_dagster.settings import get_settings
+from wf_dagster.sqlite_urls import sqlite_file
 
 
 def locate_store(url: str | None) -> str:

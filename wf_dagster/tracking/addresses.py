@@ -7,6 +7,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
+from wf_dagster.sqlite_urls import sqlite_file
+
 LOCAL_PAGE = "http://localhost:5000"
 _SERVERS = {"http", "https", "databricks"}
 
@@ -23,12 +25,10 @@ def is_remote(uri: str) -> bool:
 
 
 def sqlite_path(uri: str) -> Path | None:
-    """The file behind an SQLite address."""
+    """The absolute path of the file behind an SQLite address."""
     if not urlsplit(uri).scheme.startswith("sqlite"):
         return None
-    from sqlalchemy.engine import make_url  # slow to import
-
-    return Path(make_url(uri).database or ".").absolute()
+    return (sqlite_file(uri) or Path()).absolute()
 
 
 def folder_beside(uri: str) -> str | None:

@@ -151,6 +151,12 @@ class Artifacts:
         return str(self._call(f"loading {name}", lambda r: r.download_artifacts(name, folder)))
 
     def _not_found(self, name: str) -> ObjectNotFoundError:
+        if self._folder is not None and not self._folder.parent.parent.is_dir():
+            return ObjectNotFoundError(
+                f"recorder {self._run_id} holds no {name!r}: the folder of its experiment, "
+                f"{self._folder.parent.parent}, is not there; bring it back, or move the home "
+                "folder together with its database"
+            )
         files = ", ".join(self.list(_parent(name))) or "nothing"
         where = f"its folder {_parent(name)!r} holds" if _parent(name) else "it holds"
         return ObjectNotFoundError(f"recorder {self._run_id} holds no {name!r}: {where} {files}")

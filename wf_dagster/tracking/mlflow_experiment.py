@@ -19,7 +19,7 @@ from wf_dagster.tracking.mlflow_values import TAG_LIMIT, checked_name, cut_text,
 from wf_dagster.tracking.recorder import KIND_TAG, PARENT_TAG, RECORDER, Recorder
 from wf_dagster.tracking.run_search import quote_text
 from wf_dagster.tracking.start_options import RECORDER_OPTIONS, RecorderOptions, check_options
-from wf_dagster.tracking.store import call_store
+from wf_dagster.tracking.store import call_store, current_store
 
 DEFAULT_RECORDER = "mlflow_recorder"
 
@@ -37,6 +37,10 @@ class MLflowExperiment(Experiment):
         self.id = id
         self.name = name
         self.uri = uri
+
+    def __setstate__(self, state: Mapping[str, Any]) -> None:
+        self.__dict__.update(state)
+        self.uri = current_store(self.uri)
 
     def __str__(self) -> str:
         return str(self.info)

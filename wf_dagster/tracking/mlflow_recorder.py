@@ -10,14 +10,14 @@ from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any
 
-from wf_dagster.errors import TrackingError
+from wf_dagster.errors import StoreError, TrackingError
 from wf_dagster.tracking.code_state import code_state, environment_tags
 from wf_dagster.tracking.heartbeat import BEAT_SECONDS, HEARTBEAT_TAG, Heartbeat
 from wf_dagster.tracking.heartbeat_thread import HEARTBEAT_THREAD
 from wf_dagster.tracking.process_exit import EXIT_WATCH, end_after, uncaught_error
 from wf_dagster.tracking.recorder import Recorder
 from wf_dagster.tracking.redaction import redacted
-from wf_dagster.tracking.store import call_store, run_url
+from wf_dagster.tracking.store import call_store, current_files, current_store, run_url
 from wf_dagster.tracking.tracking_settings import logged_variables
 
 FAILURE_TAG = "wf_failure"
@@ -48,7 +48,7 @@ class MLflowRecorder(Recorder):
     def _take_run(self, run: Any) -> None:
         self.name = run.info.run_name or ""
         self.experiment_id = run.info.experiment_id
-        self.artifact_uri = run.info.artifact_uri
+        self.artifact_uri = current_files(self.uri, run.info.artifact_uri)
         self.start_time = _to_time(run.info.start_time)
         self.status = run.info.status
         # MLflow keeps the end of a run that was taken up again
@@ -72,6 +72,9 @@ class MLflowRecorder(Recorder):
 
     def __setstate__(self, state: Mapping[str, Any]) -> None:
         self.__dict__.update(state)
+        uri = current_store(self.uri)
+        if uri != self.uri and _holds_run(uri, self.id):
+            self.uri, self.artifact_uri = uri, current_files(uri, self.artifact_uri)
         self._read_at = -math.inf
         self._reset()
 
@@ -184,6 +187,17 @@ def first_tags(shared: bool = False) -> dict[str, str]:
         **environment_tags(logged_variables()),
         HEARTBEAT_TAG: str(Heartbeat.now(shared)),
     }
+
+
+def _holds_run(uri: str, run_id: str) -> bool:
+    """Whether a store has a run; a copy of another lacks those that were made there since."""
+    try:
+        call_store(uri, "reading a run", lambda client: client.get_run(run_id))
+    except StoreError as error:
+        if error.passes:
+            raise
+        return False
+    return True
 
 
 def _to_time(milliseconds: int | None) -> datetime | None:

@@ -11,7 +11,7 @@ from wf_dagster.errors import RecorderNotFoundError, StoreError, TrackingError
 from wf_dagster.tracking.addresses import hide_password
 from wf_dagster.tracking.heartbeat_thread import HEARTBEAT_THREAD
 from wf_dagster.tracking.mlflow_recorder import MLflowRecorder
-from wf_dagster.tracking.store import call_store
+from wf_dagster.tracking.store import call_store, current_files
 
 ACTIVE_ONLY = 1
 _PAGE_SIZE = 5000
@@ -117,11 +117,15 @@ def search_frame(
         limit=max_results,
         order_by=order_by or NEWEST_FIRST,
     )
-    return to_frame(list(runs))
+    return to_frame(list(runs), uri)
 
 
-def to_frame(runs: Sequence[Any]) -> pd.DataFrame:
+def to_frame(runs: Sequence[Any], uri: str) -> pd.DataFrame:
     """Runs as a frame.
+
+    Args:
+        runs: MLflow runs.
+        uri: The tracking address they were found at.
 
     Returns:
         One row a run; columns ``run_id``, ``experiment_id``, ``status``, ``artifact_uri``,
@@ -130,6 +134,7 @@ def to_frame(runs: Sequence[Any]) -> pd.DataFrame:
     """
     fixed = ("run_id", "experiment_id", "status", "artifact_uri")
     columns: dict[str, Any] = {name: [getattr(r.info, name) for r in runs] for name in fixed}
+    columns["artifact_uri"] = [current_files(uri, files) for files in columns["artifact_uri"]]
     for name in ("start_time", "end_time"):
         stamps = [getattr(r.info, name) for r in runs]
         moments = pd.to_datetime(pd.Series(stamps, dtype="Int64"), unit="ms", utc=True)

@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Callable
 from contextlib import nullcontext
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
@@ -15,10 +16,11 @@ from filelock import FileLock
 
 from wf_dagster.errors import TrackingError
 from wf_dagster.process import call_in_forked_children, set_default_variables
-from wf_dagster.tracking.active_starts import tracking_uri
+from wf_dagster.tracking.active_starts import default_uri, tracking_uri
 from wf_dagster.tracking.addresses import hide_password, is_remote, page_url, sqlite_path
+from wf_dagster.tracking.home_record import HomeRecord
 from wf_dagster.tracking.store_calls import call_with_retry
-from wf_dagster.tracking.tracking_settings import make_home_of, store_patience
+from wf_dagster.tracking.tracking_settings import make_home_of, place_of, store_patience
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
@@ -43,7 +45,38 @@ def get_client(uri: str | None = None) -> MlflowClient:
         TrackingError: The store cannot be opened.
         SettingsError: The home folder of the default store cannot be written.
     """
-    return _client(tracking_uri(uri), os.getpid())
+    return _open_store(tracking_uri(uri), os.getpid()).client
+
+
+def current_files(uri: str, files: str) -> str:
+    """The present address of a run's files, in a store whose home folder may have been moved.
+
+    Args:
+        uri: The address of the store.
+        files: The address of the files, as the store may have known it for long.
+
+    Raises:
+        TrackingError: The store cannot be opened.
+    """
+    home = _open_store(uri, os.getpid()).home
+    return files if home is None else home.current(files)
+
+
+def current_store(uri: str) -> str:
+    """The present address of the default store, if this is one of before its home was moved.
+
+    Args:
+        uri: An address that somebody kept.
+
+    Raises:
+        TrackingError: The default store cannot be opened.
+    """
+    default = default_uri()
+    file, present = sqlite_path(uri), sqlite_path(default)
+    if uri == default or file is None or present is None or not present.is_file():
+        return uri
+    home = _open_store(default, os.getpid()).home
+    return default if home is not None and home.places.current_path(file) == present else uri
 
 
 def client_modules(uri: str | None = None) -> list[str]:
@@ -82,8 +115,21 @@ def run_url(experiment_id: str, run_id: str, uri: str | None = None) -> str:
     return page_url(tracking_uri(uri), experiment_id, run_id)
 
 
+@dataclass(frozen=True)
+class _OpenStore:
+    """A store that this process has opened.
+
+    Attributes:
+        client: MLflow's client.
+        home: Where the home folder is that goes with an SQLite file.
+    """
+
+    client: MlflowClient
+    home: HomeRecord | None
+
+
 @lru_cache(maxsize=8)
-def _client(uri: str, _pid: int) -> MlflowClient:
+def _open_store(uri: str, _pid: int) -> _OpenStore:
     set_default_variables(_DEFAULTS)
     for name in ("alembic", "mlflow.tracking.fluent"):
         logging.getLogger(name).setLevel(logging.WARNING)
@@ -103,7 +149,11 @@ def _client(uri: str, _pid: int) -> MlflowClient:
             lambda: client.search_experiments(max_results=1),
             patience=store_patience(),
         )
-    return client
+        home = None
+        if database is not None and database.is_file():
+            home = HomeRecord(database, place_of(database), store_patience())
+            call_with_retry(uri, "opening it", home.settle, patience=store_patience())
+    return _OpenStore(client, home)
 
 
 def _leave_connections_to_parent() -> None:
@@ -112,7 +162,7 @@ def _leave_connections_to_parent() -> None:
     MLflow keeps an engine for each address; each gets a new pool there, as SQLAlchemy would have
     it after a fork, and the connections of the old one are left to the parent.
     """
-    _client.cache_clear()
+    _open_store.cache_clear()
     module = sys.modules.get("mlflow.store.tracking.sqlalchemy_store")
     if module is not None:
         for engine in list(module.SqlAlchemyStore._engine_map.values()):

@@ -58,6 +58,16 @@ def make_home_of(database: Path) -> bool:
     return True
 
 
+def place_of(database: Path) -> Path:
+    """The folder whose place decides where a database's files are.
+
+    Returns:
+        The home folder if the database is in it, else the folder of the database.
+    """
+    home = get_settings().home
+    return home if database.is_relative_to(home) else database.parent
+
+
 def lock_folder() -> Path:
     """Where files lie that processes of this machine lock; the folder is made.
 

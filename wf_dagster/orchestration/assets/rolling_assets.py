@@ -13,6 +13,7 @@ from wf_dagster.orchestration.assets.collected import build_collected_asset
 from wf_dagster.orchestration.assets.online_models import build_online_models_asset
 from wf_dagster.orchestration.assets.rolling_list import RollingAssets
 from wf_dagster.orchestration.automation.conditions import launched_by_automation, on_new_prices
+from wf_dagster.orchestration.dagster_home import check_dagster_home
 from wf_dagster.orchestration.failures import wf_errors_as_failures
 from wf_dagster.orchestration.partitions.rolling_partitions import (
     rolling_partitions,
@@ -90,6 +91,7 @@ def build_rolling_assets(
         CalendarError: No roll fits the calendar, or both a calendar and a market are given.
     """
     chosen = ChosenOptions(**options)
+    check_dagster_home()
     template, market = strategy_market(template, generator, calendar, market)
     validate_task(template, calendar=market.calendar)
     spec = StrategySpec(

@@ -17,7 +17,8 @@ from wf_dagster.pool.matching import meets
 from wf_dagster.pool.stores.sql_query import SqlQueries
 from wf_dagster.pool.stores.sql_schema import metadata, tasks
 from wf_dagster.pool.stores.store_retry import RetryPolicy, call_with_retry, first_line
-from wf_dagster.pool.stores.task_store import Document, Query, hide_password, sqlite_file
+from wf_dagster.pool.stores.task_store import Document, Query, hide_password
+from wf_dagster.sqlite_urls import sqlite_file
 
 CONNECT_SECONDS = 5
 _CLOCK_SECONDS = 600.0

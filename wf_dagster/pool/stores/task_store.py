@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
@@ -64,20 +63,6 @@ FIELDS = (
     "_id", "fingerprint", "def", "filter", "status", "res", "priority", "turn", "attempts",
     "error", "worker", "lease", "lease_until", "fetched_from",
 )  # fmt: skip
-
-
-def sqlite_file(url: str) -> Path | None:
-    """The file of an SQLite address; ``None`` for other addresses, and where it names no file."""
-    if read_scheme(url) != "sqlite":
-        return None
-    from sqlalchemy import make_url  # slow to import
-    from sqlalchemy.exc import ArgumentError
-
-    try:
-        database = make_url(url).database
-    except (ArgumentError, ValueError):  # whoever opens it says what is wrong with it
-        return None
-    return Path(database) if database and database != ":memory:" else None
 
 
 def hide_password(url: str) -> str:
