@@ -11,6 +11,7 @@ import pandas as pd
 
 from wf_dagster.calendars import TradingCalendar, earliest_day
 from wf_dagster.errors import CalendarError, DataError
+from wf_dagster.moments import format_moment, has_times
 from wf_dagster.prices.base import FrameSource, PriceSource
 from wf_dagster.prices.choose import make_source
 from wf_dagster.qlib_bridge.calendar import read_calendar, sessions_with_data
@@ -157,7 +158,7 @@ class Market:
             DataError: The prices cannot be read.
         """
         if isinstance(self._calendar, TradingCalendar):
-            return self._calendar.until(self.as_of)
+            return self._calendar.until(self.as_of and self.as_of.date())
         if self.calendar_name == _QLIB:
             return read_calendar(self.qlib_options, self.as_of)
         source = self.prices
@@ -266,6 +267,11 @@ def _calendar_of(name: str, source: PriceSource) -> TradingCalendar:
     if name == _OF_PRICES:
         return TradingCalendar.from_prices(source)
     first, last = source.sessions()[0], source.last_session()
+    if has_times(source.sessions()):
+        raise CalendarError(
+            f"{source!r} holds bars within days, the last at {format_moment(last)}, and {name!r} "
+            "has days as sessions: use calendar='prices', so that sessions are bars"
+        )
     return TradingCalendar.from_exchange(name, first, last + pd.DateOffset(years=1), last)
 
 

@@ -228,7 +228,8 @@ BAD = {
     ),
     "time of day": (
         PRICES.assign(datetime=PRICES.datetime + pd.Timedelta(hours=16)),
-        r"row 1: datetime 2020-01-01 16:00:00 has a time of day; prices are one row a session",
+        r"row 1: datetime 2020-01-01 16:00:00 has a time of day; "
+        "prices are one row a session, and no instrument has two rows of one day",
     ),
     "no close": (PRICES.drop(columns="close"), r"has no column 'close' \(found: datetime, instr"),
     "no instrument": (PRICES.drop(columns="instrument"), r"has no column 'instrument'"),

@@ -9,10 +9,10 @@ from typing import Any, cast
 import numpy as np
 import pandas as pd
 
-from wf_dagster.calendars import to_day
 from wf_dagster.data.replayed_panels import replay_panel
 from wf_dagster.errors import DataError, TaskError
 from wf_dagster.market import Market
+from wf_dagster.moments import Moments
 from wf_dagster.prices import FrameSource, PriceSource
 from wf_dagster.tables import cache
 from wf_dagster.tables.code_digest import code_digest
@@ -21,13 +21,13 @@ from wf_dagster.tasks import fingerprint, locate
 
 @dataclass(frozen=True)
 class Panel:
-    """Features and labels, sorted by day.
+    """Features and labels, sorted by session.
 
     Attributes:
         index: Rows ``(datetime, instrument)``.
         columns: ``("feature", name)`` and ``("label", name)``.
         values: float64 of shape ``(rows, columns)``; usually mapped from the cache.
-        days: The session of each row, ``datetime64[D]``.
+        days: The session of each row: ``datetime64[D]``, of bars ``datetime64[us]``.
         hidden: ``(column, row)``: from that row on the column's values are not known yet.
     """
 
@@ -37,16 +37,18 @@ class Panel:
     days: np.ndarray[Any, Any]
     hidden: tuple[tuple[int, int], ...] = ()
 
+    @property
+    def moments(self) -> Moments:
+        """The session of each row, to look dates up."""
+        return Moments(self.days)
+
     def slice(self, start: Any, end: Any) -> pd.DataFrame:
         """The rows from ``start`` to ``end``, both included; ``None`` is open.
 
         Copies nothing, unless some of it is hidden: the values of a panel from the cache cannot
         be changed.
         """
-        days = self.days
-        low = 0 if start is None else int(np.searchsorted(days, _day(start), "left"))
-        high = len(days) if end is None else int(np.searchsorted(days, _day(end), "right"))
-        rows = slice(low, max(low, high))
+        rows = self.moments.range(start, end)
         return pd.DataFrame(
             self._visible_values(rows.start, rows.stop),
             index=self.index[rows],
@@ -117,8 +119,7 @@ def _to_panel(table: cache.Table) -> Panel:
         index=table.index,
         columns=pd.MultiIndex.from_tuples(table.columns),
         values=table.values,
-        # days, not nanoseconds: '9999-12-31' for "for ever" has no nanoseconds
-        days=table.index.get_level_values("datetime").to_numpy().astype("datetime64[D]"),
+        days=Moments.of(table.index.get_level_values("datetime")).values,
     )
 
 
@@ -183,7 +184,3 @@ def _check_names(columns: list[tuple[str, str]]) -> None:
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise DataError(f"{group} {twice[0]!r} is computed twice: give it another name")
-
-
-def _day(date: Any) -> np.datetime64:
-    return np.datetime64(to_day(date), "D")

@@ -10,8 +10,8 @@ from typing import Any, Protocol, cast, runtime_checkable
 import pandas as pd
 from typing_extensions import Self
 
-from wf_dagster.calendars import to_day
 from wf_dagster.errors import DataError
+from wf_dagster.moments import rows_between, to_replay_date
 
 
 @runtime_checkable
@@ -64,7 +64,7 @@ class FrameSource(abc.ABC):
     """A price source that has all its prices in one frame."""
 
     def __init__(self, as_of: Any = None) -> None:
-        self.as_of = to_day(as_of) if as_of else None
+        self.as_of = to_replay_date(as_of) if as_of else None
 
     @abc.abstractmethod
     def _whole(self) -> pd.DataFrame:
@@ -81,15 +81,15 @@ class FrameSource(abc.ABC):
     def at(self, as_of: Any) -> Self:
         """The same source with another replay date; ``None`` hides nothing."""
         other = copy.copy(self)
-        other.as_of = to_day(as_of) if as_of else None
+        other.as_of = to_replay_date(as_of) if as_of else None
         return other
 
     def hides(self) -> bool:
         """Whether there are rows after the replay date."""
-        return self.as_of is not None and self.as_of < self.at(None).last_session()
+        return self.as_of is not None and self.as_of < self.at(None).last_session().normalize()
 
     def _visible(self) -> pd.DataFrame:
-        frame = _between(self._whole(), None, self.as_of)
+        frame = _between(self._whole(), None, None if self.as_of is None else self.as_of.date())
         if frame.empty:
             raise DataError(f"no prices at or before as_of={self.as_of:%Y-%m-%d} in {self!r}")
         return frame
@@ -106,8 +106,8 @@ class FrameSource(abc.ABC):
         Args:
             fields: Columns; default all.
             instruments: Default all.
-            start: First date.
-            end: Last date.
+            start: First date, or bar.
+            end: Last date, or bar.
 
         Raises:
             DataError: A field is not there, or the instruments select nothing.
@@ -153,7 +153,4 @@ class FrameSource(abc.ABC):
 
 
 def _between(frame: pd.DataFrame, start: Any, end: Any) -> pd.DataFrame:
-    days = frame.index.get_level_values("datetime")
-    low = 0 if start is None else int(days.searchsorted(to_day(start), "left"))
-    high = len(days) if end is None else int(days.searchsorted(to_day(end), "right"))
-    return frame.iloc[low : max(low, high)]
+    return frame.iloc[rows_between(frame.index, start, end)]
