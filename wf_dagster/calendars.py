@@ -129,6 +129,13 @@ class TradingCalendar:
         return self._sessions
 
     @property
+    def days(self) -> pd.DatetimeIndex:
+        """The days that have sessions: the sessions themselves, unless they are bars."""
+        if not self.has_bars:
+            return self._sessions
+        return self._sessions[self._first_bars()].normalize()
+
+    @property
     def last_session(self) -> pd.Timestamp:
         """The last session that has data."""
         return self._last
@@ -179,9 +186,7 @@ class TradingCalendar:
         so that their figures can be compared. Where sessions are bars it is that, times
         :attr:`bars_per_day`: 252 * 13 for half hours of New York.
         """
-        dates = self._sessions
-        if self.has_bars:
-            dates = dates[self._first_bars()].normalize()
+        dates = self.days
         days = (dates[-1] - dates[0]).days
         if days == 0:
             return FIVE_DAY_WEEKS * self.bars_per_day

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from itertools import combinations
 from typing import Any
 
 from wf_dagster.calendars import split_segment
 from wf_dagster.errors import DataError
 from wf_dagster.market import Market
-from wf_dagster.moments import Moments, format_moment, is_midnight, to_stamp
+from wf_dagster.moments import Moments, format_moment, is_midnight, to_day, to_stamp
+from wf_dagster.tasks.schema import ORDER
 
 _log = logging.getLogger(__name__)
 
@@ -48,6 +50,13 @@ def check_times(prices: Moments, segments: Mapping[str, Any], market: Market) ->
             f"the sessions of {market!r} are bars within days, and its prices are daily: give it "
             "prices of bars, or calendar='prices'"
         )
+    for before, after in combinations([name for name in ORDER if name in segments], 2):
+        end, start = split_segment(segments[before])[1], split_segment(segments[after])[0]
+        if end is not None and start is not None and to_day(end) >= to_day(start):
+            raise DataError(
+                f"segment {before} ends {format_moment(to_stamp(end))}, {after} starts "
+                f"{format_moment(to_stamp(start))}, and prices are daily: both would hold that day"
+            )
     name, stamp = next(iter(timed.items()))
     _log.warning(
         "segment %s has the time of day %s, and prices are daily: whole days count",

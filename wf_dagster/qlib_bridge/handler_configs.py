@@ -12,6 +12,7 @@ from qlib.data.dataset.handler import DataHandler
 
 from wf_dagster.calendars import split_segment
 from wf_dagster.errors import DataError
+from wf_dagster.moments import format_moment
 from wf_dagster.qlib_engine.raw_cache import is_plain
 from wf_dagster.tasks import canonical_json
 from wf_dagster.tasks.config import find_class
@@ -76,4 +77,4 @@ def check_handler_dates(handler: Mapping[str, Any], segments: Mapping[str, Any])
 
 
 def _day(date: Any) -> str:
-    return f"{pd.Timestamp(date):%Y-%m-%d}"
+    return format_moment(pd.Timestamp(date))

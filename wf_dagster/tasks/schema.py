@@ -22,7 +22,7 @@ AS_OF = "as_of"  # key of a task: the date as of which it is trained, of which i
 WARM_START = "warm_start"  # key of a task: fingerprint of the one whose model it starts from
 Task = dict[str, Any]
 _PARTS = {"model", "dataset", "record"}
-_ORDER = ("train", "valid", "test")
+ORDER = ("train", "valid", "test")
 
 
 def validate_task(
@@ -136,7 +136,7 @@ def _check_segments(segments: Mapping[str, Any], calendar: TradingCalendar | Non
             )
         if calendar is not None:
             _check_on_calendar(where, start, end, calendar)
-    names = [name for name in _ORDER if name in parsed]
+    names = [name for name in ORDER if name in parsed]
     for before, after in combinations(names, 2):
         end, start = parsed[before][1], parsed[after][0]
         if start is None or end is None or _overlap(end, start, calendar):
