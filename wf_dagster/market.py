@@ -15,13 +15,12 @@ from wf_dagster.moments import format_moment, has_times
 from wf_dagster.prices.base import FrameSource, PriceSource
 from wf_dagster.prices.choose import make_source
 from wf_dagster.qlib_bridge.calendar import read_calendar, sessions_with_data
-from wf_dagster.qlib_bridge.options import QlibOptions
+from wf_dagster.qlib_bridge.options import QLIB, QlibOptions, freq_of
 from wf_dagster.qlib_bridge.qlib_prices import QlibPrices
 from wf_dagster.qlib_bridge.session import adopt_user_init, initialised_by_user
 from wf_dagster.settings import Settings, get_settings, restore, snapshot
 from wf_dagster.tables.cache import TableCache
 
-_QLIB = "qlib"
 _SAMPLE = "sample"
 _OF_PRICES = "prices"
 _DEFAULT_EXCHANGE = "XNYS"
@@ -37,12 +36,13 @@ class Market:
     holds in worker processes what it holds here.
 
     Args:
-        prices: ``"sample"``; ``"qlib"`` for Qlib's data; the path of a Parquet or CSV file, or of a
-            folder of them; what ``source.spec()`` gave; a :class:`PriceSource`; default that of the
-            settings.
+        prices: ``"sample"``; ``"qlib"`` for Qlib's data, ``"qlib:30min"`` for those of a frequency;
+            the path of a Parquet or CSV file, or of a folder of them; what ``source.spec()`` gave;
+            a :class:`PriceSource`; default that of the settings.
         calendar: Code of an exchange such as ``"XNYS"``, ``"prices"`` for the sessions of the
-            prices themselves, ``"qlib"`` for Qlib's calendar, or a calendar of your own; default
-            that of the settings for their prices, and for others the sessions of these prices.
+            prices themselves, ``"qlib"`` or ``"qlib:30min"`` for Qlib's calendar, or a calendar of
+            your own; default that of the settings for their prices, and for others the sessions of
+            these prices.
         as_of: Replay date: later prices are hidden. Of this one, that of the prices and that of the
             settings the earliest holds.
 
@@ -134,8 +134,8 @@ class Market:
                 the replay date.
         """
         settings = get_settings()
-        if self._prices_name == _QLIB:
-            return QlibPrices(self.qlib_options, self.as_of)
+        if freq := freq_of(self._prices_name):
+            return QlibPrices(self.qlib_options, self.as_of, freq)
         spec = settings.prices if self._prices is None else self._prices
         return make_source(spec, self.as_of, sample_folder=settings.home / "cache")
 
@@ -159,8 +159,8 @@ class Market:
         """
         if isinstance(self._calendar, TradingCalendar):
             return self._calendar.until(self.as_of and self.as_of.date())
-        if self.calendar_name == _QLIB:
-            return read_calendar(self.qlib_options, self.as_of)
+        if freq := freq_of(self.calendar_name):
+            return read_calendar(self.qlib_options, self.as_of, freq)
         source = self.prices
         key = (self.calendar_name, source.version())
         calendar = _CALENDARS.get(key)
@@ -179,14 +179,15 @@ class Market:
         if self._calendar:
             return self._calendar
         if self._prices_name in (settings.prices, _make_absolute(settings.prices)):
-            return settings.calendar or (_QLIB if is_qlib_in_use(settings) else _DEFAULT_EXCHANGE)
-        return _QLIB if self._prices_name == _QLIB else _OF_PRICES
+            named = settings.prices if freq_of(settings.prices) else QLIB
+            return settings.calendar or (named if is_qlib_in_use(settings) else _DEFAULT_EXCHANGE)
+        return self._prices_name if freq_of(self._prices_name) else _OF_PRICES
 
     @property
     def exchange(self) -> str | None:
         """Code of the exchange whose sessions these are; ``None`` if they are no exchange's."""
         name = self.calendar_name
-        return None if name in (_OF_PRICES, _QLIB, "own") else name
+        return None if name in (_OF_PRICES, "own") or freq_of(name) else name
 
     @property
     def last_session(self) -> pd.Timestamp:
@@ -199,7 +200,7 @@ class Market:
 
         Then nothing becomes due by the clock on the wall.
         """
-        is_sample = self._prices_name == _SAMPLE and self.calendar_name != _QLIB
+        is_sample = self._prices_name == _SAMPLE and not freq_of(self.calendar_name)
         return self.as_of is not None or is_sample
 
     def with_calendar(self, calendar: str | TradingCalendar | None) -> Market:
@@ -218,8 +219,8 @@ class Market:
             DataError: The prices cannot be replayed.
         """
         as_of = earliest_day(self._as_of, get_settings().as_of)
-        if self.calendar_name == _QLIB:
-            days = sessions_with_data(self.qlib_options)
+        if freq := freq_of(self.calendar_name):
+            days = sessions_with_data(self.qlib_options, freq)
             return days if as_of is None else days[days <= as_of]
         source = self.prices
         if not isinstance(source, FrameSource):
@@ -253,7 +254,7 @@ def _make_absolute(prices: Any) -> Any:
     """A path that names the same prices for whoever reads it, wherever that process stands."""
     if isinstance(prices, Mapping) and "path" in prices:
         return {**prices, "path": _make_absolute(prices["path"])}
-    if isinstance(prices, (str, os.PathLike)) and prices not in (_SAMPLE, _QLIB):
+    if isinstance(prices, (str, os.PathLike)) and prices != _SAMPLE and not freq_of(prices):
         return str(Path(prices).expanduser().absolute())
     return prices
 

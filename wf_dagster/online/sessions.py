@@ -12,6 +12,7 @@ from wf_dagster.calendars import TradingCalendar, to_day
 from wf_dagster.errors import OnlineError
 from wf_dagster.market import Market
 from wf_dagster.moments import format_moment
+from wf_dagster.qlib_bridge.options import freq_of
 
 _log = logging.getLogger(__name__)
 _PERIODS = {"week": "W-SUN", "month": "M"}
@@ -25,7 +26,7 @@ def session_calendar(market: Market) -> TradingCalendar:
     if market.calendar_name != "own":
         return market.calendar
     default = market.with_calendar(None)
-    is_qlibs = default.calendar_name == "qlib"
+    is_qlibs = freq_of(default.calendar_name) is not None
     return market.calendar.until(default.last_session if is_qlibs else market.prices.last_session())
 
 
