@@ -120,10 +120,17 @@ class Market:
         return Market(self._prices, self._calendar)
 
     def with_prices(self, prices: Any) -> Market:
-        """The market of a task that names prices of its own; ``None`` names none."""
+        """The market of a task that names prices of its own; ``None`` names none.
+
+        Its sessions stay, except that Qlib's daily ones, where nobody named them, give way to those
+        of Qlib's bars.
+        """
         if prices is None:
             return self
-        return Market(prices, self._calendar or self.calendar_name, self._as_of)
+        calendar = self._calendar or self.calendar_name
+        if self.is_default and calendar == QLIB and freq_of(prices):
+            calendar = prices
+        return Market(prices, calendar, self._as_of)
 
     @property
     def prices(self) -> PriceSource:
