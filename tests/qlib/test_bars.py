@@ -117,7 +117,7 @@ def test_rolls_of_bars_predict_what_qlib_predicts(market, step):
         pd.testing.assert_frame_equal(recorder.load_object("label.pkl"), label)
         predicted.append(ours.index.unique("datetime"))
         assert_figures_count_bars(recorder)
-        start, end = task["dataset"]["kwargs"]["segments"]["train"]
+        end = task["dataset"]["kwargs"]["segments"]["train"][1]
         # its label is known two bars later: at the first test bar, not after it
         test_start = task["dataset"]["kwargs"]["segments"]["test"][0]
         assert market.calendar.session_at(market.calendar.index(end) + 2) == test_start

@@ -232,8 +232,8 @@ class RollingGen(TaskGen):
             whole = -(-self.step // bars) * bars
             _log.warning(
                 "step=%d bars is no whole number of days of %d bars: a roll begins with a day and "
-                "holds whole days, here %d bars; step=%d says the same",
-                *(self.step, bars, whole, whole),
+                "holds whole days, here mostly %d bars; use a multiple of %d, or step='week'",
+                *(self.step, bars, whole, bars),
             )
 
     def _period(self, start: int) -> pd.Period:
