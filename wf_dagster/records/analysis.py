@@ -199,8 +199,8 @@ def sessions_a_year(
     """
     if ann_scaler is not None:
         return ann_scaler
-    is_of_bars = stamps is not None and not stamps.normalize().is_unique
-    if is_of_bars and (market is None or not market.calendar.has_bars):
+    is_timed = market is not None and market.calendar.has_bars
+    if stamps is not None and not is_timed and not stamps.normalize().is_unique:
         measured = TradingCalendar(stamps.unique()).sessions_per_year
         _log.warning(
             "predictions are bars within days and their market's sessions are not known to be: "
