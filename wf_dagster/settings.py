@@ -41,8 +41,8 @@ class Settings(BaseSettings):
             for a database URI, the server's own place for an HTTP URI.
         task_store: URL of the task pool; default what ``qlib.init(mongo=...)`` was given, else a
             SQLite file in ``home``.
-        prices: ``"sample"``, ``"qlib"`` for Qlib's data (``"qlib:30min"``: bars), or the path of a Parquet or CSV file, or
-            of a folder of them.
+        prices: ``"sample"``, ``"qlib"`` for Qlib's data (``"qlib:30min"`` for bars), or the path of
+            a Parquet or CSV file, or of a folder of them.
         as_of: Replay date; rows after it are hidden.
         replay_clock: A file that holds a replay date, which may move on while processes run;
             default the file ``replay_clock`` in ``home``, if there is one.
