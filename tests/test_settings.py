@@ -35,6 +35,7 @@ def test_a_tracking_server_decides_where_its_artifacts_are():
         ({"task_store": "redis://x"}, ["task_store", "redis://x"]),
         ({"max_workers": 0}, ["max_workers", "0"]),
         ({"as_of": "yesterday"}, ["as_of", "yesterday", "2022-06-30"]),
+        ({"as_of": pd.Timestamp("2022-06-30 12:00")}, ["as_of", "12:00:00", "use an ISO date"]),
         ({"trackng_uri": "x"}, ["trackng_uri", "no such setting", "tracking_uri"]),
     ],
 )

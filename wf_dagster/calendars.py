@@ -3,19 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from numbers import Number
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from wf_dagster.errors import CalendarError
 from wf_dagster.exchanges import exchange_sessions, published_range
 from wf_dagster.module_history import find_moved_name
+from wf_dagster.moments import (
+    Moments,
+    Side,
+    check_sessions,
+    earliest_day,
+    format_moment,
+    to_day,
+)
+
+__all__ = [
+    "FIVE_DAY_WEEKS", "Segment", "SessionSource", "Side", "TradingCalendar", "earliest_day",
+    "split_segment", "to_day",
+]  # fmt: skip
 
 Segment = tuple[pd.Timestamp | None, pd.Timestamp | None]  # both ends included, None is open
-Side = Literal["start", "end"]
-FIVE_DAY_WEEKS = 252  # sessions a year
+Positions = npt.NDArray[np.intp]
+FIVE_DAY_WEEKS = 252  # days a year that have sessions
 
 
 class SessionSource(Protocol):
@@ -31,16 +44,21 @@ class SessionSource(Protocol):
 
 
 class TradingCalendar:
-    """The sessions of a market, which may run into the future.
+    """The sessions of a market, which may run into the future: days, or the bars of days.
+
+    Among bars a date without a time of day means, as a start, the first bar of that day and, as an
+    end, its last one; a time of day is exact (see :mod:`wf_dagster.moments`). Whatever counts
+    sessions counts bars.
 
     Args:
-        sessions: Trading days; sorted, unique, without time of day or time zone.
+        sessions: Trading days, or several bars of each, stamped with their time of day; sorted,
+            unique, without time zone.
         last_session: The last session that has data; default the last of all. A date that is
             no session counts as the session before it.
 
     Raises:
-        CalendarError: The sessions are empty, unsorted, repeated, not dates, or carry a time
-            zone or a time of day.
+        CalendarError: The sessions are empty, unsorted, repeated, not dates, carry a time zone, or
+            carry a time of day although no day has two of them.
 
     Example:
         >>> calendar = TradingCalendar(["2024-01-02", "2024-01-03", "2024-01-05"])
@@ -48,20 +66,22 @@ class TradingCalendar:
         (Timestamp('2024-01-05 00:00:00'), Timestamp('2024-01-03 00:00:00'))
         >>> calendar.interval("2024-01-05", "2024-01-02")
         2
+        >>> bars = TradingCalendar(["2024-01-02 10:00", "2024-01-02 10:30", "2024-01-03 10:00"])
+        >>> bars.align("2024-01-02"), bars.align("2024-01-02", "end")
+        (Timestamp('2024-01-02 10:00:00'), Timestamp('2024-01-02 10:30:00'))
     """
 
     SHIFT_SD = "sliding"
     SHIFT_EX = "expanding"
 
     def __init__(self, sessions: Iterable[Any], last_session: Any = None) -> None:
-        self._sessions = _check_sessions(sessions)
-        # days, not nanoseconds: '9999-12-31' for "for ever" has no nanoseconds
-        self._days = self._sessions.to_numpy().astype("datetime64[D]")
-        last = self._sessions[-1] if last_session is None else to_day(last_session)
+        self._sessions = check_sessions(sessions)
+        self._days = Moments.of(self._sessions).values  # days or moments; pickles hold them
+        last = self._sessions[-1] if last_session is None else last_session
         position = self.index(last, "end")
         if position < 0:
             raise CalendarError(
-                f"last_session {last:%Y-%m-%d} is before the calendar, which {self._range()}"
+                f"last_session {format_moment(last)} is before the calendar, which {self._range()}"
             )
         self._last = self._sessions[position]
 
@@ -117,28 +137,74 @@ class TradingCalendar:
         return self._sessions
 
     @property
+    def days(self) -> pd.DatetimeIndex:
+        """The days that have sessions: the sessions themselves, unless they are bars."""
+        if not self.has_bars:
+            return self._sessions
+        return self._sessions[self._first_bars()].normalize()
+
+    @property
     def last_session(self) -> pd.Timestamp:
         """The last session that has data."""
         return self._last
 
     @property
+    def has_bars(self) -> bool:
+        """Whether sessions are bars within days."""
+        return self._moments.are_bars
+
+    @property
+    def _moments(self) -> Moments:
+        return Moments(self._days)
+
+    @property
+    def bars_per_day(self) -> int:
+        """The sessions of a whole day: the most common number; 1 where sessions are days."""
+        if not self.has_bars:
+            return 1
+        counts = np.bincount(np.diff(self._first_bars(), append=len(self)))
+        return int(len(counts) - 1 - np.argmax(counts[::-1]))  # of two as common the larger
+
+    def _first_bars(self) -> Positions:
+        """Positions of the first session of each day."""
+        days = self._days.astype("datetime64[D]")
+        return np.flatnonzero(np.r_[True, days[1:] != days[:-1]])
+
+    def first_of_day(self, position: int) -> int:
+        """Position of the first session, at or after a position, that is the first of its day.
+
+        ``len(calendar)`` when there is none. Where sessions are days it is the position itself.
+        """
+        if not self.has_bars:
+            return min(position, len(self))
+        if position >= len(self):
+            return len(self)
+        day = self._days[position].astype("datetime64[D]")
+        if position == 0 or self._days[position - 1].astype("datetime64[D]") < day:
+            return position
+        return int(np.searchsorted(self._days, day + 1))
+
+    @property
     def sessions_per_year(self) -> int:
         """The sessions of a year by convention, which annual figures count with.
 
-        The convention that is nearest, as a ratio, to the sessions counted here: 252 for markets
+        The convention that is nearest, as a ratio, to the days counted here: 252 for markets
         with five-day weeks, 365 for those that trade on all seven days, 52 for weekly and 12 for
         monthly sessions. All exchanges with weekends have one convention, whatever their holidays,
-        so that their figures can be compared.
+        so that their figures can be compared. Where sessions are bars it is that, times
+        :attr:`bars_per_day`: 252 * 13 for half hours of New York.
         """
-        days = (self._sessions[-1] - self._sessions[0]).days
+        dates = self.days
+        days = (dates[-1] - dates[0]).days
         if days == 0:
-            return FIVE_DAY_WEEKS
-        measured = 365.25 * (len(self) - 1) / days
+            return FIVE_DAY_WEEKS * self.bars_per_day
+        measured = 365.25 * (len(dates) - 1) / days
         conventions = [FIVE_DAY_WEEKS, 52, 12]
         # a few sessions of one week stand as close as those of a market without weekends
-        if self._sessions.dayofweek.nunique() == 7:
+        if dates.dayofweek.nunique() == 7:
             conventions.append(365)
-        return min(conventions, key=lambda convention: abs(np.log(convention / measured)))
+        nearest = min(conventions, key=lambda convention: abs(np.log(convention / measured)))
+        return nearest * self.bars_per_day
 
     def __len__(self) -> int:
         return len(self._sessions)
@@ -152,23 +218,30 @@ class TradingCalendar:
         return hash((len(self), self._sessions[0], self._last))
 
     def __repr__(self) -> str:
-        return f"TradingCalendar({self._range()}, data up to {self._last:%Y-%m-%d})"
+        return f"TradingCalendar({self._range()}, data up to {format_moment(self._last)})"
 
     def _range(self) -> str:
         first, last = self._sessions[0], self._sessions[-1]
-        return f"runs from {first:%Y-%m-%d} to {last:%Y-%m-%d}"
+        return f"runs from {format_moment(first)} to {format_moment(last)}"
+
+    def moment(self, date: Any, side: Side = "start") -> pd.Timestamp:
+        """The moment that a date stands for as the start, or as the end, of a range.
+
+        Where sessions are days it is the day; among bars the end of a day is its last microsecond.
+
+        Raises:
+            CalendarError: It is no date; or it carries a time zone, and sessions are bars.
+        """
+        return pd.Timestamp(self._moments.locate(date, side)) if self.has_bars else to_day(date)
 
     def index(self, date: Any, side: Side = "start") -> int:
         """Position of the session at or after (``start``), at or before (``end``) a date.
 
         ``len(calendar)`` when no session is at or after it, -1 when none is at or before.
         """
-        day = np.datetime64(to_day(date), "D")
-        if side == "start":
-            return int(np.searchsorted(self._days, day, side="left"))
-        if side == "end":
-            return int(np.searchsorted(self._days, day, side="right")) - 1
-        raise CalendarError(f"side {side!r} is unknown: use 'start' or 'end'")
+        if side not in ("start", "end"):
+            raise CalendarError(f"side {side!r} is unknown: use 'start' or 'end'")
+        return self._moments.position(date, side) - (side == "end")
 
     def align(self, date: Any, side: Side = "start") -> pd.Timestamp:
         """The session at or after (``start``), at or before (``end``) a date.
@@ -180,7 +253,7 @@ class TradingCalendar:
         if not 0 <= position < len(self):
             where = "at or after" if side == "start" else "at or before"
             raise CalendarError(
-                f"no session {where} {to_day(date):%Y-%m-%d}: the calendar {self._range()}"
+                f"no session {where} {format_moment(date)}: the calendar {self._range()}"
             )
         return self._sessions[position]
 
@@ -247,7 +320,7 @@ class TradingCalendar:
             if first >= len(self):
                 raise CalendarError(
                     f"a segment that starts {step} sessions after "
-                    f"{self._sessions[first - step]:%Y-%m-%d} is past the calendar, which "
+                    f"{format_moment(self._sessions[first - step])} is past the calendar, which "
                     f"{self._range()}"
                 )
         return self.session_at(first), self.session_at(None if last is None else last + step)
@@ -266,7 +339,7 @@ class TradingCalendar:
         limit = self.index(self.align(test_start)) - days
         if limit < 0:
             raise CalendarError(
-                f"{days} sessions before the test start {to_day(test_start):%Y-%m-%d} is before "
+                f"{days} sessions before the test start {format_moment(test_start)} is before "
                 f"the calendar, which {self._range()}"
             )
         first, last = self.positions(segment)
@@ -274,31 +347,6 @@ class TradingCalendar:
             self.session_at(None if first is None else min(first, limit)),
             self.session_at(limit if last is None else min(last, limit)),
         )
-
-
-def to_day(date: Any) -> pd.Timestamp:
-    """A date as a Timestamp at midnight without time zone.
-
-    Raises:
-        CalendarError: It is no date.
-    """
-    try:
-        # a number would be taken for nanoseconds since 1970
-        stamp = None if isinstance(date, Number) else pd.Timestamp(date)
-    except (TypeError, ValueError):
-        stamp = None
-    if stamp is None or pd.isna(stamp):
-        raise CalendarError(f"{date!r} is no date: use an ISO date such as '2020-03-01'")
-    return stamp.tz_localize(None).normalize() if stamp.tzinfo else stamp.normalize()
-
-
-def earliest_day(*dates: Any) -> pd.Timestamp | None:
-    """The earliest of some dates, those that are empty aside; ``None`` if all are.
-
-    Raises:
-        CalendarError: One of them is no date.
-    """
-    return min((to_day(date) for date in dates if date), default=None)
 
 
 def split_segment(segment: Any) -> tuple[Any, Any]:
@@ -310,32 +358,6 @@ def split_segment(segment: Any) -> tuple[Any, Any]:
     if isinstance(segment, (tuple, list)) and len(segment) == 2:
         return segment[0], segment[1]
     raise CalendarError(f"{segment!r} is no segment: use a pair of dates (start, end)")
-
-
-def _check_sessions(sessions: Iterable[Any]) -> pd.DatetimeIndex:
-    try:
-        values = sessions if isinstance(sessions, pd.Index) else list(sessions)
-        index = pd.DatetimeIndex(values)
-    except (TypeError, ValueError) as error:
-        raise CalendarError(f"the sessions are not all dates: {error}") from None
-    if len(index) == 0:
-        raise CalendarError("a calendar needs at least one session")
-    if index.tz is not None:
-        raise CalendarError(
-            f"the sessions carry the time zone {index.tz}: sessions are dates, remove it with "
-            ".tz_localize(None)"
-        )
-    if index.hasnans:
-        raise CalendarError("one of the sessions is empty (NaT)")
-    if not (index == index.normalize()).all():
-        first = index[index != index.normalize()][0]
-        raise CalendarError(f"session {first} has a time of day: use .normalize()")
-    if not index.is_unique:
-        raise CalendarError(f"session {index[index.duplicated()][0]:%Y-%m-%d} stands twice")
-    if not index.is_monotonic_increasing:
-        place = int(np.flatnonzero(np.diff(index.to_numpy()) < np.timedelta64(0))[0]) + 1
-        raise CalendarError(f"the sessions are not sorted: {index[place]:%Y-%m-%d} is too late")
-    return pd.DatetimeIndex(index.to_numpy().astype("datetime64[ns]"), name="datetime")
 
 
 def __getattr__(name: str) -> Any:

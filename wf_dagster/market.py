@@ -18,14 +18,13 @@ from wf_dagster.prices.choose import make_source, path_of
 from wf_dagster.prices.coverage import check_coverage
 from wf_dagster.prices.priced_calendar import PricedCalendar, make_priced_calendar
 from wf_dagster.qlib_bridge.calendar import read_calendar, sessions_with_data
-from wf_dagster.qlib_bridge.options import QlibOptions
+from wf_dagster.qlib_bridge.options import QLIB, QlibOptions, freq_of
 from wf_dagster.qlib_bridge.qlib_prices import QlibPrices
 from wf_dagster.qlib_bridge.session import adopt_user_init, initialised_by_user
 from wf_dagster.settings import Settings, get_settings, restore, snapshot
 from wf_dagster.tables.cache import TableCache
 from wf_dagster.tasks.config import class_path
 
-_QLIB = "qlib"
 _SAMPLE = "sample"
 _OF_PRICES = "prices"
 _OWN = "own"
@@ -42,15 +41,15 @@ class Market:
     holds in worker processes what it holds here.
 
     Args:
-        prices: ``"sample"``; ``"qlib"`` for Qlib's data; the path of a Parquet, CSV or Feather
-            file, or of a folder of them; the address of one (``"s3://bucket/prices"``) or of a
-            table (``"sqlite:////data/prices.db#table"``); ``{"path": address, "query": ...}``;
-            ``{"class": "package.MyPrices", "kwargs": {...}}``; what ``source.spec()`` gave; a
-            :class:`PriceSource`; default that of the settings.
+        prices: ``"sample"``; ``"qlib"`` for Qlib's data, ``"qlib:30min"`` for those of a frequency;
+            the path of a Parquet, CSV or Feather file, or of a folder of them; the address of one
+            (``"s3://bucket/prices"``) or of a table (``"sqlite:////data/prices.db#table"``);
+            ``{"path": address, "query": ...}``; ``{"class": "package.MyPrices", "kwargs": {...}}``;
+            what ``source.spec()`` gave; a :class:`PriceSource`; default that of the settings.
         calendar: Code of an exchange such as ``"XNYS"``, ``"prices"`` for the sessions of the
-            prices themselves, ``"qlib"`` for Qlib's calendar, or a calendar of your own; default
-            that of the settings for their prices, and else the sessions of the prices, ``"XNYS"``
-            for the sample and ``"qlib"`` for Qlib's data.
+            prices themselves, ``"qlib"`` or ``"qlib:30min"`` for Qlib's calendar, or a calendar of
+            your own; default that of the settings for their prices, and else the sessions of the
+            prices, ``"XNYS"`` for the sample and ``"qlib"`` for Qlib's data.
         as_of: Replay date: later prices are hidden. Of this one, that of the prices and that of the
             settings the earliest holds.
         min_coverage: Share of the instruments that must have a close on the last session (see
@@ -142,7 +141,10 @@ class Market:
         return Market(self._prices, self._calendar, min_coverage=self._min_coverage)
 
     def with_prices(self, prices: Any) -> Market:
-        """The market of a task that names prices of its own; ``None`` names none."""
+        """The market of a task that names prices of its own; ``None`` names none.
+
+        A calendar that was named stays; else the sessions are those of these prices.
+        """
         if prices is None:
             return self
         calendar = self._calendar or get_settings().calendar or None
@@ -157,8 +159,8 @@ class Market:
                 the replay date.
         """
         settings = get_settings()
-        if self._prices_name == _QLIB:
-            return QlibPrices(self.qlib_options, self.as_of)
+        if freq := freq_of(self._prices_name):
+            return QlibPrices(self.qlib_options, self.as_of, freq)
         spec = settings.prices if self._prices is None else self._prices
         source = make_source(spec, self.as_of, sample_folder=settings.home / "cache")
         if isinstance(source, FrameSource):
@@ -191,9 +193,9 @@ class Market:
             DataError: The prices cannot be read.
         """
         if isinstance(self._calendar, TradingCalendar):
-            return self._calendar.until(self.as_of)
-        if self.calendar_name == _QLIB:
-            return read_calendar(self.qlib_options, self.as_of)
+            return self._calendar.until(self.as_of and self.as_of.date())
+        if freq := freq_of(self.calendar_name):
+            return read_calendar(self.qlib_options, self.as_of, freq)
         return self._priced_calendar.calendar
 
     @property
@@ -202,7 +204,7 @@ class Market:
 
         ``None`` for sessions that no exchange continues: Qlib's, one's own, weekly ones.
         """
-        if self.calendar_name in (_QLIB, _OWN):
+        if self.calendar_name == _OWN or freq_of(self.calendar_name):
             return None
         return self._priced_calendar.fit
 
@@ -230,15 +232,18 @@ class Market:
         name = self._prices_name
         if settings.calendar and name in (settings.prices, _make_absolute(settings.prices)):
             return settings.calendar
-        if name == _QLIB or (name == settings.prices == _SAMPLE and is_qlib_in_use(settings)):
-            return _QLIB
-        return _SAMPLE_EXCHANGE if name == _SAMPLE else _OF_PRICES
+        if freq_of(name):
+            return str(name)
+        if name != _SAMPLE:
+            return _OF_PRICES
+        return QLIB if settings.prices == _SAMPLE and is_qlib_in_use(settings) else _SAMPLE_EXCHANGE
 
     @property
     def exchange(self) -> str | None:
         """Code of the exchange whose sessions these are; ``None`` if they are no exchange's."""
         if self.calendar_name != _OF_PRICES:
-            return None if self.calendar_name in (_QLIB, _OWN) else self.calendar_name
+            is_no_exchange = self.calendar_name == _OWN or freq_of(self.calendar_name)
+            return None if is_no_exchange else self.calendar_name
         fit = self.exchange_fit
         return None if fit is None else fit.exchange
 
@@ -253,7 +258,7 @@ class Market:
 
         Then nothing becomes due by the clock on the wall.
         """
-        is_sample = self._prices_name == _SAMPLE and self.calendar_name != _QLIB
+        is_sample = self._prices_name == _SAMPLE and not freq_of(self.calendar_name)
         return self.as_of is not None or is_sample
 
     def with_calendar(self, calendar: str | TradingCalendar | None) -> Market:
@@ -272,8 +277,8 @@ class Market:
             DataError: The prices cannot be replayed.
         """
         as_of = earliest_day(self._as_of, get_settings().as_of)
-        if self.calendar_name == _QLIB:
-            days = sessions_with_data(self.qlib_options)
+        if freq := freq_of(self.calendar_name):
+            days = sessions_with_data(self.qlib_options, freq)
             return days if as_of is None else days[days <= as_of]
         source = self.prices
         if not isinstance(source, FrameSource):
@@ -312,7 +317,7 @@ def _make_absolute(prices: Any) -> Any:
         return {**others, "path": _make_absolute(path_of(prices))}
     if isinstance(prices, str) and is_address(prices):
         return complete_address(prices)
-    if isinstance(prices, (str, os.PathLike)) and prices not in (_SAMPLE, _QLIB):
+    if isinstance(prices, (str, os.PathLike)) and prices != _SAMPLE and not freq_of(prices):
         return str(Path(prices).expanduser().absolute())
     return prices
 

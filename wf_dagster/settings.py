@@ -43,8 +43,8 @@ class Settings(BaseSettings):
             for a database URI, the server's own place for an HTTP URI.
         task_store: URL of the task pool; default what ``qlib.init(mongo=...)`` was given, else a
             SQLite file in ``home``.
-        prices: ``"sample"``, ``"qlib"`` for Qlib's data, the path of a price file or of a folder of
-            them, or the address of one or of a table of a database.
+        prices: ``"sample"``, ``"qlib"`` for Qlib's data (``"qlib:30min"`` for bars), the path of a
+            price file or of a folder of them, or the address of one or of a table of a database.
         as_of: Replay date; rows after it are hidden.
         replay_clock: A file that holds a replay date, which may move on while processes run;
             default the file ``replay_clock`` in ``home``, if there is one.
@@ -97,7 +97,7 @@ class Settings(BaseSettings):
     def _as_text(cls, value: Any) -> Any:
         """A path and a date may be given as such."""
         if isinstance(value, date):
-            return value.isoformat()[:10]
+            return value.isoformat().removesuffix("T00:00:00")
         return os.fspath(value) if isinstance(value, os.PathLike) else value
 
     @field_validator("tracking_uri")

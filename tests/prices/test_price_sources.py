@@ -9,6 +9,7 @@ import pytest
 
 import wf_dagster
 from tests.data.made_prices import made_prices
+from tests.made_bars import bar_prices
 from wf_dagster.errors import DataError
 from wf_dagster.market import price_source
 from wf_dagster.prices import CsvPrices, ParquetPrices, PriceSource, SamplePrices
@@ -228,7 +229,8 @@ BAD = {
     ),
     "time of day": (
         PRICES.assign(datetime=PRICES.datetime + pd.Timedelta(hours=16)),
-        r"row 1: datetime 2020-01-01 16:00:00 has a time of day; prices are one row a session",
+        r"row 1: datetime 2020-01-01 16:00:00 has a time of day; "
+        "prices are one row a session, and no instrument has two rows of one day",
     ),
     "no close": (PRICES.drop(columns="close"), r"has no column 'close' \(found: datetime, instr"),
     "no instrument": (PRICES.drop(columns="instrument"), r"has no column 'instrument'"),
@@ -319,3 +321,42 @@ def test_a_universe_that_selects_nothing_names_what_is_there(write: Callable[...
     for universe in (["AAPL"], []):
         with pytest.raises(DataError, match=r"select nothing of .* holds S000, S001, S002"):
             price_source(write(PRICES)).load(instruments=universe)
+
+
+# bars within days
+
+
+def _bars_table() -> pd.DataFrame:
+    return bar_prices("2023-11-21", "2023-11-24", instruments=2).reset_index()
+
+
+def test_bars_keep_their_times_of_day(write: Callable[..., Path]) -> None:
+    path = write(_bars_table())
+    source = price_source(str(path))
+    assert source.sessions()[0] == pd.Timestamp("2023-11-21 10:00")
+    assert source.last_session() == pd.Timestamp("2023-11-24 13:00")
+    assert len(source.sessions()) == 13 + 13 + 7
+    day = source.load(start="2023-11-22", end="2023-11-22")
+    assert len(day) == 13 * 2
+    part = source.load(start="2023-11-22 15:30", end="2023-11-24 10:00").index.unique("datetime")
+    assert [f"{bar:%d %H:%M}" for bar in part] == ["22 15:30", "22 16:00", "24 10:00"]
+    seen = price_source(str(path), "2023-11-22")
+    assert seen.last_session() == pd.Timestamp("2023-11-22 16:00")
+
+
+def test_a_duplicate_bar_and_one_out_of_order_are_named_with_their_time(
+    write: Callable[..., Path],
+) -> None:
+    table = _bars_table()
+    twice = pd.concat([table, table.iloc[[5]]]).sort_values(["datetime", "instrument"])
+    with pytest.raises(DataError, match=r"BAR1 on 2023-11-21 11:00: keep one row"):
+        price_source(str(write(twice))).load()
+
+
+def test_daily_rows_among_bars_are_refused(write: Callable[..., Path]) -> None:
+    table = _bars_table()
+    days = table["datetime"].dt.normalize().unique()
+    index = pd.DataFrame({"datetime": days, "instrument": "INDEX", "close": 1.0})
+    mixed = pd.concat([table, index]).sort_values(["datetime", "instrument"])
+    with pytest.raises(DataError, match=r"bars within days, but INDEX has one row a day"):
+        price_source(str(write(mixed))).load()

@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from tests.made_bars import new_york_bars
+
 FIELDS = ("open", "high", "low", "close", "volume", "vwap", "factor")
 
 
@@ -33,10 +35,12 @@ def write_provider(
     _write_lines(folder / "calendars" / f"{freq}.txt", days)
     _write_lines(folder / "calendars" / f"{freq}_future.txt", ahead)
     spans = {}
+    is_daily = (days == days.normalize()).all()
     for name, frame in prices.groupby("instrument"):
         rows = frame.droplevel("instrument")
         first, last = rows.index[0], rows.index[-1]
-        spans[name] = f"{name}\t{first:%Y-%m-%d}\t{last:%Y-%m-%d}"
+        form = "%Y-%m-%d" if is_daily else "%Y-%m-%d %H:%M:%S"
+        spans[name] = f"{name}\t{first:{form}}\t{last:{form}}"
         start = days.get_loc(first)
         filled = rows.reindex(days[start : days.get_loc(last) + 1])
         home = folder / "features" / str(name).lower()
@@ -66,6 +70,18 @@ def seeded_panel(instruments: int = 8, days: int = 420, seed: int = 11) -> pd.Da
         if number == 3:
             rows = rows.drop(rows.index[100:107])
         frames[f"SH60000{number}"] = rows
+    return _stacked(frames)
+
+
+def bar_panel(instruments: int = 4) -> pd.DataFrame:
+    """Half hours of New York around Thanksgiving 2023, one instrument listed late."""
+    bars = new_york_bars("2023-10-02", "2023-12-08")
+    random = np.random.default_rng(17)
+    frames = {}
+    for number in range(instruments):
+        steps = random.normal(0, 0.004, len(bars))
+        rows = _bars(30 * (1 + number / 4) * np.exp(np.cumsum(steps)), random, bars)
+        frames[f"US{number}"] = rows.iloc[40:] if number == 1 else rows
     return _stacked(frames)
 
 
@@ -108,4 +124,5 @@ def _stacked(frames: dict[str, pd.DataFrame]) -> pd.DataFrame:
 
 
 def _write_lines(path: Path, days: pd.DatetimeIndex) -> None:
-    path.write_text("".join(f"{day:%Y-%m-%d}\n" for day in days))
+    form = "%Y-%m-%d" if (days == days.normalize()).all() else "%Y-%m-%d %H:%M:%S"
+    path.write_text("".join(f"{day:{form}}\n" for day in days))

@@ -10,16 +10,18 @@ from typing import Any, cast
 import numpy as np
 import pandas as pd
 
-from wf_dagster.calendars import split_segment, to_day
+from wf_dagster.calendars import split_segment
 from wf_dagster.data.feature_check import FeatureCheck, check_features
 from wf_dagster.data.label_check import find_late_labels
 from wf_dagster.data.missing import check_limit, check_shares
 from wf_dagster.data.panel import Panel, feature_panel
 from wf_dagster.data.processor import GroupProcessor
 from wf_dagster.data.processors import Processor, infinite_groups, make_processors
+from wf_dagster.data.times_of_day import check_times
 from wf_dagster.data.universe import to_instruments
 from wf_dagster.errors import DataError
 from wf_dagster.market import Market
+from wf_dagster.moments import format_moment, to_stamp
 from wf_dagster.tasks.late_labels import LateLabels
 
 _KEYS = ("raw", "infer", "learn")
@@ -190,7 +192,7 @@ class PanelDataset:
             No rows, the columns of ``col_set``; ``None`` once the segment has begun.
         """
         start = split_segment(self.segments[segment])[0] if segment in self.segments else None
-        if start is None or to_day(start) <= self.last_session():
+        if start is None or self._raw_panel().moments.locate(start) <= self._raw_panel().days[-1]:
             return None
         frame = cast(pd.DataFrame, self._raw_panel().slice(start, None)[col_set])
         return frame.set_index(cast(pd.MultiIndex, frame.index).remove_unused_levels())
@@ -206,8 +208,10 @@ class PanelDataset:
             )
         frame = self._raw_panel().slice(start, end, infinite)
         if frame.empty:
-            first, last = self._raw_panel().days[[0, -1]]
-            dates = " to ".join("open" if x is None else str(x)[:10] for x in (start, end))
+            first, last = map(format_moment, self._raw_panel().days[[0, -1]])
+            dates = " to ".join(
+                "open" if x is None else format_moment(to_stamp(x)) for x in (start, end)
+            )
             raise DataError(
                 f"segment {name} ({dates}) has no rows: the prices run from {first} to {last}"
             )
@@ -217,6 +221,7 @@ class PanelDataset:
         if self._panel is None:
             market = self.market.with_prices(self.prices)
             self._panel = feature_panel(market, self.features, self.label, self.instruments)
+            check_times(self._panel.moments, self.segments, market)
         return self._panel
 
     def _fit(self) -> None:
@@ -245,7 +250,7 @@ class PanelDataset:
         if panel.notes is not None:
             start, end = split_segment(self.segments[self.train_key])
             last = panel.days[-1]  # of a replay date the notes know later days
-            end = last if end is None else min(to_day(end), pd.Timestamp(last))
+            end = last if end is None else min(to_stamp(end).normalize(), pd.Timestamp(last))
             check_shares(panel.notes, panel.columns, self.train_key, (start, end), self.max_missing)
 
     def _apply(self, processors: Sequence[Any], frame: pd.DataFrame) -> pd.DataFrame:

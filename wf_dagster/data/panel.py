@@ -10,12 +10,12 @@ from typing import Any, cast
 import numpy as np
 import pandas as pd
 
-from wf_dagster.calendars import to_day
 from wf_dagster.data.replayed_panels import replay_panel
 from wf_dagster.data.universe import Universe
 from wf_dagster.data.value_notes import ValueNotes, report, take_notes
 from wf_dagster.errors import DataError, TaskError
 from wf_dagster.market import Market
+from wf_dagster.moments import Moments
 from wf_dagster.prices import FrameSource, PriceSource
 from wf_dagster.tables import cache
 from wf_dagster.tables.code_digest import code_digest
@@ -26,13 +26,13 @@ _FORM = "missing values noted"  # of the tables: others may hold infinite values
 
 @dataclass(frozen=True)
 class Panel:
-    """Features and labels, sorted by day.
+    """Features and labels, sorted by session.
 
     Attributes:
         index: Rows ``(datetime, instrument)``.
         columns: ``("feature", name)`` and ``("label", name)``.
         values: float64 of shape ``(rows, columns)``; usually mapped from the cache.
-        days: The session of each row, ``datetime64[D]``.
+        days: The session of each row: ``datetime64[D]``, of bars ``datetime64[us]``.
         hidden: ``(column, row)``: from that row on the column's values are not known yet.
         notes: Where values were infinite, which are NaN here, and what is missing.
         key: Names what they were computed with: definition, code, universe and prices.
@@ -50,6 +50,11 @@ class Panel:
     source: PriceSource | None = None
     universe: Universe = field(default_factory=Universe)
 
+    @property
+    def moments(self) -> Moments:
+        """The session of each row, to look dates up."""
+        return Moments(self.days)
+
     def slice(self, start: Any, end: Any, infinite: Sequence[str] = ()) -> pd.DataFrame:
         """The rows from ``start`` to ``end``, both included; ``None`` is open.
 
@@ -61,10 +66,7 @@ class Panel:
             end: Last date.
             infinite: Groups of columns whose infinite values are shown instead of NaN.
         """
-        days = self.days
-        low = 0 if start is None else int(np.searchsorted(days, _day(start), "left"))
-        high = len(days) if end is None else int(np.searchsorted(days, _day(end), "right"))
-        rows = slice(low, max(low, high))
+        rows = self.moments.range(start, end)
         return pd.DataFrame(
             self._visible_values(rows.start, rows.stop, infinite),
             index=self.index[rows],
@@ -165,8 +167,7 @@ def _to_panel(table: cache.Table, key: str, source: PriceSource, universe: Unive
         index=table.index,
         columns=pd.MultiIndex.from_tuples(table.columns),
         values=table.values,
-        # days, not nanoseconds: '9999-12-31' for "for ever" has no nanoseconds
-        days=table.index.get_level_values("datetime").to_numpy().astype("datetime64[D]"),
+        days=Moments.of(table.index.get_level_values("datetime")).values,
         notes=ValueNotes.from_bytes(table.note),
         key=key,
         source=source,
@@ -240,7 +241,3 @@ def _check_names(columns: list[tuple[str, str]]) -> None:
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise DataError(f"{group} {twice[0]!r} is computed twice: give it another name")
-
-
-def _day(date: Any) -> np.datetime64:
-    return np.datetime64(to_day(date), "D")

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
 from wf_dagster.tables.cache import write_text
 
@@ -50,9 +51,7 @@ def replay_panel(
     if "reach" not in measured:
         first = source.at(measured["first"])
         assert first.as_of is not None
-        measured["reach"] = _measure_reach(
-            whole, compute_panel(first), np.datetime64(first.as_of, "D")
-        )
+        measured["reach"] = _measure_reach(whole, compute_panel(first), first.as_of)
         write_text(note, json.dumps(measured))
         if measured["reach"] is None:
             _log.warning(
@@ -62,12 +61,12 @@ def replay_panel(
             )
     if measured["reach"] is None:
         return compute_panel(source)
-    return _cut(whole, np.datetime64(source.as_of, "D"), measured["reach"])
+    return _cut(whole, source.as_of, measured["reach"])
 
 
-def _cut(panel: Panel, as_of: Any, reach: list[list[int]]) -> Panel:
+def _cut(panel: Panel, as_of: pd.Timestamp, reach: list[list[int]]) -> Panel:
     """The panel as it was at a date; of some columns the last sessions are not known yet."""
-    rows = int(np.searchsorted(panel.days, as_of, "right"))
+    rows = panel.moments.position(as_of.date(), "end")
     days = panel.days[:rows]
     sessions = np.unique(days)
     hidden = []
@@ -84,7 +83,7 @@ def _cut(panel: Panel, as_of: Any, reach: list[list[int]]) -> Panel:
     )
 
 
-def _measure_reach(whole: Panel, visible: Panel, as_of: Any) -> list[list[int]] | None:
+def _measure_reach(whole: Panel, visible: Panel, as_of: pd.Timestamp) -> list[list[int]] | None:
     """How many sessions each label looks ahead; ``None`` if cutting does not give what was shown.
 
     Args:

@@ -13,7 +13,7 @@ from wf_dagster.errors import CalendarError
 from wf_dagster.exchanges import exchange_closes
 from wf_dagster.market import Market
 from wf_dagster.online.quality import Finding
-from wf_dagster.online.sessions import session_calendar, sessions_with_prices
+from wf_dagster.online.sessions import session_calendar
 
 _DAY = "%Y-%m-%d"
 
@@ -53,6 +53,8 @@ def due_now(
 ) -> ExpectedSessions:
     """What is due by the clock; where time stands still, the last session with prices.
 
+    Of sessions that are bars within days, the days are due.
+
     Args:
         market: Whose sessions they are. One that is no exchange's closes at the end of its day
             (UTC).
@@ -64,11 +66,12 @@ def due_now(
     """
     calendar = session_calendar(market)
     if market.stands_still:
-        return ExpectedSessions(calendar.last_session, sessions_with_prices(calendar))
+        days = calendar.days[calendar.days <= calendar.last_session]
+        return ExpectedSessions(days[-1], days)
     now = pd.Timestamp.now("UTC") if now is None else now
     if (exchange := market.exchange) is not None:
         return due_at(now, exchange_closes(exchange, now.tz_convert("UTC").year), grace)
-    ends = pd.Series(calendar.sessions.tz_localize("UTC") + pd.Timedelta(days=1), calendar.sessions)
+    ends = pd.Series(calendar.days.tz_localize("UTC") + pd.Timedelta(days=1), calendar.days)
     return due_at(now, ends, grace)
 
 

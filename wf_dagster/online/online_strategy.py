@@ -16,7 +16,7 @@ from wf_dagster.errors import OnlineError
 from wf_dagster.market import Market
 from wf_dagster.online.ledger import OnlineLedger
 from wf_dagster.online.online_tool import OnlineTool
-from wf_dagster.online.sessions import session_calendar
+from wf_dagster.online.sessions import daily_calendar
 from wf_dagster.tasks import Task
 from wf_dagster.tracking import Recorder
 
@@ -62,7 +62,7 @@ class OnlineStrategy:
         Args:
             session: A date; where there are no later prices, this is the strategy itself.
         """
-        if to_day(session) >= session_calendar(self.market).last_session:
+        if to_day(session) >= daily_calendar(self.market).last_session:
             return self
         strategy = copy.copy(self)
         strategy.market = self.market.at(session)

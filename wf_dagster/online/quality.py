@@ -13,10 +13,10 @@ import numpy as np
 import pandas as pd
 
 from wf_dagster.exchanges import ExchangeFit
+from wf_dagster.moments import format_moment
 from wf_dagster.online.online_state import NEXT_ONLINE_TAG, ONLINE_TAG, OnlineState
 from wf_dagster.records.analysis import first_column, ic_series
 
-_DAY = "%Y-%m-%d"
 FINISHED = "FINISHED"
 
 
@@ -110,7 +110,7 @@ def _find_gaps(
         return Finding(
             False,
             f"{len(lacking)} of {len(sessions)} sessions have no scores, the first is "
-            f"{lacking[0]:{_DAY}}: materialize `predictions` again",
+            f"{format_moment(lacking[0])}: materialize `predictions` again",
             numbers,
         )
     is_session = rows.get_level_values("datetime").isin(sessions)
@@ -134,13 +134,13 @@ def _find_gaps(
             return finding
         return finding.with_note(
             f"{len(off_calendar)} days with prices are no sessions of the calendar, the first is "
-            f"{off_calendar[0]:{_DAY}}"
+            f"{format_moment(off_calendar[0])}"
         )
     day, name = missing[0]
     return Finding(
         False,
-        f"{len(missing)} of {len(rows)} scores are missing, the first is {day:{_DAY}} {name}: "
-        "materialize `predictions` again",
+        f"{len(missing)} of {len(rows)} scores are missing, the first is "
+        f"{format_moment(day)} {name}: materialize `predictions` again",
         numbers,
     )
 
@@ -153,8 +153,8 @@ def unique_rows(pred: pd.DataFrame | pd.Series) -> Finding:
         return Finding(True, f"each of {len(pred)} rows is there once", numbers)
     return Finding(
         False,
-        f"{len(twice)} rows are there twice, the first is {twice[0][0]:{_DAY}} {twice[0][1]}: "
-        "materialize `predictions` again",
+        f"{len(twice)} rows are there twice, the first is "
+        f"{format_moment(twice[0][0])} {twice[0][1]}: materialize `predictions` again",
         numbers,
     )
 
@@ -179,11 +179,12 @@ def usable_scores(pred: pd.DataFrame | pd.Series) -> Finding:
         day, name = finite.index[~finite][0]
         problems.append(
             f"{numbers['nan_or_infinite']} of {len(scores)} scores are NaN or infinite, the first "
-            f"is {day:{_DAY}} {name}"
+            f"is {format_moment(day)} {name}"
         )
     if len(flat):
         problems.append(
-            f"on {len(flat)} sessions all instruments have one score, first on {flat[0]:{_DAY}}"
+            f"on {len(flat)} sessions all instruments have one score, first on "
+            f"{format_moment(flat[0])}"
         )
     if not problems:
         return Finding(True, f"{len(scores)} scores are finite and differ on each day", numbers)
@@ -218,7 +219,7 @@ def labels_known(
         "due_sessions": len(due),
         "unknown_sessions": len(unknown),
         "reach": reach,
-        "last_known": f"{labelled.max():{_DAY}}" if len(labelled) else "",
+        "last_known": format_moment(labelled.max()) if len(labelled) else "",
     }
     if not len(unknown):
         return Finding(
@@ -227,7 +228,7 @@ def labels_known(
     return Finding(
         False,
         f"{len(unknown)} sessions miss labels that were known {reach} sessions later, the first is "
-        f"{unknown[0]:{_DAY}} and it is {now:{_DAY}}: materialize `labels` again",
+        f"{format_moment(unknown[0])} and it is {format_moment(now)}: materialize `labels` again",
         numbers,
     )
 
@@ -262,10 +263,11 @@ def rolling_ic(
         "ic": mean,
         "rank_ic": float(rank_ic.mean()),
         "floor": floor,
-        "first": f"{days[0]:{_DAY}}",
-        "last": f"{days[-1]:{_DAY}}",
+        "first": format_moment(days[0]),
+        "last": format_moment(days[-1]),
     }
-    sentence = f"IC {mean:+.4f} over the last {sessions} labelled sessions, up to {days[-1]:{_DAY}}"
+    last = format_moment(days[-1])
+    sentence = f"IC {mean:+.4f} over the last {sessions} labelled sessions, up to {last}"
     if mean >= floor:
         return Finding(True, sentence, numbers)
     return Finding(False, f"{sentence}, is below {floor:+.4f}: does the model still fit?", numbers)
@@ -286,7 +288,9 @@ def same_history(
         max_changed: Sessions that may have changed.
     """
     since = (
-        (len(changed), f"{changed[0]:{_DAY}}", f"{changed[-1]:{_DAY}}") if len(changed) else None
+        (len(changed), format_moment(changed[0]), format_moment(changed[-1]))
+        if len(changed)
+        else None
     )
     number, first, last = max(since or (0, "", ""), noticed or (0, "", ""))
     numbers: dict[str, float | int | str] = {"changed_sessions": number, "max_changed": max_changed}
@@ -378,8 +382,8 @@ def _wrong_rolls(
     if not begun:
         return []
     return [
-        f"recorder {i} is that of the roll tested from {model.start:{_DAY}}, at {session:{_DAY}} "
-        f"it should be the roll tested from {max(begun):{_DAY}}"
+        f"recorder {i} is that of the roll tested from {format_moment(model.start)}, at "
+        f"{format_moment(session)} it should be the roll tested from {format_moment(max(begun))}"
         for i, model in serving.items()
         if model.start is not None and model.start != max(begun)
     ]

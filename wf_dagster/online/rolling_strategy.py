@@ -20,7 +20,7 @@ from wf_dagster.online.online_tool import OnlineToolR
 from wf_dagster.online.recorder_updates import complete_labels, update_recorder
 from wf_dagster.online.roll_plan import RollPlan, key_of, start_of
 from wf_dagster.online.served_prices import late_names
-from wf_dagster.online.sessions import session_calendar
+from wf_dagster.online.sessions import daily_calendar
 from wf_dagster.rolling import RollingGen, template_fingerprint
 from wf_dagster.tasks import Task, fingerprint, modules_named
 from wf_dagster.tracking import Recorder, find_recorders
@@ -112,7 +112,7 @@ class RollingStrategy(OnlineStrategy):
         return plan.due_rolls(map(self.task_of, models), session)
 
     def _plan(self) -> RollPlan:
-        return RollPlan(self.task_template, self.rg, session_calendar(self.market))
+        return RollPlan(self.task_template, self.rg, daily_calendar(self.market))
 
     def roll_start(self, task: Mapping[str, Any]) -> pd.Timestamp:
         """The first test session of the roll that a task belongs to."""
@@ -281,7 +281,7 @@ class RollingStrategy(OnlineStrategy):
         Args:
             to_date: The last session to predict, and the last whose prices labels may use.
         """
-        calendar = session_calendar(self.market)
+        calendar = daily_calendar(self.market)
         changes = self.tool.state().changes
         ends = [calendar.index(change.session) - 1 for change in changes[1:]]
         for change, end in zip(changes, ends, strict=False):

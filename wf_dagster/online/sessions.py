@@ -11,6 +11,8 @@ import pandas as pd
 from wf_dagster.calendars import TradingCalendar, to_day
 from wf_dagster.errors import OnlineError
 from wf_dagster.market import Market
+from wf_dagster.moments import format_moment
+from wf_dagster.qlib_bridge.options import freq_of
 
 _log = logging.getLogger(__name__)
 _PERIODS = {"week": "W-SUN", "month": "M"}
@@ -24,8 +26,24 @@ def session_calendar(market: Market) -> TradingCalendar:
     if market.calendar_name != "own":
         return market.calendar
     default = market.with_calendar(None)
-    is_qlibs = default.calendar_name == "qlib"
+    is_qlibs = freq_of(default.calendar_name) is not None
     return market.calendar.until(default.last_session if is_qlibs else market.prices.last_session())
+
+
+def daily_calendar(market: Market) -> TradingCalendar:
+    """The calendar of a market whose models serve, with data up to the last session with prices.
+
+    Raises:
+        OnlineError: Its sessions are bars within days.
+    """
+    calendar = session_calendar(market)
+    if calendar.has_bars:
+        raise OnlineError(
+            f"{market!r} has bars within days as sessions, the last at "
+            f"{format_moment(calendar.last_session)}, and online models serve day by day: backfill "
+            "and collect the rolls of bars, or serve a strategy on daily prices"
+        )
+    return calendar
 
 
 def common_calendar(markets: Iterable[Market]) -> TradingCalendar:
@@ -33,8 +51,11 @@ def common_calendar(markets: Iterable[Market]) -> TradingCalendar:
 
     Of one market, or of several on one calendar, it is theirs, future sessions included; else it
     holds the sessions that have prices in one of them.
+
+    Raises:
+        OnlineError: The sessions of one of them are bars within days.
     """
-    calendars = [session_calendar(market) for market in dict.fromkeys(markets)]
+    calendars = [daily_calendar(market) for market in dict.fromkeys(markets)]
     first, *others = calendars
     if all(
         calendar.sessions.equals(first.sessions) and calendar.last_session == first.last_session

@@ -12,7 +12,7 @@ from wf_dagster.calendars import TradingCalendar
 from wf_dagster.errors import OnlineError
 from wf_dagster.online.online_strategy import OnlineStrategy
 from wf_dagster.online.routine_report import RoutineReport
-from wf_dagster.online.sessions import common_calendar, session_calendar, sessions_with_prices
+from wf_dagster.online.sessions import common_calendar, daily_calendar, sessions_with_prices
 
 _DAY = "%Y-%m-%d"
 History = dict[pd.Timestamp, dict[OnlineStrategy, list[Any]]]
@@ -70,7 +70,7 @@ class StrategyGroup:
     def sessions(self) -> dict[OnlineStrategy, pd.DatetimeIndex]:
         """The sessions with prices of each strategy."""
         return {
-            strategy: sessions_with_prices(session_calendar(strategy.market))
+            strategy: sessions_with_prices(daily_calendar(strategy.market))
             for strategy in self.strategies
         }
 
@@ -173,7 +173,7 @@ def last_session_of(strategy: OnlineStrategy, day: pd.Timestamp) -> pd.Timestamp
     Raises:
         CalendarError: Its calendar begins later.
     """
-    calendar = session_calendar(strategy.market)
+    calendar = daily_calendar(strategy.market)
     return min(calendar.align(day, "end"), calendar.last_session)
 
 

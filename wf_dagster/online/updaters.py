@@ -12,7 +12,7 @@ from wf_dagster.calendars import TradingCalendar, split_segment, to_day
 from wf_dagster.data.adapters import adapter_of
 from wf_dagster.errors import OnlineError
 from wf_dagster.market import Market
-from wf_dagster.online.sessions import session_calendar
+from wf_dagster.online.sessions import daily_calendar
 from wf_dagster.records import SignalRecord
 from wf_dagster.records.recorder_market import load_market
 from wf_dagster.records.signal import check_pred
@@ -125,7 +125,7 @@ class DSBasedUpdater(RecordUpdater):
         market = market or _market_of(record)
         self.rmdl = loader_cls(rec=record)
         self.rmdl.market = market
-        self.calendar = session_calendar(market)
+        self.calendar = daily_calendar(market)
         self.to_date = _last_to_update(to_date, self.calendar)
         self.last_end = self._last_end(from_date)
 

@@ -9,8 +9,8 @@ from typing import Any, Protocol, cast, runtime_checkable
 import pandas as pd
 from typing_extensions import Self
 
-from wf_dagster.calendars import to_day
 from wf_dagster.errors import DataError
+from wf_dagster.moments import rows_between, to_replay_date
 from wf_dagster.prices.close_digests import digest_closes
 from wf_dagster.prices.coverage import SettledPrices, check_coverage, log_waiting, settle
 from wf_dagster.settings import MIN_COVERAGE
@@ -87,7 +87,7 @@ class FrameSource(abc.ABC):
     _is_replayed = False
 
     def __init__(self, as_of: Any = None, min_coverage: float | None = None) -> None:
-        self.as_of = to_day(as_of) if as_of else None
+        self.as_of = to_replay_date(as_of) if as_of else None
         if min_coverage is not None:
             self.min_coverage = check_coverage(min_coverage)
 
@@ -114,7 +114,7 @@ class FrameSource(abc.ABC):
     def at(self, as_of: Any) -> Self:
         """The same source with another replay date; ``None`` hides nothing."""
         other = self._copy()
-        other.as_of = to_day(as_of) if as_of else None
+        other.as_of = to_replay_date(as_of) if as_of else None
         # rows after today, which a replay date hides, are not for a look at everything either
         other._is_replayed = self._is_replayed or self.as_of is not None
         return other
@@ -135,7 +135,7 @@ class FrameSource(abc.ABC):
 
     def hides(self) -> bool:
         """Whether there are rows after the replay date."""
-        return self.as_of is not None and self.as_of < self.at(None).last_session()
+        return self.as_of is not None and self.as_of < self.at(None).last_session().normalize()
 
     @property
     def _coverage(self) -> float:
@@ -152,7 +152,7 @@ class FrameSource(abc.ABC):
             raise DataError(
                 f"{self!r} has no session: on none of its days any instrument has a close"
             )
-        frame = _between(settled.frame, None, self.as_of)
+        frame = _between(settled.frame, None, None if self.as_of is None else self.as_of.date())
         if frame.empty:
             raise DataError(f"no prices at or before as_of={self.as_of:%Y-%m-%d} in {self!r}")
         return frame
@@ -180,8 +180,8 @@ class FrameSource(abc.ABC):
         Args:
             fields: Columns; default all.
             instruments: Default all.
-            start: First date.
-            end: Last date.
+            start: First date, or bar.
+            end: Last date, or bar.
 
         Raises:
             DataError: A field is not there, or the instruments select nothing.
@@ -268,7 +268,4 @@ def _has_any(frame: pd.DataFrame, instruments: Sequence[str]) -> bool:
 
 
 def _between(frame: pd.DataFrame, start: Any, end: Any) -> pd.DataFrame:
-    days = frame.index.get_level_values("datetime")
-    low = 0 if start is None else int(days.searchsorted(to_day(start), "left"))
-    high = len(days) if end is None else int(days.searchsorted(to_day(end), "right"))
-    return frame.iloc[low : max(low, high)]
+    return frame.iloc[rows_between(frame.index, start, end)]

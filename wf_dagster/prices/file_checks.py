@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from wf_dagster.errors import DataError
+from wf_dagster.moments import format_moment
 from wf_dagster.prices.text_columns import to_numbers, to_text
 
 KEYS = ["datetime", "instrument"]
@@ -37,7 +38,7 @@ def check_long_table(table: pd.DataFrame, place: str) -> pd.DataFrame:
         )
     if table.empty:
         raise DataError(f"{place} holds no rows")
-    table = table.assign(datetime=_days(table["datetime"], place))
+    table = table.assign(datetime=_stamps(table["datetime"], place))
     nameless = table["instrument"].isna() | (table["instrument"] == "")
     if nameless.any():
         raise DataError(f"{place} row {_row(nameless)} has no instrument")
@@ -46,10 +47,11 @@ def check_long_table(table: pd.DataFrame, place: str) -> pd.DataFrame:
         first = table[duplicated].iloc[0]
         raise DataError(
             f"{place} holds {int(duplicated.sum())} duplicate rows, the first for "
-            f"{first['instrument']} on {first['datetime']:%Y-%m-%d}: keep one row for each "
+            f"{first['instrument']} on {format_moment(first['datetime'])}: keep one row for each "
             "datetime and instrument"
         )
     _check_order(table, place)
+    _check_times(table, place)
     fields = [column for column in table.columns if column not in KEYS]
     for field in fields:
         values = to_numbers(table[field])
@@ -72,7 +74,7 @@ def check_long_table(table: pd.DataFrame, place: str) -> pd.DataFrame:
     return table.astype({"instrument": str}).set_index(KEYS).sort_index()
 
 
-def _days(column: pd.Series, place: str) -> pd.Series:
+def _stamps(column: pd.Series, place: str) -> pd.Series:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # mixed time zones, refused below
         days = pd.to_datetime(column, errors="coerce", format="ISO8601")
@@ -85,16 +87,33 @@ def _days(column: pd.Series, place: str) -> pd.Series:
     zone = getattr(days.iloc[0], "tz", None)
     if zone is not None or days.dtype == object:
         raise DataError(
-            f"{place}: datetime carries the time zone {zone}; a session is a date, remove it "
-            "with .dt.tz_localize(None)"
-        )
-    timed = days != days.dt.normalize()
-    if timed.any():
-        raise DataError(
-            f"{place} row {_row(timed)}: datetime {days[timed].iloc[0]} has a time of day; prices "
-            "are one row a session"
+            f"{place}: datetime carries the time zone {zone}; a session is a date, or a bar in the "
+            "time of its exchange, remove it with .dt.tz_localize(None)"
         )
     return days.astype("datetime64[ns]")
+
+
+def _check_times(table: pd.DataFrame, place: str) -> None:
+    """Times of day are those of bars, of which instruments have several a day."""
+    stamps = table["datetime"]
+    days = stamps.dt.normalize()
+    timed = stamps != days
+    if not timed.any():
+        return
+    if not pd.DataFrame({"day": days, "instrument": table["instrument"]}).duplicated().any():
+        raise DataError(
+            f"{place} row {_row(timed)}: datetime {stamps[timed].iloc[0]} has a time of day; "
+            "prices are one row a session, and no instrument has two rows of one day, as bars "
+            "within days have: remove the time with .dt.normalize()"
+        )
+    has_bars = timed.groupby(table["instrument"]).any()
+    # at midnight one of the bars of a market that never closes begins
+    if not has_bars.all() and not (~timed & table["instrument"].map(has_bars)).any():
+        name = has_bars.index[~has_bars][0]
+        raise DataError(
+            f"{place} holds bars within days, but {name} has one row a day, without a time of day: "
+            "keep daily prices in a file of their own"
+        )
 
 
 def _check_order(table: pd.DataFrame, place: str) -> None:
@@ -106,8 +125,8 @@ def _check_order(table: pd.DataFrame, place: str) -> None:
     if back.any():
         first = table[back].iloc[0]
         raise DataError(
-            f"{place} is not sorted: {first['instrument']} on {first['datetime']:%Y-%m-%d} stands "
-            "after a later date; sort it by datetime and instrument"
+            f"{place} is not sorted: {first['instrument']} on {format_moment(first['datetime'])} "
+            "stands after a later date; sort it by datetime and instrument"
         )
 
 

@@ -17,13 +17,13 @@ from wf_dagster.exchanges import (
     exchange_sessions,
     published_range,
 )
+from wf_dagster.moments import has_times
 from wf_dagster.prices.base import PriceSource
 
 _log = logging.getLogger(__name__)
 _AHEAD = pd.DateOffset(years=1)
 _SHORT_NOTICE = pd.Timedelta(days=45)  # what is known ahead, below which a warning is due
 _DAY = pd.Timedelta(days=1)
-_RECENT = pd.Timedelta(days=30)
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,12 @@ def make_priced_calendar(source: PriceSource, exchange: str | None, folder: Path
 
 
 def _sessions_ahead(exchange: str, days: pd.DatetimeIndex) -> pd.DatetimeIndex:
-    """What the exchange publishes of the year after the prices."""
+    """What the exchange publishes of the year after the prices.
+
+    Nothing of bars within days: how many a coming day will have is not known.
+    """
+    if has_times(days):
+        return days[:0]
     last = days[-1].normalize()
     low, high = published_range(exchange)
     if last < low:
@@ -86,17 +91,7 @@ def _sessions_ahead(exchange: str, days: pd.DatetimeIndex) -> pd.DatetimeIndex:
             exchange,
             high.date(),
         )
-    return _add_times(exchange_sessions(exchange, last + _DAY, end), days)
-
-
-def _add_times(ahead: pd.DatetimeIndex, days: pd.DatetimeIndex) -> pd.DatetimeIndex:
-    """Bars within a day are expected at the times of the fullest of the last days."""
-    recent = days[days >= days[-1] - _RECENT]
-    if (recent == recent.normalize()).all():
-        return ahead
-    fullest = pd.Timestamp(str(recent.normalize().value_counts().idxmax()))
-    times = recent[recent.normalize() == fullest] - fullest
-    return pd.DatetimeIndex([day + time for day in ahead for time in times], name=days.name)
+    return exchange_sessions(exchange, last + _DAY, end)
 
 
 def _no_fit(source: PriceSource, fit: ExchangeFit, closest: ExchangeFit | None) -> CalendarError:

@@ -8,9 +8,11 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from wf_dagster.qlib_bridge import datasets, look_ahead, memory_limit, session
+from wf_dagster.qlib_bridge.handler_configs import handler_freq
+from wf_dagster.qlib_bridge.options import DAILY, freq_of, name_of
 from wf_dagster.qlib_bridge.qlib_classes import is_qlib
-from wf_dagster.qlib_bridge.qlib_prices import NAME
 from wf_dagster.qlib_bridge.recorders import bridged
+from wf_dagster.qlib_engine.provider_files import is_intraday
 from wf_dagster.tasks import find_class
 from wf_dagster.tasks.config import init_with_offered
 from wf_dagster.tasks.late_labels import LateLabels
@@ -50,7 +52,11 @@ class QlibAdapter:
 
     @property
     def _qlib_market(self) -> Market:
-        return self._market.with_prices(NAME)
+        """Of the frequency that its sessions, or else the handler, are of."""
+        freq = freq_of(self._market.calendar_name) or DAILY
+        if freq == DAILY and isinstance(dataset := self._task["dataset"], Mapping):
+            freq = handler_freq((dataset.get("kwargs") or {}).get("handler"))
+        return self._market.with_prices(name_of(freq if is_intraday(freq) else DAILY))
 
     def prepare(self) -> None:
         """Initialise Qlib in this process."""

@@ -26,6 +26,7 @@ from wf_dagster.qlib_bridge.handler_configs import (
     find_handler_config,
     make_empty_handler,
     sharing_key,
+    warn_of_midnights,
 )
 from wf_dagster.qlib_bridge.options import QlibOptions
 from wf_dagster.qlib_bridge.session import ensure
@@ -61,6 +62,7 @@ def make_dataset(config: Any, market: Market) -> Any:
     else:
         segments = config["kwargs"].get("segments") or {}
         check_handler_dates(handler, segments)
+        warn_of_midnights(handler, segments)
         kwargs = {**config["kwargs"], "handler": make_handler(handler, market)}
         dataset = init_instance({**config, "kwargs": kwargs}, where="dataset")
     if isinstance(dataset, Dataset):

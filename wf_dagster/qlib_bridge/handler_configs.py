@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,10 +13,14 @@ from qlib.data.dataset.handler import DataHandler
 
 from wf_dagster.calendars import split_segment
 from wf_dagster.errors import DataError
+from wf_dagster.moments import format_moment, is_midnight, names_day, to_stamp
+from wf_dagster.qlib_bridge.options import DAILY, name_of
+from wf_dagster.qlib_engine.provider_files import is_intraday
 from wf_dagster.qlib_engine.raw_cache import is_plain
 from wf_dagster.tasks import canonical_json
 from wf_dagster.tasks.config import find_class
 
+_log = logging.getLogger(__name__)
 HANDLER = "dataset.kwargs.handler"
 _OWN_TO_A_ROLL = ("end_time", "fit_start_time", "fit_end_time")
 
@@ -48,6 +53,31 @@ def make_empty_handler(config: Mapping[str, Any], *, any_loader: bool = False) -
     return handler if any_loader or is_plain(handler.data_loader) else None
 
 
+def handler_freq(handler: Mapping[str, Any] | None) -> str:
+    """The frequency of a handler's data, as its configuration says; default daily."""
+    kwargs = (handler or {}).get("kwargs") or {}
+    loader = kwargs.get("data_loader")
+    options = (loader.get("kwargs") or {}) if isinstance(loader, Mapping) else {}
+    freq = kwargs.get("freq") or options.get("freq")
+    return str(freq) if isinstance(freq, str) else DAILY
+
+
+def warn_of_midnights(handler: Mapping[str, Any], segments: Mapping[str, Any]) -> None:
+    """Say which bars a segment leaves out that ends at a day, as rolls of days do."""
+    freq = handler_freq(handler)
+    if not is_intraday(freq):
+        return
+    for name, segment in segments.items():
+        end = split_segment(segment)[1]
+        if end is not None and not names_day(end) and is_midnight(to_stamp(end)):
+            _log.warning(
+                "%s has the frequency %s, and the %s segment ends at %s 00:00: as in Qlib the bars "
+                "of that day are left out; roll on Market(calendar=%r), whose sessions are bars",
+                *(HANDLER, freq, name, _day(end), name_of(freq)),
+            )
+            return
+
+
 def sharing_key(handler: Mapping[str, Any]) -> str:
     """The same text for handlers that can share one computation of raw data."""
     kwargs = {k: v for k, v in handler["kwargs"].items() if k not in _OWN_TO_A_ROLL}
@@ -76,4 +106,4 @@ def check_handler_dates(handler: Mapping[str, Any], segments: Mapping[str, Any])
 
 
 def _day(date: Any) -> str:
-    return f"{pd.Timestamp(date):%Y-%m-%d}"
+    return format_moment(pd.Timestamp(date))

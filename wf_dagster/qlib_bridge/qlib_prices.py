@@ -7,33 +7,36 @@ from typing import Any
 
 import pandas as pd
 
-from wf_dagster.calendars import to_day
 from wf_dagster.errors import DataError
+from wf_dagster.moments import Moments, to_day, to_replay_date
 from wf_dagster.qlib_bridge.calendar import sessions_with_data
-from wf_dagster.qlib_bridge.options import QlibOptions
+from wf_dagster.qlib_bridge.options import DAILY, QlibOptions, name_of
 from wf_dagster.qlib_bridge.session import provider_uri
 from wf_dagster.qlib_engine import provider_closes
 from wf_dagster.qlib_engine.provider_files import content_digest, data_version
 
-NAME = "qlib"
 _FIELDS = ("open", "high", "low", "close", "volume", "factor")
 
 
 class QlibPrices:
-    """Daily values of Qlib's data, adjusted as they are there.
+    """Values of Qlib's data, adjusted as they are there.
 
     Args:
         options: What Qlib is initialised with.
         as_of: Replay date: later rows are hidden.
+        freq: Of the data, such as ``"30min"``.
 
     Raises:
         TaskError: pyqlib is not installed.
         SettingsError: The options name data that are not there.
     """
 
-    def __init__(self, options: QlibOptions, as_of: Any = None) -> None:
-        self.as_of = to_day(as_of) if as_of else None
+    _freq = DAILY  # of one that was pickled before sources had a frequency
+
+    def __init__(self, options: QlibOptions, as_of: Any = None, freq: str = DAILY) -> None:
+        self.as_of = to_replay_date(as_of) if as_of else None
         self._options = options
+        self._freq = freq
         self._uri = provider_uri(options)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -42,11 +45,11 @@ class QlibPrices:
         self.__dict__.update({"_options": options, **state})
 
     def __repr__(self) -> str:
-        return "QlibPrices()"
+        return "QlibPrices()" if self._freq == DAILY else f"QlibPrices(freq={self._freq!r})"
 
     def at(self, as_of: Any) -> QlibPrices:
         """The same source with another replay date; ``None`` hides nothing."""
-        return QlibPrices(self._options, as_of)
+        return QlibPrices(self._options, as_of, self._freq)
 
     def load(
         self,
@@ -60,8 +63,8 @@ class QlibPrices:
         Args:
             fields: Qlib's fields, without the dollar sign; default prices, volume and factor.
             instruments: Default all.
-            start: First date.
-            end: Last date.
+            start: First date, or bar.
+            end: Last date, or bar.
 
         Raises:
             DataError: The instruments select nothing.
@@ -73,10 +76,15 @@ class QlibPrices:
         current_version()  # what Qlib remembers of other data is forgotten
         names = list(fields or _FIELDS)
         days = self.sessions()
-        last = days[-1] if end is None else min(to_day(end), days[-1])
+        moments = Moments.of(days)
+        first, last = None if start is None else to_day(start), days[-1]
+        if start is not None and moments.are_bars:
+            first = pd.Timestamp(moments.locate(start))
+        if end is not None:
+            last = min(pd.Timestamp(moments.locate(end, "end")), last).as_unit("ns")
         universe = D.instruments("all") if instruments is None else list(instruments)
         frame: pd.DataFrame = D.features(
-            universe, [f"${name}" for name in names], start and to_day(start), last
+            universe, [f"${name}" for name in names], first, last, freq=self._freq
         )
         if frame.empty and instruments is not None:
             raise DataError(f"the instruments {list(instruments)[:5]} select nothing of {self!r}")
@@ -86,8 +94,8 @@ class QlibPrices:
 
     def sessions(self) -> pd.DatetimeIndex:
         """All sessions of which there are data."""
-        days = sessions_with_data(self._options)
-        return days if self.as_of is None else days[days <= self.as_of]
+        days = sessions_with_data(self._options, self._freq)
+        return days if self.as_of is None else days[days.normalize() <= self.as_of]
 
     def last_session(self) -> pd.Timestamp:
         """The last session of which there are data."""
@@ -114,4 +122,7 @@ class QlibPrices:
 
     def spec(self) -> dict[str, Any]:
         """Plain values from which ``price_source`` makes the source again."""
-        return {"path": NAME, "as_of": None if self.as_of is None else f"{self.as_of:%Y-%m-%d}"}
+        return {
+            "path": name_of(self._freq),
+            "as_of": None if self.as_of is None else f"{self.as_of:%Y-%m-%d}",
+        }

@@ -73,6 +73,11 @@ def check_frequency(provider_uri: Any, freq: str) -> None:
             )
 
 
+def is_intraday(freq: str) -> bool:
+    """Whether a frequency is that of bars within days."""
+    return 0 < _minutes(freq) < _minutes(_DAY)
+
+
 def data_version(provider_uri: Any) -> str:
     """A digest of what the data look like now: names, sizes and times of all files."""
     digest = hashlib.sha256()

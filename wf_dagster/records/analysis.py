@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from wf_dagster.calendars import FIVE_DAY_WEEKS
+from wf_dagster.calendars import FIVE_DAY_WEEKS, TradingCalendar
 from wf_dagster.errors import RecordError
 from wf_dagster.market import Market
+from wf_dagster.moments import format_moment
 from wf_dagster.records.day_blocks import (
     DAYS,
     average_blocks,
@@ -19,6 +21,7 @@ from wf_dagster.records.day_blocks import (
     sort_by_day,
 )
 
+_log = logging.getLogger(__name__)
 SESSIONS_A_YEAR = FIVE_DAY_WEEKS
 
 
@@ -129,8 +132,8 @@ def signal_summary(
     annual_return, sharpe = annualise(half, horizon, ann_scaler)
     return {
         "rows": len(scores),
-        "first": f"{days.min():%Y-%m-%d}" if len(days) else "",
-        "last": f"{days.max():%Y-%m-%d}" if len(days) else "",
+        "first": format_moment(days.min()) if len(days) else "",
+        "last": format_moment(days.max()) if len(days) else "",
         **ic_metrics(ic, ric),
         "Top-Bottom Ann Return": 2 * annual_return,
         "Long-Short Ann Return": annual_return,
@@ -182,16 +185,30 @@ def annualise(
     return float(mean / horizon * ann_scaler), float(sharpe)
 
 
-def sessions_a_year(ann_scaler: int | None, market: Market | None) -> int:
+def sessions_a_year(
+    ann_scaler: int | None, market: Market | None, stamps: pd.DatetimeIndex | None = None
+) -> int:
     """The sessions of a year that annual figures count with.
 
     Args:
         ann_scaler: What the user says counts first.
         market: Else those of its calendar (see
             :attr:`~wf_dagster.calendars.TradingCalendar.sessions_per_year`); without one 252.
+        stamps: Those of the observations, sorted. If they are bars within days, and the sessions
+            of the market are not, they are counted themselves.
     """
     if ann_scaler is not None:
         return ann_scaler
+    is_timed = market is not None and market.calendar.has_bars
+    if stamps is not None and not is_timed and not stamps.normalize().is_unique:
+        measured = TradingCalendar(stamps.unique()).sessions_per_year
+        _log.warning(
+            "predictions are bars within days and their market's sessions are not known to be: "
+            "annual figures count the %d bars a year that the predictions have; give a market "
+            "with calendar='prices', or ann_scaler",
+            measured,
+        )
+        return measured
     return SESSIONS_A_YEAR if market is None else market.calendar.sessions_per_year
 
 

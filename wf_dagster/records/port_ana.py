@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -14,6 +15,7 @@ from typing_extensions import Unpack
 from wf_dagster.data.adapters import adapter_of
 from wf_dagster.errors import ObjectNotFoundError, RecordError
 from wf_dagster.market import Market
+from wf_dagster.moments import format_moment, has_times, is_midnight, name_bar, rows_between
 from wf_dagster.records.analysis import check_ann_scaler, sessions_a_year
 from wf_dagster.records.plots import cumulative_plot_png
 from wf_dagster.records.portfolio import Simulation, performance, risk_analysis, simulate
@@ -46,7 +48,8 @@ class PortAnaOptions(PortfolioOptions, total=False):
 class PortAnaRecord(DependentRecord):
     """Simulates a top-k / drop-n portfolio on the predictions, against a benchmark.
 
-    How it trades is said at :func:`~wf_dagster.records.portfolio.simulate`.
+    How it trades is said at :func:`~wf_dagster.records.portfolio.simulate`. Of bars within days it
+    trades each, and ``30min``, say, stands for ``1day`` in all names.
 
     Metrics: ``1day.excess_return_without_cost.*`` and ``1day.excess_return_with_cost.*`` with
     ``mean``, ``std``, ``annualized_return``, ``information_ratio``, ``max_drawdown``,
@@ -66,7 +69,8 @@ class PortAnaRecord(DependentRecord):
         config: How it trades, as a :class:`~wf_dagster.records.PortfolioConfig`; or Qlib's
             configuration, whose ``TopkDropoutStrategy`` and ``backtest`` arguments stand for its
             fields. It is not changed.
-        risk_analysis_freq: ``"1day"`` or ``"day"``; nothing else is simulated.
+        risk_analysis_freq: ``"1day"`` or ``"day"``: each session, which may be a bar; nothing else
+            is simulated.
         indicator_analysis_freq: Qlib's analysis of order executions; orders here fill at the
             close, so there is nothing to analyse and it is named in the log.
         indicator_analysis_method: As ``indicator_analysis_freq``.
@@ -84,6 +88,7 @@ class PortAnaRecord(DependentRecord):
 
     artifact_path: ClassVar[str | None] = "portfolio_analysis"
     depend_cls: ClassVar[type[RecordTemplate] | None] = SignalRecord
+    freq: str = FREQ  # in the names of objects and metrics
 
     def __init__(
         self,
@@ -116,15 +121,27 @@ class PortAnaRecord(DependentRecord):
             )
         self.market = market
 
+    def generate(self, **kwargs: Any) -> dict[str, Any] | None:
+        """Simulate, and keep the results (see :meth:`DependentRecord.generate`)."""
+        with suppress(ObjectNotFoundError):  # it will be said which are missing
+            self.freq = self._find_freq(self.load("pred.pkl"))
+        return super().generate(**kwargs)
+
+    def _find_freq(self, pred: pd.DataFrame) -> str:
+        stamps = pd.DatetimeIndex(pred.index.unique("datetime")).sort_values()
+        if not has_times(stamps):
+            return FREQ
+        calendar = self._priced_market().calendar
+        return name_bar(calendar.sessions if calendar.has_bars else stamps)
+
     def _generate(self, **kwargs: Any) -> dict[str, Any]:
         pred = self.load("pred.pkl")["score"]
         simulation = self._simulate(pred) if len(pred) else _empty_simulation()
         report = simulation.report
         figures: dict[str, dict[str, float]] = {}
         if len(report):
-            year = sessions_a_year(
-                self.ann_scaler, None if self.market is None else self._priced_market()
-            )
+            market = None if self.market is None else self._priced_market()
+            year = sessions_a_year(self.ann_scaler, market, pd.DatetimeIndex(report.index))
             excess = report["return"] - report["bench"]
             net = report["return"] - report["cost"]
             figures = {
@@ -139,16 +156,16 @@ class PortAnaRecord(DependentRecord):
             for kind, by_name in figures.items()
             for name, value in by_name.items()
         }
-        metrics = {f"{FREQ}.{kind}.{name}": value for (kind, name), value in flat.items()}
+        metrics = {f"{self.freq}.{kind}.{name}": value for (kind, name), value in flat.items()}
         if len(report):
-            metrics[f"{FREQ}.turnover"] = float(report["turnover"].mean())
+            metrics[f"{self.freq}.turnover"] = float(report["turnover"].mean())
         log_figures(self.recorder, metrics)
         self._save_plot(report)
         rows = pd.MultiIndex.from_tuples(list(flat), names=["return", "figure"]) if flat else None
         return {
-            f"report_normal_{FREQ}.pkl": report,
-            f"positions_normal_{FREQ}.pkl": _stack_weights(simulation.positions),
-            f"port_analysis_{FREQ}.pkl": pd.DataFrame(
+            f"report_normal_{self.freq}.pkl": report,
+            f"positions_normal_{self.freq}.pkl": _stack_weights(simulation.positions),
+            f"port_analysis_{self.freq}.pkl": pd.DataFrame(
                 {"risk": list(flat.values())}, rows, dtype="float64"
             ),
         }
@@ -156,12 +173,13 @@ class PortAnaRecord(DependentRecord):
     def _simulate(self, pred: pd.Series) -> Simulation:
         config = self.config
         start, end, benchmark = config.start_time, config.end_time, config.benchmark
-        scores = pred.unstack("instrument").sort_index().loc[start:end]
-        scores = scores.dropna(how="all")
+        scores = pred.unstack("instrument").sort_index()
+        last = end.date() if end is not None and is_midnight(end) else end  # a day, with its bars
+        scores = scores.iloc[rows_between(scores.index, start, last)].dropna(how="all")
         if scores.empty:
             raise RecordError(
                 f"no predictions from {_format_day(start)} to {_format_day(end)}: they run from "
-                f"{pred.index[0][0]:%Y-%m-%d} to {pred.index[-1][0]:%Y-%m-%d}"
+                f"{format_moment(pred.index[0][0])} to {format_moment(pred.index[-1][0])}"
             )
         benchmarks = config.benchmark_names
         source = self._priced_market().prices
@@ -222,9 +240,9 @@ class PortAnaRecord(DependentRecord):
     def list(self) -> list[str]:
         """Names of the frames and the plot."""
         return [
-            f"report_normal_{FREQ}.pkl",
-            f"positions_normal_{FREQ}.pkl",
-            f"port_analysis_{FREQ}.pkl",
+            f"report_normal_{self.freq}.pkl",
+            f"positions_normal_{self.freq}.pkl",
+            f"port_analysis_{self.freq}.pkl",
             PLOT,
         ]
 
@@ -236,7 +254,7 @@ def _empty_simulation() -> Simulation:
 
 
 def _format_day(day: pd.Timestamp | None) -> str:
-    return "the first" if day is None else f"{day:%Y-%m-%d}"
+    return "the first" if day is None else format_moment(day)
 
 
 def _stack_weights(positions: pd.DataFrame) -> pd.DataFrame:

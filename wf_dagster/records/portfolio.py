@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from wf_dagster.errors import RecordError
+from wf_dagster.moments import format_moment
 from wf_dagster.records.analysis import SESSIONS_A_YEAR, check_whole
 
 Floats = npt.NDArray[np.float64]
@@ -84,8 +85,8 @@ def simulate(
     count = len(sessions)
     if bench is not None and count > 1 and not bench.index.isin(sessions[1:]).any():
         raise RecordError(
-            f"the benchmark has no return from {sessions[1]:%Y-%m-%d} to {sessions[-1]:%Y-%m-%d}: "
-            "give a series of daily returns indexed by session"
+            f"the benchmark has no return from {format_moment(sessions[1])} to "
+            f"{format_moment(sessions[-1])}: give a series of daily returns indexed by session"
         )
     weights = np.zeros_like(price)
     gross, turnover, cost, market = (np.zeros(count) for _ in range(4))
@@ -227,8 +228,8 @@ def _align(scores: pd.DataFrame, closes: pd.DataFrame) -> tuple[pd.DatetimeIndex
     if len(priceless):
         raise RecordError(
             f"{len(priceless)} sessions have predictions but no prices, the first "
-            f"{priceless[0]:%Y-%m-%d}: give PortAnaRecord the prices that the predictions were "
-            "made from"
+            f"{format_moment(priceless[0])}: give PortAnaRecord the prices that the predictions "
+            "were made from"
         )
     first, last = closes.index.get_indexer(scores.index[[0, -1]])
     window = closes.iloc[first : last + 2].reindex(columns=scores.columns)

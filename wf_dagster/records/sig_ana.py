@@ -110,7 +110,9 @@ class SigAnaRecord(DependentRecord):
             sides = long_short(pred, truth, self.quantile)
             spread = ((sides["long"] - sides["short"]) / 2).rename("long_short")
             horizon = self.label_horizon or self._task_horizon()
-            ann_scaler = sessions_a_year(self.ann_scaler, self.market)
+            ann_scaler = sessions_a_year(
+                self.ann_scaler, self.market, pd.DatetimeIndex(sides.index)
+            )
             for name, returns in (("Long-Short", spread), ("Long-Avg", sides["average"])):
                 annual, sharpe = annualise(returns, horizon, ann_scaler)
                 metrics |= {f"{name} Ann Return": annual, f"{name} Ann Sharpe": sharpe}

@@ -11,6 +11,7 @@ import pandas as pd
 from wf_dagster.data.adapters import adapter_of
 from wf_dagster.errors import RecordError
 from wf_dagster.market import Market
+from wf_dagster.moments import format_moment
 from wf_dagster.records.record_template import RecordTemplate
 
 if TYPE_CHECKING:
@@ -139,6 +140,6 @@ def check_pred(pred: Any, model: str) -> pd.DataFrame:
         )
     if not pred.index.is_unique:
         day, instrument = pred.index[pred.index.duplicated()][0]
-        raise RecordError(f"{model}.predict gave the row {day:%Y-%m-%d} {instrument} twice")
+        raise RecordError(f"{model}.predict gave the row {format_moment(day)} {instrument} twice")
     in_order: pd.DataFrame = pred if pred.index.is_monotonic_increasing else pred.sort_index()
     return in_order

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from wf_dagster.calendars import Segment
+from wf_dagster.calendars import Segment, TradingCalendar
+from wf_dagster.moments import to_stamp
 from wf_dagster.tasks.segments import with_dataset_kwargs
 
 if TYPE_CHECKING:
@@ -33,9 +34,16 @@ def handler_mod(task: Task, rolling_gen: RollingGen) -> None:
         return
     start, end = kwargs["segments"][rolling_gen.test_key]
     needed = start if end is None else end
-    if rolling_gen.calendar.interval(settings["end_time"], needed) < 0:
+    if _ends_before(settings["end_time"], needed, rolling_gen.calendar):
         longer = {**handler, "kwargs": {**settings, "end_time": end}}
         task["dataset"] = with_dataset_kwargs(task, handler=longer)["dataset"]
+
+
+def _ends_before(end_time: Any, needed: Any, calendar: TradingCalendar) -> bool:
+    """Whether a handler's data end before a session."""
+    if calendar.has_bars:  # to Qlib a day without a time of day is its midnight
+        return bool(to_stamp(end_time) < needed)
+    return calendar.interval(end_time, needed) < 0
 
 
 def fit_on_train(task: Task, train: Segment) -> Task:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import copy
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pandas as pd
 
-from wf_dagster.calendars import Segment, TradingCalendar, to_day
+from wf_dagster.calendars import Segment, TradingCalendar
 from wf_dagster.errors import TaskError
 from wf_dagster.market import Market
 from wf_dagster.rolling.generators import TaskGen, whole_number
@@ -18,6 +19,7 @@ from wf_dagster.tasks.config import class_path
 from wf_dagster.tasks.fingerprint import fingerprint
 from wf_dagster.tasks.segments import align_segments, truncate_segments, with_dataset_kwargs
 
+_log = logging.getLogger(__name__)
 _FREQUENCY = {"week": "W-SUN", "month": "M", "quarter": "Q-DEC", "year": "Y-DEC"}
 _Places = dict[str, tuple["int | None", "int | None"]]  # segments as positions in the calendar
 
@@ -29,6 +31,10 @@ class RollingGen(TaskGen):
     others follow without a gap, up to the end of the template's test segment or the last
     session with data, whichever is first. The last test segment may run past it; its end is
     ``None`` where it runs past the calendar.
+
+    Where sessions are bars within days, all numbers of sessions are numbers of bars, and a roll
+    begins with a day: its test segment is the fewest whole days that hold ``step`` bars, so that
+    no two rolls begin on one day, which names them.
 
     Args:
         step: Sessions a roll, or ``"week"``, ``"month"``, ``"quarter"``, ``"year"``: then each
@@ -140,6 +146,7 @@ class RollingGen(TaskGen):
             CalendarError: A segment lies outside the calendar, or nothing is left of it.
         """
         calendar = self.calendar
+        self._warn_of_whole_days(calendar)
         segments = align_segments(task, calendar, self.test_key)
         start, end = segments[self.test_key]
         last = calendar.session_at(self._last_of(calendar.index(start)))
@@ -147,15 +154,15 @@ class RollingGen(TaskGen):
         if self.trunc_days is not None:
             segments = truncate_segments(segments, calendar, self.trunc_days, self.test_key)
         first = self._task(task, segments)
-        limit = calendar.last_session if until is None else to_day(until)
+        limit = calendar.last_session if until is None else calendar.moment(until, "end")
         return [first, *self.gen_following_tasks(first, limit if end is None else min(end, limit))]
 
     def gen_following_tasks(self, task: Mapping[str, Any], test_end: Any) -> Iterator[Task]:
         """The rolls that follow a task, which itself is left out.
 
         Args:
-            task: A task such as :meth:`generate` makes. For session steps its test segment is
-                moved on as it is: another length than ``step``, or an open end, stays.
+            task: A task such as :meth:`generate` makes. For session steps a test segment of
+                another length than ``step``, or with an open end, is moved on as it is.
             test_end: The last roll is the one that holds this date, which may be in the
                 future; ``None`` stands for the last session with data.
 
@@ -164,16 +171,19 @@ class RollingGen(TaskGen):
             CalendarError: A segment lies outside the calendar.
         """
         calendar = self.calendar
-        limit = calendar.last_session if test_end is None else to_day(test_end)
+        limit = calendar.last_session if test_end is None else calendar.moment(test_end, "end")
         segments = align_segments(task, calendar, self.test_key)
         places = {name: calendar.positions(segment) for name, segment in segments.items()}
         first = start = calendar.index(segments[self.test_key][0])
+        is_as_made = self.is_period or places[self.test_key][1] == self._last_of(first)
         before: Mapping[str, Any] = task
         while True:
             start = self._next_start(start)
             if start >= len(calendar) or calendar.sessions[start] > limit:
                 return
-            moved = self._moved(places, start - first, start)
+            moved = self._moved(places, start - first)
+            if is_as_made:  # not all of them are of one length
+                moved[self.test_key] = (start, self._last_of(start))
             if any(begin is not None and begin >= len(calendar) for begin, _ in moved.values()):
                 return  # a segment after the test segment has left the calendar
             following = self._task(
@@ -188,7 +198,7 @@ class RollingGen(TaskGen):
             yield following
             before = following
 
-    def _moved(self, places: _Places, by: int, test_start: int) -> _Places:
+    def _moved(self, places: _Places, by: int) -> _Places:
         moved: _Places = {}
         for name, (start, end) in places.items():
             grows = name == self.train_key and self.rtype == self.ROLL_EX
@@ -196,23 +206,36 @@ class RollingGen(TaskGen):
                 start if start is None or grows else start + by,
                 None if end is None else end + by,
             )
-        if self.is_period:  # not all of them are of one length
-            moved[self.test_key] = (test_start, self._last_of(test_start))
         return moved
 
     def _next_start(self, start: int) -> int:
         if isinstance(self.step, int):
-            return start + self.step
+            return self.calendar.first_of_day(start + self.step)
         return self.calendar.index(self._period(start).end_time, "end") + 1
 
     def _last_of(self, start: int) -> int:
         """Last position of the test segment; past the calendar when its end is not known."""
+        calendar = self.calendar
         if isinstance(self.step, int):
-            return start + self.step - 1
+            if not calendar.has_bars:
+                return start + self.step - 1
+            # whether the last day of the calendar is whole, only a later bar shows
+            following = self._next_start(start)
+            return following - 1 if following < len(calendar) else following
         end = self._period(start).end_time
-        if end.normalize() > self.calendar.sessions[-1]:
-            return len(self.calendar)
-        return self.calendar.index(end, "end")
+        if (end if calendar.has_bars else end.normalize()) > calendar.sessions[-1]:
+            return len(calendar)
+        return calendar.index(end, "end")
+
+    def _warn_of_whole_days(self, calendar: TradingCalendar) -> None:
+        bars = calendar.bars_per_day
+        if isinstance(self.step, int) and self.step % bars:
+            whole = -(-self.step // bars) * bars
+            _log.warning(
+                "step=%d bars is no whole number of days of %d bars: a roll begins with a day and "
+                "holds whole days, here mostly %d bars; use a multiple of %d, or step='week'",
+                *(self.step, bars, whole, bars),
+            )
 
     def _period(self, start: int) -> pd.Period:
         return self.calendar.sessions[start].to_period(_FREQUENCY[str(self.step)])

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from wf_dagster.calendars import Segment, TradingCalendar, to_day
+from wf_dagster.calendars import Segment, TradingCalendar
 from wf_dagster.errors import RollKeyError
 from wf_dagster.market import Market
 from wf_dagster.rolling.rolling_gen import RollingGen
@@ -24,8 +24,8 @@ class Roll:
     """One roll.
 
     Attributes:
-        key: ISO date: the first session of the test segment for session steps, the first day
-            of the period for period steps.
+        key: ISO date: the day of the first session of the test segment for session steps, the
+            first day of the period for period steps.
         task: The task definition.
         segments: Pairs of sessions, both ends included; ``None`` is an open end.
         test_key: Name of the test segment.
@@ -89,7 +89,7 @@ class Rolls:
         """
         calendar = calendar or generator.own_calendar or Market().calendar
         generator = generator.on(calendar)
-        limit = calendar.last_session if until is None else to_day(until)
+        limit = calendar.last_session if until is None else calendar.moment(until, "end")
         tasks = generator.generate(template, **({} if until is None else {"until": limit}))
         open_ended = {name for name, (_, end) in _segments(template).items() if end is None}
         rolls = []

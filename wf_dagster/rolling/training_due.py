@@ -9,6 +9,7 @@ import pandas as pd
 
 from wf_dagster.calendars import TradingCalendar
 from wf_dagster.errors import CalendarError
+from wf_dagster.moments import format_moment
 from wf_dagster.rolling.rolls import Roll
 from wf_dagster.tasks.label_functions import label_reach
 from wf_dagster.tasks.segments import align_segments
@@ -61,6 +62,6 @@ def why_not_due(roll: Roll, calendar: TradingCalendar) -> str | None:
     if due <= last:
         return None
     return (
-        f"roll {roll.key} cannot be trained yet: it is due at the close of {due:%Y-%m-%d}, and "
-        f"the last session with prices is {last:%Y-%m-%d}; materialize it then"
+        f"roll {roll.key} cannot be trained yet: it is due at the close of {format_moment(due)}, "
+        f"and the last session with prices is {format_moment(last)}; materialize it then"
     )

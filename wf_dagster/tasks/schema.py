@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from wf_dagster.calendars import split_segment, to_day
+from wf_dagster.calendars import split_segment
 from wf_dagster.errors import CalendarError, TaskError
+from wf_dagster.moments import end_of_day, format_moment, is_midnight, names_day, to_stamp
 from wf_dagster.tasks.config import find_class, read_name
 from wf_dagster.tasks.modules import modules_named
 
@@ -24,7 +25,7 @@ WARM_START = "warm_start"  # key of a task: fingerprint of the one whose model i
 TRUNC_DAYS = "trunc_days"
 Task = dict[str, Any]
 _PARTS = {"model", "dataset", "record"}
-_ORDER = ("train", "valid", "test")
+ORDER = ("train", "valid", "test")
 
 
 def validate_task(
@@ -124,43 +125,56 @@ def _get_segments(task: Mapping[str, Any]) -> Mapping[str, Any] | None:
 
 
 def _check_segments(segments: Mapping[str, Any], calendar: TradingCalendar | None) -> None:
-    parsed: dict[str, tuple[pd.Timestamp | None, pd.Timestamp | None]] = {}
+    parsed: dict[str, tuple[Any, Any]] = {}
     for name, segment in segments.items():
         where = f"dataset.kwargs.segments.{name}"
         try:
-            start, end = (None if x is None else to_day(x) for x in split_segment(segment))
+            parsed[name] = start, end = split_segment(segment)
+            first, last = (None if x is None else to_stamp(x) for x in (start, end))
         except CalendarError as error:
             raise TaskError(f"{where}: {error}") from None
-        if start is not None and end is not None and start > end:
-            raise TaskError(f"{where} starts {start:%Y-%m-%d}, after its end {end:%Y-%m-%d}")
+        if first is not None and last is not None and first > _last_moment(last):
+            raise TaskError(
+                f"{where} starts {format_moment(first)}, after its end {format_moment(last)}"
+            )
         if calendar is not None:
             _check_on_calendar(where, start, end, calendar)
-        parsed[name] = (start, end)
-    names = [name for name in _ORDER if name in parsed]
+    names = [name for name in ORDER if name in parsed]
     for before, after in combinations(names, 2):
         end, start = parsed[before][1], parsed[after][0]
-        if start is None or end is None or end >= start:
-            ends = "is open" if end is None else f"ends {end:%Y-%m-%d}"
-            starts = "at the beginning" if start is None else f"{start:%Y-%m-%d}"
+        if start is None or end is None or _overlap(end, start, calendar):
+            ends = "is open" if end is None else f"ends {format_moment(to_stamp(end))}"
+            starts = "at the beginning" if start is None else format_moment(to_stamp(start))
             raise TaskError(
                 f"dataset.kwargs.segments.{before} {ends}, but {after} starts {starts}: "
                 "segments must follow one another without overlap"
             )
 
 
-def _check_on_calendar(
-    where: str,
-    start: pd.Timestamp | None,
-    end: pd.Timestamp | None,
-    calendar: TradingCalendar,
-) -> None:
-    first, last = calendar.sessions[0], calendar.sessions[-1]
-    outside = (start is not None and start > last) or (end is not None and end < first)
+def _last_moment(stamp: pd.Timestamp) -> pd.Timestamp:
+    """The last moment that an end may mean, which without a time of day is a day."""
+    return end_of_day(stamp) if is_midnight(stamp) else stamp
+
+
+def _overlap(end: Any, start: Any, calendar: TradingCalendar | None) -> bool:
+    """Whether a segment with this end reaches into one with this start."""
+    last = end_of_day(to_stamp(end)) if names_day(end) else to_stamp(end)
+    if last >= to_stamp(start):
+        return True
+    # what is two moments of a day is one session where sessions are days
+    return calendar is not None and calendar.index(end, "end") >= calendar.index(start)
+
+
+def _check_on_calendar(where: str, start: Any, end: Any, calendar: TradingCalendar) -> None:
+    outside = (start is not None and calendar.index(start) == len(calendar)) or (
+        end is not None and calendar.index(end, "end") < 0
+    )
+    ends = ["open" if x is None else format_moment(to_stamp(x)) for x in (start, end)]
     if outside:
-        span = " to ".join("open" if x is None else f"{x:%Y-%m-%d}" for x in (start, end))
+        first, last = calendar.sessions[0], calendar.sessions[-1]
         raise TaskError(
-            f"{where} ({span}) is outside the calendar, which runs from {first:%Y-%m-%d} to "
-            f"{last:%Y-%m-%d}"
+            f"{where} ({' to '.join(ends)}) is outside the calendar, which runs from "
+            f"{format_moment(first)} to {format_moment(last)}"
         )
     if len(calendar.between(start, end)) == 0:
-        raise TaskError(f"{where} from {start:%Y-%m-%d} to {end:%Y-%m-%d} holds no session")
+        raise TaskError(f"{where} from {ends[0]} to {ends[1]} holds no session")

@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from wf_dagster.calendars import Segment, TradingCalendar, split_segment, to_day
+from wf_dagster.calendars import Segment, TradingCalendar, split_segment
 from wf_dagster.errors import CalendarError, TaskError
+from wf_dagster.moments import to_stamp
 from wf_dagster.tasks.schema import Task
 
 SEGMENTS = "dataset.kwargs.segments"
 
 
 def parse_segment(value: Any) -> Segment:
-    """A segment as Timestamps."""
+    """A segment as Timestamps, with the times of day that it has."""
     start, end = split_segment(value)
-    return (None if start is None else to_day(start), None if end is None else to_day(end))
+    return (None if start is None else to_stamp(start), None if end is None else to_stamp(end))
 
 
 def align_segments(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from wf_dagster.data.adapters import DatasetAdapter, adapter_of
 from wf_dagster.errors import TaskError, TrainingError
 from wf_dagster.market import Market
+from wf_dagster.moments import format_moment
 from wf_dagster.records.recorder_market import MARKET, load_market
 from wf_dagster.tasks import (
     WARM_START,
@@ -197,7 +198,7 @@ def _execute(task: Mapping[str, Any], adapter: DatasetAdapter, recorder: Recorde
     adapter.fit(model, dataset, **_fit_arguments(model, task, recorder))
     recorder.log_metrics(fit_seconds=perf_counter() - started)
     if hasattr(dataset, "last_session"):
-        recorder.set_tags(**{DATA_UNTIL: f"{dataset.last_session():%Y-%m-%d}"})
+        recorder.set_tags(**{DATA_UNTIL: format_moment(dataset.last_session())})
     recorder.save_objects(**{"params.pkl": model, "dataset": dataset})
     generate_records(task, adapter, model, dataset, recorder)
 

@@ -15,6 +15,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from wf_dagster.errors import ObjectNotFoundError, WfError
+from wf_dagster.moments import format_moment, to_stamp
 from wf_dagster.records import ic_plot_png, markdown_image
 from wf_dagster.settings import restore
 from wf_dagster.tracking import R, end_open_recorders, run_url
@@ -180,7 +181,7 @@ def _load_object(recorder: Recorder, name: str) -> Any:
 
 def _to_iso(segments: Mapping[str, Any]) -> Segments:
     return {
-        name: tuple(None if end is None else str(end)[:10] for end in pair)  # type: ignore[misc]
+        name: tuple(None if end is None else format_moment(to_stamp(end)) for end in pair)  # type: ignore[misc]
         for name, pair in segments.items()
     }
 

@@ -8,6 +8,7 @@ from typing_extensions import Unpack
 
 from wf_dagster.calendars import TradingCalendar
 from wf_dagster.market import Market
+from wf_dagster.online.sessions import daily_calendar
 from wf_dagster.orchestration.assets.asset_options import AssetOptions, ChosenOptions
 from wf_dagster.orchestration.assets.collected import build_collected_asset
 from wf_dagster.orchestration.assets.online_models import build_online_models_asset
@@ -87,13 +88,15 @@ def build_rolling_assets(
 
     Raises:
         TaskError: The template is malformed.
-        OnlineError: ``automation`` is unknown.
+        OnlineError: ``automation`` is unknown, or declarative and sessions are bars within days.
         CalendarError: No roll fits the calendar, or both a calendar and a market are given.
     """
     chosen = ChosenOptions(**options)
     check_dagster_home()
     template, market = strategy_market(template, generator, calendar, market)
     validate_task(template, calendar=market.calendar)
+    if chosen.is_declarative:  # automation conditions launch online runs
+        daily_calendar(market)
     spec = StrategySpec(
         name=name,
         experiment=chosen.experiment_name or name,

@@ -8,6 +8,7 @@ import pandas as pd
 from pydantic import Field
 
 from wf_dagster.collect import average_signals
+from wf_dagster.moments import format_moment
 from wf_dagster.online import OnlineToolR
 from wf_dagster.online.ledger import OnlineLedger
 from wf_dagster.online.served_prices import late_names
@@ -108,13 +109,13 @@ def build_signals_asset(
             figures["late_rows"] = int(revised["rows"].sum())
             figures["revised_sessions"] = int(revised["session"].nunique())
         latest = frame.loc[days.max(), "score"].sort_values(ascending=False)
-        context.log.info(f"{key}: {len(frame)} scores up to {days.max():%Y-%m-%d}")
+        context.log.info(f"{key}: {len(frame)} scores up to {format_moment(days.max())}")
         table = "\n".join(f"| {name} | {score:+.3f} |" for name, score in latest.items())
         return dg.MaterializeResult(
             metadata={
                 **number_metadata(figures),
-                "first": dg.MetadataValue.text(f"{days.min():%Y-%m-%d}"),
-                "last": dg.MetadataValue.text(f"{days.max():%Y-%m-%d}"),
+                "first": dg.MetadataValue.text(format_moment(days.min())),
+                "last": dg.MetadataValue.text(format_moment(days.max())),
                 "top": dg.MetadataValue.text(f"{latest.index[0]} {latest.iloc[0]:+.3f}"),
                 "latest": dg.MetadataValue.md(f"| instrument | score |\n|---|---|\n{table}"),
                 "mlflow_run": dg.MetadataValue.url(run_url(recorder.experiment_id, recorder.id)),

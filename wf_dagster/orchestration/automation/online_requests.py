@@ -11,6 +11,7 @@ import pandas as pd
 
 from wf_dagster.online import OnlineState
 from wf_dagster.online.ledger import OnlineLedger
+from wf_dagster.online.sessions import daily_calendar
 from wf_dagster.orchestration.assets.rolling_list import RollingAssets
 from wf_dagster.orchestration.run_tags import ONLINE_RUN_TAG, RESTATED_TAG, SESSION_TAG
 from wf_dagster.orchestration.strategy_keys import FOLLOWING_PARTS
@@ -32,7 +33,11 @@ def online_job(strategy: RollingAssets, signals: Sequence[str] = ("signals",)) -
     Args:
         strategy: What :func:`build_rolling_assets` gave.
         signals: Keys of signals assets to refresh after it.
+
+    Raises:
+        OnlineError: Its sessions are bars within days.
     """
+    daily_calendar(strategy.spec.market)
     keys = (*strategy.spec.keys.assets(_PARTS), *(dg.AssetKey(key) for key in signals))
     if keys not in strategy.jobs:
         strategy.jobs[keys] = dg.define_asset_job(

@@ -11,7 +11,7 @@ import dagster as dg
 from wf_dagster.calendars import to_day
 from wf_dagster.market import Market
 from wf_dagster.online import OnlineManager, RollingStrategy, RoutineReport
-from wf_dagster.online.sessions import session_calendar
+from wf_dagster.online.sessions import daily_calendar, session_calendar
 from wf_dagster.orchestration.failures import wf_errors_as_failures
 from wf_dagster.orchestration.resources.tracking_resource import TrackingResource
 from wf_dagster.orchestration.steps.roll_config import LAST
@@ -56,6 +56,8 @@ class OnlineStep:
             Failure: A roll of the run failed, the date is none, later sessions were worked through,
                 or another run works on the strategy.
         """
+        with wf_errors_as_failures():
+            daily_calendar(self.spec.market)
         events = RollEvents(self.context, self.spec.keys)
         with (
             wf_errors_as_failures(),
