@@ -22,6 +22,7 @@ from wf_dagster.tasks import (
     record_config,
     validate_task,
 )
+from wf_dagster.tasks.reweighting import REWEIGHTER, make_reweighter
 from wf_dagster.tracking import R, find_recorders
 from wf_dagster.training.task_market import take_market
 from wf_dagster.training.task_params import flatten_task
@@ -166,6 +167,7 @@ def _prepare_task(
     adapter = adapter_of(task, market)
     adapter.prepare()
     validate_task(task, resolve=True)
+    make_reweighter(task.get(REWEIGHTER))
     return task, market, adapter
 
 
@@ -205,8 +207,8 @@ def _fit_arguments(model: Any, task: Mapping[str, Any], recorder: Recorder) -> d
     A ``reweighter`` of the task goes to it, and for a warm start the model of the roll before.
     """
     arguments = {}
-    if task.get("reweighter") is not None:
-        arguments["reweighter"] = task["reweighter"]
+    if task.get(REWEIGHTER) is not None:
+        arguments[REWEIGHTER] = make_reweighter(task[REWEIGHTER])
     if task.get(WARM_START):
         arguments["init_model"] = _model_before(task, recorder)
     for name in set(arguments) - set(inspect.signature(model.fit).parameters):
