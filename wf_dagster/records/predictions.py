@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -142,9 +142,10 @@ def _read_days(rows: pd.MultiIndex, model: str) -> pd.MultiIndex:
     except (TypeError, ValueError) as error:
         raise RecordError(
             f"{model}.predict gave rows whose level 'datetime' holds no days, such as "
-            f"{days[0]!r} ({error}): keep the index of the features it was given: {_REMEDY}"
+            f"{days.tolist()[0]!r} ({error}): keep the index of the features it was given: "
+            f"{_REMEDY}"
         ) from None
-    return cast(pd.MultiIndex, rows.set_levels(stamps, level=0))
+    return rows.set_levels(stamps, level=0)
 
 
 def _put_scores_right(pred: pd.DataFrame, model: str) -> pd.DataFrame:

@@ -114,7 +114,8 @@ def check_weights(values: Any, rows: pd.Index, reweighter: Any, segment: str) ->
 
 
 def _align(values: pd.Series, rows: pd.Index, name: str, segment: str) -> pd.Series:
-    if not values.index.is_unique or not rows.isin(values.index).all():
+    is_alike = values.index.nlevels == rows.nlevels and values.index.is_unique
+    if not is_alike or not rows.isin(values.index).all():
         raise DataError(
             f"{REWEIGHTER} {name} gave a Series whose index is not that of the {len(rows)} rows of "
             f"segment {segment}: give pd.Series(weights, index=data.index)"

@@ -150,7 +150,7 @@ def end_task_train(
         R.get_exp(experiment_name=experiment_name, create=False).get_recorder(recorder_id=rec.id)
     with R.start(experiment_id=rec.experiment_id, recorder_id=rec.id):
         recorder: Recorder = R.get_recorder()
-        recorder.trusted |= {*modules_named(task), *market.modules}
+        recorder.trust([*modules_named(task), *market.modules])
         recorder.set_tags(**{**(tags or {}), "hostname": socket.gethostname()})
         _execute(task, adapter, recorder)
     return recorder
@@ -181,7 +181,7 @@ def _identity(task: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _describe(task: Mapping[str, Any], market: Market, recorder: Recorder) -> None:
-    recorder.trusted |= {*modules_named(task), *market.modules}
+    recorder.trust([*modules_named(task), *market.modules])
     recorder.log_params(**dict(flatten_task(task)))
     objects: dict[str, Any] = {"task": task}
     if not market.is_default:
@@ -223,7 +223,7 @@ def _model_before(task: Mapping[str, Any], recorder: Recorder) -> Any:
     wanted = str(task[WARM_START])
     experiment = R.get_exp(experiment_id=recorder.experiment_id)
     for before in find_recorders(experiment.name, tags={"fingerprint": wanted}):
-        before.trusted |= set(modules_named(task))
+        before.trust(modules_named(task))
         return before.load_object("params.pkl")
     raise TrainingError(
         f"the model that this roll starts from (fingerprint {wanted[:12]}…) was not trained in "
