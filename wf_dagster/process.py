@@ -7,18 +7,24 @@ when it is over. Nothing else in this project replaces what belongs to others.
 from __future__ import annotations
 
 import atexit
+import builtins
 import multiprocessing
 import os
+import pickle
 import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
+from dataclasses import is_dataclass
 from multiprocessing import util
 from types import ModuleType
 from typing import Any, NoReturn, TypeVar
 
+import cloudpickle
+
+from wf_dagster.errors import TrainingError
 from wf_dagster.settings import restore, snapshot
 
 T = TypeVar("T")
@@ -40,10 +46,108 @@ def call_in_own_process(function: Callable[..., T], *args: object, **kwargs: obj
     Raises:
         Exception: What it raised.
     """
+    content = pack((function, args, kwargs))
     # spawned: a forked copy of a process with threads (MLflow's, the leases') can hang
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, context, restore, (snapshot(),)) as executor:
-        return executor.submit(function, *args, **kwargs).result()
+        with nullcontext() if is_main_importable() else main_module_hidden():
+            future = executor.submit(_call_packed, content)
+        result: T = future.result()
+        return result
+
+
+def _call_packed(content: bytes) -> Any:
+    function, args, kwargs = unpack(content)
+    return function(*args, **kwargs)
+
+
+# what goes to another process
+
+
+def is_main_importable() -> bool:
+    """Whether other processes can import what stands for ``__main__`` here: a script's file.
+
+    Not what is typed in: a notebook, ``python -c``, a pipe, or more at the prompt after a script.
+    """
+    file = getattr(_main_module(), "__file__", None)
+    is_typed_in = hasattr(sys, "ps1") or hasattr(builtins, "__IPYTHON__")
+    return isinstance(file, str) and os.path.isfile(file) and not is_typed_in  # noqa: PTH113
+
+
+def pack(value: Any) -> bytes:
+    """A value for another process of this program, which gets it with :func:`unpack`.
+
+    Functions and classes go by their names; where ``__main__`` cannot be imported, what it holds
+    goes by value, also what is named there in texts (``"__main__.Name"``, or a name beside
+    ``"module_path": "__main__"``).
+
+    Raises:
+        TrainingError: A part of it can be sent neither way.
+    """
+    if is_main_importable():
+        with suppress(Exception):  # defined inside a function: by value
+            return pickle.dumps((value, {}))
+    main = vars(_main_module())
+    named = {name: main[name] for name in _names_in_main(value) if name in main}
+    try:
+        content: bytes = cloudpickle.dumps((value, named))
+    except Exception as error:  # a class's own __reduce__ may raise anything
+        raise TrainingError(
+            f"what is defined in __main__ cannot be sent to another process ({error}): functions "
+            "and classes of a notebook go there with all that they refer to, which must not be an "
+            "open file, a lock or a connection; put them into a module of their own, or train in "
+            "this process with WF_MAX_WORKERS=1"
+        ) from error
+    return content
+
+
+def unpack(content: bytes) -> Any:
+    """The value that another process of this program has packed.
+
+    Raises:
+        TrainingError: Something in it cannot be imported here.
+    """
+    try:
+        value, named = pickle.loads(content)
+    except Exception as error:  # an import of the user's may raise anything
+        raise TrainingError(
+            f"a worker process cannot import what is needed ({type(error).__name__}: {error}): put "
+            "it into a module that can be imported everywhere (a folder on PYTHONPATH), or train "
+            "in one process with WF_MAX_WORKERS=1"
+        ) from error
+    vars(sys.modules["__main__"]).update(named)
+    return value
+
+
+def _main_module() -> ModuleType:
+    with _main_lock:  # it may be hidden for a moment
+        return sys.modules["__main__"]
+
+
+def save_main_by_value() -> None:
+    """Let what is pickled by value (recorders' objects) hold the code of the script's copy.
+
+    In a worker the script that was started is another module, which no other process knows.
+    """
+    copied = sys.modules.get("__mp_main__")
+    if copied is not None:
+        cloudpickle.register_pickle_by_value(copied)
+
+
+def _names_in_main(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        if value.startswith("__main__."):
+            yield value.removeprefix("__main__.")
+    elif isinstance(value, Mapping):
+        if value.get("module_path") == "__main__":
+            yield from (str(value[key]) for key in ("class", "func") if key in value)
+        for inner in value.values():
+            yield from _names_in_main(inner)
+    elif isinstance(value, (list, tuple)):
+        for inner in value:
+            yield from _names_in_main(inner)
+    elif is_dataclass(value) and not isinstance(value, type):
+        yield from _names_in_main(vars(value))
 
 
 def call_in_forked_children(function: Callable[[], object]) -> None:

@@ -19,6 +19,9 @@ from typing import Any, ClassVar
 from wf_dagster.errors import UnsafeObjectError
 from wf_dagster.module_history import find_present_module
 
+# what the code of a notebook or script is named by, here and in worker processes
+MAIN = frozenset({"__main__", "__mp_main__"})
+_BY_VALUE = "cloudpickle.cloudpickle"
 _PACKAGES = (
     "collections",
     "datetime",
@@ -144,7 +147,9 @@ def loads(
         content: The pickle.
         name: What the object is called, for messages.
         allow: Further modules, packages or dotted names that the pickle may name and call; those
-            of the setting ``trusted_modules`` are for the caller to add.
+            of the setting ``trusted_modules`` are for the caller to add. ``"__main__"`` stands for
+            functions and classes that it holds by value, as those of a notebook: their code may
+            name anything, so nothing is refused.
         references: Finds the objects that the pickle only refers to (its persistent ids).
 
     Raises:
@@ -168,6 +173,8 @@ class _Unpickler(pickle._Unpickler):
         super().__init__(io.BytesIO(content))
         self._name = name
         self._allow = allow
+        self._runs_code = not MAIN.isdisjoint(allow) or _within(_BY_VALUE, allow)
+        self._is_of_main = any(name.encode() in content for name in MAIN)
         self._references = references
         self._callable: dict[int, Any] = {}
 
@@ -182,7 +189,7 @@ class _Unpickler(pickle._Unpickler):
             module = IMPORT_MAPPING.get(module, module)
         module = find_present_module(_FULL_NAMES.get(module, module))
         full = f"{module}.{name}"
-        if _within(module, self._allow) or full in self._allow:
+        if self._runs_code or _within(module, self._allow) or full in self._allow:
             return self._may_be_called(super().find_class(module, name))
         if full == "builtins.getattr":
             return self._may_be_called(self._attribute)
@@ -219,6 +226,13 @@ class _Unpickler(pickle._Unpickler):
         return loaded
 
     def _unsafe(self, module: str, full: str) -> UnsafeObjectError:
+        if module in MAIN or (module == _BY_VALUE and self._is_of_main):
+            return UnsafeObjectError(
+                f"object {self._name!r} holds code of a notebook or a script (its '__main__'), "
+                "which runs when it is loaded: if you trust whoever saved it, load it with "
+                "allow=['__main__'] or set WF_TRUSTED_MODULES=__main__ (the setting "
+                "trusted_modules); classes in a module of their own are loaded by their names"
+            )
         return UnsafeObjectError(
             f"object {self._name!r} names {full}, which may run code when it is loaded: if you "
             f"trust whoever saved it, load it with allow=[{module!r}] or set "
@@ -226,6 +240,8 @@ class _Unpickler(pickle._Unpickler):
         )
 
     def _check_call(self, called: Any, arguments: Any) -> None:
+        if self._runs_code:
+            return
         module = str(getattr(called, "__module__", ""))
         full = f"{module}.{getattr(called, '__qualname__', type(called).__name__)}"
         if id(called) not in self._callable:
@@ -253,12 +269,18 @@ class _Unpickler(pickle._Unpickler):
     def _check_new(self, kind: Any) -> None:
         """Most classes make their objects without code of their own; named tuples aside."""
         own = isinstance(getattr(kind, "__new__", None), types.FunctionType)
-        if own and id(kind) not in self._callable and not issubclass(kind, tuple):
+        if (
+            own
+            and not self._runs_code
+            and id(kind) not in self._callable
+            and not issubclass(kind, tuple)
+        ):
             raise self._unsafe(kind.__module__, f"{kind.__module__}.{kind.__qualname__}")
 
     def load_build(self) -> None:
         changed = self.stack[-2]  # type: ignore[attr-defined]
-        if isinstance(changed, (type, types.ModuleType, types.FunctionType)):
+        is_code = isinstance(changed, (type, types.ModuleType, types.FunctionType))
+        if is_code and not self._runs_code:
             raise self._unsafe(str(changed.__module__), f"{changed.__name__} in order to change it")
         super().load_build()  # type: ignore[misc]
 

@@ -137,6 +137,28 @@ def test_weights_of_a_reweighter_count(dataset):
     assert not np.array_equal(plain.coef_, here.coef_)
 
 
+def test_a_plain_function_weighs_as_qlib_s_reweighter_does(dataset):
+    from qlib.data.dataset.weight import Reweighter
+
+    from wf_dagster.errors import DataError
+    from wf_dagster.qlib_bridge import model_fit
+
+    class Rising(Reweighter):
+        def __init__(self):
+            pass
+
+        def reweight(self, data):
+            return data["label"].iloc[:, 0] * 0 + np.arange(1, len(data) + 1)
+
+    filled = dataset()
+    model, by_qlib = (init_instance(_config(), where="model") for _ in range(2))
+    model_fit.fit(model, filled, reweighter=lambda data: np.arange(1, len(data) + 1))
+    by_qlib.fit(filled, reweighter=Rising())
+    np.testing.assert_array_equal(model.coef_, by_qlib.coef_)
+    with pytest.raises(DataError, match=r"reweighter <lambda> gave \d+ negative weights"):
+        model_fit.fit(model, filled, reweighter=lambda data: -np.ones(len(data)))
+
+
 def test_what_is_missing_is_said_as_qlib_says_it(dataset):
     filled = dataset()
     del filled.segments["train"]

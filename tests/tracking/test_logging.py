@@ -201,12 +201,43 @@ def test_a_param_is_written_once_and_the_error_says_what_to_use():
         assert R.get_recorder().list_params() == {"x": "1"}
 
 
-@pytest.mark.parametrize("wrong", ["", "a#b", "../x", "/x", "a//b", "x" * 251, "a\nb"])
-def test_a_name_that_cannot_be_used_is_an_error_at_once(wrong):
+@pytest.mark.parametrize("odd", ["", "0,1", "fc(1)", "../x", "/x", "a//b", "x" * 251, "a\nb"])
+def test_what_mlflow_takes_by_no_such_name_is_kept_in_files_and_named_in_the_log(odd, caplog):
     with R.start(experiment_name="a"):
-        for log in (R.log_params, R.log_metrics, R.set_tags):
-            with pytest.raises(TrackingError, match=r"name .* cannot be logged"):
-                log(**{wrong: 1})
+        R.log_params(**{odd: 4, "plain": 1})
+        R.log_params(**{odd: 4})
+        R.log_metrics(step=0, **{odd: 0.5, "m": 1.0})
+        R.log_metrics(step=1, **{odd: 0.25})
+        R.set_tags(**{odd: "t", "tag": "x"})
+        recorder = R.get_recorder()
+    assert recorder.status == "FINISHED"
+    assert recorder.list_params() == {"plain": "1"}
+    assert recorder.list_metrics() == {"m": 1.0}
+    assert odd not in recorder.list_tags()
+    assert recorder.list_tags()["tag"] == "x"
+    kept = {"params": "4", "metrics": [[0, 0.5], [1, 0.25]], "tags": "t"}
+    for kind, value in kept.items():
+        file = json.loads(recorder.load_object(f"{kind}_long.json", raw="bytes"))
+        assert file == {odd: value}
+    words = [r.getMessage() for r in caplog.records if "does not take by their names" in r.message]
+    assert [word.split()[0] for word in words] == ["params", "metrics", "tags"]  # once each
+    shown = odd if len(odd) <= 80 else odd[:80]
+    assert all(repr(shown)[1:-1] in word for word in words)
+    assert "params_long.json, not on its page" in words[0]
+
+
+def test_a_param_of_an_odd_name_is_written_once_too_also_by_another_process():
+    with R.start(experiment_name="a"):
+        R.log_params(**{"0,1": 4})
+        with pytest.raises(TrackingError, match=r"'0,1'.*is '4' and cannot become '5'"):
+            R.log_params(**{"0,1": 5})
+        recorder = R.get_recorder()
+    again = R.get_recorder(recorder_id=recorder.id)
+    with pytest.raises(TrackingError, match=r"'0,1'.*is '4' and cannot become '5'"):
+        again.log_params(**{"0,1": 5})
+    again.log_params(**{"0,1": 4, "a(b)": 2})
+    file = json.loads(again.load_object("params_long.json", raw="bytes"))
+    assert file == {"0,1": "4", "a(b)": "2"}
 
 
 @pytest.mark.parametrize("step", ["a", 1.5, float("nan"), 2**63, [1]])

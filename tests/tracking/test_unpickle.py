@@ -288,3 +288,34 @@ def test_code_that_is_gone_is_an_error_in_our_words():
     content = _global("wf_dagster.models", "NoSuchModel") + b"."
     with pytest.raises(BrokenObjectError, match="NoSuchModel"):
         object_files.load("x", content)
+
+
+def test_code_by_value_is_loaded_where_main_is_trusted_and_the_refusal_says_so():
+    by_value = {"__name__": "__main__", "np": np}
+    exec("class Net:\n    def predict(self):\n        return np.arange(3)", by_value)
+    content = cloudpickle.dumps(by_value["Net"]())
+    with pytest.raises(
+        UnsafeObjectError,
+        match=r"'params.pkl' holds code of a notebook or a script .*allow=\['__main__'\] or set "
+        r"WF_TRUSTED_MODULES=__main__ \(the setting trusted_modules\)",
+    ):
+        unpickle.loads(content, "params.pkl")
+    with pytest.raises(UnsafeObjectError):
+        unpickle.loads(content, "params.pkl", ["main", "tests"])
+    loaded = unpickle.loads(content, "params.pkl", ["__main__"])
+    assert loaded.predict().tolist() == [0, 1, 2]
+
+
+def test_a_recorder_whose_task_this_session_has_trained_gives_its_code_back():
+    by_value = {"__name__": "__main__"}
+    exec("class Net:\n    a = 1", by_value)
+    with R.start(experiment_name="a"):
+        recorder = R.get_recorder()
+        recorder.trust(["__main__"])
+        recorder.save_objects(net=by_value["Net"]())
+    with R.start(experiment_name="a"):
+        other = R.get_recorder()
+        other.save_objects(net=by_value["Net"]())
+    assert R.get_recorder(recorder_id=recorder.id).load_object("net").a == 1
+    with pytest.raises(UnsafeObjectError, match=r"allow=\['__main__'\]"):
+        R.get_recorder(recorder_id=other.id).load_object("net")

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
+import numpy as np
 import pandas as pd
 import pytest
+from sklearn.linear_model import Ridge
 
 from tests.support import task_of
 from wf_dagster import (
@@ -20,6 +24,7 @@ from wf_dagster import (
     task_train,
 )
 from wf_dagster.errors import TaskError, TrainingError
+from wf_dagster.models import SklearnModel
 from wf_dagster.tasks import fingerprint
 from wf_dagster.tracking import find_recorders
 
@@ -184,11 +189,66 @@ def test_a_task_is_begun_here_and_ended_there():
 def test_a_reweighter_goes_to_a_model_that_takes_one():
     task = task_of(MONTHS[0])
     task["reweighter"] = {"weights": "later"}
-    with pytest.raises(TaskError, match=r"SklearnModel\.fit takes no 'reweighter'"):
+    with pytest.raises(TaskError, match=r"reweighter is \{'weights': 'later'\}: use an object"):
+        task_train(task, "experiment")
+    task["model"] = {"class": "Deaf", "module_path": "tests.training.test_trainers"}
+    with pytest.raises(TaskError, match=r"Deaf\.fit takes no 'reweighter'; leave it out"):
         task_train(task, "experiment")
     task["model"] = {"class": "Weighing", "module_path": "tests.training.test_trainers"}
     recorder = task_train(task, "experiment")
     assert recorder.load_object("params.pkl").reweighter == {"weights": "later"}
+
+
+def rising(data, first=1.0):
+    return np.arange(first, first + len(data))
+
+
+@pytest.mark.parametrize("named", [rising, "tests.training.test_trainers.rising"])
+def test_a_task_s_function_weighs_the_rows_of_its_model(named):
+    recorder = task_train({**task_of(MONTHS[0]), "reweighter": named}, "experiment")
+    data = recorder.load_object("dataset")
+    rows = data.prepare("train", data_key="learn").dropna()
+    plain = Ridge(alpha=1.0).fit(
+        rows["feature"].to_numpy(), rows["label"].to_numpy()[:, 0], rising(rows)
+    )
+    wanted = plain.predict(data.prepare("test", "feature").to_numpy())
+    np.testing.assert_allclose(recorder.load_object("pred.pkl")["score"].to_numpy(), wanted)
+
+
+def test_a_reweighter_that_cannot_be_found_is_refused_before_anything_is_recorded():
+    with pytest.raises(TaskError, match=r"reweighter: .*has no 'risng'; did you mean 'rising'"):
+        task_train(
+            {**task_of(MONTHS[0]), "reweighter": "tests.training.test_trainers.risng"}, "new"
+        )
+    assert "new" not in R.list_experiments()
+
+
+class Layered(SklearnModel):
+    def __init__(self, hidden):
+        super().__init__()
+        self.hidden = hidden
+
+
+def test_arguments_whose_keys_mlflow_does_not_take_are_kept_and_training_goes_on(caplog):
+    task = task_of(MONTHS[0])
+    hidden = {"0,1": 4, "fc(1)": 2, "x" * 300: 1, "plain": 3}
+    task["model"] = {"class": Layered, "kwargs": {"hidden": hidden}}
+    recorder = task_train(task, "experiment")
+    assert recorder.status == "FINISHED"
+    assert recorder.list_params()["model.kwargs.hidden.plain"] == "3"
+    kept = json.loads(recorder.load_object("params_long.json", raw="bytes"))
+    wanted = {f"model.kwargs.hidden.{key}": str(n) for key, n in hidden.items() if key != "plain"}
+    assert wanted.items() <= kept.items()
+    assert "'model.kwargs.hidden.0,1', 'model.kwargs.hidden.fc(1)', 'model.kw" in caplog.text
+    assert recorder.load_object("task")["model"]["kwargs"]["hidden"] == hidden
+
+
+class Deaf:
+    def fit(self, dataset):
+        pass
+
+    def predict(self, dataset, segment="test"):
+        pass
 
 
 class Weighing:

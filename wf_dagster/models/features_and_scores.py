@@ -1,4 +1,4 @@
-"""What the adapters share: frames in, scores out."""
+"""What the adapters share when they predict: frames in, scores out."""
 
 from __future__ import annotations
 
@@ -8,26 +8,6 @@ import numpy as np
 import pandas as pd
 
 from wf_dagster.errors import DataError
-
-
-def prepare_learning_data(dataset: Any, segment: str) -> tuple[pd.DataFrame, np.ndarray[Any, Any]]:
-    """Features and labels of a segment for learning; rows without a label are left out.
-
-    Raises:
-        DataError: No row is left.
-    """
-    frame = dataset.prepare(segment, col_set=["feature", "label"], data_key="learn")
-    label = frame["label"].to_numpy()[:, 0]
-    has_label = ~np.isnan(label)
-    if not has_label.any():
-        raise DataError(
-            f"segment {segment} has no row with a label: it may be too close to the last session, "
-            "or the processors drop every row"
-        )
-    features = frame["feature"]
-    if has_label.all():
-        return features, label
-    return features[has_label], label[has_label]
 
 
 def explain_refusal(features: pd.DataFrame, segment: Any, error: ValueError) -> ValueError:
@@ -48,9 +28,39 @@ def explain_refusal(features: pd.DataFrame, segment: Any, error: ValueError) -> 
     )
 
 
-def to_scores(features: pd.DataFrame, values: Any) -> pd.Series:
-    """Predictions as a series ``score`` with the rows of the features."""
-    return pd.Series(np.asarray(values, dtype="float64"), index=features.index, name="score")
+def to_scores(
+    features: pd.DataFrame, values: Any, model: str, output: int | None = None
+) -> pd.Series:
+    """Predictions as a series ``score`` with the rows of the features.
+
+    Args:
+        features: What was predicted from.
+        values: A number a row, of shape ``(rows,)`` or ``(rows, 1)``.
+        model: Name of whoever predicted, for messages.
+        output: Position of the column that is asked for, where there are several.
+
+    Raises:
+        DataError: There is not one number a row.
+    """
+    try:
+        scores = np.asarray(values, dtype="float64")
+    except (TypeError, ValueError, RuntimeError):
+        raise DataError(
+            f"{model}.predict gave a {type(values).__name__} that holds no plain numbers: it must "
+            "give an array with a number a row"
+        ) from None
+    if scores.ndim == 2 and scores.shape[1] == 1:
+        scores = scores[:, 0]
+    elif scores.ndim == 2 and output is not None:
+        scores = scores[:, output]
+    if scores.shape != (len(features),):
+        raise DataError(
+            f"{model}.predict gave an array of shape {scores.shape} for {len(features)} rows: it "
+            "must give one number a row; a model of several outputs is to learn several labels "
+            "(model.kwargs all_labels=True and label_column='...'), or a class of your own whose "
+            "predict gives the output that is meant"
+        )
+    return pd.Series(scores, index=features.index, name="score")
 
 
 def prepare_features(dataset: Any, segment: Any) -> pd.DataFrame:

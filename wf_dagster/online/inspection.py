@@ -25,6 +25,7 @@ from wf_dagster.online.quality import Serving
 from wf_dagster.online.sessions import session_calendar
 from wf_dagster.online.signal_store import days_of
 from wf_dagster.online.updaters import RMDLoader
+from wf_dagster.records.predictions import check_pred
 from wf_dagster.rolling import Rolls, template_fingerprint
 from wf_dagster.tasks import fingerprint, label_reach, modules_named
 from wf_dagster.tasks.config import find_class
@@ -115,7 +116,8 @@ class Inspected:
         loader = RMDLoader(self.recorder, self.market)
         train = parse_segment(self.task["dataset"]["kwargs"]["segments"]["train"])
         dataset = loader.get_dataset(*train, segments={"test": train, "train": train})
-        reference = Reference.of(loader.get_model().predict(dataset))
+        model = loader.get_model()
+        reference = Reference.of(check_pred(model.predict(dataset), type(model).__name__))
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder, Path(REFERENCE).name)
             path.write_text(reference.to_json())

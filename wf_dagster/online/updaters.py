@@ -14,8 +14,8 @@ from wf_dagster.errors import OnlineError
 from wf_dagster.market import Market
 from wf_dagster.online.sessions import daily_calendar
 from wf_dagster.records import SignalRecord
+from wf_dagster.records.predictions import check_pred
 from wf_dagster.records.recorder_market import load_market
-from wf_dagster.records.signal import check_pred
 from wf_dagster.tracking import Recorder
 
 _log = logging.getLogger(__name__)

@@ -12,6 +12,9 @@ import pandas as pd
 from qlib.contrib.model.linear import LinearModel
 from qlib.data.dataset import DatasetH
 from qlib.data.dataset.handler import DataHandlerLP
+from qlib.data.dataset.weight import Reweighter
+
+from wf_dagster.tasks.reweighting import REWEIGHTER, ask_weights, check_weights
 
 Values = np.ndarray[Any, np.dtype[Any]]
 
@@ -29,7 +32,30 @@ def fit(model: Any, dataset: Any, **arguments: Any) -> None:
         if rows is not None:
             model._fit(*rows, None)
             return
+    if arguments.get(REWEIGHTER) is not None:
+        arguments = {**arguments, REWEIGHTER: CheckedReweighter(arguments[REWEIGHTER])}
     model.fit(dataset, **arguments)
+
+
+class CheckedReweighter(Reweighter):  # type: ignore[misc]  # Qlib has no types
+    """A reweighter of any kind as one that Qlib's models take.
+
+    Args:
+        reweighter: An object with ``reweight(data)``, or a function of data.
+    """
+
+    def __init__(self, reweighter: Any) -> None:
+        self._reweighter = reweighter
+
+    def reweight(self, data: Any) -> Any:
+        """The weights of a frame's rows, checked; of windows whatever they are."""
+        values = ask_weights(self._reweighter, data)
+        if not isinstance(data, pd.DataFrame):
+            return values
+        weights = check_weights(values, data.index, self._reweighter, "train or valid")
+        # its own series, of its own type: Qlib multiplies with it
+        is_in_order = isinstance(values, pd.Series) and values.index.equals(data.index)
+        return values if is_in_order else weights
 
 
 def _takes_rows_as_they_are(model: LinearModel) -> bool:

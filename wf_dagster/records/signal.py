@@ -11,7 +11,7 @@ import pandas as pd
 from wf_dagster.data.adapters import adapter_of
 from wf_dagster.errors import RecordError
 from wf_dagster.market import Market
-from wf_dagster.moments import format_moment
+from wf_dagster.records.predictions import ROWS, check_pred, check_rows
 from wf_dagster.records.record_template import RecordTemplate
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-ROWS = ["datetime", "instrument"]
+__all__ = ["ROWS", "SignalRecord", "check_pred"]
 
 
 class SignalRecord(RecordTemplate):
@@ -57,7 +57,8 @@ class SignalRecord(RecordTemplate):
         """Predict and keep predictions and labels.
 
         Raises:
-            RecordError: The predictions are empty, all NaN, or not a frame of the right rows.
+            RecordError: The predictions are empty, all NaN, not a frame of the right rows, or
+                reach beyond the test segment.
         """
         labels = _awaited_labels(self.dataset)
         if labels is not None:
@@ -65,8 +66,11 @@ class SignalRecord(RecordTemplate):
             self.save(**{"pred.pkl": empty, "label.pkl": labels})
             _log.info("SignalRecord: the test segment has not begun, nothing to predict yet")
             return
-        pred = check_pred(self.model.predict(self.dataset), type(self.model).__name__)
-        self.save(**{"pred.pkl": pred, "label.pkl": self.generate_label(self.dataset, pred.index)})
+        name = type(self.model).__name__
+        pred = check_pred(self.model.predict(self.dataset), name)
+        labels = self.generate_label(self.dataset, pred.index)
+        check_rows(pred, labels.index, self.dataset, name)
+        self.save(**{"pred.pkl": pred, "label.pkl": labels})
         _log.info("SignalRecord: %d predictions kept in %s", len(pred), self.recorder.id)
 
     @staticmethod
@@ -98,48 +102,3 @@ def _awaited_labels(dataset: Any) -> pd.DataFrame | None:
     awaited = getattr(dataset, "awaited", None)
     labels: pd.DataFrame | None = awaited("test") if callable(awaited) else None
     return labels
-
-
-def check_pred(pred: Any, model: str) -> pd.DataFrame:
-    """Predictions as a sorted frame with the column ``score``.
-
-    Args:
-        pred: What a model's ``predict`` gave: a series, or a frame with ``score`` or one column.
-        model: Name of the model, for messages.
-
-    Raises:
-        RecordError: They cannot be used; the message says why.
-    """
-    if isinstance(pred, pd.Series):
-        pred = pred.to_frame("score")
-    if not isinstance(pred, pd.DataFrame):
-        raise RecordError(
-            f"{model}.predict gave a {type(pred).__name__}: it must give a pandas Series with "
-            "rows (datetime, instrument)"
-        )
-    if "score" not in pred.columns:
-        if pred.shape[1] != 1:
-            raise RecordError(
-                f"{model}.predict gave the columns {list(pred.columns)[:5]}: call one of them "
-                "'score'"
-            )
-        pred = pred.set_axis(["score"], axis=1)
-    if pred.empty:
-        raise RecordError(
-            f"{model}.predict gave no predictions: has the test segment any session with prices?"
-        )
-    if list(pred.index.names) != ROWS:
-        raise RecordError(
-            f"{model}.predict gave rows named {list(pred.index.names)}: they must be {ROWS}, as "
-            "in the features it was given"
-        )
-    if not np.isfinite(pred["score"].to_numpy(dtype="float64", na_value=np.nan)).any():
-        raise RecordError(
-            f"all {len(pred)} predictions of {model} are NaN or infinite: look at the features of "
-            "the test segment for gaps"
-        )
-    if not pred.index.is_unique:
-        day, instrument = pred.index[pred.index.duplicated()][0]
-        raise RecordError(f"{model}.predict gave the row {format_moment(day)} {instrument} twice")
-    in_order: pd.DataFrame = pred if pred.index.is_monotonic_increasing else pred.sort_index()
-    return in_order

@@ -98,7 +98,9 @@ def _to_plain(value: Any, where: str) -> Any:
         return sorted((_to_plain(v, where) for v in value), key=repr)
     if isinstance(value, (type, FunctionType, BuiltinFunctionType)):
         if "<" not in value.__qualname__:  # a lambda, or defined inside a function
-            return f"{find_former_module(value.__module__)}.{value.__qualname__}"
+            # a worker has the script that was started under another name
+            module = "__main__" if value.__module__ == "__mp_main__" else value.__module__
+            return f"{find_former_module(module)}.{value.__qualname__}"
     elif (state := _get_state(value)) is not None:
         return {"class": _to_plain(type(value), where), "state": _to_plain(state, where)}
     raise TaskError(

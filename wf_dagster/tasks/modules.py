@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from wf_dagster.safe_pickle import MAIN
+
 _DOTTED = re.compile(r"[A-Za-z_]\w*(\.\w+)+")
 
 
@@ -35,3 +37,5 @@ def _modules(value: Any) -> Iterator[str]:
         yield value.rpartition(".")[0]
     elif isinstance(value, type) or inspect.isfunction(value):
         yield value.__module__
+    elif type(value).__module__ in MAIN:  # a ready object of a class of the notebook or script
+        yield type(value).__module__

@@ -14,6 +14,7 @@ from wf_dagster.errors import CalendarError, TaskError
 from wf_dagster.moments import end_of_day, format_moment, is_midnight, names_day, to_stamp
 from wf_dagster.tasks.config import find_class, read_name
 from wf_dagster.tasks.modules import modules_named
+from wf_dagster.tasks.reweighting import REWEIGHTER
 
 if TYPE_CHECKING:
     from wf_dagster.calendars import TradingCalendar
@@ -55,8 +56,9 @@ def validate_task(
         for position, record in enumerate(records if is_list else [records]):
             part = record_config(record, task)
             _check_part(part, f"record.{position}" if is_list else "record", resolve)
-    for key in map(str, set(task) - _PARTS):
-        close = get_close_matches(key.lower(), _PARTS, n=1, cutoff=0.8)
+    known = {*_PARTS, REWEIGHTER}
+    for key in map(str, set(task) - known):
+        close = get_close_matches(key.lower(), known, n=1, cutoff=0.8)
         if close:
             raise TaskError(f"{key} is no part of a task: did you mean {close[0]!r}?")
     segments = _get_segments(task)

@@ -5,13 +5,28 @@ from __future__ import annotations
 import numbers
 import posixpath
 import re
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, TypeVar
 
 from wf_dagster.errors import TrackingError
 
+V = TypeVar("V")
 PARAM_LIMIT = 6000
 TAG_LIMIT = 8000
+NAME_RULE = "at most 250 letters, digits and _-. :/, in the form of a relative path"
 _NAME = re.compile(r"[\w\-. :/]{1,250}")
+
+
+def split_by_name(values: Mapping[str, V]) -> tuple[dict[str, V], dict[str, V]]:
+    """Values whose names MLflow takes, and the others."""
+    taken = {name: value for name, value in values.items() if _is_taken(name)}
+    return taken, {name: value for name, value in values.items() if name not in taken}
+
+
+def _is_taken(name: str) -> bool:
+    path = posixpath.normpath(name)
+    is_inside = path == name and path[0] != "/" and path.split("/")[0] != ".."
+    return is_inside and _NAME.fullmatch(name) is not None
 
 
 def checked_name(kind: str, name: str) -> str:
@@ -20,12 +35,8 @@ def checked_name(kind: str, name: str) -> str:
     Raises:
         TrackingError: MLflow does not take it.
     """
-    path = posixpath.normpath(name)
-    if not _NAME.fullmatch(name) or path != name or path[0] == "/" or path.split("/")[0] == "..":
-        raise TrackingError(
-            f"{kind} name {name!r} cannot be logged: use at most 250 letters, digits and _-. :/, "
-            "in the form of a relative path"
-        )
+    if not _is_taken(name):
+        raise TrackingError(f"{kind} name {name!r} cannot be logged: use {NAME_RULE}")
     return name
 
 

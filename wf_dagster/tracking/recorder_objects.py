@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 from wf_dagster.errors import BrokenObjectError, ObjectNotFoundError, TrackingError
-from wf_dagster.tracking import object_files
+from wf_dagster.tracking import object_files, own_code
 from wf_dagster.tracking.addresses import local_path
 from wf_dagster.tracking.artifacts import Artifacts
 from wf_dagster.tracking.tracking_settings import trusted_modules
@@ -31,6 +31,15 @@ class RecorderObjects:
     uri: str
     artifact_uri: str
     trusted: set[str]
+
+    def trust(self, modules: Iterable[str]) -> None:
+        """Let classes of modules be loaded from it.
+
+        What this session itself defines (``__main__``) it may load again whenever it opens the
+        recorder.
+        """
+        self.trusted |= set(modules)
+        own_code.note_trust(self.id, self.trusted)
 
     @property
     def _artifacts(self) -> Artifacts:
@@ -87,7 +96,9 @@ class RecorderObjects:
         names = object_files.names_of(name)
         file = self._artifacts.first(names[::-1] if raw else names) or name
         if raw is None:
-            return self._load_file(file, [*allow, *self.trusted, *trusted_modules()])
+            return self._load_file(
+                file, [*allow, *self.trusted, *own_code.modules_of(self.id), *trusted_modules()]
+            )
         return self._artifacts.read(file) if raw == "bytes" else self.download_artifact(file)
 
     def _load_file(self, file: str, allow: Sequence[str]) -> Any:

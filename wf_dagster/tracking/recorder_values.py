@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from typing import Any
 
@@ -12,14 +11,15 @@ from wf_dagster.tracking.log_buffer import Batch, LogBuffer
 from wf_dagster.tracking.mlflow_values import (
     PARAM_LIMIT,
     TAG_LIMIT,
-    checked_name,
     cut_text,
+    split_by_name,
     to_number,
     to_step,
     to_text,
 )
 from wf_dagster.tracking.recorder_objects import RecorderObjects
 from wf_dagster.tracking.store import call_store
+from wf_dagster.tracking.value_files import ValueFiles
 
 FRESH_SECONDS = 1.0  # for which what was read of a recorder that has not ended is taken for true
 _LIMITS = {"params": PARAM_LIMIT, "tags": TAG_LIMIT}
@@ -53,8 +53,7 @@ class RecorderValues(RecorderObjects):
     def _forget_waiting(self) -> None:
         """Begin with nothing that waits to be written."""
         self._buffer = LogBuffer(self._write_batch)
-        self._whole: dict[str, dict[str, str]] = {"params": {}, "tags": {}}
-        self._whole_unsaved = False
+        self._files = ValueFiles(self.id, lambda: self._artifacts)
         self._complaints: list[str] = []
 
     @property
@@ -72,47 +71,52 @@ class RecorderValues(RecorderObjects):
     def log_params(self, **kwargs: Any) -> None:
         """Log parameters; one longer than MLflow takes is cut, and kept whole in a file.
 
+        One whose name MLflow does not take is in that file, ``params_long.json``, alone; the log
+        says so.
+
         Raises:
-            TrackingError: A name cannot be used, or the parameter has another value already.
+            TrackingError: The parameter has another value already.
         """
-        texts = {
-            checked_name("param", n): self._fit_text("params", n, v) for n, v in kwargs.items()
-        }
-        for name, text in texts.items():
-            if self._params.get(name, text) != text:
+        named, unnamed = split_by_name({n: to_text(v) for n, v in kwargs.items()})
+        short = {n: self._cut_text("params", t) for n, t in named.items()}
+        in_files = self._files.read("params") if unnamed else {}
+        for name, text in {**short, **unnamed}.items():
+            before = self._params.get(name, in_files.get(name, text))
+            if before != text:
                 raise TrackingError(
-                    f"param {name!r} of recorder {self.id} is {self._params[name][:80]!r} and "
+                    f"param {name!r} of recorder {self.id} is {before[:80]!r} and "
                     f"cannot become {text[:80]!r}: params are written once, use set_tags for "
                     "what changes"
                 )
-        new = {n: t for n, t in texts.items() if n not in self._params}
+        self._keep_in_file("params", named, short, unnamed)
+        new = {n: t for n, t in short.items() if n not in self._params}
         self._params.update(new)
         self._buffer.add_params(new)
         self._flush_unless_live()
 
     def log_metrics(self, step: int | None = None, **kwargs: float) -> None:
-        """Log metrics.
+        """Log metrics; those whose names MLflow does not take are kept in ``metrics_long.json``.
 
         Args:
             step: Position of the values in a series of them; default 0.
             **kwargs: Values by name.
 
         Raises:
-            TrackingError: A name cannot be used, a value is no number, or the step no whole one.
+            TrackingError: A value is no number, or the step no whole one.
         """
         position = 0 if step is None else to_step(step)
-        values = {checked_name("metric", n): to_number(n, v) for n, v in kwargs.items()}
-        self._buffer.add_metrics(values, position)
+        named, unnamed = split_by_name({n: to_number(n, v) for n, v in kwargs.items()})
+        self._files.keep_metrics(unnamed, position)
+        self._files.warn_of_names("metrics", unnamed)
+        self._buffer.add_metrics(named, position)
         self._flush_unless_live()
 
     def set_tags(self, **kwargs: Any) -> None:
-        """Set tags, replacing earlier values.
-
-        Raises:
-            TrackingError: A name cannot be used.
-        """
-        texts = {checked_name("tag", n): self._fit_text("tags", n, v) for n, v in kwargs.items()}
-        self._buffer.add_tags(texts)
+        """Set tags, replacing earlier values; as with params, a file keeps what MLflow does not."""
+        named, unnamed = split_by_name({n: to_text(v) for n, v in kwargs.items()})
+        short = {n: self._cut_text("tags", t) for n, t in named.items()}
+        self._keep_in_file("tags", named, short, unnamed)
+        self._buffer.add_tags(short)
         self._flush_unless_live()
 
     def delete_tags(self, *keys: str) -> None:
@@ -133,7 +137,7 @@ class RecorderValues(RecorderObjects):
         return dict(self._values()["metrics"])
 
     def list_params(self) -> dict[str, str]:
-        """The parameters; those that were cut are whole in ``params_long.json``."""
+        """The parameters; ``params_long.json`` holds whole what was cut, and what has odd names."""
         return dict(self._values()["params"])
 
     def list_tags(self) -> dict[str, str]:
@@ -172,6 +176,7 @@ class RecorderValues(RecorderObjects):
         Raises:
             TrackingError: Some were not written.
         """
+        self._files.save()
         if len(self._buffer):
             self._buffer.flush()
 
@@ -185,12 +190,14 @@ class RecorderValues(RecorderObjects):
         Raises:
             StoreError: The store failed.
         """
-        try:
-            self._buffer.flush(patience)
-        except StoreError:
-            raise
-        except TrackingError as refused:
-            self._complaints.append(str(refused))
+        for write in (self._files.save, lambda: self._buffer.flush(patience)):
+            try:
+                write()
+            except StoreError:
+                raise
+            except TrackingError as refused:
+                if str(refused) not in self._complaints:
+                    self._complaints.append(str(refused))
 
     def _flush_unless_live(self) -> None:
         if not self._is_live:
@@ -199,7 +206,6 @@ class RecorderValues(RecorderObjects):
     def _write_batch(self, batch: Batch, patience: float | None) -> None:
         from mlflow.entities import Metric, Param, RunTag  # slow to import
 
-        self._save_whole_texts()
         params = [Param(k, v) for k, v in batch.params.items()]
         tags = [RunTag(k, v) for k, v in batch.tags.items()]
         metrics = [Metric(k, v, t, s) for k, v, t, s in batch.metrics]
@@ -213,21 +219,12 @@ class RecorderValues(RecorderObjects):
         call_store(self.uri, "logging", log, patience=patience)
         self._held = None
 
-    def _fit_text(self, kind: str, name: str, value: Any) -> str:
-        text = to_text(value)
-        short = cut_text(text, _LIMITS[kind], f"{kind}_long.json")
-        if short != text:
-            self._whole[kind][name] = text
-            self._whole_unsaved = True
-        return short
+    def _cut_text(self, kind: str, text: str) -> str:
+        return cut_text(text, _LIMITS[kind], f"{kind}_long.json")
 
-    def _save_whole_texts(self) -> None:
-        if not self._whole_unsaved:
-            return
-        for kind, texts in self._whole.items():
-            if texts:
-                file = f"{kind}_long.json"
-                is_saved = self._artifacts.first([file]) is not None
-                before = json.loads(self._artifacts.read(file)) if is_saved else {}
-                self._artifacts.write(file, json.dumps({**before, **texts}).encode())
-        self._whole_unsaved = False
+    def _keep_in_file(
+        self, kind: str, named: dict[str, str], short: dict[str, str], unnamed: dict[str, str]
+    ) -> None:
+        long = {name: text for name, text in named.items() if short[name] != text}
+        self._files.keep(kind, {**long, **unnamed})
+        self._files.warn_of_names(kind, unnamed)

@@ -13,8 +13,9 @@ from wf_dagster.data.adapters import adapter_of
 from wf_dagster.market import Market
 from wf_dagster.rolling import Roll
 from wf_dagster.settings import worker_limit
-from wf_dagster.tasks import WARM_START, fingerprint
+from wf_dagster.tasks import WARM_START, fingerprint, modules_named
 from wf_dagster.tracking import check_tracking
+from wf_dagster.tracking.own_code import note_trust
 from wf_dagster.training.roll_jobs import RollJob, RollOutcome
 from wf_dagster.training.spread import Spread
 from wf_dagster.training.worker import run_job
@@ -91,7 +92,11 @@ def run_rolls(jobs: Sequence[RollJob], *, max_workers: int | None = None) -> Ite
         for job in jobs:
             yield run_job(job)
         return
-    yield from _run_in_processes(Workers(workers, jobs), jobs)
+    tasks = {job.key: job.task for job in jobs}
+    for outcome in _run_in_processes(Workers(workers, jobs), jobs):
+        if outcome.recorder_id is not None and (task := tasks[outcome.key]) is not None:
+            note_trust(outcome.recorder_id, modules_named(task))
+        yield outcome
 
 
 def workers_for(jobs: int, max_workers: int | None = None) -> int:

@@ -36,7 +36,7 @@ def refresh_recorder(
     if task is None:
         task = recorder.load_object("task")
     else:
-        recorder.trusted |= {*modules_named(task), *(market.modules if market else ())}
+        recorder.trust([*modules_named(task), *(market.modules if market else ())])
     adapter = adapter_of(task, market or load_market(recorder))
     adapter.prepare()
     model = recorder.load_object("params.pkl")

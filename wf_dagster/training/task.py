@@ -24,6 +24,7 @@ from wf_dagster.tasks import (
     validate_task,
 )
 from wf_dagster.tasks.late_labels import refuse_late_labels
+from wf_dagster.tasks.reweighting import REWEIGHTER, make_reweighter
 from wf_dagster.tracking import R, find_recorders
 from wf_dagster.training.task_market import take_market
 from wf_dagster.training.task_params import flatten_task
@@ -151,7 +152,7 @@ def end_task_train(
         R.get_exp(experiment_name=experiment_name, create=False).get_recorder(recorder_id=rec.id)
     with R.start(experiment_id=rec.experiment_id, recorder_id=rec.id):
         recorder: Recorder = R.get_recorder()
-        recorder.trusted |= {*modules_named(task), *market.modules}
+        recorder.trust([*modules_named(task), *market.modules])
         recorder.set_tags(**{**(tags or {}), "hostname": socket.gethostname()})
         _execute(task, adapter, recorder)
     return recorder
@@ -168,6 +169,7 @@ def _prepare_task(
     adapter = adapter_of(task, market)
     adapter.prepare()
     validate_task(task, resolve=True)
+    make_reweighter(task.get(REWEIGHTER))
     return task, market, adapter
 
 
@@ -181,7 +183,7 @@ def _identity(task: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _describe(task: Mapping[str, Any], market: Market, recorder: Recorder) -> None:
-    recorder.trusted |= {*modules_named(task), *market.modules}
+    recorder.trust([*modules_named(task), *market.modules])
     recorder.log_params(**dict(flatten_task(task)))
     objects: dict[str, Any] = {"task": task}
     if not market.is_default:
@@ -209,8 +211,8 @@ def _fit_arguments(model: Any, task: Mapping[str, Any], recorder: Recorder) -> d
     A ``reweighter`` of the task goes to it, and for a warm start the model of the roll before.
     """
     arguments = {}
-    if task.get("reweighter") is not None:
-        arguments["reweighter"] = task["reweighter"]
+    if task.get(REWEIGHTER) is not None:
+        arguments[REWEIGHTER] = make_reweighter(task[REWEIGHTER])
     if task.get(WARM_START):
         arguments["init_model"] = _model_before(task, recorder)
     for name in set(arguments) - set(inspect.signature(model.fit).parameters):
@@ -225,7 +227,7 @@ def _model_before(task: Mapping[str, Any], recorder: Recorder) -> Any:
     wanted = str(task[WARM_START])
     experiment = R.get_exp(experiment_id=recorder.experiment_id)
     for before in find_recorders(experiment.name, tags={"fingerprint": wanted}):
-        before.trusted |= set(modules_named(task))
+        before.trust(modules_named(task))
         return before.load_object("params.pkl")
     raise TrainingError(
         f"the model that this roll starts from (fingerprint {wanted[:12]}…) was not trained in "

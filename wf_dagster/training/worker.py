@@ -14,10 +14,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from wf_dagster.errors import ObjectNotFoundError, WfError
+from wf_dagster.errors import ObjectNotFoundError, TrainingError, WfError
 from wf_dagster.moments import format_moment, to_stamp
+from wf_dagster.process import save_main_by_value, unpack
 from wf_dagster.records import ic_plot_png, markdown_image
 from wf_dagster.settings import restore
+from wf_dagster.tasks import modules_named
 from wf_dagster.tracking import R, end_open_recorders, run_url
 from wf_dagster.training.refresh import refresh_analysis, refresh_recorder
 from wf_dagster.training.roll_jobs import RollJob, RollOutcome, Segments
@@ -47,6 +49,7 @@ def initialise_worker(
     os.environ.update(variables)
     threadpool_limits(threads)
     restore(settings)
+    save_main_by_value()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
@@ -77,6 +80,20 @@ def _end_with_parent() -> None:
     if parent is not None:
         parent.join()
         os._exit(1)
+
+
+def run_packed_job(label: RollJob, content: bytes) -> RollOutcome:
+    """Work through a roll that another process has packed.
+
+    Args:
+        label: The job without what may need code of the user's.
+        content: The whole job (:func:`wf_dagster.process.pack`).
+    """
+    try:
+        job: RollJob = unpack(content)
+    except TrainingError as error:
+        return RollOutcome.failed(label, str(error), traceback.format_exc())
+    return run_job(job)
 
 
 def run_job(job: RollJob) -> RollOutcome:
@@ -111,6 +128,8 @@ def _work_on_recorder(job: RollJob) -> Recorder:
             market=job.market,
         )
     recorder = R.get_recorder(recorder_id=job.recorder_id, experiment_name=job.experiment_name)
+    if job.task is not None:
+        recorder.trust(modules_named(job.task))
     if job.kind == "end":
         return end_task_train(recorder, job.experiment_name, tags=job.tags, market=job.market)
     if job.kind == "refresh":

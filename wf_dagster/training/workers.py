@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import pickle
+import traceback
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import nullcontext
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from wf_dagster.data.adapters import worker_modules
 from wf_dagster.errors import TrainingError
 from wf_dagster.process import (
     has_fork_server,
+    is_main_importable,
     main_module_hidden,
+    pack,
     start_fork_server,
     stop_fork_server,
 )
 from wf_dagster.settings import snapshot, worker_limit
 from wf_dagster.training.roll_jobs import RollJob, RollOutcome
-from wf_dagster.training.worker import initialise_worker, run_job
+from wf_dagster.training.worker import initialise_worker, run_packed_job
 
 S = TypeVar("S")
 T = TypeVar("T")
@@ -44,7 +47,8 @@ def prepare_workers(task: Mapping[str, Any], workers: int) -> None:
         return
     from wf_dagster.tracking import client_modules  # slow to import
 
-    modules = [*_ALWAYS, *client_modules(), *worker_modules(task)]
+    named = [module for module in worker_modules(task) if module != "__main__"]
+    modules = [*_ALWAYS, *client_modules(), *named]
     start_fork_server(modules, _thread_variables(workers))
 
 
@@ -66,7 +70,7 @@ class Workers:
     def __init__(self, workers: int, jobs: Sequence[RollJob], of: int | None = None) -> None:
         self.count = workers
         self._sharing = of or workers
-        self._needs_main = b"__main__" in pickle.dumps(list(jobs))
+        self._needs_main = is_main_importable() and any(map(_names_main, jobs))
         self._pool = self._start()
 
     def check(self) -> None:
@@ -86,12 +90,22 @@ class Workers:
             ) from error
 
     def submit(self, job: RollJob) -> Future[RollOutcome]:
-        """Have a worker do a job; a broken pool is replaced first."""
+        """Have a worker do a job; a broken pool is replaced first.
+
+        What cannot be sent to a worker is the job's failure.
+        """
         try:
-            return self._submit(run_job, job)
+            content = pack(job)
+        except TrainingError as error:
+            refused: Future[RollOutcome] = Future()
+            refused.set_result(RollOutcome.failed(job, str(error), traceback.format_exc()))
+            return refused
+        label = replace(job, task=None, market=None)
+        try:
+            return self._submit(run_packed_job, label, content)
         except BrokenProcessPool:  # it broke since the last roll came back
             self._pool = self._start()
-            return self._submit(run_job, job)
+            return self._submit(run_packed_job, label, content)
 
     def _submit(self, function: Callable[..., T], *arguments: Any) -> Future[T]:
         # workers import the script that was started only if a task needs something of it
@@ -108,6 +122,13 @@ class Workers:
     def stop(self) -> None:
         """End the workers now; a roll in work is lost, a finished one is committed."""
         end_executor(self._pool)
+
+
+def _names_main(job: RollJob) -> bool:
+    try:
+        return b"__main__" in pack(job)
+    except TrainingError:  # said when it is submitted
+        return False
 
 
 def start_executor(workers: int, sharing: int) -> ProcessPoolExecutor:
