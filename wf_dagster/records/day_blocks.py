@@ -7,6 +7,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from wf_dagster.errors import RecordError
+from wf_dagster.records.row_kinds import find_unlike_rows
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -33,6 +34,8 @@ def check_rows(pred: pd.Series, label: pd.Series) -> None:
             f"predictions have rows named {list(pred.index.names)}, labels have "
             f"{list(label.index.names)}: they must be the same"
         )
+    if (unlike := find_unlike_rows({"predictions": pred.index, "labels": label.index})) is not None:
+        raise RecordError(f"predictions and labels have no row in common: {unlike}")
 
 
 def sort_by_day(pred: pd.Series, label: pd.Series) -> tuple[Floats, Floats, Ints, pd.DatetimeIndex]:
