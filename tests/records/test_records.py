@@ -164,7 +164,7 @@ def test_a_signal_record_says_what_it_was_not_given(missing):
 
 
 def test_one_session_labels_give_qlibs_figures(recorder):
-    SigAnaRecord(recorder, True, 252, 0).generate()
+    SigAnaRecord(recorder, True, 252, 0, label_horizon=1).generate()
     score, label = frames.signal()
     metrics = recorder.list_metrics()
     spread = recorder.load_object("sig_analysis/long_short_r.pkl")
@@ -259,7 +259,7 @@ def test_labels_that_do_not_fit_are_refused(recorder, label, message):
 def test_annual_figures_count_the_sessions_a_year_of_the_market(
     recorder, prices, market, ann_scaler, sessions
 ):
-    SigAnaRecord(recorder, ann_scaler=ann_scaler, market=market).generate()
+    SigAnaRecord(recorder, ann_scaler=ann_scaler, market=market, label_horizon=1).generate()
     metrics = recorder.list_metrics()
     spread = recorder.load_object("sig_analysis/long_short_r.pkl")
     assert metrics["Long-Short Ann Return"] == pytest.approx(spread.mean() * sessions)

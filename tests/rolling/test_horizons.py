@@ -164,6 +164,8 @@ def test_the_longest_of_several_labels_counts():
     assert label_horizon(task_of(label=both)) == 9
 
 
-def test_a_label_without_a_horizon_spans_one_session():
-    assert label_horizon(task_of(label=f"{__name__}.without_horizon")) == 1
-    assert label_horizon({"dataset": {"class": WithoutLabel, "kwargs": {}}}) == 1
+def test_the_horizon_of_a_label_that_does_not_say_it_is_not_known():
+    assert label_horizon(task_of(label=f"{__name__}.without_horizon")) is None
+    assert label_horizon({"dataset": {"class": WithoutLabel, "kwargs": {}}}) is None
+    both = [RETURN, f"{__name__}.without_horizon"]
+    assert label_horizon(task_of(label=both)) is None

@@ -36,7 +36,7 @@ def find_unlike_rows(indexes: Mapping[Any, pd.Index]) -> str | None:
         for name in index.names:
             kinds = _kind(index, name), _kind(other, name)
             if kinds[0] != kinds[1]:
-                mine, its = (rows.get_level_values(name)[0] for rows in (index, other))
+                mine, its = (_first(rows, name) for rows in (index, other))
                 return (
                     f"`{name}` is {kinds[0]} in {first!r} (such as {_show(mine)}) and {kinds[1]} "
                     f"in {key!r} (such as {_show(its)}): {_remedy(kinds, name)}"
@@ -57,6 +57,10 @@ def _kind(index: pd.Index, name: Any) -> str:
     if isinstance(labels, pd.CategoricalIndex):
         labels = labels.categories
     return _WORDS.get(labels.inferred_type, labels.inferred_type)
+
+
+def _first(index: pd.Index, name: Any) -> Any:
+    return index.get_level_values(name)[0]
 
 
 def _show(label: Any) -> str:

@@ -9,15 +9,17 @@ import numpy as np
 import pandas as pd
 
 from wf_dagster.data.adapters import adapter_of
-from wf_dagster.errors import RecordError
+from wf_dagster.errors import RecordError, TaskError
 from wf_dagster.market import Market
 from wf_dagster.records.record_template import RecordTemplate
+from wf_dagster.tasks import label_horizon
 
 if TYPE_CHECKING:
     from wf_dagster.tracking import Recorder
 
 _log = logging.getLogger(__name__)
 
+HORIZON_TAG = "label_horizon"
 ROWS = ["datetime", "instrument"]
 
 
@@ -27,6 +29,8 @@ class SignalRecord(RecordTemplate):
     * ``pred.pkl``: rows ``(datetime, instrument)``, sorted; column ``score`` (no unit).
     * ``label.pkl``: raw labels of the test segment, the same kind of rows, one column or more;
       NaN where a label is not known yet.
+
+    The tag ``label_horizon`` is the sessions that a label spans, where the dataset says so.
 
     Both are kept without rows while the test segment lies after the last session with prices.
 
@@ -58,6 +62,7 @@ class SignalRecord(RecordTemplate):
         Raises:
             RecordError: The predictions are empty, all NaN, or not a frame of the right rows.
         """
+        self._note_horizon()
         labels = _awaited_labels(self.dataset)
         if labels is not None:
             empty = pd.DataFrame({"score": pd.Series(index=labels.index, dtype="float64")})
@@ -67,6 +72,14 @@ class SignalRecord(RecordTemplate):
         pred = check_pred(self.model.predict(self.dataset), type(self.model).__name__)
         self.save(**{"pred.pkl": pred, "label.pkl": self.generate_label(self.dataset, pred.index)})
         _log.info("SignalRecord: %d predictions kept in %s", len(pred), self.recorder.id)
+
+    def _note_horizon(self) -> None:
+        try:
+            horizon = label_horizon({"dataset": self.dataset})
+        except (TaskError, TypeError, ValueError):  # a dataset whose `label` is something else
+            return
+        if horizon is not None:
+            self.recorder.set_tags(**{HORIZON_TAG: horizon})
 
     @staticmethod
     def generate_label(dataset: Any, rows: pd.Index | None = None) -> pd.DataFrame:
