@@ -211,8 +211,8 @@ def test_a_horizon_is_set_by_the_parameter_that_the_label_names():
     assert (label_horizon(task), label_reach(task)) == (15, 17)
     with pytest.raises(TaskError, match="fixed spans 7 sessions whatever it is given"):
         MultiHorizonGen([15], calendar=CALENDAR).generate(task_of(label=f"{__name__}.fixed"))
+    template["dataset"]["kwargs"]["label"]["kwargs"]["wait"] = 3
     with pytest.raises(TaskError, match=r"by_parameters trades 3 sessions after.*label_leak_n=4"):
-        template["dataset"]["kwargs"]["label"]["kwargs"]["wait"] = 3
         MultiHorizonGen([15], calendar=CALENDAR).generate(template)
 
 
