@@ -23,7 +23,8 @@ from wf_dagster.collect import (
     SingleKeyEnsemble,
 )
 from wf_dagster.collect.row_codes import look_up_rows, merge_frames
-from wf_dagster.errors import CollectError
+from wf_dagster.errors import CollectError, RecordError
+from wf_dagster.records import ic_series
 
 QLIB = figures.load()
 
@@ -209,6 +210,65 @@ def test_what_cannot_be_merged_is_refused_in_words(ensemble, values, message):
     with pytest.raises(CollectError, match=message) as caught:
         ensemble(values)
     assert type(ensemble).__name__ in str(caught.value)
+
+
+def _spell(frame, day=None, name=None):
+    """The same rows with days or codes spelled in another way."""
+    rows = frame.reset_index()
+    rows["datetime"] = rows["datetime"].map(day or (lambda value: value))
+    rows["instrument"] = rows["instrument"].map(name or (lambda value: value))
+    return rows.set_index(["datetime", "instrument"])
+
+
+CODES = _column([("2021-01-04", "600000", 1), ("2021-01-04", "600519", 2)])
+
+
+@pytest.mark.parametrize("ensemble", [RollingEnsemble(), AverageEnsemble()])
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        (
+            _spell(CODES, name=int),
+            r"`instrument` is text in 'ours' \(such as '600000'\) and numbers in 'theirs' "
+            r"\(such as 600000\): make both text",
+        ),
+        (
+            CODES.tz_localize("UTC", level="datetime"),
+            r"`datetime` is days without time zone in 'ours' \(such as 2021-01-04 00:00:00\) and "
+            r"days in time zone UTC in 'theirs' .*: make both days without time zone",
+        ),
+        (
+            _spell(CODES, day=lambda day: day.strftime("%Y-%m-%d")),
+            r"'ours' .* and text in 'theirs' \(such as '2021-01-04'\): make both days",
+        ),
+        (_spell(CODES, day=lambda day: day.date()), "date objects in 'theirs'"),
+        (CODES.swaplevel(), r"'ours' has rows named .*, 'theirs' \['instrument', 'datetime'\]"),
+    ],
+)
+def test_rows_that_can_never_be_equal_are_refused_with_both_names(ensemble, other, message):
+    with pytest.raises(CollectError, match=message):
+        ensemble({"ours": CODES, "theirs": other})
+
+
+def test_rows_that_can_be_equal_are_merged_however_they_are_stored():
+    coarse = CODES.copy()
+    coarse.index = coarse.index.set_levels(coarse.index.levels[0].as_unit("s"), level=0)
+    numbers = _spell(CODES, name=int)
+    mixed = pd.concat([numbers, CODES])
+    for left, right in (
+        (CODES, coarse),
+        (CODES, CODES.iloc[:0]),
+        (numbers, _spell(CODES, name=float)),
+        (numbers, mixed.iloc[:2]),  # labels that are not used any more do not count
+    ):
+        assert len(AverageEnsemble()({"l": left, "r": right})) == 2
+
+
+def test_labels_of_other_codes_than_the_predictions_are_refused():
+    with pytest.raises(
+        RecordError, match="no row in common: `instrument` is text in 'predictions'"
+    ):
+        ic_series(CODES["score"], _spell(CODES, name=int)["score"])
 
 
 def test_a_row_that_is_there_twice_is_not_averaged():

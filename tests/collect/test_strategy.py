@@ -181,6 +181,25 @@ def test_annual_figures_count_the_sessions_that_the_label_of_the_task_spans():
     )
 
 
+def without_horizon(prices):
+    return prices
+
+
+def test_annual_figures_are_left_out_where_the_label_does_not_say_its_horizon(caplog):
+    pred = _month(MONTHS[0], 1)
+    task = task_of(MONTHS[0])
+    task["dataset"]["kwargs"]["label"] = f"{__name__}.without_horizon"
+    _recorder(MONTHS[0], pred, _label(pred), task=task)
+    rolls = Rolls([Roll(MONTHS[0], task, _roll(MONTHS[0]).segments)], CALENDAR, "demo")
+    collection = collect_strategy("demo", rolls)
+    figures, metrics = collection.figures(), collection.recorder.list_metrics()
+    assert metrics["IC"] == pytest.approx(figures["IC"])
+    assert not [name for name in metrics if "Ann " in name]
+    assert figures["ann_scaler"] == metrics["ann_scaler"] == 252
+    assert "label_horizon" not in figures
+    assert "collected predictions of demo: no annual figures, as it is not known" in caplog.text
+
+
 def test_annual_figures_count_the_sessions_of_a_year_of_the_calendar():
     pred = _month(MONTHS[0], 1)
     _recorder(MONTHS[0], pred, _label(pred))
@@ -188,6 +207,8 @@ def test_annual_figures_count_the_sessions_of_a_year_of_the_calendar():
     summaries = [collect_strategy("demo", _rolls(), c).summary for c in (None, without_weekends)]
     returns = [summary["Long-Short Ann Return"] for summary in summaries]
     assert returns[1] / 365 == pytest.approx(returns[0] / 252)
+    assert [summary["ann_scaler"] for summary in summaries] == [252, 365]
+    assert [summary["label_horizon"] for summary in summaries] == [5, 5]
 
 
 def test_runs_of_other_kinds_in_the_experiment_are_no_rolls():

@@ -165,9 +165,10 @@ def test_symbols_stay_text(tmp_path: Path, suffix: str) -> None:
 
 def test_truth_values_and_empty_ones_of_a_csv_are_numbers(tmp_path: Path) -> None:
     path = tmp_path / "p.csv"
-    path.write_text("datetime,instrument,close,held,x\n2020-01-02,A,1,True,\n2020-01-03,A,,,NA\n")
+    rows = ["2020-01-02,A,1,True,", "2020-01-02,B,,,NA", "2020-01-03,A,2,False,1"]
+    path.write_text("\n".join(["datetime,instrument,close,held,x", *rows, ""]))
     frame = price_source(path).load()
-    assert frame["held"].tolist()[0] == 1.0
+    assert frame["held"].dropna().tolist() == [1.0, 0.0]
     assert frame[["close", "held", "x"]].isna().sum().tolist() == [1, 1, 2]
 
 

@@ -16,13 +16,15 @@ from tests.qlib.qlib_tasks import (
     RECORDS,
     SEEDED,
     alpha,
+    alpha158_template,
     few_expressions,
     lightgbm,
     ridge,
     seeded_template,
     task,
 )
-from wf_dagster import DataError, R, price_source, task_train
+from wf_dagster import DataError, R, SigAnaRecord, price_source, task_train
+from wf_dagster.tasks import label_horizon
 from wf_dagster.training.refresh import refresh_recorder
 
 OURS = [
@@ -135,6 +137,26 @@ def test_our_records_work_on_qlibs_dataset(seeded):
         )
     for metric in ("IC", "ICIR", "Rank IC", "Rank ICIR"):
         assert ours.list_metrics()[metric] == pytest.approx(theirs.list_metrics()[metric], abs=1e-6)
+
+
+def test_annual_figures_count_the_sessions_that_a_label_of_qlibs_handler_spans(seeded):
+    """One, of Alpha158's own label: the figures are Qlib's. Five, of another: a fifth a session."""
+    assert label_horizon(alpha158_template()) == 1
+    template = seeded_template(ridge())
+    ours = task_train({**template, "record": OURS}, "horizon")
+    spread = ours.load_object("sig_analysis/long_short_r.pkl").mean()
+    tags, metrics = ours.list_tags(), ours.list_metrics()
+    assert tags["label_horizon"] == "1"
+    assert tags["sig_analysis.figures"] == "252 sessions a year, labels of 1"
+    assert metrics["Long-Short Ann Return"] == pytest.approx(spread * 252)
+    template["dataset"]["kwargs"]["handler"]["kwargs"]["data_loader"]["kwargs"]["config"][
+        "label"
+    ] = (["Ref($close, -6)/Ref($close, -1) - 1"], ["LABEL0"])
+    five = task_train({**template, "record": OURS}, "horizon")
+    spread = five.load_object("sig_analysis/long_short_r.pkl").mean()
+    assert five.list_metrics()["Long-Short Ann Return"] == pytest.approx(spread / 5 * 252)
+    SigAnaRecord(five, label_horizon=1).generate()
+    assert five.list_metrics()["Long-Short Ann Return"] == pytest.approx(spread * 252)
 
 
 def test_our_portfolio_of_qlibs_predictions_is_held_at_qlibs_prices(seeded):

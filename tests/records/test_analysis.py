@@ -30,7 +30,8 @@ def _naive_sides(score, label, quantile):
     table = pd.DataFrame({"score": score, "label": label})
     by_day = {}
     for day, rows in table[table["score"].notna()].groupby(level="datetime"):
-        count = int(len(rows) * quantile)
+        is_flat = rows["score"].nunique() == 1
+        count = 0 if is_flat else int(len(rows) * quantile)
         by_day[day] = {
             "long": rows.nlargest(count, "score")["label"].mean(),
             "short": rows.nsmallest(count, "score")["label"].mean(),
@@ -119,9 +120,30 @@ def test_a_side_is_chosen_before_anyone_knows_which_labels_will_be_missing():
 
 
 def test_ties_are_cut_in_the_order_of_the_rows():
-    score, label = _day([1.0, 1.0, 1.0, 1.0], [0.4, 0.3, 0.2, 0.1])
+    score, label = _day([1.0, 1.0, 1.0, 0.0, 0.0], [0.5, 0.4, 0.3, 0.2, 0.1])
     sides = long_short(score, label, 0.25)
-    assert (sides["long"].item(), sides["short"].item()) == (0.4, 0.4)
+    assert (sides["long"].item(), sides["short"].item()) == (0.5, 0.2)
+
+
+@pytest.mark.parametrize("scores", [[0.3] * 4, [0.1 + 0.2, 0.3, 0.3, 0.3]])
+def test_equal_scores_have_no_sides_and_no_coefficient(scores):
+    """``0.1 + 0.2`` is above ``0.3`` by 5e-17."""
+    score, label = _day(scores, [0.4, 0.3, 0.2, 0.1])
+    sides = long_short(score, label, 0.25)
+    assert sides[["long", "short"]].isna().all(axis=None)
+    assert sides["average"].item() == pytest.approx(0.25)
+    assert all(series.isna().all() for series in ic_series(score, label))
+
+
+def test_ratios_of_what_varies_by_rounding_alone_are_not_given():
+    """Two instruments, always in the right order: each IC is 1, but for its last digit."""
+    rounded = pd.Series([1.0, 1.0 - 1.1e-16, 1.0, 1.0 - 2.2e-16])
+    assert np.isnan(ic_metrics(rounded, rounded)["ICIR"])
+    spread = pd.Series([0.1 + 0.2, 0.3, 0.3])
+    annual, sharpe = annualise(spread)
+    assert annual == pytest.approx(0.3 * 252)
+    assert np.isnan(sharpe)
+    assert annualise(pd.Series([0.3 + 1e-9, 0.3, 0.3]))[1] > 1e6  # small, and no rounding
 
 
 def test_equal_values_have_no_correlation_even_when_their_mean_rounds():

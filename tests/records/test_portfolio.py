@@ -76,6 +76,76 @@ def test_a_name_without_a_price_is_kept_at_its_last_one_and_not_traded():
     assert simulation.report["return"].tolist() == pytest.approx([0, 0, 0, -0.5])
 
 
+GAP = [np.nan] * 3
+
+
+def test_a_held_name_without_a_price_is_sold_at_its_last_one_after_a_number_of_sessions():
+    closes = _frame(list(zip([100, 100, 80, *GAP, np.nan], [100] * 5 + [110, 121], strict=True)))
+    scores = _frame([[1, 0]] * 7)
+    arguments = {"topk": 1, "n_drop": 1, "open_cost": 0.01, "close_cost": 0.02}
+    simulation = simulate(scores, closes, **arguments, delist_after=3)
+    report, held = simulation.report, simulation.positions
+    # A falls to 80, has no price from the 9th on and is sold on the 13th, when B is bought
+    assert held["A"].tolist() == [1, 1, 1, 1, 0, 0]
+    assert held["B"].tolist() == [0, 0, 0, 0, 1, 1]
+    assert report["return"].tolist() == pytest.approx([0, -0.2, 0, 0, 0, 0.1])
+    assert report["turnover"].tolist() == pytest.approx([1, 0, 0, 0, 2, 0])
+    assert report["cost"].tolist() == pytest.approx([0.01, 0, 0, 0, 0.03, 0])
+    (gone,) = simulation.delistings
+    assert (gone.instrument, gone.weight) == ("A", 1.0)
+    assert (str(gone.session.date()), str(gone.last_price.date())) == ("2020-01-13", "2020-01-08")
+    # for ever, as it was before
+    kept = simulate(scores, closes, **arguments, delist_after=None)
+    assert kept.positions["A"].tolist() == [1] * 6
+    assert kept.delistings == []
+
+
+def test_what_is_paid_for_a_delisted_name_is_a_return_on_its_last_price():
+    rows = list(zip([100, 100, *GAP, np.nan], [100] * 6, strict=True))
+    scores = _frame([[1, 1]] * 6)
+    arguments = {"topk": 2, "n_drop": 0, "delist_after": 2, **FREE}
+    simulation = simulate(scores, _frame(rows), **arguments, delisting_return=-0.3)
+    # half of the account loses 30 %; the benchmark of both names loses as much
+    assert simulation.report["return"].tolist() == pytest.approx([0, 0, -0.15, 0, 0])
+    assert simulation.report["bench"].tolist() == pytest.approx([0, 0, -0.15, 0, 0])
+    assert simulation.positions["B"].tolist() == pytest.approx([0.5, 0.5, 1, 1, 1])
+    assert simulation.delistings[0].weight == pytest.approx(0.35 / 0.85)
+
+
+def test_a_delisted_name_becomes_cash_on_a_session_without_scores():
+    closes = _frame(list(zip([100, 100, np.nan, np.nan, np.nan], [100] * 5, strict=True)))
+    scores = _frame([[1, 1]] * 4).iloc[[0, 3]]
+    simulation = simulate(scores, closes, topk=2, n_drop=0, delist_after=2, **FREE)
+    assert simulation.positions.to_numpy().tolist() == [[0.5, 0.5], [0.5, 0.5], [0, 0.5], [0, 1]]
+    assert simulation.report["turnover"].tolist() == pytest.approx([1, 0, 0.5, 0.5])
+
+
+def test_an_account_that_is_paid_nothing_is_lost(caplog):
+    closes = _frame(list(zip([100, 100, np.nan, np.nan], [100, 100, 100, 110], strict=True)))
+    simulation = simulate(
+        _frame([[1, 0]] * 4), closes, topk=1, n_drop=0, delist_after=1, delisting_return=-1, **FREE
+    )
+    assert simulation.report["account"].tolist() == [1e6, 0, 0]
+    assert simulation.positions.iloc[1:].eq(0).all(axis=None)
+    assert "the account is lost on 2020-01-08" in caplog.text
+
+
+def test_a_name_that_was_suspended_keeps_its_return_in_portfolio_and_benchmark():
+    """A third of each is in A, which has no price for three sessions and then one of half."""
+    a = [100, 100, *GAP, 50, 50]
+    closes = _frame([[price, 100, 100] for price in a], "ABC")
+    report = simulate(_frame([[3, 2, 1]] * 7, "ABC"), closes, topk=3, n_drop=0, **FREE).report
+    assert report["return"].tolist() == pytest.approx([0, 0, 0, 0, -1 / 6, 0])
+    assert report["bench"].tolist() == pytest.approx([0, 0, 0, 0, -1 / 6, 0])
+
+
+def test_a_delisted_name_whose_price_returns_can_be_bought_again():
+    closes = _frame(list(zip([100, 100, *GAP, 90, 99], [100] * 7, strict=True)))
+    simulation = simulate(_frame([[1, 0]] * 7), closes, topk=1, n_drop=1, delist_after=2, **FREE)
+    assert simulation.positions["A"].tolist() == [1, 1, 0, 0, 1, 1]
+    assert simulation.report["return"].tolist() == pytest.approx([0, 0, 0, 0, 0, 0.1])
+
+
 def test_a_name_that_never_had_a_price_is_not_bought():
     closes = _frame([[np.nan, 100]] * 3)
     simulation = simulate(_frame([[9, 1]] * 3), closes, topk=1, n_drop=1, **FREE)
@@ -101,9 +171,9 @@ def test_the_default_benchmark_does_not_buy_what_has_no_price_when_it_trades():
 
 
 def test_a_given_benchmark_starts_to_earn_when_the_portfolio_does():
-    bench = pd.Series(0.01, pd.bdate_range("2020-01-06", periods=3))
+    bench = pd.Series([0.03, 0.03, 0.01, 0.02], pd.bdate_range("2020-01-06", periods=4))
     simulation = simulate(_frame([[1, 0]] * 4), _frame([[1, 1]] * 4), bench=bench, topk=1, n_drop=1)
-    assert simulation.report["bench"].tolist() == [0.0, 0.01, 0.0]
+    assert simulation.report["bench"].tolist() == pytest.approx([0.0, 0.01, 0.02])
 
 
 def test_a_benchmark_of_other_sessions_is_refused():
@@ -213,6 +283,32 @@ def test_compounded_figures_are_empyricals():
     assert performance(pd.Series([-0.5, 1.0]))["max_drawdown"] == pytest.approx(-0.5)
 
 
+def test_excess_returns_of_rounding_alone_are_nothing():
+    """Shares of a third and their sum: what is left of a portfolio that is its benchmark."""
+    random = np.random.default_rng(0)
+    moves = random.normal(0, 0.01, (250, 7))
+    excess = pd.Series(moves @ np.full(7, 1 / 7) - moves.mean(axis=1))
+    assert excess.abs().max() > 0
+    figures = risk_analysis(excess)
+    assert np.isnan(figures.pop("information_ratio"))
+    assert set(figures.values()) == {0.0}
+    # one basis point in a thousand years is no rounding
+    assert np.isfinite(risk_analysis(excess + moves[:, 0] * 1e-9)["information_ratio"])
+
+
+def test_ratios_of_returns_that_do_not_vary_are_not_given():
+    steady = pd.Series([0.001 + 1e-17, 0.001, 0.001 - 1e-17])
+    assert np.isnan(risk_analysis(steady)["information_ratio"])
+    assert np.isnan(performance(steady)["sharpe"])
+    assert risk_analysis(steady)["annualized_return"] == pytest.approx(0.252)
+    assert performance(steady)["annual_return"] == pytest.approx(1.001**252 - 1)
+
+
+def test_sessions_whose_benchmark_is_not_known_are_left_out_of_excess_figures():
+    excess = pd.Series([np.nan, 0.01, -0.03, 0.02, np.nan])
+    assert risk_analysis(excess) == pytest.approx(risk_analysis(excess.dropna()))
+
+
 def test_figures_of_one_session_that_need_two_are_nan():
     figures = risk_analysis(pd.Series([0.01]))
     assert figures["mean"] == 0.01
@@ -229,6 +325,10 @@ def test_figures_of_one_session_that_need_two_are_nan():
         ({"open_cost": "5e-4"}, "open_cost='5e-4': use a fraction"),
         ({"close_cost": 1.0}, "close_cost=1.0"),
         ({"open_cost": float("nan")}, "open_cost=nan"),
+        ({"delist_after": 0}, r"delist_after=0: use a number of sessions \(None is never\)"),
+        ({"delist_after": "20"}, "delist_after='20'"),
+        ({"delisting_return": -1.5}, r"delisting_return=-1\.5: use a return on the last price"),
+        ({"delisting_return": float("nan")}, "delisting_return=nan"),
         ({"account": 0}, "account=0: use an amount of money"),
         ({"account": {"cash": 1}}, "account="),
     ],

@@ -26,31 +26,6 @@ from wf_dagster.records import (
 )
 from wf_dagster.records.record_template import DependentRecord, log_figures
 
-
-@pytest.fixture
-def recorder():
-    """One that holds a seeded signal."""
-    score, label = frames.signal()
-    with R.start(experiment_name="records"):
-        R.save_objects(**{"pred.pkl": score.to_frame(), "label.pkl": label.to_frame()})
-        return R.get_recorder()
-
-
-def _closes(start="2021-02-22", days=40):
-    moves = np.random.default_rng(8).normal(0, 0.01, (days, len(frames.NAMES)))
-    index = pd.bdate_range(start, periods=days, name="datetime")
-    return pd.DataFrame(100 * np.exp(moves.cumsum(0)), index, frames.NAMES)
-
-
-@pytest.fixture
-def prices(tmp_path):
-    """A price file of the seeded signal's instruments."""
-    path = tmp_path / "prices.parquet"
-    rows = _closes().rename_axis(columns="instrument").stack().to_frame("close").reset_index()
-    rows.to_parquet(path)
-    return str(path)
-
-
 # on a trained task
 
 
@@ -164,7 +139,7 @@ def test_a_signal_record_says_what_it_was_not_given(missing):
 
 
 def test_one_session_labels_give_qlibs_figures(recorder):
-    SigAnaRecord(recorder, True, 252, 0).generate()
+    SigAnaRecord(recorder, True, 252, 0, label_horizon=1).generate()
     score, label = frames.signal()
     metrics = recorder.list_metrics()
     spread = recorder.load_object("sig_analysis/long_short_r.pkl")
@@ -259,7 +234,7 @@ def test_labels_that_do_not_fit_are_refused(recorder, label, message):
 def test_annual_figures_count_the_sessions_a_year_of_the_market(
     recorder, prices, market, ann_scaler, sessions
 ):
-    SigAnaRecord(recorder, ann_scaler=ann_scaler, market=market).generate()
+    SigAnaRecord(recorder, ann_scaler=ann_scaler, market=market, label_horizon=1).generate()
     metrics = recorder.list_metrics()
     spread = recorder.load_object("sig_analysis/long_short_r.pkl")
     assert metrics["Long-Short Ann Return"] == pytest.approx(spread.mean() * sessions)
@@ -328,7 +303,7 @@ def test_the_record_simulates_its_predictions_on_the_prices_it_is_given(recorder
     PortAnaRecord(recorder, topk=4, n_drop=2, account=500.0, prices=prices).generate()
     report = recorder.load_object("portfolio_analysis/report_normal_1day.pkl")
     scores = frames.signal()[0].unstack("instrument")
-    wanted = simulate(scores, _closes(), topk=4, n_drop=2, account=500.0)
+    wanted = simulate(scores, frames.closes(), topk=4, n_drop=2, account=500.0)
     pd.testing.assert_frame_equal(report, wanted.report, check_freq=False)
     # the last predictions are of 2021-03-19: they are traded on the next session
     assert str(report.index[-1])[:10] == "2021-03-22"
@@ -388,9 +363,9 @@ def test_qlibs_configuration_is_taken_and_what_has_no_counterpart_is_named(
     assert "topk" not in named
     report = recorder.load_object("portfolio_analysis/report_normal_1day.pkl")
     scores = frames.signal()[0].unstack("instrument").loc["2021-03-02":]
-    bench = _closes()[["S00", "S01"]].pct_change().mean(axis=1)
+    bench = frames.closes()[["S00", "S01"]].pct_change().mean(axis=1)
     wanted = simulate(
-        scores, _closes(), topk=4, n_drop=2, account=500, open_cost=0.001, close_cost=0.002,
+        scores, frames.closes(), topk=4, n_drop=2, account=500, open_cost=0.001, close_cost=0.002,
         bench=bench,
     )  # fmt: skip
     pd.testing.assert_frame_equal(report, wanted.report, check_freq=False)
@@ -398,7 +373,7 @@ def test_qlibs_configuration_is_taken_and_what_has_no_counterpart_is_named(
 
 def test_predictions_without_a_session_after_them_are_not_analysed(recorder, tmp_path):
     path = tmp_path / "short.parquet"
-    rows = _closes().loc[:"2021-03-01"].rename_axis(columns="instrument").stack()
+    rows = frames.closes().loc[:"2021-03-01"].rename_axis(columns="instrument").stack()
     rows.to_frame("close").reset_index().to_parquet(path)
     score = frames.signal()[0].loc["2021-03-01":"2021-03-01"]
     recorder.save_objects(**{"pred.pkl": score.to_frame()})
@@ -455,6 +430,8 @@ def test_arguments_of_the_portfolio_are_checked_before_it_starts(recorder, argum
     [
         ({"benchmark": "SH000300"}, "benchmark 'SH000300' is not in"),
         ({"benchmark": pd.Series(0.01, pd.bdate_range("2001-01-01", periods=9))}, "no return from"),
+        ({"benchmark": frames.closes()["S00"]}, "these are levels, not returns"),
+        ({"benchmark": frames.closes()["S00"].pct_change()[:20]}, "with end_time='2021-03-18'"),
         ({"start_time": "2030-01-01"}, "they run from 2021-03-01 to 2021-03-19"),
         ({"prices": None}, "select nothing"),
     ],

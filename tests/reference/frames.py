@@ -51,3 +51,10 @@ def scores_with_gaps() -> pd.DataFrame:
     wide.loc[wide.index[15] :, "S03"] = np.nan
     wide.loc[wide.index[5:12], "S07"] = np.nan
     return wide
+
+
+def closes(start: str = "2021-02-22", days: int = 40) -> pd.DataFrame:
+    """Closes of the seeded signal's instruments, from a week before its first day on."""
+    moves = np.random.default_rng(8).normal(0, 0.01, (days, len(NAMES)))
+    index = pd.bdate_range(start, periods=days, name="datetime")
+    return pd.DataFrame(100 * np.exp(moves.cumsum(0)), index, NAMES)

@@ -9,11 +9,12 @@ import pytest
 
 from wf_dagster.calendars import TradingCalendar
 from wf_dagster.data import PanelDataset
-from wf_dagster.data.labels import forward_return
+from wf_dagster.data.labels import forward_return, looks_ahead
 from wf_dagster.errors import CalendarError, TaskError
 from wf_dagster.prices import SamplePrices
 from wf_dagster.rolling import MultiHorizonGen, MultiHorizonGenBase
-from wf_dagster.tasks import init_instance, label_horizon
+from wf_dagster.tasks import init_instance, label_horizon, label_reach
+from wf_dagster.tasks.label_expressions import expression_horizon
 
 CALENDAR = TradingCalendar.from_exchange("XNYS", "2018-01-02", "2020-12-31")
 RETURN = "wf_dagster.data.labels.forward_return"
@@ -164,6 +165,104 @@ def test_the_longest_of_several_labels_counts():
     assert label_horizon(task_of(label=both)) == 9
 
 
-def test_a_label_without_a_horizon_spans_one_session():
-    assert label_horizon(task_of(label=f"{__name__}.without_horizon")) == 1
-    assert label_horizon({"dataset": {"class": WithoutLabel, "kwargs": {}}}) == 1
+def test_the_horizon_of_a_label_that_does_not_say_it_is_not_known():
+    assert label_horizon(task_of(label=f"{__name__}.without_horizon")) is None
+    assert label_horizon({"dataset": {"class": WithoutLabel, "kwargs": {}}}) is None
+    both = [RETURN, f"{__name__}.without_horizon"]
+    assert label_horizon(task_of(label=both)) is None
+
+
+@looks_ahead(horizon=7, lag=0)
+def fixed(prices):
+    return prices
+
+
+@looks_ahead(horizon="days", lag="wait")
+def by_parameters(prices, days=10, wait=1):
+    return prices
+
+
+@pytest.mark.parametrize(
+    ("label", "horizon", "reach"),
+    [
+        (f"{__name__}.fixed", 7, 7),
+        (f"{__name__}.by_parameters", 10, 11),
+        ({"func": f"{__name__}.by_parameters", "kwargs": {"days": 3, "wait": 2}}, 3, 5),
+        ([f"{__name__}.fixed", RETURN], 7, 7),
+        ([f"{__name__}.fixed", f"{__name__}.without_horizon"], None, None),
+    ],
+)
+def test_a_label_of_ones_own_says_how_far_it_looks_ahead(label, horizon, reach):
+    task = task_of(label=label)
+    assert label_horizon(task) == horizon
+    assert label_reach(task) == reach
+
+
+def test_a_record_of_the_task_says_the_horizon_of_a_label_that_cannot():
+    task = task_of(label=f"{__name__}.without_horizon")
+    task["record"] = ["SignalRecord", {"class": "SigAnaRecord", "kwargs": {"label_horizon": 4}}]
+    assert label_horizon(task) == 4
+
+
+def test_a_horizon_is_set_by_the_parameter_that_the_label_names():
+    template = task_of(label={"func": f"{__name__}.by_parameters", "kwargs": {"wait": 2}})
+    (task,) = MultiHorizonGen([15], calendar=CALENDAR).generate(template)
+    assert task["dataset"]["kwargs"]["label"]["kwargs"] == {"wait": 2, "days": 15}
+    assert (label_horizon(task), label_reach(task)) == (15, 17)
+    with pytest.raises(TaskError, match="fixed spans 7 sessions whatever it is given"):
+        MultiHorizonGen([15], calendar=CALENDAR).generate(task_of(label=f"{__name__}.fixed"))
+    template["dataset"]["kwargs"]["label"]["kwargs"]["wait"] = 3
+    with pytest.raises(TaskError, match=r"by_parameters trades 3 sessions after.*label_leak_n=4"):
+        MultiHorizonGen([15], calendar=CALENDAR).generate(template)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"horizon": 0, "lag": 0}, r"looks_ahead\(horizon=0\) of label: use a number of sessions"),
+        ({"horizon": "horizon", "lag": -1}, r"looks_ahead\(lag=-1\)"),
+        ({"horizon": 5.0, "lag": 0}, r"horizon=5\.0"),
+        ({"horizon": "span", "lag": 0}, "label has no parameter 'span', it has prices, horizon"),
+        ({"horizon": 5, "lag": 0}, "label has a parameter 'horizon', .* write horizon='horizon'"),
+    ],
+)
+def test_what_is_no_look_ahead_is_refused_where_it_is_written(arguments, message):
+    def label(prices, horizon=3):
+        return prices
+
+    with pytest.raises(TaskError, match=message):
+        looks_ahead(**arguments)(label)
+
+
+@pytest.mark.parametrize(
+    ("expression", "horizon"),
+    [
+        ("Ref($close, -2)/Ref($close, -1) - 1", 1),  # Alpha158's own
+        ("Ref($close, -11) / Ref($close, -1) - 1", 10),
+        ("Ref($close,-5)/$close-1", 5),
+        ("Log(Ref($vwap, -6) / Ref($open, -1))", 5),
+        ("-(Ref(Ref($close, -3), -2) / Ref($close, 1) - 1)", 6),
+        ("$close / Ref($close, 1) - 1", None),  # looks back
+        ("Ref($change, -1)", None),
+        ("Mean(Ref($close, -5), 5) / $close", None),
+        ("Ref($close, 0) / Ref($close, -1)", None),  # the first close of all
+        ("Ref($close, -2", None),
+    ],
+)
+def test_the_horizon_of_an_expression_is_read(expression, horizon):
+    assert expression_horizon(expression) == horizon
+
+
+def test_the_horizon_of_a_handlers_labels_is_read():
+    def task(**handler):
+        kwargs = {"handler": {"class": "Handler", "module_path": "nowhere", "kwargs": handler}}
+        return {"dataset": {"class": WithoutLabel, "kwargs": kwargs}}
+
+    one, five = "Ref($close, -2)/Ref($close, -1) - 1", "Ref($close, -6)/Ref($close, -1) - 1"
+    assert label_horizon(task(label=[five])) == 5
+    assert label_horizon(task(label=([five], ["LABEL0"]))) == 5
+    assert label_horizon(task(label=[one, five])) == 5
+    assert label_horizon(task(label=[one, "Mean($close, 5)"])) is None
+    loader = {"class": "QlibDataLoader", "kwargs": {"config": {"label": [[five], ["LABEL0"]]}}}
+    assert label_horizon(task(data_loader=loader)) == 5
+    assert label_horizon(task()) is None

@@ -14,7 +14,8 @@ from typing import Any
 from wf_dagster.errors import TaskError
 from wf_dagster.qlib_bridge.workflow_file import read_workflow
 from wf_dagster.rolling import RollingGen
-from wf_dagster.tasks import find_class, record_config, validate_task
+from wf_dagster.tasks import record_config, validate_task
+from wf_dagster.tasks.label_expressions import read_label_expressions
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _AHEAD = re.compile(r"Ref\([^()]*(?:\([^()]*\)[^()]*)*,\s*-\s*(\d+)\s*\)")
@@ -135,24 +136,9 @@ def _write_paths(section: Mapping[str, Any], file: Path) -> str:
 
 def _read_label_reach(task: Mapping[str, Any]) -> int | None:
     """Sessions that the label looks ahead, by the ``Ref(..., -n)`` in it."""
-    labels = str(_read_label(task["dataset"].get("kwargs", {}).get("handler")))
-    reaches = [int(sessions) for sessions in _AHEAD.findall(labels)]
+    labels = read_label_expressions(task["dataset"])
+    reaches = [int(sessions) for label in labels for sessions in _AHEAD.findall(label)]
     return max(reaches, default=None)
-
-
-def _read_label(handler: Any) -> Any:
-    if not isinstance(handler, Mapping):
-        return None
-    kwargs = handler.get("kwargs") or {}
-    if "label" in kwargs:
-        return kwargs["label"]
-    try:
-        kind = find_class(handler, where="dataset.kwargs.handler")
-        return kind.get_label_config(kind.__new__(kind))
-    except Exception:  # another kind of handler, or one that is not importable here
-        loader = kwargs.get("data_loader")
-        config = loader.get("kwargs", {}).get("config") if isinstance(loader, Mapping) else None
-        return config.get("label") if isinstance(config, Mapping) else None
 
 
 _MODULE = '''"""The strategy {name}, from Qlib's workflow file {file}."""

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from wf_dagster.collect.row_codes import merge_frames
+from wf_dagster.collect.row_codes import check_alike, merge_frames
 from wf_dagster.errors import CollectError
 
 _log = logging.getLogger(__name__)
@@ -61,7 +61,8 @@ class RollingEnsemble(Ensemble):
             One frame (or series), sorted, each row once.
 
         Raises:
-            CollectError: There is nothing to join, or something that is no such frame.
+            CollectError: There is nothing to join, something that is no such frame, or two frames
+                whose rows can never be equal.
         """
         _check_dict(ensemble_dict, "RollingEnsemble")
         _check_frames(ensemble_dict, "RollingEnsemble")
@@ -95,8 +96,9 @@ class AverageEnsemble(Ensemble):
             Series over the rows of any of them, sorted (no unit); NaN where no column has a value.
 
         Raises:
-            CollectError: There is nothing to average, something that is no such frame, or a row
-                twice.
+            CollectError: There is nothing to average, something that is no such frame, a row twice,
+                or two frames whose rows can never be equal: codes that are text in one and numbers
+                in the other, days with and without time zone.
         """
         _check_dict(ensemble_dict, "AverageEnsemble")
         flat = dict(_flatten(ensemble_dict))
@@ -158,3 +160,4 @@ def _check_frames(values: Any, who: str) -> None:
                 f"{who}: the rows of {key!r} are named {list(value.index.names)}, one of them must "
                 f"be {DAYS!r}"
             )
+    check_alike({key: value.index for key, value in values.items()}, f"the frames of {who}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,7 +13,7 @@ import pandas as pd
 
 from wf_dagster.collect.collectors import READERS
 from wf_dagster.collect.ensembles import first_day
-from wf_dagster.collect.row_codes import look_up_rows, merge_frames
+from wf_dagster.collect.row_codes import check_alike, look_up_rows, merge_frames
 from wf_dagster.errors import CollectError, ObjectNotFoundError
 from wf_dagster.records.analysis import first_column
 from wf_dagster.tracking.recorder import Recorder
@@ -92,11 +92,11 @@ def collect_rolling(
             "first"
         )
     collected.sort(key=lambda item: (first_day(item[1]), item[0]))
-    pred = merge_frames([pred for _, pred, _ in collected])
     collected_keys = [key for key, *_ in collected]
+    pred = merge_frames([pred for _, pred, _ in collected], collected_keys)
     return RollingCollection(
         pred=pred,
-        label=_last_known_labels(pred.index, [label for *_, label in collected]),
+        label=_last_known_labels(pred.index, {key: label for key, _, label in collected}),
         gaps=[key for key in expected or () if key not in {*collected_keys, *awaited}],
         coverage=_coverage(pred, sessions),
         keys=collected_keys,
@@ -121,13 +121,19 @@ def _read_frames(pair: tuple[str, Any]) -> tuple[pd.DataFrame | None, pd.DataFra
     return pred.to_frame("score") if isinstance(pred, pd.Series) else pred, label
 
 
-def _last_known_labels(rows: pd.Index, labels: Sequence[Any]) -> pd.DataFrame:
-    """The last known label of each row, of frames in the order of their rolls."""
-    columns = [first_column(label) for label in labels if label is not None]
-    name = columns[0].name if columns else "label"
-    columns = [column.dropna() if column.hasnans else column for column in columns]
-    columns = [column for column in columns if len(column)]
-    values = look_up_rows(merge_frames(columns), rows) if columns else np.full(len(rows), np.nan)
+def _last_known_labels(rows: pd.Index, labels: Mapping[str, Any]) -> pd.DataFrame:
+    """The last known label of each row, of frames by key in the order of their rolls."""
+    columns = {key: first_column(label) for key, label in labels.items() if label is not None}
+    name = next(iter(columns.values())).name if columns else "label"
+    columns = {
+        key: column.dropna() if column.hasnans else column for key, column in columns.items()
+    }
+    columns = {key: column for key, column in columns.items() if len(column)}
+    values = np.full(len(rows), np.nan)
+    if columns:
+        merged = merge_frames(list(columns.values()), [f"labels of {key}" for key in columns])
+        check_alike({"predictions": rows, "labels": merged.index})
+        values = look_up_rows(merged, rows)
     return pd.DataFrame({name: values}, index=rows)
 
 

@@ -6,12 +6,15 @@ time of a collection.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+
+from wf_dagster.errors import CollectError
+from wf_dagster.records.row_kinds import find_unlike_rows
 
 Keys = npt.NDArray[np.int64]
 
@@ -71,14 +74,20 @@ def keep_last(keys: Keys) -> Keys:
     return order[np.r_[ordered[1:] != ordered[:-1], True]] if len(keys) else order
 
 
-def merge_frames(frames: Sequence[Any]) -> Any:
+def merge_frames(frames: Sequence[Any], names: Sequence[Any] | None = None) -> Any:
     """All rows, sorted; of a row that is in several frames, that of the last of them.
 
     Args:
         frames: Frames or series with the same kind of rows.
+        names: What the frames are called, for messages.
+
+    Raises:
+        CollectError: The rows of two frames can never be equal, such as codes that are text and
+            codes that are numbers.
     """
     indexes = [frame.index for frame in frames]
     if not RowCodes.fits(indexes):
+        check_alike(dict(zip(names or range(1, len(frames) + 1), indexes, strict=True)))
         joined = pd.concat(frames)
         return joined[~joined.index.duplicated(keep="last")].sort_index()
     codes = RowCodes(indexes)
@@ -87,6 +96,20 @@ def merge_frames(frames: Sequence[Any]) -> Any:
     joined = pd.concat(frames, ignore_index=True).iloc[places]
     joined.index = codes.index(keys[places])
     return joined
+
+
+def check_alike(indexes: Mapping[Any, pd.Index], who: str = "frames") -> None:
+    """Refuse frames whose rows can never be equal.
+
+    Args:
+        indexes: Their indexes, by what the frames are called.
+        who: What merges them, for the message.
+
+    Raises:
+        CollectError: Two of them are unlike; the message names both.
+    """
+    if (unlike := find_unlike_rows(indexes)) is not None:
+        raise CollectError(f"{who} cannot be merged by their rows: {unlike}")
 
 
 def look_up_rows(values: pd.Series, rows: pd.Index) -> npt.NDArray[np.float64]:

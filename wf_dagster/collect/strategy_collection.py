@@ -15,7 +15,9 @@ from wf_dagster.collect.ensembles import AverageEnsemble
 from wf_dagster.collect.rolling_collection import collect_rolling
 from wf_dagster.errors import CollectError
 from wf_dagster.records import signal_summary
+from wf_dagster.records.analysis import first_column
 from wf_dagster.records.record_template import log_figures
+from wf_dagster.records.signal_notes import note_signal
 from wf_dagster.rolling import Rolls
 from wf_dagster.tasks import fingerprint, label_horizon
 from wf_dagster.tracking import (
@@ -39,7 +41,9 @@ class StrategyCollection:
         gaps: Keys of rolls that have begun and have no finished recorder.
         outdated: Those gaps for which only recorders of an earlier task definition exist.
         coverage: Share of the rolls' sessions that have predictions (a fraction).
-        summary: IC, ICIR, rank IC, rank ICIR, top-minus-bottom return and Sharpe ratio.
+        summary: IC, ICIR, rank IC, rank ICIR, top-minus-bottom return and Sharpe ratio, and what
+            annual figures count with: ``ann_scaler`` (sessions a year) and ``label_horizon``
+            (sessions a label spans; without it there are none). NaN is not defined.
         fit_seconds: Sum of the rolls' fit times.
         recorder: Where the frames are kept (``pred.pkl``, ``label.pkl``).
     """
@@ -120,12 +124,13 @@ def collect_strategy(
         sessions=rolls.test_sessions(calendar),
     )
     pred, label = collection.pred, collection.label
-    summary = signal_summary(
-        pred,
-        label,
-        horizon=label_horizon(next(iter(rolls)).task),
-        ann_scaler=calendar.sessions_per_year,
-    )
+    horizon, year = label_horizon(next(iter(rolls)).task), calendar.sessions_per_year
+    summary = signal_summary(pred, label, horizon=horizon, ann_scaler=year)
+    summary["ann_scaler"] = year
+    if horizon is not None:
+        summary["label_horizon"] = horizon
+    for note in note_signal(first_column(pred), first_column(label), horizon=horizon):
+        _log.warning("collected predictions of %s: %s", experiment_name, note)
     collected_in = keep(
         experiment_name,
         "collected",

@@ -1,10 +1,17 @@
-"""Labels: what is to be forecast. They look ahead, and say how far."""
+"""Labels: what is to be forecast. They look ahead, and say how far.
+
+A label function of one's own says so by parameters ``horizon`` and ``lag``, or by the decorator
+:func:`looks_ahead`.
+"""
 
 from __future__ import annotations
 
 import pandas as pd
 
 from wf_dagster.data.features import to_rows, to_wide
+from wf_dagster.tasks.look_ahead import looks_ahead
+
+__all__ = ["forward_return", "looks_ahead"]
 
 
 def forward_return(prices: pd.DataFrame, horizon: int = 5, lag: int = 1) -> pd.DataFrame:

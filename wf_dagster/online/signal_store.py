@@ -47,7 +47,8 @@ def append_signals(old: Any, new: Any, first: pd.Timestamp | None) -> Any:
     fresh = new[days_of(new) >= first]
     if fresh.empty:
         return old
-    return merge_frames([old[days_of(old) < days_of(fresh).min()], fresh])
+    earlier = old[days_of(old) < days_of(fresh).min()]
+    return merge_frames([earlier, fresh], ["signals that were sent", "new signals"])
 
 
 def choose_experiment(experiment_name: str, strategies: Sequence[str]) -> str:

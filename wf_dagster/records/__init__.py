@@ -3,13 +3,15 @@
 from wf_dagster.records.analysis import ic_series, long_short, signal_summary
 from wf_dagster.records.plots import cumulative_plot_png, ic_plot_png, markdown_image
 from wf_dagster.records.port_ana import PortAnaRecord
-from wf_dagster.records.portfolio import Simulation, risk_analysis, simulate
+from wf_dagster.records.portfolio import Delisting, Simulation, simulate
 from wf_dagster.records.portfolio_config import PortfolioConfig
+from wf_dagster.records.portfolio_figures import risk_analysis
 from wf_dagster.records.record_template import RecordTemplate
 from wf_dagster.records.sig_ana import SigAnaRecord
 from wf_dagster.records.signal import SignalRecord
 
 __all__ = [
+    "Delisting",
     "PortAnaRecord",
     "PortfolioConfig",
     "RecordTemplate",

@@ -17,9 +17,11 @@ from wf_dagster.records.day_blocks import (
     average_blocks,
     correlate_blocks,
     find_day_blocks,
+    flat_blocks,
     rank_blocks,
     sort_by_day,
 )
+from wf_dagster.records.rounding import varies
 
 _log = logging.getLogger(__name__)
 SESSIONS_A_YEAR = FIVE_DAY_WEEKS
@@ -30,7 +32,7 @@ def ic_series(pred: pd.Series, label: pd.Series) -> tuple[pd.Series, pd.Series]:
 
     The correlation over instruments of score and label: Pearson's, and Spearman's (Pearson's of
     the ranks, ties sharing their mean rank). Rows where either is NaN are left out. A day with
-    fewer than two rows left, or on which either does not vary, is NaN.
+    fewer than two rows left, or on which either does not vary by more than rounding, is NaN.
 
     Args:
         pred: Scores, rows ``(datetime, instrument)``.
@@ -57,6 +59,8 @@ def ic_series(pred: pd.Series, label: pd.Series) -> tuple[pd.Series, pd.Series]:
             starts,
             counts,
         )
+        # ranks of values that differ by rounding would be those of noise
+        ric[measured[flat_blocks(score, starts) | flat_blocks(truth, starts)]] = np.nan
     return pd.Series(ic, index, name="IC"), pd.Series(ric, index, name="Rank IC")
 
 
@@ -65,8 +69,9 @@ def long_short(pred: pd.Series, label: pd.Series, quantile: float = 0.2) -> pd.D
 
     Each side has ``int(n * quantile)`` of the day's ``n`` rows with a score, chosen by score
     alone: whether a label will be known is not known then. Means are those of the labels that
-    are; a side without any is NaN. Ties are cut in the order of the rows. Where every row has a
-    score, this is Qlib's.
+    are; a side without any is NaN. Ties are cut in the order of the rows; a day whose scores are
+    all equal has no sides, as they would be those of the names' order. Elsewhere, where every row
+    has a score, this is Qlib's.
 
     Args:
         pred: Scores, rows ``(datetime, instrument)``.
@@ -93,6 +98,7 @@ def long_short(pred: pd.Series, label: pd.Series, quantile: float = 0.2) -> pd.D
     sides = [
         average_blocks(truth[np.lexsort((key, days))], chosen, starts) for key in (-score, score)
     ]
+    sides = [np.where(flat_blocks(score, starts), np.nan, side) for side in sides]
     average = average_blocks(truth, np.ones_like(chosen), starts)
     returns.iloc[days[starts]] = np.column_stack([*sides, average])
     return returns
@@ -101,7 +107,7 @@ def long_short(pred: pd.Series, label: pd.Series, quantile: float = 0.2) -> pd.D
 def signal_summary(
     pred: pd.DataFrame | pd.Series,
     label: pd.DataFrame | pd.Series,
-    horizon: int = 1,
+    horizon: int | None = 1,
     *,
     ann_scaler: int = SESSIONS_A_YEAR,
     quantile: float = 0.2,
@@ -111,7 +117,7 @@ def signal_summary(
     Args:
         pred: Scores, rows ``(datetime, instrument)``; of a frame the first column.
         label: Returns over ``horizon`` sessions, as fractions; of a frame the first column.
-        horizon: Sessions that a label spans.
+        horizon: Sessions that a label spans; ``None`` where it is not known.
         ann_scaler: Sessions a year.
         quantile: Share of the instruments on each side of the spread.
 
@@ -119,7 +125,8 @@ def signal_summary(
         ``rows`` (int), ``first`` and ``last`` (ISO dates), ``IC``, ``ICIR``, ``Rank IC``,
         ``Rank ICIR``, ``Top-Bottom Ann Return`` (fraction a year of long minus short),
         ``Long-Short Ann Return`` (half of it: one unit of capital on both sides together, as in
-        Qlib) and ``Long-Short Ann Sharpe`` (the same for both). NaN where no label is known.
+        Qlib) and ``Long-Short Ann Sharpe`` (the same for both). NaN where no label is known; annual
+        figures also where ``horizon`` is not.
 
     Raises:
         RecordError: As in :func:`ic_series`, or ``horizon`` is less than 1.
@@ -129,7 +136,9 @@ def signal_summary(
     ic, ric = ic_series(scores, labels)
     spread = long_short(scores, labels, quantile)
     half = (spread["long"] - spread["short"]) / 2
-    annual_return, sharpe = annualise(half, horizon, ann_scaler)
+    annual_return, sharpe = (
+        (np.nan, np.nan) if horizon is None else annualise(half, horizon, ann_scaler)
+    )
     return {
         "rows": len(scores),
         "first": format_moment(days.min()) if len(days) else "",
@@ -142,12 +151,15 @@ def signal_summary(
 
 
 def ic_metrics(ic: pd.Series, ric: pd.Series) -> dict[str, float]:
-    """Mean, and mean over standard deviation (ddof 1), of both; NaN days are left out."""
+    """Mean, and mean over standard deviation (ddof 1), of both; NaN days are left out.
+
+    Where a coefficient varies by rounding alone, the ratio is NaN.
+    """
     metrics = {}
     for name, series in (("IC", ic), ("Rank IC", ric)):
-        mean, std = series.mean(), series.std()
+        mean = series.mean()
         metrics[name] = float(mean)
-        metrics[f"{name}IR"] = float(mean / std) if std > 0 else float("nan")
+        metrics[f"{name}IR"] = float(mean / series.std()) if varies(series) else float("nan")
     return metrics
 
 
@@ -174,14 +186,16 @@ def annualise(
         ann_scaler: Sessions a year, ``N``.
 
     Returns:
-        Annual return (fraction) and Sharpe ratio; NaN where they are not defined.
+        Annual return (fraction) and Sharpe ratio; NaN where they are not defined, or where the
+        returns vary by rounding alone.
 
     Raises:
         RecordError: ``horizon`` is less than 1.
     """
     check_whole("label horizon", horizon, "a number of sessions")
-    mean, std = returns.mean(), returns.std()
-    sharpe = mean / std * np.sqrt(ann_scaler / horizon) if std > 0 else np.nan
+    mean = returns.mean()
+    ratio = mean / returns.std() if varies(returns) else np.nan
+    sharpe = ratio * np.sqrt(ann_scaler / horizon)
     return float(mean / horizon * ann_scaler), float(sharpe)
 
 

@@ -7,6 +7,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from wf_dagster.errors import RecordError
+from wf_dagster.records.rounding import ROUNDING
+from wf_dagster.records.row_kinds import find_unlike_rows
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -33,6 +35,8 @@ def check_rows(pred: pd.Series, label: pd.Series) -> None:
             f"predictions have rows named {list(pred.index.names)}, labels have "
             f"{list(label.index.names)}: they must be the same"
         )
+    if (unlike := find_unlike_rows({"predictions": pred.index, "labels": label.index})) is not None:
+        raise RecordError(f"predictions and labels have no row in common: {unlike}")
 
 
 def sort_by_day(pred: pd.Series, label: pd.Series) -> tuple[Floats, Floats, Ints, pd.DatetimeIndex]:
@@ -69,21 +73,28 @@ def average_blocks(values: Floats, chosen: npt.NDArray[np.bool_], starts: Ints) 
 def correlate_blocks(x: Floats, y: Floats, starts: Ints, counts: Ints) -> Floats:
     """Pearson's correlation of each block; two passes, so that large means cost no digits."""
     with np.errstate(invalid="ignore", divide="ignore"):
-        x, flat_x = _centre(x, starts, counts)
-        y, flat_y = _centre(y, starts, counts)
-        correlation = np.add.reduceat(x * y, starts) / np.sqrt(
-            np.add.reduceat(x * x, starts) * np.add.reduceat(y * y, starts)
+        dx, dy = _centre(x, starts, counts), _centre(y, starts, counts)
+        correlation = np.add.reduceat(dx * dy, starts) / np.sqrt(
+            np.add.reduceat(dx * dx, starts) * np.add.reduceat(dy * dy, starts)
         )
-    correlation[flat_x | flat_y] = np.nan
+    correlation[flat_blocks(x, starts) | flat_blocks(y, starts)] = np.nan
     clipped: Floats = np.clip(correlation, -1, 1)
     return clipped
 
 
-def _centre(x: Floats, starts: Ints, counts: Ints) -> tuple[Floats, npt.NDArray[np.bool_]]:
-    """Values less their block's mean, and which blocks do not vary."""
-    # equal values are found by comparing them: their mean may be off by one rounding
-    flat = np.maximum.reduceat(x, starts) == np.minimum.reduceat(x, starts)
-    return x - np.repeat(np.add.reduceat(x, starts) / counts, counts), flat
+def flat_blocks(x: Floats, starts: Ints) -> npt.NDArray[np.bool_]:
+    """Which blocks do not vary: their values are equal up to rounding."""
+    # the values are compared, as the mean of equal ones may be off by one rounding
+    high, low = np.maximum.reduceat(x, starts), np.minimum.reduceat(x, starts)
+    with np.errstate(invalid="ignore"):  # infinite values
+        spread = np.where(high == low, 0.0, high - low)
+    flat: npt.NDArray[np.bool_] = spread <= ROUNDING * np.maximum(np.abs(high), np.abs(low))
+    return flat
+
+
+def _centre(x: Floats, starts: Ints, counts: Ints) -> Floats:
+    """Values less their block's mean."""
+    return x - np.repeat(np.add.reduceat(x, starts) / counts, counts)
 
 
 def rank_blocks(x: Floats, days: Ints, starts: Ints, counts: Ints) -> Floats:

@@ -77,7 +77,8 @@ def cumulative_plot_png(report: pd.DataFrame) -> bytes:
         "excess, after cost": (net - report["bench"], _ORANGE),
     }
     for name, (returns, colour) in lines.items():
-        axes.plot(np.cumsum(returns.to_numpy()), color=colour, lw=1.1, label=name)
+        # a benchmark that is not known any more is a line that ends
+        axes.plot(returns.cumsum().to_numpy(), color=colour, lw=1.1, label=name)
     axes.set_title("Sum of daily returns", fontsize=8, pad=3)
     if len(report):
         axes.legend(loc="upper left", fontsize=7, frameon=False)

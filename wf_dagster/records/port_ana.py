@@ -4,29 +4,44 @@ from __future__ import annotations
 
 import logging
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import pandas as pd
 from typing_extensions import Unpack
 
-from wf_dagster.data.adapters import adapter_of
 from wf_dagster.errors import ObjectNotFoundError, RecordError
 from wf_dagster.market import Market
 from wf_dagster.moments import format_moment, has_times, is_midnight, name_bar, rows_between
 from wf_dagster.records.analysis import check_ann_scaler, sessions_a_year
+from wf_dagster.records.benchmark import returns_of_instruments
 from wf_dagster.records.plots import cumulative_plot_png
-from wf_dagster.records.portfolio import Simulation, performance, risk_analysis, simulate
+from wf_dagster.records.portfolio import Delisting, Simulation, simulate
 from wf_dagster.records.portfolio_config import (
     PortfolioConfig,
     PortfolioOptions,
     portfolio_config,
 )
-from wf_dagster.records.record_template import DependentRecord, RecordTemplate, log_figures
-from wf_dagster.records.recorder_market import load_market
+from wf_dagster.records.portfolio_figures import performance, risk_analysis
+from wf_dagster.records.portfolio_notes import (
+    find_flat_sessions,
+    note_delistings,
+    note_flat_sessions,
+    note_pace,
+    note_returns,
+)
+from wf_dagster.records.record_template import (
+    DependentRecord,
+    RecordTemplate,
+    log_figures,
+    note_figures,
+)
+from wf_dagster.records.recorder_market import load_market, load_task_market
 from wf_dagster.records.signal import SignalRecord
+from wf_dagster.tracking.object_files import names_of
 
 if TYPE_CHECKING:
     from wf_dagster.tracking import Recorder
@@ -56,11 +71,16 @@ class PortAnaRecord(DependentRecord):
     ``volatility`` (see :func:`~wf_dagster.records.portfolio.risk_analysis`);
     ``1day.portfolio_with_cost.*`` with ``annual_return``, ``volatility``, ``sharpe``,
     ``max_drawdown`` (see :func:`~wf_dagster.records.portfolio.performance`); ``1day.turnover``,
-    its daily mean. One that is not defined is left out.
+    its daily mean. One that is not defined is left out, and so is one of noise: the information
+    ratio of a portfolio that holds its benchmark, all figures where scores tell no names apart. The
+    tag ``portfolio_analysis.figures`` says how many sessions a year annual figures count, and why
+    figures are left out.
 
     Objects in ``portfolio_analysis/``: ``report_normal_1day.pkl`` (a row a session),
     ``positions_normal_1day.pkl`` (rows ``(datetime, instrument)``, column ``weight``),
-    ``port_analysis_1day.pkl`` (the figures, column ``risk``) and ``cumulative.png``. Where the
+    ``port_analysis_1day.pkl`` (the figures, column ``risk``) and ``cumulative.png``; and, where
+    names were sold as delisted, ``delistings_1day.pkl`` (rows ``(datetime, instrument)``, columns
+    ``last_price``, a session, and ``weight``, a fraction of the account). Where the
     first session after the first prediction has no prices yet, the frames are empty and no metric
     is logged.
 
@@ -80,7 +100,7 @@ class PortAnaRecord(DependentRecord):
         **options: The fields of a :class:`~wf_dagster.records.PortfolioConfig` (``topk``,
             ``n_drop``, ...); ``prices``, a price source (see ``wf_dagster.data.price_source``)
             that counts instead of the market's; and ``ann_scaler``, the sessions of a year, by
-            default those of the market's calendar, 252 without a market.
+            default those of the market's calendar.
 
     Raises:
         RecordError: An argument is unknown or out of range.
@@ -136,20 +156,11 @@ class PortAnaRecord(DependentRecord):
 
     def _generate(self, **kwargs: Any) -> dict[str, Any]:
         pred = self.load("pred.pkl")["score"]
-        simulation = self._simulate(pred) if len(pred) else _empty_simulation()
+        scores = self._choose_scores(pred) if len(pred) else pd.DataFrame()
+        simulation = self._simulate(scores) if len(pred) else _empty_simulation()
         report = simulation.report
-        figures: dict[str, dict[str, float]] = {}
-        if len(report):
-            market = None if self.market is None else self._priced_market()
-            year = sessions_a_year(self.ann_scaler, market, pd.DatetimeIndex(report.index))
-            excess = report["return"] - report["bench"]
-            net = report["return"] - report["cost"]
-            figures = {
-                "excess_return_without_cost": risk_analysis(excess, year),
-                "excess_return_with_cost": risk_analysis(net - report["bench"], year),
-                "portfolio_with_cost": performance(net, year),
-            }
-        else:
+        figures = self._figures(scores, simulation) if len(report) else {}
+        if not len(report):
             _log.info("PortAnaRecord: no session to trade on yet, nothing to analyse")
         flat = {
             (kind, name): value
@@ -157,10 +168,11 @@ class PortAnaRecord(DependentRecord):
             for name, value in by_name.items()
         }
         metrics = {f"{self.freq}.{kind}.{name}": value for (kind, name), value in flat.items()}
-        if len(report):
+        if figures:
             metrics[f"{self.freq}.turnover"] = float(report["turnover"].mean())
         log_figures(self.recorder, metrics)
         self._save_plot(report)
+        self._save_delistings(simulation.delistings)
         rows = pd.MultiIndex.from_tuples(list(flat), names=["return", "figure"]) if flat else None
         return {
             f"report_normal_{self.freq}.pkl": report,
@@ -170,9 +182,31 @@ class PortAnaRecord(DependentRecord):
             ),
         }
 
-    def _simulate(self, pred: pd.Series) -> Simulation:
-        config = self.config
-        start, end, benchmark = config.start_time, config.end_time, config.benchmark
+    def _figures(self, scores: pd.DataFrame, simulation: Simulation) -> dict[str, dict[str, float]]:
+        report = simulation.report
+        stamps = pd.DatetimeIndex(report.index)
+        year = sessions_a_year(self.ann_scaler, self._priced_market(), stamps)
+        flat = find_flat_sessions(scores)
+        notes = [
+            *note_flat_sessions(scores, flat),
+            *note_delistings(simulation.delistings, self.config.delist_after),
+            *note_returns(report),
+            *note_pace(stamps, year),
+        ]
+        note_figures(self, f"{year} sessions a year", notes)
+        if len(flat) == len(scores):
+            return {}
+        excess = report["return"] - report["bench"]
+        net = report["return"] - report["cost"]
+        return {
+            "excess_return_without_cost": risk_analysis(excess, year),
+            "excess_return_with_cost": risk_analysis(net - report["bench"], year),
+            "portfolio_with_cost": performance(net, year),
+        }
+
+    def _choose_scores(self, pred: pd.Series) -> pd.DataFrame:
+        """Sessions times instruments, of the sessions that are asked for."""
+        start, end = self.config.start_time, self.config.end_time
         scores = pred.unstack("instrument").sort_index()
         last = end.date() if end is not None and is_midnight(end) else end  # a day, with its bars
         scores = scores.iloc[rows_between(scores.index, start, last)].dropna(how="all")
@@ -181,6 +215,10 @@ class PortAnaRecord(DependentRecord):
                 f"no predictions from {_format_day(start)} to {_format_day(end)}: they run from "
                 f"{format_moment(pred.index[0][0])} to {format_moment(pred.index[-1][0])}"
             )
+        return scores
+
+    def _simulate(self, scores: pd.DataFrame) -> Simulation:
+        config = self.config
         benchmarks = config.benchmark_names
         source = self._priced_market().prices
         columns = [*scores.columns, *(name for name in benchmarks if name not in scores.columns)]
@@ -204,9 +242,7 @@ class PortAnaRecord(DependentRecord):
                 f"benchmark {missing[0]!r} is not in {source!r}: name one of its instruments, give "
                 "a series of daily returns, or leave it out for the mean of the universe"
             )
-        if benchmarks:
-            benchmark = closes[benchmarks].pct_change(fill_method=None).mean(axis=1)
-        return simulate(
+        simulation = simulate(
             scores,
             closes,
             topk=config.topk,
@@ -214,21 +250,21 @@ class PortAnaRecord(DependentRecord):
             open_cost=config.open_cost,
             close_cost=config.close_cost,
             account=config.account,
-            bench=benchmark,
+            bench=None if benchmarks else config.benchmark,
+            delist_after=config.delist_after,
+            delisting_return=config.delisting_return,
         )
+        report = simulation.report
+        if benchmarks and len(report):
+            sessions = pd.DatetimeIndex(closes.loc[scores.index[0] : report.index[-1]].index)
+            report = report.assign(bench=returns_of_instruments(closes, benchmarks, sessions))
+        return replace(simulation, report=report)
 
     def _priced_market(self) -> Market:
         """The market that was handed down, else that of the recorder's task."""
         if self.market is None and self.prices is None:
-            return self._task_market()
+            return load_task_market(self.recorder)
         return (self.market or load_market(self.recorder)).with_prices(self.prices)
-
-    def _task_market(self) -> Market:
-        try:
-            task = self.recorder.load_object("task")
-        except ObjectNotFoundError:  # not trained from a task
-            return load_market(self.recorder)
-        return adapter_of(task, load_market(self.recorder)).market
 
     def _save_plot(self, report: pd.DataFrame) -> None:
         drawn = report if len(report) else pd.DataFrame(columns=_COLUMNS, dtype="float64")
@@ -237,8 +273,28 @@ class PortAnaRecord(DependentRecord):
             path.write_bytes(cumulative_plot_png(drawn))
             self.recorder.save_objects(local_path=str(path), artifact_path=self.artifact_path)
 
+    def _save_delistings(self, delistings: Sequence[Delisting]) -> None:
+        name = f"delistings_{self.freq}.pkl"
+        kept = set(self.recorder.list_artifacts(self.artifact_path)).intersection(
+            names_of(self.get_path(name))
+        )
+        if not delistings and not kept:
+            return
+        rows = [(gone.session, gone.instrument) for gone in delistings]
+        frame = pd.DataFrame(
+            {
+                "last_price": pd.DatetimeIndex([gone.last_price for gone in delistings]),
+                "weight": pd.array([gone.weight for gone in delistings], dtype="float64"),
+            },
+            pd.MultiIndex.from_arrays(
+                [pd.DatetimeIndex([day for day, _ in rows]), [name for _, name in rows]],
+                names=["datetime", "instrument"],
+            ),
+        )
+        self.save(**{name: frame})
+
     def list(self) -> list[str]:
-        """Names of the frames and the plot."""
+        """Names of the frames and the plot; not of the delistings, which few portfolios have."""
         return [
             f"report_normal_{self.freq}.pkl",
             f"positions_normal_{self.freq}.pkl",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import logging
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -11,10 +12,35 @@ import pandas as pd
 
 from wf_dagster.errors import RecordError
 from wf_dagster.moments import format_moment
-from wf_dagster.records.analysis import SESSIONS_A_YEAR, check_whole
+from wf_dagster.records.analysis import check_whole
+from wf_dagster.records.benchmark import returns_of_series
+from wf_dagster.records.portfolio_figures import performance as performance
+from wf_dagster.records.portfolio_figures import risk_analysis as risk_analysis
+
+_log = logging.getLogger(__name__)
 
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
+
+
+DELIST_AFTER = 20  # sessions, about a month
+
+
+@dataclass(frozen=True)
+class Delisting:
+    """A held name that was sold because it had no price any more.
+
+    Attributes:
+        session: When it was sold.
+        instrument: Its name.
+        last_price: The last session that had a price of it.
+        weight: What was sold, as a fraction of the account before cost.
+    """
+
+    session: pd.Timestamp
+    instrument: Any
+    last_price: pd.Timestamp
+    weight: float
 
 
 @dataclass(frozen=True)
@@ -28,10 +54,12 @@ class Simulation:
             and ``bench``.
         positions: The same rows, a column an instrument: weights after the close's trades, as
             fractions; what is missing to 1 is cash.
+        delistings: The held names that were sold because they had no price any more.
     """
 
     report: pd.DataFrame
     positions: pd.DataFrame
+    delistings: list[Delisting] = field(default_factory=list)
 
 
 def simulate(
@@ -44,6 +72,8 @@ def simulate(
     close_cost: float = 0.0015,
     account: float = 1_000_000.0,
     bench: pd.Series | None = None,
+    delist_after: int | None = DELIST_AFTER,
+    delisting_return: float = 0.0,
 ) -> Simulation:
     """Hold the best ``topk`` names, replacing at most ``n_drop`` of them a session.
 
@@ -52,8 +82,11 @@ def simulate(
     ``t + 1`` its weights. Held names get equal weights at every session with scores; at one
     without, nothing is traded. Which names are dropped follows Qlib's ``TopkDropoutStrategy``:
     those among the ``n_drop`` worst of held and best new names together; a held name without a
-    score counts as worst. A name without a price is neither bought nor sold, keeps its weight and
-    earns nothing.
+    score counts as worst.
+
+    A name without a price is neither bought nor sold, keeps its weight and earns nothing; its
+    return over these sessions is earned when it has a price again. After ``delist_after`` sessions
+    in a row it counts as delisted: it is sold at its last price times ``1 + delisting_return``.
 
     Unlike there, the account is fully invested, amounts are not rounded, names are brought back
     to equal weight every session, and no name is dropped that none is there to replace.
@@ -67,61 +100,83 @@ def simulate(
         open_cost: Cost of a buy, as a fraction of its amount.
         close_cost: Cost of a sell, as a fraction of its amount.
         account: Money at the start.
-        bench: Daily returns of a benchmark, as fractions; a session that it lacks counts as 0.
-            Default: the names that had a score when the portfolio traded, in equal weights,
-            without cost.
+        bench: Daily returns of a benchmark, as fractions, one for each session after the first
+            trade. Default: the names that had a score when the portfolio traded, in equal weights,
+            without cost; one without a price stays in it as it stays in the portfolio.
+        delist_after: Sessions in a row without a price after which a name counts as delisted;
+            ``None`` is never.
+        delisting_return: What is paid for a delisted name, as a return on its last price: 0 is all
+            of it, -1 nothing.
 
     Raises:
-        RecordError: An argument is out of range, or the scores have a session without prices.
+        RecordError: An argument is out of range, the scores have a session without prices, or
+            ``bench`` has no return of some sessions (see
+            :func:`~wf_dagster.records.benchmark.returns_of_series`).
     """
-    check_arguments(topk, n_drop, open_cost, close_cost, account)
+    check_arguments(topk, n_drop, open_cost, close_cost, account, delist_after, delisting_return)
     sessions, signal, price = _align(scores, closes)
     tradable = ~np.isnan(price)
     filled = pd.DataFrame(price).ffill().to_numpy()
     moves = np.zeros_like(price)
     moves[1:] = np.nan_to_num(filled[1:] / filled[:-1] - 1)
     scored = ~np.isnan(signal)
+    lasted = _count_without_price(tradable)
+    # names that are delisted at this session; of those with a price, which last 0 sessions, none
+    gone = np.zeros_like(tradable) if delist_after is None else lasted == delist_after
+    moves[gone] = delisting_return
 
     count = len(sessions)
-    if bench is not None and count > 1 and not bench.index.isin(sessions[1:]).any():
-        raise RecordError(
-            f"the benchmark has no return from {format_moment(sessions[1])} to "
-            f"{format_moment(sessions[-1])}: give a series of daily returns indexed by session"
-        )
     weights = np.zeros_like(price)
     gross, turnover, cost, market = (np.zeros(count) for _ in range(4))
     universe = np.zeros(price.shape[1], dtype=bool)
     held = universe
+    is_lost = False  # nothing was paid for all that was held
+    delistings = []
     for day in range(1, count):
         before = weights[day - 1]
         gross[day] = before @ moves[day]
         market[day] = moves[day, universe].mean() if universe.any() else 0.0
-        drifted = before * (1 + moves[day]) / (1 + gross[day])
-        weights[day] = drifted
-        if not scored[day - 1].any():
-            continue
-        universe = scored[day - 1] & tradable[day]
-        held = choose_holdings(signal[day - 1], held, tradable[day], topk, n_drop)
-        weights[day] = _equal_weights(drifted, held, tradable[day])
+        universe = universe & ~gone[day]
+        if gross[day] <= -1 and not is_lost:
+            _log.warning("the account is lost on %s: nothing is traded then", sessions[day].date())
+            is_lost = True
+        drifted = before * (1 + moves[day]) / (1 if is_lost else 1 + gross[day])
+        weights[day] = np.where(gone[day], 0.0, drifted)
+        delistings += [
+            Delisting(
+                sessions[day],
+                scores.columns[name],
+                sessions[day - int(lasted[day, name])],
+                float(drifted[name]),
+            )
+            for name in np.flatnonzero(gone[day] & (before > 0)).tolist()
+        ]
+        held = held & ~gone[day]
+        if scored[day - 1].any():
+            universe = (scored[day - 1] & tradable[day]) | (universe & ~tradable[day])
+            held = choose_holdings(signal[day - 1], held, tradable[day], topk, n_drop)
+            if not is_lost:
+                weights[day] = _equal_weights(weights[day], held, tradable[day])
         trade = weights[day] - drifted
         bought, sold = trade[trade > 0].sum(), -trade[trade < 0].sum()
         turnover[day] = (bought + sold) * (1 + gross[day])
         cost[day] = (bought * open_cost + sold * close_cost) * (1 + gross[day])
 
+    if bench is not None and count > 1:
+        given = returns_of_series(bench, sessions)
+        market = given.reindex(sessions, fill_value=0.0).to_numpy()  # bought at the second close
     report = pd.DataFrame(
         {
             "account": account * np.cumprod(1 + gross - cost),
             "return": gross,
             "turnover": turnover,
             "cost": cost,
-            "bench": market if bench is None else bench.reindex(sessions).fillna(0.0).to_numpy(),
+            "bench": market,
         },
         index=sessions,
     )
-    if bench is not None and count > 1:  # bought at the same close as the portfolio
-        report.iloc[1, report.columns.get_loc("bench")] = 0.0  # type: ignore[index]
     positions = pd.DataFrame(weights, sessions, scores.columns)
-    return Simulation(report.iloc[1:], positions.iloc[1:])
+    return Simulation(report.iloc[1:], positions.iloc[1:], delistings)
 
 
 def choose_holdings(scores: Floats, held: Mask, tradable: Mask, topk: int, n_drop: int) -> Mask:
@@ -148,58 +203,15 @@ def choose_holdings(scores: Floats, held: Mask, tradable: Mask, topk: int, n_dro
     return after
 
 
-def risk_analysis(returns: pd.Series, ann_scaler: int = SESSIONS_A_YEAR) -> dict[str, float]:
-    """Figures of daily returns that are summed, not compounded, as Qlib does for excess returns.
-
-    ``mean``; ``std`` (ddof 1); ``annualized_return = mean * N``; ``information_ratio = mean / std
-    * sqrt(N)``; ``max_drawdown``, the lowest of ``c - max(c so far)`` with ``c`` the running sum;
-    ``volatility = std * sqrt(N)``.
-
-    Args:
-        returns: Fractions, one a day.
-        ann_scaler: Sessions a year, ``N`` (Qlib has 238).
-
-    Returns:
-        The figures by name; NaN where one is not defined.
-    """
-    import empyrical  # slow to import
-
-    values = returns.to_numpy(dtype="float64")
-    summed = np.cumsum(values)
-    return {
-        "mean": float(returns.mean()),
-        "std": float(returns.std(ddof=1)),
-        "annualized_return": float(returns.mean() * ann_scaler),
-        "information_ratio": float(empyrical.sharpe_ratio(values, annualization=ann_scaler)),
-        # empyrical compounds here, Qlib sums
-        "max_drawdown": float((summed - np.maximum.accumulate(summed)).min(initial=0.0)),
-        "volatility": float(empyrical.annual_volatility(values, annualization=ann_scaler)),
-    }
-
-
-def performance(returns: pd.Series, ann_scaler: int = SESSIONS_A_YEAR) -> dict[str, float]:
-    """Figures of daily returns that are compounded, as empyrical defines them.
-
-    ``annual_return = prod(1 + r) ** (N / n) - 1``; ``volatility = std * sqrt(N)``; ``sharpe =
-    mean / std * sqrt(N)`` over a riskless rate of zero; ``max_drawdown``, the lowest of ``v /
-    max(v so far) - 1`` with ``v`` the compounded value, the start included.
-
-    Args:
-        returns: Fractions, one a day.
-        ann_scaler: Sessions a year, ``N``.
-    """
-    import empyrical  # slow to import
-
-    values = returns.to_numpy(dtype="float64")
-    return {
-        "annual_return": float(empyrical.annual_return(values, annualization=ann_scaler)),
-        "volatility": float(empyrical.annual_volatility(values, annualization=ann_scaler)),
-        "sharpe": float(empyrical.sharpe_ratio(values, annualization=ann_scaler)),
-        "max_drawdown": float(empyrical.max_drawdown(values)),
-    }
-
-
-def check_arguments(topk: Any, n_drop: Any, open_cost: Any, close_cost: Any, account: Any) -> None:
+def check_arguments(
+    topk: Any,
+    n_drop: Any,
+    open_cost: Any,
+    close_cost: Any,
+    account: Any,
+    delist_after: Any = None,
+    delisting_return: Any = 0.0,
+) -> None:
     """Refuse numbers that make no portfolio.
 
     Raises:
@@ -215,6 +227,13 @@ def check_arguments(topk: Any, n_drop: Any, open_cost: Any, close_cost: Any, acc
             raise RecordError(f"{name}={value!r}: use a fraction from 0 to 1, e.g. 0.0005")
     if not isinstance(account, (int, float)) or not 0 < account < float("inf"):
         raise RecordError(f"account={account!r}: use an amount of money above 0")
+    if delist_after is not None:
+        check_whole("delist_after", delist_after, "a number of sessions (None is never)")
+    if not isinstance(delisting_return, (int, float)) or not -1 <= delisting_return < 1:
+        raise RecordError(
+            f"delisting_return={delisting_return!r}: use a return on the last price from -1 "
+            "(nothing is paid) to below 1, e.g. -0.3"
+        )
 
 
 def _align(scores: pd.DataFrame, closes: pd.DataFrame) -> tuple[pd.DatetimeIndex, Floats, Floats]:
@@ -237,6 +256,13 @@ def _align(scores: pd.DataFrame, closes: pd.DataFrame) -> tuple[pd.DatetimeIndex
     price[~(price > 0)] = np.nan
     sessions = pd.DatetimeIndex(window.index, name="datetime")
     return sessions, scores.reindex(sessions).to_numpy(dtype="float64"), price
+
+
+def _count_without_price(tradable: Mask) -> npt.NDArray[np.int64]:
+    """Sessions in a row without a price, up to each; 0 before the first price."""
+    rows = np.arange(len(tradable))[:, None]
+    last = np.maximum.accumulate(np.where(tradable, rows, -1), axis=0)
+    return np.where(last < 0, 0, rows - last)
 
 
 def _equal_weights(drifted: Floats, held: Mask, tradable: Mask) -> Floats:

@@ -12,7 +12,7 @@ from typing import Any, TypedDict
 import pandas as pd
 
 from wf_dagster.errors import RecordError
-from wf_dagster.records.portfolio import check_arguments
+from wf_dagster.records.portfolio import DELIST_AFTER, check_arguments
 
 _log = logging.getLogger(__name__)
 
@@ -33,9 +33,14 @@ class PortfolioConfig:
         close_cost: Cost of a sell, as a fraction of its amount.
         account: Money at the start.
         benchmark: Name of an instrument of the prices, or a list of them (their mean); or a series
-            of daily returns. Default: the names with a score, in equal weights.
+            of daily returns, as fractions, one for each session. Default: the names with a score,
+            in equal weights.
         start_time: First session whose predictions are used; default all.
         end_time: Last session whose predictions are used; default all.
+        delist_after: Sessions in a row without a price after which a held name counts as delisted
+            and is sold at its last price; ``None`` is never.
+        delisting_return: What is paid for it, as a return on that price: 0 is all of it, -1
+            nothing.
 
     Raises:
         RecordError: One is out of range.
@@ -53,16 +58,26 @@ class PortfolioConfig:
     benchmark: Any = None
     start_time: Any = None
     end_time: Any = None
+    delist_after: int | None = DELIST_AFTER
+    delisting_return: float = 0.0
 
     def __post_init__(self) -> None:
-        check_arguments(self.topk, self.n_drop, self.open_cost, self.close_cost, self.account)
+        check_arguments(
+            self.topk,
+            self.n_drop,
+            self.open_cost,
+            self.close_cost,
+            self.account,
+            self.delist_after,
+            self.delisting_return,
+        )
         for name in ("start_time", "end_time"):
             object.__setattr__(self, name, _to_session(name, getattr(self, name)))
 
     @property
     def benchmark_names(self) -> list[str]:
         """The instruments whose mean return is the benchmark."""
-        if self.benchmark is None or isinstance(self.benchmark, pd.Series):
+        if self.benchmark is None or isinstance(self.benchmark, (pd.Series, pd.DataFrame)):
             return []
         return [self.benchmark] if isinstance(self.benchmark, str) else list(self.benchmark)
 
@@ -78,6 +93,8 @@ class PortfolioOptions(TypedDict, total=False):
     benchmark: Any
     start_time: Any
     end_time: Any
+    delist_after: int | None
+    delisting_return: float
 
 
 def portfolio_config(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from wf_dagster.errors import MissingObjectsError, ObjectNotFoundError, RecordError
@@ -130,6 +130,23 @@ def log_figures(recorder: Recorder, figures: Mapping[str, float]) -> None:
         metrics |= dict.fromkeys(sorted(stale), math.nan)
     if metrics:
         recorder.log_metrics(None, **metrics)
+
+
+def note_figures(record: RecordTemplate, convention: str, reasons: Sequence[str]) -> None:
+    """Say what annual figures count with, and which figures are left out and why.
+
+    Both stand in the tag ``FOLDER.figures`` of the recorder, ``FOLDER`` being the record's folder;
+    reasons are warnings in the log too.
+
+    Args:
+        record: Whose figures they are.
+        convention: What annual figures count with, such as ``252 sessions a year``.
+        reasons: Sentences without full stop.
+    """
+    for reason in reasons:
+        _log.warning("%s: %s", type(record).__name__, reason)
+    tag = f"{record.artifact_path or type(record).__name__}.figures"
+    record.recorder.set_tags(**{tag: "; ".join([convention, *reasons])})
 
 
 class DependentRecord(RecordTemplate):

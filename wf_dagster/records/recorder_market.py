@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from wf_dagster.data.adapters import adapter_of
 from wf_dagster.errors import ObjectNotFoundError
 from wf_dagster.market import Market
 
@@ -20,3 +21,13 @@ def load_market(recorder: Recorder) -> Market:
     except ObjectNotFoundError:
         return Market()
     return market
+
+
+def load_task_market(recorder: Recorder) -> Market:
+    """The market of a recorder with the prices that its task names, Qlib's for Qlib's datasets."""
+    market = load_market(recorder)
+    try:
+        task = recorder.load_object("task")
+    except ObjectNotFoundError:  # not trained from a task
+        return market
+    return adapter_of(task, market).market

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import logging
+import math
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import pandas as pd
 
-from wf_dagster.errors import ObjectNotFoundError, RecordError, TaskError
+from wf_dagster.errors import (
+    CalendarError,
+    DataError,
+    ObjectNotFoundError,
+    RecordError,
+    TaskError,
+)
 from wf_dagster.market import Market
 from wf_dagster.records.analysis import (
     annualise,
@@ -21,8 +28,15 @@ from wf_dagster.records.analysis import (
     sessions_a_year,
 )
 from wf_dagster.records.day_blocks import check_rows
-from wf_dagster.records.record_template import DependentRecord, RecordTemplate, log_figures
-from wf_dagster.records.signal import SignalRecord
+from wf_dagster.records.record_template import (
+    DependentRecord,
+    RecordTemplate,
+    log_figures,
+    note_figures,
+)
+from wf_dagster.records.recorder_market import load_task_market
+from wf_dagster.records.signal import HORIZON_TAG, SignalRecord
+from wf_dagster.records.signal_notes import note_signal
 from wf_dagster.tasks import label_horizon
 
 if TYPE_CHECKING:
@@ -31,6 +45,9 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 KNOWN_TAG = "labels_known"
+_ANNUAL = [
+    f"{side} Ann {figure}" for side in ("Long-Short", "Long-Avg") for figure in ("Return", "Sharpe")
+]
 
 
 class SigAnaRecord(DependentRecord):
@@ -39,7 +56,9 @@ class SigAnaRecord(DependentRecord):
     Metrics: ``IC``, ``ICIR``, ``Rank IC``, ``Rank ICIR`` and, with ``ana_long_short``,
     ``Long-Short Ann Return``, ``Long-Short Ann Sharpe``, ``Long-Avg Ann Return``,
     ``Long-Avg Ann Sharpe`` (see :func:`~wf_dagster.records.analysis.annualise`). One that is not
-    defined (a single day has no standard deviation) is left out.
+    defined (a single day has no standard deviation), or would be one of noise, is left out, and so
+    are annual figures where it is not known how many sessions a label spans. The tag
+    ``sig_analysis.figures`` says what annual figures count with, and why figures are left out.
 
     Objects in ``sig_analysis/``: ``ic.pkl``, ``ric.pkl`` and, with ``ana_long_short``,
     ``long_short_r.pkl`` (half of long minus short, a day), ``long_avg_r.pkl`` (mean of all) and
@@ -51,13 +70,14 @@ class SigAnaRecord(DependentRecord):
     Args:
         recorder: Holds ``pred.pkl`` and ``label.pkl``.
         ana_long_short: Also analyse the spread; labels must then be returns.
-        ann_scaler: Sessions a year; default those of the market's calendar, 252 without a market.
+        ann_scaler: Sessions a year; default those of the market's calendar.
         label_col: Position of the label's column.
         skip_existing: Do nothing when all objects are there already.
-        label_horizon: Sessions that a label spans; default what the recorder's ``task`` says, else
-            1. With 1 the annual figures are Qlib's.
+        label_horizon: Sessions that a label spans; default what the recorder's ``task`` says, or
+            its tag ``label_horizon``. With 1 the annual figures are Qlib's.
         quantile: Share of the instruments on each side of the spread.
-        market: The market that the predictions are of.
+        market: The market that the predictions are of; default that of the recorder's task, else
+            of the settings.
 
     Raises:
         RecordError: An argument is out of range.
@@ -106,22 +126,28 @@ class SigAnaRecord(DependentRecord):
         ic, ric = ic_series(pred, truth)
         metrics = ic_metrics(ic, ric)
         objects: dict[str, Any] = {"ic.pkl": ic, "ric.pkl": ric}
+        convention, notes = "no annual figures", []
         if self.ana_long_short:
             sides = long_short(pred, truth, self.quantile)
             spread = ((sides["long"] - sides["short"]) / 2).rename("long_short")
-            horizon = self.label_horizon or self._task_horizon()
-            ann_scaler = sessions_a_year(
-                self.ann_scaler, self.market, pd.DatetimeIndex(sides.index)
-            )
-            for name, returns in (("Long-Short", spread), ("Long-Avg", sides["average"])):
-                annual, sharpe = annualise(returns, horizon, ann_scaler)
-                metrics |= {f"{name} Ann Return": annual, f"{name} Ann Sharpe": sharpe}
+            metrics |= dict.fromkeys(_ANNUAL, math.nan)
+            horizon = self._horizon()
+            year = self._sessions_a_year(pd.DatetimeIndex(sides.index))
+            if horizon is not None and year is not None:
+                convention = f"{year} sessions a year, labels of {horizon}"
+                for name, returns in (("Long-Short", spread), ("Long-Avg", sides["average"])):
+                    annual, sharpe = annualise(returns, horizon, year)
+                    metrics |= {f"{name} Ann Return": annual, f"{name} Ann Sharpe": sharpe}
             objects |= {
                 "long_short.pkl": sides,
                 "long_short_r.pkl": spread,
                 "long_avg_r.pkl": sides["average"],
             }
+            notes = note_signal(pred, truth, self.quantile, horizon)
+        else:
+            notes = note_signal(pred, truth, None)
         log_figures(self.recorder, metrics)
+        note_figures(self, convention, notes)
         return objects
 
     def _label_column(self, label: pd.DataFrame | None, rows: pd.Index) -> pd.Series:
@@ -141,18 +167,33 @@ class SigAnaRecord(DependentRecord):
             )
         return first_column(label, self.label_col)
 
-    def _task_horizon(self) -> int:
+    def _horizon(self) -> int | None:
+        """The sessions that a label spans, as far as somebody says so."""
+        if self.label_horizon is not None:
+            return self.label_horizon
         try:
             return label_horizon(self.recorder.load_object("task"))
         except ObjectNotFoundError:  # not trained from a task
-            return 1
+            stated = self.recorder.list_tags().get(HORIZON_TAG, "")
+            return int(stated) if stated.isdecimal() else None
         except (TaskError, AttributeError, KeyError, TypeError, ValueError) as error:
             _log.warning(
-                "SigAnaRecord: the task does not say how long a label is (%s); annual figures "
-                "assume 1 session, set label_horizon to change that",
+                "SigAnaRecord: the task does not say how many sessions a label spans (%s)", error
+            )
+            return None
+
+    def _sessions_a_year(self, stamps: pd.DatetimeIndex) -> int | None:
+        if self.market is not None or self.ann_scaler is not None:
+            return sessions_a_year(self.ann_scaler, self.market, stamps)
+        try:
+            return sessions_a_year(None, load_task_market(self.recorder), stamps)
+        except (CalendarError, DataError) as error:
+            _log.warning(
+                "SigAnaRecord: no annual figures, as the sessions of a year are not known (%s): "
+                "give ann_scaler",
                 error,
             )
-            return 1
+            return None
 
     def list(self) -> list[str]:
         """Names of the daily series."""

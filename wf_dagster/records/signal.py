@@ -9,17 +9,20 @@ import numpy as np
 import pandas as pd
 
 from wf_dagster.data.adapters import adapter_of
-from wf_dagster.errors import RecordError
+from wf_dagster.errors import RecordError, TaskError
 from wf_dagster.market import Market
 from wf_dagster.records.predictions import ROWS, check_pred, check_rows
 from wf_dagster.records.record_template import RecordTemplate
+from wf_dagster.tasks import label_horizon
 
 if TYPE_CHECKING:
     from wf_dagster.tracking import Recorder
 
 _log = logging.getLogger(__name__)
 
-__all__ = ["ROWS", "SignalRecord", "check_pred"]
+__all__ = ["HORIZON_TAG", "ROWS", "SignalRecord", "check_pred"]
+
+HORIZON_TAG = "label_horizon"
 
 
 class SignalRecord(RecordTemplate):
@@ -28,6 +31,8 @@ class SignalRecord(RecordTemplate):
     * ``pred.pkl``: rows ``(datetime, instrument)``, sorted; column ``score`` (no unit).
     * ``label.pkl``: raw labels of the test segment, the same kind of rows, one column or more;
       NaN where a label is not known yet.
+
+    The tag ``label_horizon`` is the sessions that a label spans, where the dataset says so.
 
     Both are kept without rows while the test segment lies after the last session with prices.
 
@@ -60,6 +65,7 @@ class SignalRecord(RecordTemplate):
             RecordError: The predictions are empty, all NaN, not a frame of the right rows, or
                 reach beyond the test segment.
         """
+        self._note_horizon()
         labels = _awaited_labels(self.dataset)
         if labels is not None:
             empty = pd.DataFrame({"score": pd.Series(index=labels.index, dtype="float64")})
@@ -72,6 +78,14 @@ class SignalRecord(RecordTemplate):
         check_rows(pred, labels.index, self.dataset, name)
         self.save(**{"pred.pkl": pred, "label.pkl": labels})
         _log.info("SignalRecord: %d predictions kept in %s", len(pred), self.recorder.id)
+
+    def _note_horizon(self) -> None:
+        try:
+            horizon = label_horizon({"dataset": self.dataset})
+        except (TaskError, TypeError, ValueError):  # a dataset whose `label` is something else
+            return
+        if horizon is not None:
+            self.recorder.set_tags(**{HORIZON_TAG: horizon})
 
     @staticmethod
     def generate_label(dataset: Any, rows: pd.Index | None = None) -> pd.DataFrame:

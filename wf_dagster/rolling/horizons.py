@@ -76,7 +76,8 @@ class MultiHorizonGen(MultiHorizonGenBase):
     """Makes a task for each horizon, for datasets such as :class:`wf_dagster.PanelDataset`.
 
     The dataset's ``label`` is a function of prices, or several; each gets the keyword argument
-    ``horizon``. Arguments and errors are those of :class:`MultiHorizonGenBase`.
+    ``horizon``, or that which :func:`~wf_dagster.data.labels.looks_ahead` names for it. Arguments
+    and errors are those of :class:`MultiHorizonGenBase`.
 
     Example:
         >>> import pandas as pd
@@ -95,25 +96,33 @@ class MultiHorizonGen(MultiHorizonGenBase):
         """Give ``horizon=hr`` to the label function.
 
         Raises:
-            TaskError: The label function takes no ``horizon``, or trades so late (``lag``) that
-                ``label_leak_n`` sessions are too few.
+            TaskError: The label function takes no ``horizon``, spans a fixed one, or trades so
+                late (``lag``) that ``label_leak_n`` sessions are too few.
         """
         labels = []
         for function in label_functions(task):
-            if "horizon" not in function.parameters:
+            parameter = function.look_ahead.horizon
+            if not isinstance(parameter, str):
+                raise TaskError(
+                    f"{LABEL}: {function.name} spans {parameter} sessions whatever it is given, as "
+                    "its looks_ahead says, so its horizon cannot be set; give it a parameter for "
+                    "it, and looks_ahead the parameter's name"
+                )
+            if parameter not in function.parameters:
                 raise TaskError(
                     f"{LABEL}: {function.name} takes no 'horizon', so it cannot be set; use a "
-                    "label such as 'wf_dagster.data.labels.forward_return', or a "
-                    "MultiHorizonGenBase of your own"
+                    "label such as 'wf_dagster.data.labels.forward_return', name the parameter "
+                    "with wf_dagster.data.labels.looks_ahead, or use a MultiHorizonGenBase of your "
+                    "own"
                 )
-            lag = function.parameters.get("lag")
-            if isinstance(lag, int) and lag > self.label_leak_n:
+            lag = function.lag
+            if lag is not None and lag > self.label_leak_n:
                 raise TaskError(
                     f"{LABEL}: {function.name} trades {lag} sessions after the forecast, so with "
                     f"label_leak_n={self.label_leak_n} labels of the train segment reach into the "
                     f"test segment: use label_leak_n={lag + 1}"
                 )
-            labels.append({**function.config, "kwargs": {**function.kwargs, "horizon": hr}})
+            labels.append({**function.config, "kwargs": {**function.kwargs, parameter: hr}})
         if not labels:
             raise TaskError(f"{LABEL} is missing: it names the function whose horizon is set")
         changed = labels if len(labels) > 1 else labels[0]

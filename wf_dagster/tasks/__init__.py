@@ -3,6 +3,7 @@
 from wf_dagster.tasks.config import fill_placeholders, find_class, init_instance, locate
 from wf_dagster.tasks.fingerprint import canonical_json, fingerprint
 from wf_dagster.tasks.label_functions import label_horizon, label_reach
+from wf_dagster.tasks.look_ahead import looks_ahead
 from wf_dagster.tasks.modules import modules_named
 from wf_dagster.tasks.schema import (
     AS_OF,
@@ -26,6 +27,7 @@ __all__ = [
     "label_horizon",
     "label_reach",
     "locate",
+    "looks_ahead",
     "modules_named",
     "record_config",
     "validate_task",

@@ -9,8 +9,11 @@ from typing import Any
 
 from wf_dagster.errors import TaskError
 from wf_dagster.tasks.config import find_class, locate
+from wf_dagster.tasks.label_expressions import expression_horizon, read_label_expressions
+from wf_dagster.tasks.look_ahead import LookAhead, stated_look_ahead
 
 LABEL = "dataset.kwargs.label"
+_BY_PARAMETERS = LookAhead("horizon", "lag")
 
 
 @dataclass(frozen=True)
@@ -20,10 +23,33 @@ class LabelFunction:
     Attributes:
         config: As the task holds it: ``{"func": ..., "kwargs": ...}``.
         parameters: Its keyword arguments: what the task gives, else its defaults.
+        look_ahead: What its decorator says; default its parameters ``horizon`` and ``lag``.
     """
 
     config: Mapping[str, Any]
     parameters: Mapping[str, Any]
+    look_ahead: LookAhead = _BY_PARAMETERS
+
+    @property
+    def horizon(self) -> int | None:
+        """Sessions that the label spans; ``None`` when it does not say."""
+        horizon = self._read(self.look_ahead.horizon)
+        return horizon if horizon else None
+
+    @property
+    def lag(self) -> int | None:
+        """Sessions from the forecast to the trade; ``None`` when it does not say."""
+        return self._read(self.look_ahead.lag)
+
+    @property
+    def reach(self) -> int | None:
+        """Sessions after which the label is known; ``None`` when it does not say."""
+        # a function without `lag` may still trade later than it forecasts: it does not say
+        return None if self.lag is None or self.horizon is None else self.lag + self.horizon
+
+    def _read(self, stated: int | str) -> int | None:
+        value = self.parameters.get(stated) if isinstance(stated, str) else stated
+        return value if type(value) is int and value >= 0 else None
 
     @property
     def kwargs(self) -> Mapping[str, Any]:
@@ -52,14 +78,26 @@ def label_functions(task: Mapping[str, Any]) -> list[LabelFunction]:
     return [_read_label_function(config) for config in labels]
 
 
-def label_horizon(task: Mapping[str, Any]) -> int:
-    """Sessions that the task's label spans (the longest, of several); 1 when it does not say.
+def label_horizon(task: Mapping[str, Any]) -> int | None:
+    """Sessions that the task's label spans (the longest, of several).
+
+    What a record of the task says (``label_horizon``) counts first, then the label functions, then
+    the expressions of a handler of Qlib's.
+
+    Returns:
+        ``None`` where one of several does not say, or nothing does.
 
     Raises:
         TaskError: The label function, or the dataset's class, cannot be found.
     """
-    spans = [function.parameters.get("horizon") for function in label_functions(task)]
-    return max((span for span in spans if isinstance(span, int)), default=1)
+    stated = _stated_by_record(task)
+    if stated is not None:
+        return stated
+    horizons = [function.horizon for function in label_functions(task)]
+    if not horizons:
+        horizons = [expression_horizon(text) for text in read_label_expressions(task["dataset"])]
+    known = [horizon for horizon in horizons if horizon is not None]
+    return max(known, default=None) if len(known) == len(horizons) else None
 
 
 def label_reach(task: Mapping[str, Any]) -> int | None:
@@ -70,16 +108,18 @@ def label_reach(task: Mapping[str, Any]) -> int | None:
     Raises:
         TaskError: The label function, or the dataset's class, cannot be found.
     """
-    reaches = [_reach(function.parameters) for function in label_functions(task)]
+    reaches = [function.reach for function in label_functions(task)]
     stated = [reach for reach in reaches if reach is not None]
     return max(stated, default=None) if len(stated) == len(reaches) else None
 
 
-def _reach(parameters: Mapping[str, Any]) -> int | None:
-    # a function without `lag` may still trade later than it forecasts: it does not say
-    lag, horizon = parameters.get("lag"), parameters.get("horizon")
-    if type(lag) is int and type(horizon) is int:
-        return lag + horizon
+def _stated_by_record(task: Mapping[str, Any]) -> int | None:
+    records = task.get("record") or []
+    for record in [records] if isinstance(records, (str, Mapping)) else records:
+        kwargs = record.get("kwargs") if isinstance(record, Mapping) else None
+        stated = kwargs.get("label_horizon") if isinstance(kwargs, Mapping) else None
+        if type(stated) is int and stated > 0:
+            return stated
     return None
 
 
@@ -109,4 +149,5 @@ def _read_label_function(label: Any) -> LabelFunction:
         name: None if parameter.default is inspect.Parameter.empty else parameter.default
         for name, parameter in inspect.signature(function).parameters.items()
     }
-    return LabelFunction(config, {**defaults, **(config.get("kwargs") or {})})
+    parameters = {**defaults, **(config.get("kwargs") or {})}
+    return LabelFunction(config, parameters, stated_look_ahead(function) or _BY_PARAMETERS)
