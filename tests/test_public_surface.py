@@ -14,6 +14,9 @@ MOST = 8  # parameters; what belongs together is one typed value
 EXCEPTIONS = {
     "wf_dagster.PanelDataset": "the eight that a stored task may name, and the market handed in",
     "wf_dagster.RollingGen": "Qlib's seven, and three that say on which sessions and how",
+    "wf_dagster.data.Panel": "a result: its fields are read, nobody calls it",
+    "wf_dagster.records.PortfolioConfig": "Qlib's eight, and two that say what a delisting costs",
+    "wf_dagster.records.simulate": "scores, closes and the fields of a PortfolioConfig",
     "wf_dagster.collect.StrategyCollection": "a result: its fields are read, nobody calls it",
     "wf_dagster.training.RollJob": "made by the rooms above, and handed to workers",
     "wf_dagster.training.RollOutcome": "a result: its fields are read, nobody calls it",

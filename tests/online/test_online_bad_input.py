@@ -11,7 +11,7 @@ import pytest
 
 from tests.online.market import SESSIONS, STEP, TEST, day, strategy, template, use_prices
 from wf_dagster import OnlineManager, R, TrainerR
-from wf_dagster.errors import CalendarError, DataError, OnlineError, WfError
+from wf_dagster.errors import CalendarError, OnlineError, WfError
 from wf_dagster.online.signal_store import load_signals
 from wf_dagster.tracking import find_recorders
 
@@ -121,29 +121,26 @@ def test_a_session_that_is_missing_in_the_prices(market: Path, prices: pd.DataFr
 
 
 @pytest.mark.parametrize("position", [BEGIN + 2, TEST + STEP])
-def test_a_session_whose_prices_are_all_empty(
+def test_a_session_whose_prices_are_all_empty_is_none_until_they_come(
     market: Path, prices: pd.DataFrame, position: int
 ) -> None:
     empty = prices.copy()
     empty.loc[empty["datetime"] == SESSIONS[position], "close"] = float("nan")
-    filled = template()
-    filled["dataset"]["kwargs"]["infer_processors"] += [{"class": "Fillna"}]
-    managers = [
-        OnlineManager(strategy(name, task), begin_time=day(BEGIN), name=f"{name} signals")
-        for name, task in (("filled", filled), ("strict", template()))
-    ]
-    for manager in managers:
-        manager.first_train()
+    manager = OnlineManager(strategy(), begin_time=day(BEGIN))
+    manager.first_train()
     use_prices(market, empty)
     end = day(TEST + STEP + 4)
-    managers[0].routine(end)
-    with pytest.raises(DataError, match="features without a finite value, which the model does"):
-        managers[1].routine(end)
-    assert managers[1].cur_time == SESSIONS[position - 1]
-    use_prices(market, prices)  # it goes on when they have been mended
-    assert managers[1].routine(end).sessions[0] == SESSIONS[position]
-    for manager in managers:
-        assert manager.signals.index[-1][0] == SESSIONS[TEST + STEP + 4]
+    assert SESSIONS[position] not in manager.routine(end).sessions
+    sent = manager.get_signals()
+    assert SESSIONS[position] not in sent.index.get_level_values("datetime")
+    # also where it is the first session of a roll: the model that was online then serves it
+    use_prices(market, prices)
+    (late,) = manager.routine(end).late
+    assert set(late.rows.get_level_values("datetime")) == {SESSIONS[position]}
+    assert len(late.rows) == prices["instrument"].nunique()
+    signals = manager.get_signals()
+    assert len(signals) == len(sent) + len(late.rows)
+    pd.testing.assert_series_equal(signals.reindex(sent.index), sent)
 
 
 def test_signals_of_others_are_not_overwritten(market: Path) -> None:

@@ -40,6 +40,7 @@ CHECKS = {
     "labels/labels_known",
     "collected/rolling_ic",
     "online_models/one_generation",
+    "online_models/same_history",
     "signals/fresh",
 }
 TOKYO_ONLY = pd.Timestamp("2020-02-17")  # Washington's birthday

@@ -82,8 +82,10 @@ def put(table: pd.DataFrame, address: str) -> None:
 
 @pytest.mark.integration
 def test_a_file_of_a_web_server_is_read_and_read_again_when_it_changes(
-    web: tuple[str, Path],
+    web: tuple[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    for limit in ("_SECONDS", "_TIMES"):  # for which a server is not asked again
+        monkeypatch.setattr(seldom, limit, 0.0)
     address, folder = web
     PRICES.to_csv(folder / "p.csv.gz", index=False)
     PRICES.to_parquet(folder / "p.parquet")

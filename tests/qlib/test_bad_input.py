@@ -34,7 +34,7 @@ def with_handler(**changed):
     ("instruments", "parts"),
     [
         ("csi999", ["'csi999'", "all, few"]),
-        (["NOBODY", "NOWHERE"], ["NOBODY", "select nothing"]),
+        (["NOBODY", "NOWHERE"], ["2 of 2 have no data", "'NOBODY' (there are: SH600000"]),
         ([], ["[]", "select nothing"]),
     ],
 )

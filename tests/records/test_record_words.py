@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from tests.reference import frames
-from wf_dagster import Market, R
+from wf_dagster import Market, R, TradingCalendar
 from wf_dagster.records import PortAnaRecord, SigAnaRecord, ic_series
 
 
@@ -33,7 +33,8 @@ def test_annual_figures_of_weekly_bars_count_52_weeks_without_being_told(tmp_pat
     with R.start(experiment_name="records"):
         R.save_objects(**{"pred.pkl": score.to_frame(), "label.pkl": score.to_frame("label")})
         recorder = R.get_recorder()
-    for calendar, year in (("prices", 52), ("XNYS", 252)):
+    daily = TradingCalendar(pd.bdate_range("2021-01-01", "2021-12-31"))
+    for calendar, year in (("prices", 52), (daily, 252)):
         market = Market(str(path), calendar)
         SigAnaRecord(recorder, label_horizon=1, market=market).generate()
         PortAnaRecord(recorder, market=market).generate()

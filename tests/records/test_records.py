@@ -26,6 +26,8 @@ from wf_dagster.records import (
 )
 from wf_dagster.records.record_template import DependentRecord, log_figures
 
+WEEKS = TradingCalendar(pd.date_range("2018-01-05", "2022-12-30", freq="W-FRI"))
+
 # on a trained task
 
 
@@ -226,7 +228,7 @@ def test_labels_that_do_not_fit_are_refused(recorder, label, message):
     ("market", "ann_scaler", "sessions"),
     [
         (None, None, 252),
-        (Market("sample", "XLON"), None, 252),
+        (Market("sample", WEEKS), None, 52),
         (Market("sample", TradingCalendar(pd.date_range("2020-01-01", "2022-12-31"))), None, 365),
         (Market("sample", TradingCalendar(pd.date_range("2020-01-01", "2022-12-31"))), 250, 250),
     ],

@@ -12,6 +12,7 @@ import pandas as pd
 
 from wf_dagster.calendars import TradingCalendar
 from wf_dagster.collect.ensembles import AverageEnsemble
+from wf_dagster.collect.roll_recorders import find_roll_recorders
 from wf_dagster.collect.rolling_collection import collect_rolling
 from wf_dagster.errors import CollectError
 from wf_dagster.records import signal_summary
@@ -19,11 +20,10 @@ from wf_dagster.records.analysis import first_column
 from wf_dagster.records.record_template import log_figures
 from wf_dagster.records.signal_notes import note_signal
 from wf_dagster.rolling import Rolls
-from wf_dagster.tasks import fingerprint, label_horizon
+from wf_dagster.tasks import label_horizon
 from wf_dagster.tracking import (
     Recorder,
     find_recorder_of_kind,
-    find_recorders,
     start_recorder_of_kind,
 )
 
@@ -80,12 +80,14 @@ def collect_strategy(
     rolls: Rolls,
     calendar: TradingCalendar | None = None,
     serving: Collection[str] = (),
+    served: Collection[str] = (),
 ) -> StrategyCollection:
     """Collect the newest finished recorder of each roll into one frame and keep it.
 
     Only recorders of the present task definition count: predictions of two definitions are
     never mixed, except that a model of an earlier definition counts while it serves, because its
-    roll has no other yet. Where two rolls overlap, the later roll's predictions are kept.
+    roll has no other yet. What has served counts too where sessions that came late have moved the
+    rolls since. Where two rolls overlap, the later roll's predictions are kept.
 
     Args:
         experiment_name: MLflow experiment of the strategy.
@@ -93,33 +95,29 @@ def collect_strategy(
         calendar: Says which of them have begun, and how many sessions a year annual figures count;
             default the calendar of the rolls, which is as old as they are.
         serving: Ids of the recorders that are online.
+        served: Ids of those that were.
 
     Raises:
         CollectError: No roll has a finished recorder.
     """
     calendar = calendar or rolls.calendar
-    # a fingerprint covers the segments; a trainer outside Dagster gives no tag `roll`
-    keys = {fingerprint(roll.task): roll.key for roll in rolls}
-    present: dict[str, Recorder] = {}
-    serving_earlier: dict[str, Recorder] = {}
-    outdated: set[str] = set()
-    for recorder in find_recorders(experiment_name):  # newest first
-        tags = recorder.list_tags()
-        if key := keys.get(tags.get("fingerprint", "")):
-            present.setdefault(key, recorder)
-        else:
-            key = tags.get("roll", "")
-            outdated.add(key)
-            if recorder.id in serving:
-                serving_earlier.setdefault(key, recorder)
-    recorders = {**serving_earlier, **present}
-    if not recorders:
+    recorders = find_roll_recorders(experiment_name, rolls, serving, served)
+    by_key = {**recorders.by_key, **recorders.others}
+    if not by_key:
         raise CollectError(
             f"experiment {experiment_name!r} holds no finished recorder of the strategy's "
-            f"{len(keys)} rolls as they are defined now: materialize its `recorders` first"
+            f"{len(rolls)} rolls as they are defined now: materialize its `recorders` first"
+        )
+    if recorders.others:
+        _log.warning(
+            "%s: %d models that served are of rolls that there are no more, such as %s: sessions "
+            "have come or gone since; their predictions count as before",
+            experiment_name,
+            len(recorders.others),
+            min(recorders.others),
         )
     collection = collect_rolling(
-        [(roll.key, recorders[roll.key]) for roll in rolls if roll.key in recorders],
+        sorted(by_key.items()),
         expected=[roll.key for roll in rolls if roll.has_begun(calendar)],
         sessions=rolls.test_sessions(calendar),
     )
@@ -137,13 +135,13 @@ def collect_strategy(
         {"pred.pkl": pred, "label.pkl": label},
         {**summary, "coverage": collection.coverage, "rolls": len(collection.keys)},
     )
-    fit_seconds = [recorders[key].list_metrics().get("fit_seconds", 0.0) for key in collection.keys]
+    fit_seconds = [by_key[key].list_metrics().get("fit_seconds", 0.0) for key in collection.keys]
     return StrategyCollection(
         pred=pred,
         label=label,
         rolls=len(collection.keys),
         gaps=collection.gaps,
-        outdated=[key for key in collection.gaps if key in outdated],
+        outdated=[key for key in collection.gaps if key in recorders.outdated],
         coverage=collection.coverage,
         summary=summary,
         fit_seconds=sum(fit_seconds),

@@ -16,11 +16,11 @@ import numpy as np
 import pandas as pd
 
 from wf_dagster.data.panel import Panel, column_functions
+from wf_dagster.moments import Moments, format_moment, rows_between
 from wf_dagster.tasks.late_labels import LateLabels, segments_before_test
 
 _WINDOW = 64  # sessions before the last label that is learned from: what is late is among them
 _log = logging.getLogger(__name__)
-_DAY = pd.Timedelta(days=1)
 Values = np.ndarray[Any, Any]
 
 
@@ -42,12 +42,13 @@ def find_late_labels(panel: Panel, label: Any, segments: Any) -> LateLabels | No
     sessions = pd.DatetimeIndex(panel.index.levels[0])
     last: Any = panel.index[-1][0]  # the levels may hold days that a replay date hides
     sessions = sessions[: int(sessions.searchsorted(last, "right"))]
-    place = int(sessions.searchsorted(test_start))
-    ends = [end for _, end in before.values()]
+    moments = Moments.of(sessions)
+    place = moments.position(test_start)
+    ends = [moments.position(end, "end") for _, end in before.values()]
     if place + 1 >= len(sessions) or not ends:
         return None
     check = _LabelCheck(panel, column_functions(label, "label"), sessions, place)
-    first = max(int(sessions.searchsorted(max(ends) + _DAY)) - _WINDOW, 0)
+    first = max(max(ends) - _WINDOW, 0)
     windows = [sessions[first]] if first else []
     for start in [*windows, sessions[0]]:  # a label may need more of the past than a window
         try:
@@ -61,7 +62,7 @@ def find_late_labels(panel: Panel, label: Any, segments: Any) -> LateLabels | No
             _log.warning(
                 "whether labels were known before %s is not known: they cannot be computed from "
                 "the prices up to that day alone (%s: %s)",
-                f"{sessions[place]:%Y-%m-%d}",
+                format_moment(sessions[place]),
                 type(error).__name__,
                 error,
             )
@@ -96,10 +97,9 @@ class _LabelCheck:
         """
         whole = self._known(start, self.sessions[self.opening])
         cut = self._computed(start, self.sessions[self.opening]).reindex(whole.index)
-        days = pd.DatetimeIndex(whole.index.get_level_values("datetime")).normalize()
         is_learned = np.zeros(len(whole), dtype=bool)
         for first, last in segments.values():
-            is_learned |= (days <= last) & (True if first is None else days >= first)
+            is_learned[rows_between(whole.index, first, last)] = True
         has_label = ~np.isnan(whole.to_numpy())
         is_late = (has_label & ~_same(whole.to_numpy(), cut.to_numpy())).any(axis=1) & is_learned
         late = pd.Series(True, index=whole.index[is_late])
@@ -137,18 +137,16 @@ class _LabelCheck:
     ) -> LateLabels:
         """The first of the late rows, and how far it is from the test segment."""
         day, instrument = late.index[0]
+        moments, place = Moments.of(self.sessions), int(self.sessions.searchsorted(day))
+        ranges = {name: moments.range(*segment) for name, segment in segments.items()}
         return LateLabels(
-            segment=next(
-                name
-                for name, (first, last) in segments.items()
-                if day < last + _DAY and (first is None or day >= first)
-            ),
-            row=f"{instrument} on {day:%Y-%m-%d}",
+            segment=next(name for name, r in ranges.items() if r.start <= place < r.stop),
+            row=f"{instrument} on {format_moment(day)}",
             known_on=known_on,
             test_open=self.sessions[self.opening],
             late=len(late),
             checked=checked,
-            trunc_days=int(self.opening - self.sessions.searchsorted(day)) + 1,
+            trunc_days=self.opening - place + 1,
         )
 
     def _known(self, start: pd.Timestamp, end: pd.Timestamp) -> pd.DataFrame:

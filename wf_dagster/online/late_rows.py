@@ -7,7 +7,7 @@ predicted by the model that served then; rows that were there stay as they are.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -137,9 +137,12 @@ def complete_rows(strategy: RollingStrategy) -> list[LateRows]:
         keep_served(ledger, (read_served(ledger) or ServedPrices()).with_late(rows))
 
     completed = []
-    for recorder in strategy.tool.recorders(state.serving_since(f"{first:%Y-%m-%d}")):
+    recorders = strategy.tool.recorders(state.serving_since(f"{first:%Y-%m-%d}"))
+    spans = {recorder.id: span for recorder in recorders if (span := _predicted_span(recorder))}
+    for recorder in recorders:
+        own = pd.DatetimeIndex([day for day in days if recorder.id in _servers(day, spans)])
         try:
-            rows = _complete_predictions(recorder, days, now, strategy.market, mark)
+            rows = _complete_predictions(recorder, own, now, strategy.market, mark)
             labelled = _complete_labels(recorder, first, strategy.market)
         except ObjectNotFoundError as error:
             _log.warning("%s: recorder %s is left out: %s", strategy.name_id, recorder.id, error)
@@ -158,6 +161,28 @@ def complete_rows(strategy: RollingStrategy) -> list[LateRows]:
     return completed
 
 
+def _predicted_span(recorder: Recorder) -> tuple[pd.Timestamp, pd.Timestamp] | None:
+    """The first and the last session that it has predicted; ``None`` without any."""
+    try:
+        days = recorder.load_object("pred.pkl").index.get_level_values("datetime")
+    except ObjectNotFoundError:  # it will be named as it is worked on
+        return None
+    return (days.min(), days.max()) if len(days) else None
+
+
+def _servers(day: pd.Timestamp, spans: Mapping[str, tuple[pd.Timestamp, pd.Timestamp]]) -> set[str]:
+    """The recorders that served on a session.
+
+    One that came late as a whole may lie between the last session of some models and the first of
+    those that followed: then the former served on it.
+    """
+    within = {name for name, (first, last) in spans.items() if first <= day <= last}
+    before = [last for _, last in spans.values() if last < day]
+    if within or not before or all(last < day for _, last in spans.values()):
+        return within
+    return {name for name, (_, last) in spans.items() if last == max(before)}
+
+
 def _complete_predictions(
     recorder: Recorder,
     days: pd.DatetimeIndex,
@@ -167,8 +192,6 @@ def _complete_predictions(
 ) -> pd.MultiIndex:
     """Predict rows with a close that have no prediction; those that have one now."""
     pred: pd.DataFrame = recorder.load_object("pred.pkl")
-    own = pred.index.get_level_values("datetime")
-    days = days[(days >= own.min()) & (days <= own.max())] if len(pred) else days[:0]
     priced = now.closes.index
     lacking = priced[priced.get_level_values("datetime").isin(days) & ~priced.isin(pred.index)]
     none = pred.index[:0]

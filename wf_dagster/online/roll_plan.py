@@ -60,7 +60,7 @@ class RollPlan:
         for template in self.templates:
             family = template_fingerprint(template)
             if family in latest:
-                tasks += self._due_after(latest[family], session)
+                tasks += self._due_after(template, latest[family], session)
             else:
                 tasks.append(self._rolls_of(template)[-1])
         return tasks
@@ -68,9 +68,22 @@ class RollPlan:
     def _rolls_of(self, template: Mapping[str, Any]) -> list[Task]:
         return self.generator.on(self.calendar).generate(template, until=self.now)
 
-    def _due_after(self, roll: Task, session: pd.Timestamp) -> Iterator[Task]:
+    def _due_after(
+        self, template: Mapping[str, Any], roll: Task, session: pd.Timestamp
+    ) -> Iterator[Task]:
+        """The rolls of the template, not the trained one moved on.
+
+        A session that was foreseen and never came has made that one shorter than others.
+        """
         generator = self.generator.on(self.calendar)
-        for task in generator.gen_following_tasks(roll, self.calendar.sessions[-1]):
+        if generator.warm_start:  # a roll goes on from the one that was really trained
+            rolls = generator.gen_following_tasks(roll, self.calendar.sessions[-1])
+        else:
+            rolls = iter(generator.generate(template, until=self.calendar.sessions[-1]))
+        start = start_of(roll, generator)
+        for task in rolls:
+            if start_of(task, generator) <= start:
+                continue
             if due_session(task, self.calendar, generator.test_key) > session:
                 return
             yield task

@@ -53,9 +53,13 @@ def make_empty_handler(config: Mapping[str, Any], *, any_loader: bool = False) -
     return handler if any_loader or is_plain(handler.data_loader) else None
 
 
-def handler_freq(handler: Mapping[str, Any] | None) -> str:
-    """The frequency of a handler's data, as its configuration says; default daily."""
-    kwargs = (handler or {}).get("kwargs") or {}
+def handler_freq(handler: Any) -> str:
+    """The frequency of a handler's data, as its configuration says; default daily.
+
+    Args:
+        handler: Its configuration; of a ready handler, or the path of one, nothing is said.
+    """
+    kwargs = (handler.get("kwargs") or {}) if isinstance(handler, Mapping) else {}
     loader = kwargs.get("data_loader")
     options = (loader.get("kwargs") or {}) if isinstance(loader, Mapping) else {}
     freq = kwargs.get("freq") or options.get("freq")

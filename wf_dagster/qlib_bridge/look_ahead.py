@@ -13,11 +13,11 @@ from qlib.data.data import ExpressionD
 from qlib.data.dataset.loader import QlibDataLoader
 
 from wf_dagster.errors import CalendarError, DataError
+from wf_dagster.moments import Moments, format_moment
 from wf_dagster.qlib_engine.replay_mask import columns_looking_ahead, last_moment
 from wf_dagster.tasks.late_labels import LateLabels, segments_before_test
 
 _FEATURE, _LABEL = "feature", "label"
-_DAY = pd.Timedelta(days=1)
 _log = logging.getLogger(__name__)
 
 
@@ -75,12 +75,13 @@ def find_late_labels(dataset: Any, as_of: pd.Timestamp | None) -> LateLabels | N
     ahead, freq = max(reaches, default=(0, "day"))
     before, test_start = parts
     sessions = pd.DatetimeIndex(D.calendar(end_time=last_moment(as_of), freq=freq))
-    opening = int(sessions.searchsorted(test_start))
+    moments = Moments.of(sessions)
+    opening = moments.position(test_start)
     late: dict[int, str] = {}  # places of sessions, and the segment
     checked = 0
     for segment, (start, end) in before.items():
-        begin = 0 if start is None else int(sessions.searchsorted(start))
-        places = range(begin, min(int(sessions.searchsorted(end + _DAY)), len(sessions) - ahead))
+        rows = moments.range(start, end)
+        places = range(rows.start, min(rows.stop, len(sessions) - ahead))
         checked += len(places)
         late |= {place: segment for place in places[-ahead:] if place + ahead > opening}
     if not late or not ahead:
@@ -88,7 +89,7 @@ def find_late_labels(dataset: Any, as_of: pd.Timestamp | None) -> LateLabels | N
     first = min(late)
     return LateLabels(
         segment=late[first],
-        row=f"{sessions[first]:%Y-%m-%d}",
+        row=format_moment(sessions[first]),
         known_on=sessions[first + ahead],
         test_open=sessions[opening],
         late=len(late),

@@ -5,7 +5,7 @@ from wf_dagster.rolling.handler_dates import handler_mod
 from wf_dagster.rolling.horizons import MultiHorizonGen, MultiHorizonGenBase
 from wf_dagster.rolling.rolling_gen import RollingGen
 from wf_dagster.rolling.rolls import Roll, Rolls
-from wf_dagster.rolling.templates import template_fingerprint
+from wf_dagster.rolling.templates import template_fingerprint, training_fingerprint
 from wf_dagster.rolling.training_due import due_session, why_not_due
 
 __all__ = [
@@ -19,5 +19,6 @@ __all__ = [
     "handler_mod",
     "task_generator",
     "template_fingerprint",
+    "training_fingerprint",
     "why_not_due",
 ]

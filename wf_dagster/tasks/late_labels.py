@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from wf_dagster.errors import DataError
+from wf_dagster.moments import format_moment
 from wf_dagster.tasks.schema import TRUNC_DAYS
 from wf_dagster.tasks.segments import parse_segment
 
@@ -47,10 +48,10 @@ class LateLabels:
         if self.known_on is None:
             known = "still changed with the last prices"
         else:
-            known = f"was known on {self.known_on:%Y-%m-%d} only"
+            known = f"was known on {format_moment(self.known_on)} only"
         return (
             f"the label of {self.row}, in the {self.segment} segment, {known}, after the first "
-            f"test session {self.test_open:%Y-%m-%d} had closed ({self.late} of the last "
+            f"test session {format_moment(self.test_open)} had closed ({self.late} of the last "
             f"{self.checked} {self.counted} before it)"
         )
 

@@ -49,14 +49,21 @@ def test_prices_that_are_late_are_waited_for(life: Life) -> None:
     assert life.tick(day(monday)).run_key == f"ridge:{day(monday)}"
 
 
-@pytest.mark.parametrize("date", ["2020-04-30", "2020-05-02", "2026-01-05"])
-def test_where_prices_are_the_calendar_no_day_without_prices_is_called_a_holiday(
+@pytest.mark.parametrize("date", ["2020-04-30", "2026-01-05"])
+def test_where_prices_are_the_calendar_the_next_sessions_are_waited_for(
     life: Life, date: str
 ) -> None:
     life.prices_until(SESSIONS.get_loc("2020-04-29"), calendar="prices")
     assert f"prices of {date} are not there yet, the last are of 2020-04-29" in reason(
         life.tick(date)
     )
+
+
+def test_where_prices_are_the_calendar_holidays_are_those_of_the_exchange_that_has_them(
+    life: Life,
+) -> None:
+    life.prices_until(SESSIONS.get_loc("2020-04-29"), calendar="prices")
+    assert reason(life.tick("2020-05-02")) == "2020-05-02 is no session of XNYS"
 
 
 def test_the_day_of_a_tick_is_that_of_the_exchange(life: Life) -> None:

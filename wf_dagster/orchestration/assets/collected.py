@@ -18,11 +18,13 @@ def build_collected_asset(spec: StrategySpec, options: ChosenOptions) -> dg.Asse
 
     def collected(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
         with wf_errors_as_failures():
+            state = spec.online_tool().state()
             collection = collect_strategy(
                 spec.experiment,
                 spec.partitions.rolls,
                 spec.calendar,
-                serving=spec.online_tool().state().online,
+                serving=state.online,
+                served={recorder_id for change in state.changes for recorder_id in change.online},
             )
         gaps, recorder = collection.gaps, collection.recorder
         if gaps:
