@@ -17,8 +17,11 @@ from wf_dagster.calendars import TradingCalendar
 from wf_dagster.errors import CalendarError, DataError
 from wf_dagster.market import price_source
 from wf_dagster.prices import ParquetPrices, SamplePrices
+from wf_dagster.tasks import fingerprint
 
 FIRST, LAST = "2019-12-02", "2020-06-30"
+# of a task with a market, as the version before wrote it into homes
+FINGERPRINT = "d2c653d98c5b9193341e8756dd628e5c5d31958941122e3e2d90aecde1617ff3"
 days = st.dates(pd.Timestamp("2020-01-06").date(), pd.Timestamp("2020-12-31").date())
 descriptions = st.fixed_dictionaries(
     {
@@ -60,6 +63,15 @@ def test_a_market_is_equal_to_every_other_one_of_the_same_description(descriptio
 @given(descriptions, descriptions)
 def test_markets_of_different_descriptions_differ(first, second):
     assert (Market(**first) == Market(**second)) == (first == second)
+
+
+def test_a_market_counts_in_fingerprints_as_it_did_before_it_had_a_coverage():
+    record = {"class": "SigAnaRecord", "module_path": "wf_dagster.records"}
+    task = {
+        "model": {"class": "M", "module_path": "m"},
+        "record": [{**record, "kwargs": {"market": Market("sample", "XNYS")}}],
+    }
+    assert fingerprint(task) == FINGERPRINT
 
 
 def test_a_market_shows_what_it_was_described_by():

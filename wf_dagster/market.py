@@ -68,7 +68,7 @@ class Market:
         Timestamp('2020-01-31 00:00:00')
     """
 
-    _min_coverage: float | None = None  # of one that was pickled before markets had one
+    _min_coverage: float | None = None
 
     def __init__(
         self,
@@ -85,7 +85,8 @@ class Market:
         self._prices = _make_absolute(prices)
         self._calendar = calendar
         self._as_of = earliest_day(as_of, _date_of(prices))
-        self._min_coverage = None if min_coverage is None else check_coverage(min_coverage)
+        if min_coverage is not None:  # else no part of what is pickled, nor of fingerprints
+            self._min_coverage = check_coverage(min_coverage)
 
     @classmethod
     def of(cls, market: Market | None) -> Market:

@@ -211,6 +211,52 @@ def test_annual_figures_count_the_sessions_of_a_year_of_the_calendar():
     assert [summary["label_horizon"] for summary in summaries] == [5, 5]
 
 
+def _ended(month, end):
+    """The task of a month, whose test window ended elsewhere when it was trained."""
+    task = task_of(month)
+    start = task["dataset"]["kwargs"]["segments"]["test"][0]
+    task["dataset"]["kwargs"]["segments"]["test"] = (start, end)
+    return task
+
+
+@pytest.mark.parametrize("end", [None, "2021-02-24"])
+def test_where_a_test_window_ended_then_is_no_part_of_what_was_trained(end):
+    for month in MONTHS[:2]:
+        task = _ended(month, end) if month == MONTHS[1] else None
+        _recorder(month, _month(month, 1), task=task).save_objects(task=task or task_of(month))
+    collection = collect_strategy("demo", _rolls())
+    assert collection.rolls == 2
+    assert collection.gaps == [MONTHS[2]]
+    days = collection.pred.index.unique("datetime")
+    assert list(days) == list(SESSIONS[SESSIONS < "2021-03-01"])
+
+
+def test_a_definition_that_trained_otherwise_is_still_another_one():
+    task = _ended(MONTHS[1], None)
+    task["model"] = {**task["model"], "kwargs": {"alpha": 9.0}}
+    _recorder(MONTHS[0], _month(MONTHS[0], 1))
+    _recorder(MONTHS[1], _month(MONTHS[1], 1), task=task).save_objects(task=task)
+    collection = collect_strategy("demo", _rolls())
+    assert (collection.rolls, collection.outdated) == (1, [MONTHS[1]])
+
+
+def test_what_has_served_counts_where_a_session_has_moved_the_rolls(caplog):
+    """The roll of February began a session later when it was trained and served."""
+    _recorder(MONTHS[0], _month(MONTHS[0], 1))
+    moved = task_of(MONTHS[1])
+    moved["dataset"]["kwargs"]["segments"]["test"] = ("2021-02-02", "2021-02-26")
+    pred = _month(MONTHS[1], 2).drop(pd.Timestamp("2021-02-01"), level="datetime")
+    served = _recorder("2021-02-02", pred, task=moved)
+    served.save_objects(task=moved)
+    unused = collect_strategy("demo", _rolls())
+    assert unused.rolls == 1, "nothing says that it was more than a trial"
+    for roles in ({"serving": [served.id]}, {"served": [served.id]}):
+        collection = collect_strategy("demo", _rolls(), **roles)
+        assert len(collection.pred) == len(unused.pred) + len(pred)
+        assert collection.gaps == MONTHS[1:]
+    assert "1 models that served are of rolls that there are no more" in caplog.text
+
+
 def test_runs_of_other_kinds_in_the_experiment_are_no_rolls():
     pred = _month(MONTHS[0], 1)
     with R.start(experiment_name="demo"):  # a trial by hand: no roll, no fingerprint

@@ -107,3 +107,13 @@ def test_days_on_sessions_of_bars_are_refused_and_times_of_day_are_said(tmp_path
 def test_a_replay_date_with_a_time_of_day_is_refused(path, as_of):
     with pytest.raises(CalendarError, match=r"2023-11-24 12:00:00 has a time of day.*'2023-11-24'"):
         Market(path, as_of=as_of)
+
+
+def test_a_field_is_read_up_to_a_bar(path):
+    bars = PRICES.assign(volume=np.arange(len(PRICES), dtype="float64"))
+    volumes = bars.reset_index()
+    volumes.to_parquet(path)
+    expected = bars["volume"].loc[:"2023-11-14 11:00"]
+    for _ in range(2):  # of some rows first, and then held
+        loaded = Market(path).prices.load(["volume"], end="2023-11-14 11:00")
+        assert list(loaded["volume"]) == list(expected)

@@ -315,3 +315,19 @@ def test_what_was_kept_is_read_again(market: Path, prices: pd.DataFrame) -> None
     assert list(served.awaited[day(NOW)]) == LATE
     assert max(served.sessions) == day(NOW)
     assert served.late == {}
+
+
+def test_a_file_that_drops_its_oldest_day_for_each_new_one_has_not_changed(
+    market: Path, prices: pd.DataFrame
+) -> None:
+    use_prices(market, until(prices, NOW - 1))
+    manager = OnlineManager(rolls := strategy())
+    manager.first_train()
+    for position in range(NOW, NOW + 4):
+        known = SESSIONS[position - 60 : position + 1]
+        use_prices(market, prices[prices["datetime"].isin(known)])
+        report = manager.routine()
+        assert report.sessions[-1] == SESSIONS[position]
+        assert not report.late
+    changed, noticed = find_changes(rolls)
+    assert (len(changed), noticed) == (0, None)

@@ -218,3 +218,54 @@ def test_the_digest_of_a_day_tells_its_closes_and_nothing_else() -> None:
     empty = pd.concat([frame, pd.DataFrame({"close": np.nan}, [(DAYS[3], "Z")])]).sort_index()
     empty.index.names = frame.index.names
     assert digest_closes(empty).equals(before)
+
+
+# what is usual
+
+
+def _made(days: pd.DatetimeIndex, names: list[str]) -> pd.DataFrame:
+    return pd.DataFrame(10.0, days, pd.Index(names, name="instrument")).rename_axis("datetime")
+
+
+@pytest.mark.parametrize("share", [0.2, 0.3, 0.4])
+def test_a_universe_that_trades_thinly_keeps_all_its_sessions(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, share: float
+) -> None:
+    days = pd.bdate_range("2022-01-03", periods=300)
+    closes = _made(days, [f"B{number:03d}" for number in range(60)])
+    closes = closes.where(np.random.default_rng(1).random(closes.shape) < share)
+    prices = source(tmp_path, closes)
+    assert prices.sessions().equals(pd.DatetimeIndex(days, freq=None, name="datetime"))
+    assert "not there yet" not in caplog.text
+
+
+def test_instruments_that_rest_together_are_not_waited_for(tmp_path: Path) -> None:
+    """Ten of New York and twelve of Shanghai, which rests for weeks of the year."""
+    days = pd.bdate_range("2021-01-01", "2022-10-07")
+    new_york, shanghai = [f"N{n}" for n in range(10)], [f"C{n}" for n in range(12)]
+    closes = _made(days, new_york + shanghai)
+    rests = [
+        *pd.bdate_range("2021-10-01", "2021-10-07"),
+        *pd.bdate_range("2022-10-03", "2022-10-07"),
+    ]
+    closes.loc[rests, shanghai] = np.nan
+    assert source(tmp_path, closes).last_session() == days[-1]
+    # a day on which others lack is waited for: nine of all, as they come
+    partial = closes.copy()
+    partial.loc[days[-1], new_york] = np.nan
+    partial.loc[days[-1], "C0"] = 10.0
+    assert source(tmp_path, partial).last_session() == days[-2]
+
+
+def test_the_sundays_of_coins_are_sessions_beside_stocks(tmp_path: Path) -> None:
+    days = pd.date_range("2022-01-01", "2022-12-25")  # a Sunday
+    stocks, coins = [f"S{n}" for n in range(20)], [f"X{n}" for n in range(10)]
+    closes = _made(days, stocks + coins)
+    closes.loc[days.dayofweek >= 5, stocks] = np.nan
+    assert source(tmp_path, closes).last_session() == pd.Timestamp("2022-12-25")
+
+
+def test_days_that_nothing_completes_do_not_wait_for_ever(tmp_path: Path) -> None:
+    closes = wide()
+    closes.loc[DAYS[4:], NAMES[3:]] = np.nan  # seven of ten end here
+    assert source(tmp_path, closes).last_session() == DAYS[-1]

@@ -211,3 +211,14 @@ def test_the_example_of_the_docs_runs(tmp_path: Path) -> None:
     )
     assert out.returncode == 0, out.stderr
     assert out.stdout.split() == [str(DAYS[-1].date())]
+
+
+def test_one_that_is_named_is_read_once_a_process_as_well(path: str) -> None:
+    description = {"class": f"{JsonPrices.__module__}.JsonPrices", "kwargs": {"path": path}}
+    before = JsonPrices.readings
+    for _ in range(3):
+        market = Market(description)
+        market.prices.load()
+        market.at("2020-01-02").prices.sessions()
+        pickle.loads(pickle.dumps(market)).prices.load()
+    assert JsonPrices.readings == before + 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import http.server
+import os
 import sys
 import threading
 from collections.abc import Iterator
@@ -96,6 +97,8 @@ def test_a_file_of_a_web_server_is_read_and_read_again_when_it_changes(
     before = source.version()
     assert source.version() == before
     PRICES.assign(close=PRICES.close * 2).to_parquet(folder / "p.parquet")
+    later = (folder / "p.parquet").stat().st_mtime + 2  # servers tell seconds
+    os.utime(folder / "p.parquet", (later, later))
     assert source.version() != before
     pd.testing.assert_series_equal(source.load()["close"], EXPECTED["close"] * 2)
 

@@ -124,17 +124,25 @@ class ServedPrices:
     restatements: tuple[Restatement, ...] = ()
 
     def changed(self, now: PricesNow) -> pd.DatetimeIndex:
-        """The sessions whose closes are others now, up to the last that was served."""
+        """The sessions whose closes are others now, up to the last that was served.
+
+        What lies before the first session that there is now, or in its month, is not compared.
+        """
         if not self.sessions:
             return now.recent[:0]
         first, last = min(self.sessions), max(self.sessions)
         days = [f"{day:{_DAY}}" for day in now.digests.index]
+        start = days[0]  # of prices that drop their oldest day for each new one, that is no change
         digests = dict(zip(days, now.digests.tolist(), strict=True))
         months = _sum_by_month({day: digest for day, digest in digests.items() if day < first})
-        other = {month for month in self.months if months.get(month) != self.months[month]}
+        other = {
+            month
+            for month in self.months
+            if month > start[:7] and months.get(month) != self.months[month]
+        }
         changed = [day for day in days if day < first and day[:7] in other]
         changed += [d for d in days if first <= d <= last and digests[d] != self.sessions.get(d)]
-        changed += [day for day in self.sessions if day not in digests]
+        changed += [day for day in self.sessions if day > start and day not in digests]
         return pd.DatetimeIndex(sorted(changed))
 
     def restated(self, now: PricesNow) -> pd.DatetimeIndex:

@@ -15,7 +15,7 @@ from wf_dagster.prices.close_digests import digest_closes
 from wf_dagster.prices.coverage import SettledPrices, check_coverage, log_waiting, settle
 from wf_dagster.settings import MIN_COVERAGE
 
-_CACHED_FRAMES = 2
+CACHED_PLACES = 8  # whose prices a process holds: strategies on several markets
 _EASTERNMOST = pd.Timedelta(hours=14)  # where a day begins first
 
 _CLOSE = ("close",)
@@ -257,7 +257,7 @@ def _settle_once(source: FrameSource, whole: pd.DataFrame, rows: int) -> Settled
     if before is None or before[2].waiting != settled.waiting:
         log_waiting(settled, source._coverage, repr(source))
     _SETTLED.pop(key, None)
-    while len(_SETTLED) >= _CACHED_FRAMES:
+    while len(_SETTLED) >= CACHED_PLACES:
         _SETTLED.pop(next(iter(_SETTLED)), None)
     _SETTLED[key] = (whole, rows, settled)
     return settled

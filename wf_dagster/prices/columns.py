@@ -6,14 +6,13 @@ import abc
 import threading
 from collections.abc import Hashable, Sequence, Set
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any
 
 import pandas as pd
 
-from wf_dagster.calendars import earliest_day, to_day
+from wf_dagster.calendars import to_day
 from wf_dagster.errors import DataError
-from wf_dagster.prices.base import FrameSource
+from wf_dagster.prices.base import CACHED_PLACES, FrameSource
 
 
 @dataclass(frozen=True)
@@ -106,7 +105,7 @@ class ColumnSource(FrameSource):
             ("close", *(name for name in wanted if name != "close")),
             None if instruments is None else tuple(instruments),
             None if start is None else to_day(start),
-            earliest_day(end, self.as_of),
+            min(filter(None, (self.as_of, None if end is None else to_day(end))), default=None),
         )
         frame = self._read(selection)
         self._check_still(content)
@@ -161,6 +160,17 @@ class ColumnSource(FrameSource):
             )
 
 
-@lru_cache(maxsize=2)
+_HELD: dict[tuple[type[ColumnSource], Hashable], tuple[str, _Held]] = {}
+
+
 def _held(kind: type[ColumnSource], place: Hashable, content: str) -> _Held:
-    return _Held()
+    """What is held of one content; that of an earlier content of the place is let go."""
+    before = _HELD.get((kind, place))
+    if before is not None and before[0] == content:
+        return before[1]
+    held = _Held()
+    _HELD.pop((kind, place), None)
+    while len(_HELD) >= CACHED_PLACES:
+        _HELD.pop(next(iter(_HELD)), None)
+    _HELD[kind, place] = content, held
+    return held

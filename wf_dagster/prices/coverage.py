@@ -5,6 +5,10 @@ instruments hours after those of others. A day without a single close is no sess
 the prices, days on which too few instruments have a close are not there yet, and neither are the
 rows of the last session that wait for theirs. Further back a day with few instruments is a session:
 exchanges of one universe have different holidays.
+
+"Too few" is less than a share of what is usual: in a universe that trades thinly that is less than
+all. And where some of its instruments have rested together before, as an exchange on its holidays
+or stocks on the Sundays of coins, nobody waits for them.
 """
 
 from __future__ import annotations
@@ -21,6 +25,9 @@ import pandas as pd
 from wf_dagster.errors import DataError
 
 LOOK_BACK = 5  # sessions; an instrument without a close on any of them is not waited for
+_USUAL = 20  # sessions that say what share of the instruments usually has a close
+_PRECEDENTS = 520  # sessions among which others are looked for on which the same ones rested
+_ENOUGH = 2  # such sessions
 Rows = npt.NDArray[np.int64]
 
 _log = logging.getLogger(__name__)
@@ -84,10 +91,12 @@ def settle(prices: pd.DataFrame, min_coverage: float) -> SettledPrices:
     waiting: list[WaitingDay] = []
     while len(sessions) > 1:
         closes, awaited = days.count_awaited(sessions)
-        if closes >= min_coverage * awaited:
+        if closes >= min_coverage * awaited or days.is_usual(sessions, min_coverage):
             break
         waiting.insert(0, WaitingDay(days.day(sessions[-1]), closes, awaited))
         sessions = sessions[:-1]
+        if len(waiting) > LOOK_BACK:  # nothing comes any more: these prices are like that
+            return SettledPrices(days.select(prices, np.flatnonzero(days.closes)))
     return SettledPrices(days.select(prices, sessions), tuple(waiting))
 
 
@@ -152,6 +161,28 @@ class _DaysOfRows:
         """Closes on the last of some days, of instruments that are waited for, and their number."""
         awaited = self._awaited(sessions)
         return len(np.intersect1d(self._with_close(sessions[-1]), awaited)), len(awaited)
+
+    def is_usual(self, sessions: Rows, min_coverage: float) -> bool:
+        """Whether so few closes as on the last of some days are usual."""
+        closes, awaited = self.count_awaited(sessions)
+        before = [
+            self.count_awaited(sessions[:end]) for end in range(len(sessions) - 1, 1, -1)[:_USUAL]
+        ]
+        shares = [number / of for number, of in before if of]
+        if shares and closes >= min_coverage * float(np.median(shares)) * awaited:
+            return True
+        present = self._with_close(sessions[-1])
+        resting = np.setdiff1d(self._awaited(sessions), present)
+        precedents, has_ended = 0, False
+        for day in sessions[-2 : -2 - _PRECEDENTS : -1]:
+            then = self._with_close(day)
+            rested = 1 - np.isin(resting, then).mean() > min_coverage
+            is_alike = rested and np.isin(present, then).mean() >= min_coverage
+            has_ended |= not is_alike  # days in a row may all lack closes that are to come
+            precedents += bool(has_ended and is_alike)
+            if precedents >= _ENOUGH:
+                return True
+        return False
 
     def select(self, prices: pd.DataFrame, sessions: Rows) -> pd.DataFrame:
         """The rows of sessions, without those of the last one that wait for their close."""

@@ -14,13 +14,13 @@ import pandas as pd
 from typing_extensions import Self
 
 from wf_dagster.errors import DataError, TaskError
-from wf_dagster.prices.base import FrameSource, PriceSource
+from wf_dagster.prices.base import CACHED_PLACES, FrameSource, PriceSource
 from wf_dagster.prices.file_checks import check_long_table
 from wf_dagster.tasks import canonical_json, fingerprint, init_instance
 
 
 class _Memory:
-    """The prices of one revision, shared by the source as seen at several dates."""
+    """The prices of one revision, shared by all sources of a class with the same arguments."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
@@ -59,12 +59,12 @@ class OwnPrices(FrameSource):
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         """Remember the arguments: the description of the source is made of them."""
         source = super().__new__(cls)
-        source._memory = _Memory()
         try:
             bound = inspect.signature(cls.__init__).bind_partial(source, *args, **kwargs).arguments
         except TypeError:  # the constructor itself will say what is wrong
             bound = {}
         source._arguments = _named_arguments(cls, bound)
+        source._memory = _memory_of(cls, source._arguments)
         return source
 
     @abc.abstractmethod
@@ -92,6 +92,10 @@ class OwnPrices(FrameSource):
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in vars(self).items() if name != "_memory"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._memory = _memory_of(type(self), self._arguments)
 
     def spec(self) -> dict[str, Any]:
         """Plain values from which :func:`price_source` makes the source again.
@@ -164,6 +168,22 @@ def make_own_source(description: Mapping[str, Any], as_of: Any) -> PriceSource:
     if as_of is None or not isinstance(source, FrameSource):
         return source
     return source.at(as_of)
+
+
+_MEMORIES: dict[tuple[type, str], _Memory] = {}
+
+
+def _memory_of(kind: type, arguments: Mapping[str, Any]) -> _Memory:
+    """What a process holds for a class and its arguments; each its own if they have no text."""
+    try:
+        key = (kind, canonical_json(dict(arguments)))
+    except TaskError:
+        return _Memory()
+    if key not in _MEMORIES:
+        while len(_MEMORIES) >= CACHED_PLACES:
+            _MEMORIES.pop(next(iter(_MEMORIES)), None)
+        _MEMORIES[key] = _Memory()
+    return _MEMORIES[key]
 
 
 def _path(kind: type) -> str:

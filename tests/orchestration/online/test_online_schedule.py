@@ -49,14 +49,17 @@ def test_prices_that_are_late_are_waited_for(life: Life) -> None:
     assert life.tick(day(monday)).run_key == f"ridge:{day(monday)}"
 
 
-@pytest.mark.parametrize("date", ["2020-04-30", "2026-01-05"])
-def test_where_prices_are_the_calendar_the_next_sessions_are_waited_for(
-    life: Life, date: str
-) -> None:
+def test_where_prices_are_the_calendar_the_next_session_is_waited_for(life: Life) -> None:
     life.prices_until(SESSIONS.get_loc("2020-04-29"), calendar="prices")
-    assert f"prices of {date} are not there yet, the last are of 2020-04-29" in reason(
-        life.tick(date)
+    assert "prices of 2020-04-30 are not there yet, the last are of 2020-04-29" in reason(
+        life.tick("2020-04-30")
     )
+
+
+def test_a_tick_past_all_sessions_that_are_known_is_for_the_last_one(life: Life) -> None:
+    """As of weeks, which no exchange continues, and whose days are not those of the ticks."""
+    life.prices_until(SESSIONS.get_loc("2020-04-29"), calendar="prices")
+    assert life.tick("2026-01-05").tags["wf_session"] == "2020-04-29"
 
 
 def test_where_prices_are_the_calendar_holidays_are_those_of_the_exchange_that_has_them(

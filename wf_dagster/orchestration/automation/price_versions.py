@@ -11,6 +11,8 @@ from wf_dagster.data.adapters import adapter_of
 from wf_dagster.market import Market
 from wf_dagster.prices import PriceSource
 
+_COMPARED = 250  # latest sessions whose prices are compared
+
 
 @runtime_checkable
 class PriceVersions(Protocol):
@@ -21,7 +23,7 @@ class PriceVersions(Protocol):
         ...
 
     def content(self, until: pd.Timestamp) -> str:
-        """Identifies the prices up to a session; the same when later ones come."""
+        """Identifies the latest prices up to a session; the same when later ones come."""
         ...
 
 
@@ -51,5 +53,8 @@ class _HashedPrices:
         return self._source.version()
 
     def content(self, until: pd.Timestamp) -> str:
-        prices = self._source.load(end=until)
+        sessions = self._source.sessions()
+        # counted from the end: files of the last years drop their oldest day for each new one
+        first = sessions[sessions <= until][-_COMPARED:].min()
+        prices = self._source.load(start=None if pd.isna(first) else first, end=until)
         return f"{int(pd.util.hash_pandas_object(prices).sum()) & 0xFFFFFFFFFFFFFFFF:016x}"

@@ -100,6 +100,8 @@ def _session_of(
     is_foreseen = today <= calendar.sessions[-1]  # else nothing is known ahead
     if is_foreseen and today not in calendar.sessions:
         return None, f"{today:%Y-%m-%d} is no session of {_calendar_label(market)}"
+    if not is_foreseen and last < today:
+        return last, ""  # sessions that no exchange continues, such as weeks, begin on any day
     return None, (
         f"prices of {today:%Y-%m-%d} are not there yet, the last are of {last:%Y-%m-%d}: a "
         "later tick, or the new data sensor, takes them in"
