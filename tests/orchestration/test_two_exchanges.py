@@ -28,6 +28,7 @@ from wf_dagster.orchestration import (
     new_data_sensor,
 )
 from wf_dagster.orchestration.checks.freshness import freshness_questions
+from wf_dagster.orchestration.code_location import list_strategies
 from wf_dagster.orchestration.replayed_sessions import Replay
 from wf_dagster.settings import get_settings
 from wf_dagster.tracking import find_recorders
@@ -301,6 +302,24 @@ def test_a_replay_leaves_out_the_holidays_of_each(
         again = list(replay.run(sessions))  # nothing of it refused, and nothing done
         assert all(report.skipped for report in again)
     assert OnlineToolR("tokyo").state().sessions == ("2020-02-10", "2020-02-12")
+
+
+def test_a_replay_goes_through_the_sessions_of_all(
+    location: Location, tmp_path: Path, home: Path
+) -> None:
+    markets = [spec.market for spec in list_strategies(location.defs).values()]
+    assert len(markets) == 2
+    clock = ReplayClock(get_settings().clock_file(), *markets)
+    days = clock.sessions("2020-02-10", 6)
+    assert [f"{day:%m-%d}" for day in days] == [
+        *("02-10", "02-11", "02-12", "02-13", "02-14"),
+        "02-17",  # of Tokyo alone
+    ]
+    with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
+        reports = list(Replay(location.defs, instance, clock).run([days[0], days[-1]]))
+    assert not any(report.skipped for report in reports), "York catches up with its last session"
+    assert OnlineToolR("tokyo").state().sessions[-1] == "2020-02-17"
+    assert OnlineToolR("york").state().sessions[-1] == "2020-02-14"
 
 
 def test_prices_are_observed_by_their_own_version(location: Location) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 
 from wf_dagster.errors import WfError
-from wf_dagster.market import Market
 from wf_dagster.online.replay_clock import ReplayClock
 from wf_dagster.settings import get_settings
 
@@ -23,14 +22,15 @@ def replay_sessions(module: str | None, first: str | None, count: int) -> None:
     """
     # slow to import
     from wf_dagster.cli.replay_lines import open_console, print_replay
-    from wf_dagster.orchestration.code_location import load_definitions
+    from wf_dagster.orchestration.code_location import list_strategies, load_definitions
     from wf_dagster.orchestration.replayed_sessions import open_replay
 
     started = time.perf_counter()
     terminal = open_console()
     definitions = load_definitions(module)  # it may choose the home folder
     settings = get_settings()
-    clock = ReplayClock(settings.clock_file(), Market())
+    markets = [strategy.market for strategy in list_strategies(definitions).values()]
+    clock = ReplayClock(settings.clock_file(), *markets)
     with open_replay(definitions, settings.make_home(), clock) as replay:
         sessions = list(replay.clock.sessions(first, count))
         print_replay(terminal, replay.run(sessions))
@@ -58,7 +58,7 @@ def stop_replay(module: str | None) -> None:
     except WfError:
         if module is not None:
             raise
-    clock = ReplayClock(get_settings().clock_file(), Market())
+    clock = ReplayClock(get_settings().clock_file())
     print(
         f"The replay clock {clock.file} is removed: all prices are seen again."
         if clock.stop()

@@ -21,12 +21,13 @@ class ReplayClock:
 
     Args:
         file: Where it is, or would be.
-        market: Whose sessions are replayed.
+        *markets: Whose sessions are replayed: each day on which one of them has one; default
+            that of the settings.
     """
 
-    def __init__(self, file: Path, market: Market) -> None:
+    def __init__(self, file: Path, *markets: Market) -> None:
         self.file = file
-        self.market = market
+        self.markets = tuple(dict.fromkeys(markets)) or (Market(),)
 
     def date(self) -> pd.Timestamp | None:
         """The date that it shows; ``None`` when there is no clock.
@@ -60,7 +61,9 @@ class ReplayClock:
             OnlineError: Neither a first day nor a clock, or there are no prices then.
             CalendarError: ``first`` is no date.
         """
-        days = self.market.sessions_to_replay()
+        days = pd.DatetimeIndex([])
+        for market in self.markets:
+            days = days.union(market.sessions_to_replay())
         if first is not None:
             begin = to_day(first)
             if not days[0] <= begin <= days[-1]:

@@ -55,17 +55,22 @@ def find_strategy(definitions: dg.Definitions, name: str) -> StrategySpec:
     Raises:
         SettingsError: It has no strategy of that name.
     """
+    strategies = list_strategies(definitions)
+    if name in strategies:
+        return strategies[name]
+    there = ", ".join(sorted(strategies)) or "none"
+    raise SettingsError(f"the code location has no strategy {name!r}: it has {there}")
+
+
+def list_strategies(definitions: dg.Definitions) -> dict[str, StrategySpec]:
+    """The strategies of a code location, by name."""
     functions = [
         getattr(getattr(assets.node_def, "compute_fn", None), "decorated_fn", None)
         for assets in definitions.get_repository_def().assets_defs_by_key.values()
         if assets.is_executable
     ]
     specs = [getattr(function, "strategy", None) for function in functions]
-    strategies = {spec.name: spec for spec in specs if isinstance(spec, StrategySpec)}
-    if name in strategies:
-        return strategies[name]
-    there = ", ".join(sorted(strategies)) or "none"
-    raise SettingsError(f"the code location has no strategy {name!r}: it has {there}")
+    return {spec.name: spec for spec in specs if isinstance(spec, StrategySpec)}
 
 
 def _module_of_folder() -> str:
