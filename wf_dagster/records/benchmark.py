@@ -46,8 +46,7 @@ def returns_of_series(given: Any, sessions: pd.DatetimeIndex) -> pd.Series:
     if not len(inside) and bought not in returns.index:
         raise RecordError(
             f"the benchmark has no return from {format_moment(bought)} to "
-            f"{format_moment(sessions[-1])}: "
-            "give a series of daily returns indexed by session"
+            f"{format_moment(sessions[-1])}: give a series of daily returns indexed by session"
         )
     days = pd.DatetimeIndex(inside.index)
     strange = days[~days.isin(sessions)]
@@ -59,7 +58,7 @@ def returns_of_series(given: Any, sessions: pd.DatetimeIndex) -> pd.Series:
             "the benchmark has returns of %d days that are no sessions, the first %s: each counts "
             "on the next session",
             len(strange),
-            f"{format_moment(strange[0])}",
+            format_moment(strange[0]),
         )
     places = sessions[sessions.searchsorted(days)]
     return (1 + inside).groupby(places).prod() - 1
@@ -96,8 +95,8 @@ def returns_of_instruments(
     if len(sessions) > 2 and returns.iloc[1:].isna().all():
         raise RecordError(
             f"the benchmark {', '.join(map(str, names))} has no return from "
-            f"{format_moment(sessions[1])} to {format_moment(sessions[-1])}: it has no two "
-            "prices then"
+            f"{format_moment(sessions[1])} to {format_moment(sessions[-1])}: "
+            "it has no two prices then"
         )
     for name in names:
         _name_what_is_missing(prices[name].reindex(sessions), name)
@@ -178,10 +177,9 @@ def _explain_missing(
 ) -> str:
     covered = sessions[2:].difference(missing)
     text = (
-        f"the benchmark has no return on {len(missing)} of {len(sessions) - 2} sessions, the first "
-        f"{format_moment(missing[0])}, the last {format_moment(missing[-1])}, and what it "
-        "earned then cannot "
-        "be known from returns"
+        f"the benchmark has no return on {len(missing)} of {len(sessions) - 2} sessions, "
+        f"the first {format_moment(missing[0])}, the last {format_moment(missing[-1])}, "
+        "and what it earned then cannot be known from returns"
     )
     if len(strange) > count / 10:
         text += (
@@ -219,7 +217,7 @@ def _name_what_is_missing(prices: pd.Series, name: str) -> None:
             name,
             len(within),
             len(prices),
-            f"{format_moment(within[0])}",
+            format_moment(within[0]),
         )
     # the portfolio buys at the second session: a price of the first is needed by none
     if before[1:].any():
@@ -227,7 +225,7 @@ def _name_what_is_missing(prices: pd.Series, name: str) -> None:
             "benchmark %s starts on %s, %d sessions after the portfolio: before, it counts as not "
             "known",
             name,
-            f"{format_moment(first)}",
+            format_moment(first),
             int(before[1:].sum()),
         )
     if after.any():
@@ -235,7 +233,7 @@ def _name_what_is_missing(prices: pd.Series, name: str) -> None:
             "benchmark %s ends on %s, %d of %d sessions before the portfolio: after, it counts as "
             "not known",
             name,
-            f"{format_moment(last)}",
+            format_moment(last),
             int(after.sum()),
             len(prices),
         )
