@@ -152,7 +152,10 @@ def _read_days(index: pd.Index, sessions: pd.DatetimeIndex) -> pd.DatetimeIndex:
 
 
 def _check_unit(returns: pd.Series) -> None:
-    """Refuse levels and percent, which can be told by their size."""
+    """Refuse levels and percent, which can be told by their size.
+
+    One day above 1 is named alone: a coin can double in a day. Below -1 nothing can lose.
+    """
     if not len(returns):
         return
     sizes = returns.abs()
@@ -163,13 +166,16 @@ def _check_unit(returns: pd.Series) -> None:
             "negative: these are levels, not returns; give series.pct_change() of prices, "
             "series - 1 of growth factors"
         )
-    if sizes.max() > 1 or is_large:
-        day = sizes.idxmax()
-        raise RecordError(
-            f"the benchmark's return of {format_moment(day)} is {returns[day]:g}, as a "
-            "fraction that is "
-            f"{returns[day]:+.0%}: these are percent, not fractions; give series / 100"
-        )
+    day = sizes.idxmax()
+    text = (
+        f"the benchmark's return of {format_moment(day)} is {returns[day]:g}, as a fraction that "
+        f"is {returns[day]:+.0%}"
+    )
+    above = int((sizes > 1).sum())
+    if is_large or above > 1 or returns.min() < -1:
+        raise RecordError(f"{text}: these are percent, not fractions; give series / 100")
+    if above:
+        _log.warning("%s: it counts as such; of percent give series / 100", text)
 
 
 def _explain_missing(

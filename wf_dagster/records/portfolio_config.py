@@ -39,8 +39,8 @@ class PortfolioConfig:
         start_time: First session whose predictions are used; default all.
         end_time: Last session whose predictions are used; default all.
         delist_after: Sessions in a row without a price after which a held name counts as delisted
-            and is sold at its last price; ``None`` is never. Default ``"month"``: those of a month of
-            the market, 20 where a year has 252 sessions, 260 of bars of 30 minutes, 4 of weeks.
+            and is sold at its last price; ``None`` is never. Default ``"month"``: those of a month
+            of the market, 20 where a year has 252 sessions, 260 bars of 30 minutes, 4 weeks.
         delisting_return: What is paid for it, as a return on that price: 0 is all of it, -1
             nothing.
 
