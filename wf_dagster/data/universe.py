@@ -22,6 +22,7 @@ from wf_dagster.tasks import canonical_json, locate
 
 _log = logging.getLogger(__name__)
 _PLACE = "dataset.kwargs.instruments"
+_ROWS = ["datetime", "instrument"]
 _REMEMBERED = 8
 _spans: dict[Any, pd.DataFrame] = {}  # what functions have given, by the version of the prices
 _SHAPES = (
@@ -93,15 +94,17 @@ class Universe:
         try:
             prices = source.load(instruments=self.names)
         except DataError:
-            self._check(source, ())
+            self._check(source, pd.MultiIndex.from_arrays([[], []], names=_ROWS))
             raise
         if prices.empty:
             raise DataError(f"the universe is empty: {self.names} selects nothing of {source!r}")
-        self._check(source, prices.index.get_level_values("instrument").unique())
+        self._check(source, prices.index)
         return prices
 
-    def _check(self, source: PriceSource, loaded: Iterable[Any]) -> None:
-        unknown = [] if self.names is None else sorted(set(self.names) - set(loaded), key=str)
+    def _check(self, source: PriceSource, rows: pd.Index) -> None:
+        """Name, or refuse, members without prices; ``rows`` are those of the prices."""
+        loaded = set(rows.unique("instrument"))
+        unknown = [] if self.names is None else sorted(set(self.names) - loaded, key=str)
         if not unknown:
             return
         known = known_names(source)  # a replay date may hide all rows of some
@@ -115,6 +118,14 @@ class Universe:
                 f"{_PLACE}: {len(unknown)} of {len(self.names)} instruments are not in {source!r}: "
                 f"{text}"
             )
+        due = self._members_between(rows.unique("datetime"))
+        lost = sorted(due.intersection(unknown), key=str)
+        if len(lost) > len(due) / 2:
+            raise DataError(
+                f"{_PLACE}: {len(lost)} of {len(due)} instruments that belong to the universe "
+                f"while there are prices are not in {source!r}: {describe_unknown(lost, known)}. "
+                "Write the names as the prices have them, or leave out what has no prices"
+            )
         _log.warning(
             "%s: %d of %d instruments that belong to the universe have no prices in %r and are "
             "left out: %s",
@@ -124,6 +135,13 @@ class Universe:
             source,
             text,
         )
+
+    def _members_between(self, days: pd.Index) -> set[str]:
+        """Who belongs to it at any time from the first of some days to the last."""
+        assert self.spans is not None
+        first, last = pd.Timestamp(days.min()).normalize(), pd.Timestamp(days.max()).normalize()
+        belongs = (self.spans["start"] <= last) & (self.spans["end"] >= first)
+        return set(self.spans["instrument"][belongs])
 
     def holds(self, rows: pd.MultiIndex) -> np.ndarray[Any, np.dtype[np.bool_]]:
         """Whether the instrument of each row belongs to it on the day of the row.
