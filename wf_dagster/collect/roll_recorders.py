@@ -19,7 +19,7 @@ class RollRecorders:
 
     Attributes:
         by_key: One a roll: of its present definition, or else the one that serves it.
-        others: MLflowRecorders that served, by the key of a roll that there is no more: sessions that
+        others: Those that served, by the key of a roll that there is no more: sessions that
             came late, or never, have moved the rolls since.
         outdated: Keys of which there are recorders of an earlier definition.
     """
