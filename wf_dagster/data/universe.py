@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,6 +15,7 @@ import pandas as pd
 
 from wf_dagster.data.universe_spans import COLUMNS, read_file, spans_of_days, spans_of_frame
 from wf_dagster.errors import DataError, TaskError
+from wf_dagster.log_once import warn_once
 from wf_dagster.prices import PriceSource
 from wf_dagster.prices.base import Replayable
 from wf_dagster.prices.names import describe_unknown, known_names
@@ -126,14 +127,10 @@ class Universe:
                 f"while there are prices are not in {source!r}: {describe_unknown(lost, known)}. "
                 "Write the names as the prices have them, or leave out what has no prices"
             )
-        _log.warning(
-            "%s: %d of %d instruments that belong to the universe have no prices in %r and are "
-            "left out: %s",
-            _PLACE,
-            len(unknown),
-            len(self.names),
-            source,
-            text,
+        warn_once(
+            _log,
+            f"{_PLACE}: {len(unknown)} of {len(self.names)} instruments that belong to the "
+            f"universe have no prices in {source!r} and are left out: {text}",
         )
 
     def _members_between(self, days: pd.Index) -> set[str]:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from wf_dagster.errors import DataError, TaskError
+from wf_dagster.log_once import warn_once
 from wf_dagster.tasks.reweighting import weigh
 
 _log = logging.getLogger(__name__)
@@ -93,10 +94,10 @@ def read_learning_rows(
 def _find_column(columns: list[Any], wanted: str | int | None) -> int:
     if wanted is None:
         if len(columns) > 1:
-            _log.warning(
-                "the labels are %s: the first of them is predicted; model.kwargs.label_column says "
-                "which one is wanted",
-                columns,
+            warn_once(
+                _log,
+                f"the labels are {columns}: the first of them is predicted; "
+                "model.kwargs.label_column says which one is wanted",
             )
         return 0
     if wanted in columns:
