@@ -60,7 +60,7 @@ def exchange_days(name: str) -> pd.DatetimeIndex:
 def half_hours(name: str = "XNYS") -> pd.DatetimeIndex:
     """The half hours of an exchange, short days included, in its own time."""
     calendar = exchange_calendars.get_calendar(name, start=FIRST, end=LAST)
-    index = pd.DatetimeIndex(calendar.trading_index("30min", intervals=False, closed="left"))
+    index = pd.DatetimeIndex(calendar.trading_index(FIRST, LAST, "30min", intervals=False))
     return index.tz_convert(calendar.tz).tz_localize(None)
 
 

@@ -9,6 +9,7 @@ import pytest
 import wf_dagster
 from tests.stores import empty_store, postgresql, ready_store, run_folder
 from wf_dagster import settings
+from wf_dagster.log_once import warn_once
 
 __all__ = ["empty_store", "postgresql", "ready_store", "run_folder"]
 
@@ -25,6 +26,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in settings.Settings.model_fields:
         monkeypatch.delenv(f"WF_{name.upper()}", raising=False)
     monkeypatch.setattr(settings, "_current", None)
+    warn_once.cache_clear()  # as a process of its own
     monkeypatch.setenv("WF_HOME", str(tmp_path / "home"))
     monkeypatch.delenv("DAGSTER_HOME", raising=False)
     wf_dagster.init()

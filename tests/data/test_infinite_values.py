@@ -13,8 +13,8 @@ import pytest
 from tests.data.made_prices import made_prices
 from wf_dagster.data import PanelDataset
 from wf_dagster.data.processors import ProcessInf, Winsorize
-from wf_dagster.data.value_notes import _warn_once
 from wf_dagster.errors import TaskError
+from wf_dagster.log_once import warn_once
 from wf_dagster.market import Market
 from wf_dagster.models import LightGBMModel
 
@@ -85,7 +85,7 @@ def test_they_are_counted_in_the_log_once_also_from_the_cache(
         assert len(said()) == 1
         assert "3 infinite values count as missing, the first for S001 on 2020-01-30" in said()[0]
         assert "feature change: 3 of 300 rows" in said()[0]
-        _warn_once.cache_clear()  # as in another process, which finds the table in the cache
+        warn_once.cache_clear()  # as in another process, which finds the table in the cache
         dataset(path).warm()
     assert len(said()) == 2
 

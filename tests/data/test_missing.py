@@ -14,6 +14,7 @@ from tests.data.made_prices import made_prices
 from wf_dagster.data import PanelDataset, feature_panel
 from wf_dagster.errors import DataError, TaskError
 from wf_dagster.market import Market
+from wf_dagster.models import SklearnModel
 from wf_dagster.tasks import fingerprint
 
 PRICES = made_prices(sessions=60, instruments=4)
@@ -55,15 +56,45 @@ def test_a_limit_refuses_and_names_column_share_and_remedy(path: Path) -> None:
     dataset(path, max_missing=0.2).prepare("train", data_key="raw")
 
 
-def test_mostly_missing_is_refused_where_no_limit_was_given(tmp_path: Path) -> None:
+def test_mostly_missing_is_named_where_no_limit_was_given(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     PRICES.to_parquet(tmp_path / "prices.parquet")
     since = {"since": str(DAYS[39].date())}
     late = {"func": "tests.data.value_features.late_column", "kwargs": since}
     data = dataset(tmp_path / "prices.parquet", late)
-    with pytest.raises(DataError, match=r"more than 90 % .*: close 94.4 %"):  # 34 of 36 sessions
-        data.prepare("train")
-    data = dataset(tmp_path / "prices.parquet", late, max_missing=1)
-    assert data.prepare("train", "feature").notna().sum().item() == 2 * 4
+    with caplog.at_level(logging.WARNING):
+        assert data.prepare("train", "feature").notna().sum().item() == 2 * 4
+    # it is there on 2 of 36 sessions
+    assert "more than 90 % of the rows on which they could have a value: close 94.4 %" in (
+        caplog.text
+    )
+    strict = dataset(tmp_path / "prices.parquet", late, max_missing=0.94)
+    with pytest.raises(DataError, match=r"more than 94 % .*: close 94.4 %.*raise .*max_missing"):
+        strict.prepare("train")
+    assert len(dataset(tmp_path / "prices.parquet", late, max_missing=0.95).prepare("train"))
+
+
+def test_a_feature_of_rare_events_is_learned_from(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    PRICES.to_parquet(tmp_path / "prices.parquet")
+    data = dataset(
+        tmp_path / "prices.parquet",
+        "tests.data.value_features.month_starts",
+        infer_processors=["Fillna"],
+        learn_processors=["DropnaLabel"],
+    )
+    with caplog.at_level(logging.WARNING):
+        model = SklearnModel("sklearn.linear_model.Ridge")
+        model.fit(data)
+    scores = model.predict(data)
+    # the 2nd of March is an event, every other test session is none and has one score
+    assert scores["2020-03-02"].nunique() == 4
+    assert scores.drop("2020-03-02").nunique() == 1
+    # the train segment runs from the 8th of January to the 26th of February 2020: of its 36
+    # sessions the 3rd of February alone is the first of its month
+    assert "close 97.2 %" in caplog.text
 
 
 def test_what_windows_need_is_not_missing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

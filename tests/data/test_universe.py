@@ -123,6 +123,58 @@ def test_a_row_of_flags_holds_until_the_next_one(path: Path) -> None:
     assert counts.to_dict() == {"S001": 38, "S000": 8 + 20}
 
 
+@pytest.fixture
+def codes(tmp_path: Path) -> Path:
+    """Prices of S000 to S005 as 000001, 000002, 600000, 000004, NA and 600001."""
+    names = ["000001", "000002", "600000", "000004", "NA", "600001"]
+    prices = PRICES.replace({"instrument": {f"S{n:03d}": name for n, name in enumerate(names)}})
+    prices.to_parquet(tmp_path / "codes.parquet")
+    return tmp_path / "codes.parquet"
+
+
+def counts_of(path: Path, lines: list[str]) -> dict[str, int]:
+    """Rows of each instrument in the universe of a CSV file."""
+    file = path.parent / "universe.csv"
+    file.write_text("\n".join(lines) + "\n")
+    return panel(path, str(file)).index.get_level_values("instrument").value_counts().to_dict()
+
+
+def test_codes_of_a_csv_file_are_read_as_they_are_written(codes: Path) -> None:
+    # business days of January 2020: 23, from the 1st to the 31st; 60 sessions in all
+    counts = counts_of(
+        codes,
+        [
+            "instrument,start,end",
+            "000001,2020-01-01,2020-01-31",
+            "000002,20200101,20200131",
+            "600000,2020-01-01,",
+            "NA,,2020-01-31",
+        ],
+    )
+    assert counts == {"000001": 23, "000002": 23, "600000": len(DAYS), "NA": 23}
+
+
+@pytest.mark.parametrize("first", ["", "datetime", "date"])
+def test_flags_of_a_csv_file_are_read_by_their_names(codes: Path, first: str) -> None:
+    lines = [f"{first},000001,NA,600000", "2020-01-01,True,1,", "2020-02-03,False,1,TRUE"]
+    assert counts_of(codes, lines) == {
+        "000001": 23,
+        "NA": len(DAYS),
+        "600000": len(DAYS) - 23,
+    }
+
+
+def test_a_universe_that_mostly_has_no_prices_is_refused(codes: Path) -> None:
+    spans = pd.DataFrame({"instrument": ["1", "2", "600000"], "start": "2020-01-01", "end": ""})
+    message = r"2 of 3 instruments that belong .* are not in .*: '1' .*'2' .*as the prices have"
+    with pytest.raises(DataError, match=message):
+        panel(codes, spans)
+    # those that had gone before the prices begin do not count
+    gone = pd.DataFrame({"instrument": ["X", "Y"], "start": "1999-01-01", "end": "2005-12-31"})
+    rows = panel(codes, pd.concat([spans.tail(1), gone])).index
+    assert rows.unique("instrument").tolist() == ["600000"]
+
+
 def test_a_function_takes_arguments(path: Path) -> None:
     config = {"func": "tests.data.value_features.january_members", "kwargs": {"count": 3}}
     counts = panel(path, config).index.get_level_values("instrument").value_counts()

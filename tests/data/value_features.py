@@ -27,6 +27,13 @@ def late_column(prices: pd.DataFrame, since: str) -> pd.DataFrame:
     return prices["close"].where((days == days[0]) | (days >= pd.Timestamp(since))).to_frame()
 
 
+def month_starts(prices: pd.DataFrame) -> pd.DataFrame:
+    """The close on the first session of each month alone."""
+    close = to_wide(prices)
+    month = close.index.to_series().dt.month
+    return to_rows({"close": close.where(month != month.shift(1), axis=0)}, prices.index)
+
+
 def infinite_label(prices: pd.DataFrame) -> pd.DataFrame:
     """The next return; infinite for the first instrument on session 20."""
     close = to_wide(prices)

@@ -53,9 +53,6 @@ def made(definition, *, shared=False):
 
 @pytest.mark.parametrize("shared", [False, True])
 def test_what_they_reach_is_said(qlib_data, caplog, shared):
-    from wf_dagster.qlib_engine.infinite_values import _warn_once
-
-    _warn_once.cache_clear()
     norm = [{"class": "ZScoreNorm", "kwargs": {**FIT, "fields_group": "feature"}}]
     with caplog.at_level(logging.WARNING):
         made(handler(infer_processors=norm), shared=shared)
@@ -66,9 +63,6 @@ def test_what_they_reach_is_said(qlib_data, caplog, shared):
 
 @pytest.mark.parametrize("shared", [False, True])
 def test_what_is_left_for_the_model_is_said(qlib_data, caplog, shared):
-    from wf_dagster.qlib_engine.infinite_values import _warn_once
-
-    _warn_once.cache_clear()
     with caplog.at_level(logging.WARNING):
         data = made(handler(infer_processors=[], learn_processors=[]), shared=shared)
     frame = data.fetch(col_set="feature", data_key="infer")
@@ -80,9 +74,6 @@ def test_what_is_left_for_the_model_is_said(qlib_data, caplog, shared):
 
 
 def test_nothing_is_said_where_process_inf_comes_first(qlib_data, caplog):
-    from wf_dagster.qlib_engine.infinite_values import _warn_once
-
-    _warn_once.cache_clear()
     with caplog.at_level(logging.WARNING):
         made(handler(infer_processors=[{"class": "ProcessInf"}]))
     assert "infinite" not in caplog.text

@@ -79,6 +79,8 @@ def test_returns_of_days_that_are_no_sessions_count_on_the_next_one(caplog):
         (1 + RETURNS, "of growth factors"),
         (RETURNS * 100, r"return of 2020-01-07 is 3.0303, as a fraction that is \+303%.*percent"),
         (RETURNS * 20, "percent, not fractions"),
+        (RETURNS.mask(RETURNS.index.isin(SESSIONS[[3, 8]]), 1.2), "percent, not fractions"),
+        (RETURNS.mask(RETURNS.index == SESSIONS[3], -1.2), r"is -120%: these are percent"),
         (pd.concat([RETURNS, RETURNS[3:4]]), "has 2020-01-07 twice"),
         (RETURNS.set_axis(range(12)), "indexed by integer values"),
         (RETURNS.set_axis([f"day {n}" for n in range(12)]), "no ISO dates"),
@@ -107,6 +109,15 @@ def test_the_remedy_of_a_benchmark_that_is_too_short_works(arguments, first, las
 def test_calm_returns_are_no_percent():
     calm = pd.Series(np.random.default_rng(0).normal(0, 0.1, 12), SESSIONS)
     assert len(returns_of_series(calm, SESSIONS)) == 10
+
+
+def test_a_single_day_that_more_than_doubles_counts_and_is_named(caplog):
+    coin = RETURNS.mask(RETURNS.index == SESSIONS[5], 1.5)
+    with caplog.at_level(logging.WARNING):
+        returns = returns_of_series(coin, SESSIONS)
+    # from 101 to 103, two and a half times that, and on from 101 to 107
+    assert _total(returns) == pytest.approx(103 / 101 * 2.5 * 107 / 101 - 1)
+    assert "return of 2020-01-09 is 1.5, as a fraction that is +150%: it counts" in caplog.text
 
 
 def test_an_instrument_s_return_over_a_gap_lies_on_its_next_price(caplog):

@@ -16,6 +16,7 @@ from wf_dagster.collect.ensembles import first_day
 from wf_dagster.collect.row_codes import check_alike, look_up_rows, merge_frames
 from wf_dagster.errors import CollectError, ObjectNotFoundError
 from wf_dagster.records.analysis import first_column
+from wf_dagster.records.recorded_label import find_recorded_label
 from wf_dagster.tracking.recorder import Recorder
 
 _log = logging.getLogger(__name__)
@@ -27,13 +28,15 @@ class RollingCollection:
 
     Attributes:
         pred: Rows ``(datetime, instrument)``, sorted, each once; column ``score``.
-        label: The same rows, one float64 column; NaN where a label is not known.
+        label: The same rows, one float64 column: the label that the models predict. NaN where one
+            is not known.
         gaps: The expected keys that were not collected and are not awaited.
         awaited: Keys of finished recorders that have no predictions yet: their test segments had
             not begun when they were trained.
         coverage: Share of the expected sessions that have predictions (a fraction); NaN when no
             sessions are expected.
         keys: The keys that were collected, in the order of their first prediction.
+        labels: Names of all labels that the recorder of the first of them holds.
     """
 
     pred: pd.DataFrame
@@ -42,6 +45,7 @@ class RollingCollection:
     coverage: float
     keys: list[str]
     awaited: list[str] = field(default_factory=list)
+    labels: list[Any] = field(default_factory=list)
 
 
 def collect_rolling(
@@ -72,13 +76,13 @@ def collect_rolling(
     with ThreadPoolExecutor(READERS) as pool:
         frames = list(pool.map(_read_frames, pairs))
     collected = [
-        (key, pred, label)
-        for key, (pred, label) in zip(keys, frames, strict=True)
+        (key, pred, label, labels)
+        for key, (pred, label, labels) in zip(keys, frames, strict=True)
         if pred is not None and len(pred)
     ]
     awaited = [
         key
-        for key, (pred, _) in zip(keys, frames, strict=True)
+        for key, (pred, *_) in zip(keys, frames, strict=True)
         if pred is not None and not len(pred)
     ]
     if not collected and awaited:
@@ -93,37 +97,45 @@ def collect_rolling(
         )
     collected.sort(key=lambda item: (first_day(item[1]), item[0]))
     collected_keys = [key for key, *_ in collected]
-    pred = merge_frames([pred for _, pred, _ in collected], collected_keys)
+    pred = merge_frames([pred for _, pred, *_ in collected], collected_keys)
     return RollingCollection(
         pred=pred,
-        label=_last_known_labels(pred.index, {key: label for key, _, label in collected}),
+        label=_last_known_labels(pred.index, {key: label for key, _, label, _ in collected}),
         gaps=[key for key in expected or () if key not in {*collected_keys, *awaited}],
         coverage=_coverage(pred, sessions),
         keys=collected_keys,
         awaited=awaited,
+        labels=collected[0][3],
     )
 
 
-def _read_frames(pair: tuple[str, Any]) -> tuple[pd.DataFrame | None, pd.DataFrame | None]:
+def _read_frames(
+    pair: tuple[str, Any],
+) -> tuple[pd.DataFrame | None, pd.Series | None, list[Any]]:
+    """Predictions, the label that they are of, and the names of all labels."""
     key, recorder = pair
     if recorder.status != Recorder.STATUS_FI:
         _log.warning("roll %s: recorder %s is %s, left out", key, recorder.id, recorder.status)
-        return None, None
+        return None, None, []
     try:
         pred = recorder.load_object("pred.pkl")
     except ObjectNotFoundError as error:
         _log.warning("roll %s left out: %s", key, error)
-        return None, None
+        return None, None, []
+    pred = pred.to_frame("score") if isinstance(pred, pd.Series) else pred
     try:
         label = recorder.load_object("label.pkl")
     except ObjectNotFoundError:  # a task whose records keep none
-        label = None
-    return pred.to_frame("score") if isinstance(pred, pd.Series) else pred, label
+        return pred, None, []
+    if not isinstance(label, pd.DataFrame):
+        return pred, label, [] if label is None else [label.name]
+    labels = list(label.columns)
+    return pred, first_column(label, find_recorded_label(recorder, labels)), labels
 
 
-def _last_known_labels(rows: pd.Index, labels: Mapping[str, Any]) -> pd.DataFrame:
-    """The last known label of each row, of frames by key in the order of their rolls."""
-    columns = {key: first_column(label) for key, label in labels.items() if label is not None}
+def _last_known_labels(rows: pd.Index, labels: Mapping[str, pd.Series | None]) -> pd.DataFrame:
+    """The last known label of each row, by key in the order of their rolls."""
+    columns = {key: label for key, label in labels.items() if label is not None}
     name = next(iter(columns.values())).name if columns else "label"
     columns = {
         key: column.dropna() if column.hasnans else column for key, column in columns.items()

@@ -36,7 +36,8 @@ class StrategyCollection:
 
     Attributes:
         pred: Rows ``(datetime, instrument)``, column ``score``.
-        label: The same rows, one column; NaN where a label is not known yet.
+        label: The same rows, one column, the label that the models predict; NaN where one is not
+            known yet.
         rolls: Number of rolls collected.
         gaps: Keys of rolls that have begun and have no finished recorder.
         outdated: Those gaps for which only recorders of an earlier task definition exist.
@@ -122,7 +123,8 @@ def collect_strategy(
         sessions=rolls.test_sessions(calendar),
     )
     pred, label = collection.pred, collection.label
-    horizon, year = label_horizon(next(iter(rolls)).task), calendar.sessions_per_year
+    horizon = label_horizon(next(iter(rolls)).task, collection.labels)
+    year = calendar.sessions_per_year
     summary = signal_summary(pred, label, horizon=horizon, ann_scaler=year)
     summary["ann_scaler"] = year
     if horizon is not None:

@@ -53,8 +53,8 @@ class PanelDataset:
         market: What the dataset stands on; default that of the settings. A pickled dataset holds
             it where it was given, without its replay date.
         max_missing: The share of missing values, beyond what windows need, up to which a
-            feature of the train segment is taken; default 0.9, and a feature without any value
-            is only named in the log, which an own limit below 1 refuses as well.
+            feature of the train segment is taken, else it is refused. By default none is; the
+            log names what lacks more than 0.9.
     """
 
     def __init__(

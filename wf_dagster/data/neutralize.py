@@ -9,6 +9,7 @@ import pandas as pd
 
 from wf_dagster.data.processor import GroupProcessor
 from wf_dagster.errors import DataError
+from wf_dagster.log_once import warn_once
 
 _log = logging.getLogger(__name__)
 
@@ -54,11 +55,9 @@ class CSNeutralize(GroupProcessor):
         without = int((code < 0).sum())
         alone = int((np.bincount(cell) == 1).sum()) if len(cell) else 0
         if without or alone:
-            _log.warning(
-                "CSNeutralize: of %d rows %d have no %s (they are a group of their own), and %d "
-                "are alone in their group on their day (they become 0)",
-                len(cell),
-                without,
-                self.group,
-                alone,
+            warn_once(
+                _log,
+                f"CSNeutralize: of {len(cell)} rows {without} have no {self.group} (they are a "
+                f"group of their own), and {alone} are alone in their group on their day (they "
+                "become 0)",
             )

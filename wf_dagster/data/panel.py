@@ -125,7 +125,7 @@ def feature_panel(market: Market, features: Any, label: Any, instruments: Any = 
         table = tables.get(key, lambda: _compute_table(visible, version, parts, universe))
         panel = _to_panel(table, key, visible, universe)
         if panel.notes is not None:
-            report(panel.notes, table.columns, table.index, repr(visible), tables.folder)
+            report(panel.notes, table.columns, table.index, repr(visible))
         return panel
 
     if not isinstance(source, FrameSource):

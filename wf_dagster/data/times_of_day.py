@@ -9,6 +9,7 @@ from typing import Any
 
 from wf_dagster.calendars import split_segment
 from wf_dagster.errors import DataError
+from wf_dagster.log_once import warn_once
 from wf_dagster.market import Market
 from wf_dagster.moments import Moments, format_moment, is_midnight, to_day, to_stamp
 from wf_dagster.tasks.schema import ORDER
@@ -58,8 +59,8 @@ def check_times(prices: Moments, segments: Mapping[str, Any], market: Market) ->
                 f"{format_moment(to_stamp(start))}, and prices are daily: both would hold that day"
             )
     name, stamp = next(iter(timed.items()))
-    _log.warning(
-        "segment %s has the time of day %s, and prices are daily: whole days count",
-        name,
-        format_moment(stamp),
+    warn_once(
+        _log,
+        f"segment {name} has the time of day {format_moment(stamp)}, and prices are daily: whole "
+        "days count",
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,6 +15,7 @@ import pandas as pd
 
 from wf_dagster.data.universe_spans import COLUMNS, read_file, spans_of_days, spans_of_frame
 from wf_dagster.errors import DataError, TaskError
+from wf_dagster.log_once import warn_once
 from wf_dagster.prices import PriceSource
 from wf_dagster.prices.base import Replayable
 from wf_dagster.prices.names import describe_unknown, known_names
@@ -22,6 +23,7 @@ from wf_dagster.tasks import canonical_json, locate
 
 _log = logging.getLogger(__name__)
 _PLACE = "dataset.kwargs.instruments"
+_ROWS = ["datetime", "instrument"]
 _REMEMBERED = 8
 _spans: dict[Any, pd.DataFrame] = {}  # what functions have given, by the version of the prices
 _SHAPES = (
@@ -93,15 +95,17 @@ class Universe:
         try:
             prices = source.load(instruments=self.names)
         except DataError:
-            self._check(source, ())
+            self._check(source, pd.MultiIndex.from_arrays([[], []], names=_ROWS))
             raise
         if prices.empty:
             raise DataError(f"the universe is empty: {self.names} selects nothing of {source!r}")
-        self._check(source, prices.index.get_level_values("instrument").unique())
+        self._check(source, prices.index)
         return prices
 
-    def _check(self, source: PriceSource, loaded: Iterable[Any]) -> None:
-        unknown = [] if self.names is None else sorted(set(self.names) - set(loaded), key=str)
+    def _check(self, source: PriceSource, rows: pd.Index) -> None:
+        """Name, or refuse, members without prices; ``rows`` are those of the prices."""
+        loaded = set(rows.unique("instrument"))
+        unknown = [] if self.names is None else sorted(set(self.names) - loaded, key=str)
         if not unknown:
             return
         known = known_names(source)  # a replay date may hide all rows of some
@@ -115,15 +119,26 @@ class Universe:
                 f"{_PLACE}: {len(unknown)} of {len(self.names)} instruments are not in {source!r}: "
                 f"{text}"
             )
-        _log.warning(
-            "%s: %d of %d instruments that belong to the universe have no prices in %r and are "
-            "left out: %s",
-            _PLACE,
-            len(unknown),
-            len(self.names),
-            source,
-            text,
+        due = self._members_between(rows.unique("datetime"))
+        lost = sorted(due.intersection(unknown), key=str)
+        if len(lost) > len(due) / 2:
+            raise DataError(
+                f"{_PLACE}: {len(lost)} of {len(due)} instruments that belong to the universe "
+                f"while there are prices are not in {source!r}: {describe_unknown(lost, known)}. "
+                "Write the names as the prices have them, or leave out what has no prices"
+            )
+        warn_once(
+            _log,
+            f"{_PLACE}: {len(unknown)} of {len(self.names)} instruments that belong to the "
+            f"universe have no prices in {source!r} and are left out: {text}",
         )
+
+    def _members_between(self, days: pd.Index) -> set[str]:
+        """Who belongs to it at any time from the first of some days to the last."""
+        assert self.spans is not None
+        first, last = pd.Timestamp(days.min()).normalize(), pd.Timestamp(days.max()).normalize()
+        belongs = (self.spans["start"] <= last) & (self.spans["end"] >= first)
+        return set(self.spans["instrument"][belongs])
 
     def holds(self, rows: pd.MultiIndex) -> np.ndarray[Any, np.dtype[np.bool_]]:
         """Whether the instrument of each row belongs to it on the day of the row.

@@ -14,6 +14,7 @@ from wf_dagster.tables.parquet_reader import read_parquet
 
 COLUMNS = ["instrument", "start", "end"]
 _FOR_EVER = pd.Timestamp("2200-01-01")
+_FLAGS = {"true": True, "false": False, "1": True, "0": False, "": None}
 _EVER_SINCE = pd.Timestamp("1700-01-01")
 
 
@@ -29,13 +30,25 @@ def read_file(path: Path) -> pd.DataFrame:
         if path.suffix.lower() == ".parquet":
             return spans_of_frame(read_parquet(path), str(path))
         if path.suffix.lower() == ".csv":
-            # "NA" and "NAN" are ticker symbols
-            table = pd.read_csv(path, keep_default_na=False, na_values={"start": "", "end": ""})
-            return spans_of_frame(table, str(path))
+            return spans_of_frame(_read_csv(path), str(path))
         return _read_qlib(path)
     except (OSError, UnicodeDecodeError, pd.errors.ParserError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise DataError(f"instruments: {str(path)!r} cannot be read: {reason}") from error
+
+
+def _read_csv(path: Path) -> pd.DataFrame:
+    """The frame of a CSV file, with codes as they are written: "000001" and "NA" are names."""
+    table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    if set(COLUMNS) <= set(table.columns):
+        return table
+    first = table.columns[0]  # a column of days without a name is an index that was written
+    days = "datetime" if "datetime" in table.columns else first
+    if pd.to_datetime(table[days], errors="coerce", format="ISO8601").isna().any():
+        return table
+    flags = table.set_index(days).map(lambda text: _FLAGS.get(text.strip().lower(), text))
+    flags.index.name = None
+    return flags
 
 
 def _read_qlib(path: Path) -> pd.DataFrame:

@@ -6,12 +6,12 @@ import io
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+
+from wf_dagster.log_once import warn_once
 
 _log = logging.getLogger(__name__)
 _LISTED = 8
@@ -140,7 +140,7 @@ def _positions(rows: pd.MultiIndex) -> tuple[np.ndarray[Any, Any], np.ndarray[An
     return grouped.cumcount().to_numpy(), grouped.cumcount(ascending=False).to_numpy()
 
 
-def report(notes: ValueNotes, columns: Sequence[Any], index: Any, place: str, home: Path) -> None:
+def report(notes: ValueNotes, columns: Sequence[Any], index: Any, place: str) -> None:
     """Say in the log what is infinite and what is missing, once a process for each table.
 
     Args:
@@ -148,13 +148,12 @@ def report(notes: ValueNotes, columns: Sequence[Any], index: Any, place: str, ho
         columns: Its columns ``(group, name)``.
         index: Its rows.
         place: Where the prices are from.
-        home: Where the table is kept.
     """
     if len(notes.rows):
         counts = np.bincount(notes.columns, minlength=len(columns))
         first = index[int(notes.rows.min())]
-        _warn_once(
-            home,
+        warn_once(
+            _log,
             f"{len(notes.rows)} infinite values count as missing, the first for {first[1]} on "
             f"{first[0]:%Y-%m-%d}, in {_list(columns, counts, f' of {len(index)} rows')} (computed "
             f"from {place}); ProcessInf or Winsorize as the first of infer_processors gives them "
@@ -163,14 +162,14 @@ def report(notes: ValueNotes, columns: Sequence[Any], index: Any, place: str, ho
     shares = np.where(notes.empty, 0.0, np.nan_to_num(notes.missing_shares()))
     if (shares > 0).any():
         percents = np.array([float(f"{100 * share:.2g}") for share in shares])
-        _warn_once(
-            home,
+        warn_once(
+            _log,
             "missing beyond what windows need: "
             f"{_list(columns, percents, ' % of the rows')} (computed from {place})",
         )
     if notes.empty.any():
-        _warn_once(
-            home,
+        warn_once(
+            _log,
             f"no value at all: {_list(columns, notes.empty.astype(int), '')} (computed from "
             f"{place}): the prices are shorter than the window, or have gaps in each window",
         )
@@ -185,8 +184,3 @@ def _list(columns: Sequence[Any], amounts: np.ndarray[Any, Any], unit: str) -> s
     ]
     more = f" and {len(order) - _LISTED} more columns" if len(order) > _LISTED else ""
     return ", ".join(parts) + more
-
-
-@lru_cache(maxsize=512)
-def _warn_once(_home: Path, text: str) -> None:
-    _log.warning("%s", text)

@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from wf_dagster.errors import DataError, TaskError
+from wf_dagster.errors import DataError
+from wf_dagster.log_once import warn_once
+from wf_dagster.tasks import find_label
 from wf_dagster.tasks.reweighting import weigh
 
 _log = logging.getLogger(__name__)
@@ -91,19 +93,10 @@ def read_learning_rows(
 
 
 def _find_column(columns: list[Any], wanted: str | int | None) -> int:
-    if wanted is None:
-        if len(columns) > 1:
-            _log.warning(
-                "the labels are %s: the first of them is predicted; model.kwargs.label_column says "
-                "which one is wanted",
-                columns,
-            )
-        return 0
-    if wanted in columns:
-        return columns.index(wanted)
-    if type(wanted) is int and -len(columns) <= wanted < len(columns):
-        return wanted % len(columns)
-    raise TaskError(
-        f"model.kwargs.label_column is {wanted!r}: the labels are {columns}, or their positions "
-        "from 0"
-    )
+    if wanted is None and len(columns) > 1:
+        warn_once(
+            _log,
+            f"the labels are {columns}: the first of them is predicted; "
+            "model.kwargs.label_column says which one is wanted",
+        )
+    return find_label(columns, wanted)

@@ -11,9 +11,11 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from wf_dagster.errors import DataError
+from wf_dagster.log_once import warn_once
 from wf_dagster.prices.addresses import fill_variables, reason_of, scheme_of
 
 _log = logging.getLogger(__name__)
+_NAMED = 3
 
 KINDS = {
     "parquet": (".parquet",),
@@ -166,19 +168,13 @@ def _select(root: str, names: list[str]) -> tuple[str, ...]:
             "one kind there"
         )
     if others:
-        _warn_of_others(root, tuple(others[:3]), len(others))
+        more = ", ..." if len(others) > _NAMED else ""
+        warn_once(
+            _log,
+            f"the folder {root} holds {len(others)} files that are no price files and are left "
+            f"out: {', '.join(others[:_NAMED])}{more}",
+        )
     return tuple(next(iter(kinds.values())))
-
-
-@lru_cache(maxsize=256)  # once a process
-def _warn_of_others(root: str, examples: tuple[str, ...], count: int) -> None:
-    _log.warning(
-        "the folder %s holds %d files that are no price files and are left out: %s%s",
-        root,
-        count,
-        ", ".join(examples),
-        ", ..." if count > len(examples) else "",
-    )
 
 
 def _state(filesystem: Any, path: str, info: dict[str, Any]) -> str:

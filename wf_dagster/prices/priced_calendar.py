@@ -17,6 +17,7 @@ from wf_dagster.exchanges import (
     exchange_sessions,
     published_range,
 )
+from wf_dagster.log_once import warn_once
 from wf_dagster.moments import has_times
 from wf_dagster.prices.base import PriceSource
 
@@ -63,7 +64,7 @@ def make_priced_calendar(source: PriceSource, exchange: str | None, folder: Path
     if fit is None:
         return PricedCalendar(TradingCalendar(days, last), None)
     if fit.misfits:
-        _log.warning("%r: %s; the sessions are those of the prices", source, fit.describe())
+        warn_once(_log, f"{source!r}: {fit.describe()}; the sessions are those of the prices")
     return PricedCalendar(
         TradingCalendar(days.append(_sessions_ahead(fit.exchange, days)), last), fit
     )

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from qlib.data.dataset import processor as qlib_processors
+
+from wf_dagster.log_once import warn_once
 
 _log = logging.getLogger(__name__)
 # one infinite value changes or empties what else is in its column, or of its day
@@ -56,13 +57,9 @@ def _warn(frame: Any, groups: list[Any], reached: str) -> None:
         largest = sorted(counts, key=counts.__getitem__, reverse=True)
         listed = ", ".join(f"{name} {counts[name]}" for name in largest[:_LISTED])
         more = f" and {len(counts) - _LISTED} more columns" if len(counts) > _LISTED else ""
-        _warn_once(
+        warn_once(
+            _log,
             f"infinite values reach {reached}: {listed}{more}, of {len(frame)} rows each; the "
             "numbers are left as Qlib has them: put {'class': 'ProcessInf'} first in the handler's "
-            "infer_processors, or mend the expression"
+            "infer_processors, or mend the expression",
         )
-
-
-@lru_cache(maxsize=512)
-def _warn_once(text: str) -> None:
-    _log.warning("%s", text)

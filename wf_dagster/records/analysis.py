@@ -10,6 +10,7 @@ import pandas as pd
 
 from wf_dagster.calendars import FIVE_DAY_WEEKS, TradingCalendar
 from wf_dagster.errors import RecordError
+from wf_dagster.log_once import warn_once
 from wf_dagster.market import Market
 from wf_dagster.moments import format_moment
 from wf_dagster.records.day_blocks import (
@@ -216,11 +217,11 @@ def sessions_a_year(
     is_timed = market is not None and market.calendar.has_bars
     if stamps is not None and not is_timed and not stamps.normalize().is_unique:
         measured = TradingCalendar(stamps.unique()).sessions_per_year
-        _log.warning(
+        warn_once(
+            _log,
             "predictions are bars within days and their market's sessions are not known to be: "
-            "annual figures count the %d bars a year that the predictions have; give a market "
-            "with calendar='prices', or ann_scaler",
-            measured,
+            f"annual figures count the {measured} bars a year that the predictions have; give a "
+            "market with calendar='prices', or ann_scaler",
         )
         return measured
     return SESSIONS_A_YEAR if market is None else market.calendar.sessions_per_year

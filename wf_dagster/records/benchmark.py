@@ -46,8 +46,7 @@ def returns_of_series(given: Any, sessions: pd.DatetimeIndex) -> pd.Series:
     if not len(inside) and bought not in returns.index:
         raise RecordError(
             f"the benchmark has no return from {format_moment(bought)} to "
-            f"{format_moment(sessions[-1])}: "
-            "give a series of daily returns indexed by session"
+            f"{format_moment(sessions[-1])}: give a series of daily returns indexed by session"
         )
     days = pd.DatetimeIndex(inside.index)
     strange = days[~days.isin(sessions)]
@@ -59,7 +58,7 @@ def returns_of_series(given: Any, sessions: pd.DatetimeIndex) -> pd.Series:
             "the benchmark has returns of %d days that are no sessions, the first %s: each counts "
             "on the next session",
             len(strange),
-            f"{format_moment(strange[0])}",
+            format_moment(strange[0]),
         )
     places = sessions[sessions.searchsorted(days)]
     return (1 + inside).groupby(places).prod() - 1
@@ -96,8 +95,8 @@ def returns_of_instruments(
     if len(sessions) > 2 and returns.iloc[1:].isna().all():
         raise RecordError(
             f"the benchmark {', '.join(map(str, names))} has no return from "
-            f"{format_moment(sessions[1])} to {format_moment(sessions[-1])}: it has no two "
-            "prices then"
+            f"{format_moment(sessions[1])} to {format_moment(sessions[-1])}: "
+            "it has no two prices then"
         )
     for name in names:
         _name_what_is_missing(prices[name].reindex(sessions), name)
@@ -153,7 +152,10 @@ def _read_days(index: pd.Index, sessions: pd.DatetimeIndex) -> pd.DatetimeIndex:
 
 
 def _check_unit(returns: pd.Series) -> None:
-    """Refuse levels and percent, which can be told by their size."""
+    """Refuse levels and percent, which can be told by their size.
+
+    One day above 1 is named alone: a coin can double in a day. Below -1 nothing can lose.
+    """
     if not len(returns):
         return
     sizes = returns.abs()
@@ -164,13 +166,16 @@ def _check_unit(returns: pd.Series) -> None:
             "negative: these are levels, not returns; give series.pct_change() of prices, "
             "series - 1 of growth factors"
         )
-    if sizes.max() > 1 or is_large:
-        day = sizes.idxmax()
-        raise RecordError(
-            f"the benchmark's return of {format_moment(day)} is {returns[day]:g}, as a "
-            "fraction that is "
-            f"{returns[day]:+.0%}: these are percent, not fractions; give series / 100"
-        )
+    day = sizes.idxmax()
+    text = (
+        f"the benchmark's return of {format_moment(day)} is {returns[day]:g}, as a fraction that "
+        f"is {returns[day]:+.0%}"
+    )
+    above = int((sizes > 1).sum())
+    if is_large or above > 1 or returns.min() < -1:
+        raise RecordError(f"{text}: these are percent, not fractions; give series / 100")
+    if above:
+        _log.warning("%s: it counts as such; of percent give series / 100", text)
 
 
 def _explain_missing(
@@ -178,10 +183,9 @@ def _explain_missing(
 ) -> str:
     covered = sessions[2:].difference(missing)
     text = (
-        f"the benchmark has no return on {len(missing)} of {len(sessions) - 2} sessions, the first "
-        f"{format_moment(missing[0])}, the last {format_moment(missing[-1])}, and what it "
-        "earned then cannot "
-        "be known from returns"
+        f"the benchmark has no return on {len(missing)} of {len(sessions) - 2} sessions, "
+        f"the first {format_moment(missing[0])}, the last {format_moment(missing[-1])}, "
+        "and what it earned then cannot be known from returns"
     )
     if len(strange) > count / 10:
         text += (
@@ -219,7 +223,7 @@ def _name_what_is_missing(prices: pd.Series, name: str) -> None:
             name,
             len(within),
             len(prices),
-            f"{format_moment(within[0])}",
+            format_moment(within[0]),
         )
     # the portfolio buys at the second session: a price of the first is needed by none
     if before[1:].any():
@@ -227,7 +231,7 @@ def _name_what_is_missing(prices: pd.Series, name: str) -> None:
             "benchmark %s starts on %s, %d sessions after the portfolio: before, it counts as not "
             "known",
             name,
-            f"{format_moment(first)}",
+            format_moment(first),
             int(before[1:].sum()),
         )
     if after.any():
@@ -235,7 +239,7 @@ def _name_what_is_missing(prices: pd.Series, name: str) -> None:
             "benchmark %s ends on %s, %d of %d sessions before the portfolio: after, it counts as "
             "not known",
             name,
-            f"{format_moment(last)}",
+            format_moment(last),
             int(after.sum()),
             len(prices),
         )

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import pandas as pd
 from typing_extensions import Unpack
 
-from wf_dagster.errors import ObjectNotFoundError, RecordError
+from wf_dagster.errors import CalendarError, DataError, ObjectNotFoundError, RecordError
 from wf_dagster.market import Market
 from wf_dagster.moments import format_moment, has_times, is_midnight, name_bar, rows_between
 from wf_dagster.records.analysis import check_ann_scaler, sessions_a_year
 from wf_dagster.records.benchmark import returns_of_instruments
 from wf_dagster.records.plots import cumulative_plot_png
-from wf_dagster.records.portfolio import Delisting, Simulation, simulate
+from wf_dagster.records.portfolio import Delisting, Simulation, sessions_of_month, simulate
 from wf_dagster.records.portfolio_config import (
     PortfolioConfig,
     PortfolioOptions,
@@ -189,7 +189,7 @@ class PortAnaRecord(DependentRecord):
         flat = find_flat_sessions(scores)
         notes = [
             *note_flat_sessions(scores, flat),
-            *note_delistings(simulation.delistings, self.config.delist_after),
+            *note_delistings(simulation.delistings),
             *note_returns(report),
             *note_pace(stamps, year),
         ]
@@ -251,7 +251,7 @@ class PortAnaRecord(DependentRecord):
             close_cost=config.close_cost,
             account=config.account,
             bench=None if benchmarks else config.benchmark,
-            delist_after=config.delist_after,
+            delist_after=self._delist_after(_traded_sessions(scores, closes)),
             delisting_return=config.delisting_return,
         )
         report = simulation.report
@@ -259,6 +259,18 @@ class PortAnaRecord(DependentRecord):
             sessions = pd.DatetimeIndex(closes.loc[scores.index[0] : report.index[-1]].index)
             report = report.assign(bench=returns_of_instruments(closes, benchmarks, sessions))
         return replace(simulation, report=report)
+
+    def _delist_after(self, sessions: pd.DatetimeIndex) -> int | None:
+        given = self.config.delist_after
+        if not isinstance(given, str):
+            return given
+        try:
+            year = sessions_a_year(None, self._priced_market(), sessions)
+        except (CalendarError, DataError):
+            if self.ann_scaler is None:
+                raise
+            year = self.ann_scaler
+        return sessions_of_month(year)
 
     def _priced_market(self) -> Market:
         """The market that was handed down, else that of the recorder's task."""
@@ -307,6 +319,12 @@ def _empty_simulation() -> Simulation:
     days = pd.DatetimeIndex([], name="datetime")
     report = pd.DataFrame(index=days, columns=_COLUMNS, dtype="float64")
     return Simulation(report, pd.DataFrame(index=days, columns=pd.Index([], dtype="object")))
+
+
+def _traded_sessions(scores: pd.DataFrame, closes: pd.DataFrame) -> pd.DatetimeIndex:
+    """Those of the report: from the first after the first scores to one after the last."""
+    end = closes.index.searchsorted(scores.index[-1], side="right") + 1
+    return pd.DatetimeIndex(closes.index[1:end])
 
 
 def _format_day(day: pd.Timestamp | None) -> str:

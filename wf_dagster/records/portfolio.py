@@ -23,7 +23,8 @@ Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
 
-DELIST_AFTER = 20  # sessions, about a month
+DELIST_AFTER = 20  # sessions, a month of daily ones
+_YEAR = 252  # sessions a year that ``DELIST_AFTER`` is of
 
 
 @dataclass(frozen=True)
@@ -35,12 +36,14 @@ class Delisting:
         instrument: Its name.
         last_price: The last session that had a price of it.
         weight: What was sold, as a fraction of the account before cost.
+        gap: Sessions without a price before it was sold.
     """
 
     session: pd.Timestamp
     instrument: Any
     last_price: pd.Timestamp
     weight: float
+    gap: int
 
 
 @dataclass(frozen=True)
@@ -148,6 +151,7 @@ def simulate(
                 scores.columns[name],
                 sessions[day - int(lasted[day, name])],
                 float(drifted[name]),
+                int(lasted[day, name]),
             )
             for name in np.flatnonzero(gone[day] & (before > 0)).tolist()
         ]
@@ -177,6 +181,19 @@ def simulate(
     )
     positions = pd.DataFrame(weights, sessions, scores.columns)
     return Simulation(report.iloc[1:], positions.iloc[1:], delistings)
+
+
+def sessions_of_month(year: int) -> int:
+    """The sessions without a price after which a name counts as delisted, where nobody says.
+
+    Args:
+        year: Sessions a year.
+
+    Example:
+        >>> [sessions_of_month(year) for year in (252, 252 * 13, 365, 52)]
+        [20, 260, 29, 4]
+    """
+    return max(1, round(year * DELIST_AFTER / _YEAR))
 
 
 def choose_holdings(scores: Floats, held: Mask, tradable: Mask, topk: int, n_drop: int) -> Mask:

@@ -7,15 +7,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import date
 from difflib import get_close_matches
-from typing import Any, TypedDict
+from typing import Any, Final, Literal, TypedDict
 
 import pandas as pd
 
 from wf_dagster.errors import RecordError
-from wf_dagster.records.portfolio import DELIST_AFTER, check_arguments
+from wf_dagster.records.portfolio import check_arguments
 
 _log = logging.getLogger(__name__)
 
+MONTH: Final = "month"  # of the market's sessions
 _STRATEGY = {"topk", "n_drop"}
 _BACKTEST = {"start_time", "end_time", "account", "benchmark"}
 _COSTS = {"open_cost", "close_cost"}
@@ -38,7 +39,8 @@ class PortfolioConfig:
         start_time: First session whose predictions are used; default all.
         end_time: Last session whose predictions are used; default all.
         delist_after: Sessions in a row without a price after which a held name counts as delisted
-            and is sold at its last price; ``None`` is never.
+            and is sold at its last price; ``None`` is never. Default ``"month"``: those of a month
+            of the market, 20 where a year has 252 sessions, 260 bars of 30 minutes, 4 weeks.
         delisting_return: What is paid for it, as a return on that price: 0 is all of it, -1
             nothing.
 
@@ -58,17 +60,22 @@ class PortfolioConfig:
     benchmark: Any = None
     start_time: Any = None
     end_time: Any = None
-    delist_after: int | None = DELIST_AFTER
+    delist_after: int | Literal["month"] | None = MONTH
     delisting_return: float = 0.0
 
     def __post_init__(self) -> None:
+        if isinstance(self.delist_after, str) and self.delist_after != MONTH:
+            raise RecordError(
+                f"delist_after={self.delist_after!r}: use {MONTH!r}, a number of sessions, or None "
+                "for never"
+            )
         check_arguments(
             self.topk,
             self.n_drop,
             self.open_cost,
             self.close_cost,
             self.account,
-            self.delist_after,
+            None if self.delist_after == MONTH else self.delist_after,
             self.delisting_return,
         )
         for name in ("start_time", "end_time"):
@@ -93,7 +100,7 @@ class PortfolioOptions(TypedDict, total=False):
     benchmark: Any
     start_time: Any
     end_time: Any
-    delist_after: int | None
+    delist_after: int | Literal["month"] | None
     delisting_return: float
 
 

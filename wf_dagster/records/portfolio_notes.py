@@ -43,25 +43,24 @@ def note_flat_sessions(scores: pd.DataFrame, flat: pd.Index) -> list[str]:
         return []
     where = "each session" if len(flat) == len(scores) else f"{len(flat)} of {len(scores)} sessions"
     text = (
-        f"all instruments have one score on {where}, first on {format_moment(flat[0])}: the "
-        "order of "
-        "their names chooses what is held"
+        f"all instruments have one score on {where}, first on {format_moment(flat[0])}: "
+        "the order of their names chooses what is held"
     )
     return [f"{text}; no figures" if len(flat) == len(scores) else text]
 
 
-def note_delistings(delistings: list[Delisting], delist_after: int | None) -> list[str]:
+def note_delistings(delistings: list[Delisting]) -> list[str]:
     """Held names that were sold because they had no price any more."""
     if not delistings:
         return []
     names = ", ".join(
-        f"{gone.instrument} on {format_moment(gone.session)} (last price "
-        f"{format_moment(gone.last_price)}, "
-        f"weight {gone.weight:.1%})"
+        f"{gone.instrument} on {format_moment(gone.session)} "
+        f"(last price {format_moment(gone.last_price)}, weight {gone.weight:.1%})"
         for gone in delistings[:_NAMED]
     )
     more = "" if len(delistings) <= _NAMED else f" and {len(delistings) - _NAMED} more"
-    return [f"sold as delisted, after {delist_after} sessions without a price: {names}{more}"]
+    gap = delistings[0].gap
+    return [f"sold as delisted, after {gap} sessions without a price: {names}{more}"]
 
 
 def note_returns(report: pd.DataFrame) -> list[str]:

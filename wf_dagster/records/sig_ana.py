@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import pandas as pd
@@ -34,6 +35,7 @@ from wf_dagster.records.record_template import (
     log_figures,
     note_figures,
 )
+from wf_dagster.records.recorded_label import find_recorded_label
 from wf_dagster.records.recorder_market import load_task_market
 from wf_dagster.records.signal import HORIZON_TAG, SignalRecord
 from wf_dagster.records.signal_notes import note_signal
@@ -71,7 +73,8 @@ class SigAnaRecord(DependentRecord):
         recorder: Holds ``pred.pkl`` and ``label.pkl``.
         ana_long_short: Also analyse the spread; labels must then be returns.
         ann_scaler: Sessions a year; default those of the market's calendar.
-        label_col: Position of the label's column.
+        label_col: Position of the label's column; default that which the model of the recorder's
+            ``task`` is told to predict (``label_column``), else the first.
         skip_existing: Do nothing when all objects are there already.
         label_horizon: Sessions that a label spans; default what the recorder's ``task`` says, or
             its tag ``label_horizon``. With 1 the annual figures are Qlib's.
@@ -92,7 +95,7 @@ class SigAnaRecord(DependentRecord):
         recorder: Recorder,
         ana_long_short: bool = True,
         ann_scaler: int | None = None,
-        label_col: int = 0,
+        label_col: int | None = None,
         skip_existing: bool = False,
         *,
         label_horizon: int | None = None,
@@ -104,7 +107,7 @@ class SigAnaRecord(DependentRecord):
         check_quantile(quantile)
         if label_horizon is not None:
             check_whole("label_horizon", label_horizon, "a number of sessions")
-        if not isinstance(label_col, int):
+        if label_col is not None and not isinstance(label_col, int):
             raise RecordError(f"label_col={label_col!r}: use the position of a column, from 0")
         self.ana_long_short = ana_long_short
         self.ann_scaler = ann_scaler
@@ -115,7 +118,10 @@ class SigAnaRecord(DependentRecord):
 
     def _generate(self, label: pd.DataFrame | None = None, **kwargs: Any) -> dict[str, Any]:
         pred = first_column(self.load("pred.pkl"))
-        truth = self._label_column(label, pred.index)
+        frame = self._load_label(label, pred.index)
+        columns = list(frame.columns)
+        position = self._find_position(columns)
+        truth = first_column(frame, position)
         check_rows(pred, truth)
         has_label = pred.index.isin(truth.index[truth.notna()])
         if not has_label.any():
@@ -131,7 +137,7 @@ class SigAnaRecord(DependentRecord):
             sides = long_short(pred, truth, self.quantile)
             spread = ((sides["long"] - sides["short"]) / 2).rename("long_short")
             metrics |= dict.fromkeys(_ANNUAL, math.nan)
-            horizon = self._horizon()
+            horizon = self._horizon(columns, position)
             year = self._sessions_a_year(pd.DatetimeIndex(sides.index))
             if horizon is not None and year is not None:
                 convention = f"{year} sessions a year, labels of {horizon}"
@@ -146,33 +152,42 @@ class SigAnaRecord(DependentRecord):
             notes = note_signal(pred, truth, self.quantile, horizon)
         else:
             notes = note_signal(pred, truth, None)
+        if len(columns) > 1:
+            labels = ", ".join(map(str, columns))
+            convention += f"; measured against label {columns[position]} of {labels}"
         log_figures(self.recorder, metrics)
         note_figures(self, convention, notes)
         return objects
 
-    def _label_column(self, label: pd.DataFrame | None, rows: pd.Index) -> pd.Series:
+    def _load_label(self, label: Any, rows: pd.Index) -> pd.DataFrame:
         if label is None:
             label = self.load("label.pkl")
         if label is None:
-            return pd.Series(float("nan"), rows)
+            return pd.DataFrame({"label": float("nan")}, rows)
         if not isinstance(label, (pd.DataFrame, pd.Series)):
             raise RecordError(
                 f"the label is a {type(label).__name__}: it must be a pandas frame with rows "
                 "(datetime, instrument)"
             )
-        columns = label.shape[1] if isinstance(label, pd.DataFrame) else 1
-        if not -columns <= self.label_col < columns:
-            raise RecordError(
-                f"label_col={self.label_col}: the label has {columns} column(s), counted from 0"
-            )
-        return first_column(label, self.label_col)
+        return label.to_frame() if isinstance(label, pd.Series) else label
 
-    def _horizon(self) -> int | None:
+    def _find_position(self, columns: Sequence[Any]) -> int:
+        """The position of the label that predictions are compared with."""
+        if self.label_col is None:
+            return find_recorded_label(self.recorder, columns)
+        if not -len(columns) <= self.label_col < len(columns):
+            raise RecordError(
+                f"label_col={self.label_col}: the label has {len(columns)} column(s), counted "
+                "from 0"
+            )
+        return self.label_col % len(columns)
+
+    def _horizon(self, columns: Sequence[Any], position: int) -> int | None:
         """The sessions that a label spans, as far as somebody says so."""
         if self.label_horizon is not None:
             return self.label_horizon
         try:
-            return label_horizon(self.recorder.load_object("task"))
+            return label_horizon(self.recorder.load_object("task"), columns, position)
         except ObjectNotFoundError:  # not trained from a task
             stated = self.recorder.list_tags().get(HORIZON_TAG, "")
             return int(stated) if stated.isdecimal() else None

@@ -13,7 +13,8 @@ from wf_dagster.errors import RecordError, TaskError
 from wf_dagster.market import Market
 from wf_dagster.records.predictions import ROWS, check_pred, check_rows
 from wf_dagster.records.record_template import RecordTemplate
-from wf_dagster.tasks import label_horizon
+from wf_dagster.records.recorded_label import LABEL_TAG
+from wf_dagster.tasks import find_label, label_horizon, predicted_label
 
 if TYPE_CHECKING:
     from wf_dagster.tracking import Recorder
@@ -32,7 +33,8 @@ class SignalRecord(RecordTemplate):
     * ``label.pkl``: raw labels of the test segment, the same kind of rows, one column or more;
       NaN where a label is not known yet.
 
-    The tag ``label_horizon`` is the sessions that a label spans, where the dataset says so.
+    The tag ``label_horizon`` is the sessions that a label spans, where the dataset says so; of
+    several labels the tag ``label_column`` is the one that the model is told to predict.
 
     Both are kept without rows while the test segment lies after the last session with prices.
 
@@ -65,9 +67,9 @@ class SignalRecord(RecordTemplate):
             RecordError: The predictions are empty, all NaN, not a frame of the right rows, or
                 reach beyond the test segment.
         """
-        self._note_horizon()
         labels = _awaited_labels(self.dataset)
         if labels is not None:
+            self._note_label(labels)
             empty = pd.DataFrame({"score": pd.Series(index=labels.index, dtype="float64")})
             self.save(**{"pred.pkl": empty, "label.pkl": labels})
             _log.info("SignalRecord: the test segment has not begun, nothing to predict yet")
@@ -75,17 +77,24 @@ class SignalRecord(RecordTemplate):
         name = type(self.model).__name__
         pred = check_pred(self.model.predict(self.dataset), name)
         labels = self.generate_label(self.dataset, pred.index)
+        self._note_label(labels)
         check_rows(pred, labels.index, self.dataset, name)
         self.save(**{"pred.pkl": pred, "label.pkl": labels})
         _log.info("SignalRecord: %d predictions kept in %s", len(pred), self.recorder.id)
 
-    def _note_horizon(self) -> None:
+    def _note_label(self, labels: pd.DataFrame) -> None:
+        parts = {"model": self.model, "dataset": self.dataset}
+        columns = list(labels.columns)
         try:
-            horizon = label_horizon({"dataset": self.dataset})
+            horizon = label_horizon(parts, columns)
+            wanted = predicted_label(parts)
+            position = find_label(columns, wanted)
         except (TaskError, TypeError, ValueError):  # a dataset whose `label` is something else
             return
         if horizon is not None:
             self.recorder.set_tags(**{HORIZON_TAG: horizon})
+        if wanted is not None and len(columns) > 1:
+            self.recorder.set_tags(**{LABEL_TAG: str(columns[position])})
 
     @staticmethod
     def generate_label(dataset: Any, rows: pd.Index | None = None) -> pd.DataFrame:

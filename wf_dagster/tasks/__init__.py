@@ -5,6 +5,7 @@ from wf_dagster.tasks.fingerprint import canonical_json, fingerprint
 from wf_dagster.tasks.label_functions import label_horizon, label_reach
 from wf_dagster.tasks.look_ahead import looks_ahead
 from wf_dagster.tasks.modules import modules_named
+from wf_dagster.tasks.predicted_labels import find_label, predicted_label
 from wf_dagster.tasks.schema import (
     AS_OF,
     TRUNC_DAYS,
@@ -22,6 +23,7 @@ __all__ = [
     "canonical_json",
     "fill_placeholders",
     "find_class",
+    "find_label",
     "fingerprint",
     "init_instance",
     "label_horizon",
@@ -29,6 +31,7 @@ __all__ = [
     "locate",
     "looks_ahead",
     "modules_named",
+    "predicted_label",
     "record_config",
     "validate_task",
 ]

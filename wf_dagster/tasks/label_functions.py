@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ from wf_dagster.errors import TaskError
 from wf_dagster.tasks.config import find_class, locate
 from wf_dagster.tasks.label_expressions import expression_horizon, read_label_expressions
 from wf_dagster.tasks.look_ahead import LookAhead, stated_look_ahead
+from wf_dagster.tasks.predicted_labels import find_label, predicted_label
 
 LABEL = "dataset.kwargs.label"
 _BY_PARAMETERS = LookAhead("horizon", "lag")
@@ -78,17 +79,26 @@ def label_functions(task: Mapping[str, Any]) -> list[LabelFunction]:
     return [_read_label_function(config) for config in labels]
 
 
-def label_horizon(task: Mapping[str, Any]) -> int | None:
-    """Sessions that the task's label spans (the longest, of several).
+def label_horizon(
+    task: Mapping[str, Any], columns: Sequence[Any] = (), column: int | None = None
+) -> int | None:
+    """Sessions that the task's label spans.
 
     What a record of the task says (``label_horizon``) counts first, then the label functions, then
     the expressions of a handler of Qlib's.
 
+    Args:
+        task: It.
+        columns: Names of its label columns. Where each is of a function or an expression of its
+            own, ``column`` alone counts; else the longest of all.
+        column: A position among them; default the label that the model predicts.
+
     Returns:
-        ``None`` where one of several does not say, or nothing does.
+        ``None`` where one of those that count does not say, or nothing does.
 
     Raises:
-        TaskError: The label function, or the dataset's class, cannot be found.
+        TaskError: The label function, or the dataset's class, cannot be found; or there is no such
+            column.
     """
     stated = _stated_by_record(task)
     if stated is not None:
@@ -96,6 +106,8 @@ def label_horizon(task: Mapping[str, Any]) -> int | None:
     horizons = [function.horizon for function in label_functions(task)]
     if not horizons:
         horizons = [expression_horizon(text) for text in read_label_expressions(task["dataset"])]
+    if len(horizons) > 1 and len(horizons) == len(columns):
+        return horizons[find_label(columns, predicted_label(task)) if column is None else column]
     known = [horizon for horizon in horizons if horizon is not None]
     return max(known, default=None) if len(known) == len(horizons) else None
 
