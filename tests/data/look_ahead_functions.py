@@ -96,3 +96,53 @@ class WholeZScore(Processor):
     def __call__(self, frame: pd.DataFrame) -> pd.DataFrame:
         values = self._values(frame)
         return self._replace(frame, (values - np.nanmean(values, 0)) / np.nanstd(values, 0))
+
+
+def moments(prices: pd.DataFrame, by: float = 1.0) -> pd.DataFrame:
+    """Spread, skewness and kurtosis of the last twenty returns; ``by`` scales each of them."""
+    returns = to_wide(prices).pct_change(fill_method=None) * by
+    window = returns.rolling(20)
+    values = {"std": window.std(), "skew": window.skew(), "kurt": window.kurt()}
+    return to_rows(values, prices.index)
+
+
+def nearly_honest(prices: pd.DataFrame) -> pd.DataFrame:
+    """A close with a five hundredth of the last close of all: it looks ahead by little."""
+    close = to_wide(prices)
+    return to_rows({"nearly": close + close.ffill().iloc[-1] / 500}, prices.index)
+
+
+def decaying_event(prices: pd.DataFrame) -> pd.DataFrame:
+    """A moving average that is 0 but for few sessions; sums that run on leave 1e-17 of it."""
+    close = to_wide(prices)
+    event = close.where(pd.Series(np.arange(len(close)) % 90 == 0, close.index), 0.0, axis=0)
+    return to_rows({"event": event.rolling(5).mean()}, prices.index)
+
+
+def bins(prices: pd.DataFrame) -> pd.DataFrame:
+    """Indicators of three bins, which are named after the quantiles of all prices."""
+    return pd.get_dummies(pd.qcut(prices["close"], 3)).astype("float64")
+
+
+def named_after_last_year(prices: pd.DataFrame) -> pd.DataFrame:
+    """A momentum with the year of the last session in its name."""
+    close = to_wide(prices)
+    return to_rows({f"momentum {close.index[-1].year}": close / close.shift(5)}, prices.index)
+
+
+def sectors(prices: pd.DataFrame) -> pd.DataFrame:
+    """Indicators of the sectors that there are: one for each instrument."""
+    names = prices.index.get_level_values("instrument")
+    return pd.get_dummies(pd.Series(names, index=prices.index)).astype("float64")
+
+
+def label_of_last_year(prices: pd.DataFrame) -> pd.DataFrame:
+    """The next return with the year of the last session in its name."""
+    close = to_wide(prices)
+    return to_rows({f"label {close.index[-1].year}": close.shift(-1) / close - 1}, prices.index)
+
+
+def random_values(prices: pd.DataFrame) -> pd.DataFrame:
+    """Others each time."""
+    values = np.random.default_rng().normal(size=len(prices))
+    return pd.DataFrame({"random": values}, index=prices.index)

@@ -6,9 +6,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
+from tests.data.look_ahead_functions import moments
 from tests.data.made_prices import made_prices
 from wf_dagster.data import PanelDataset
 from wf_dagster.data.feature_check import FeatureCheck
@@ -52,6 +54,9 @@ def test_a_feature_from_the_future_is_refused_by_column_and_date(tmp_path: Path,
         shifted(0),
         f"{OWN}.long_memory",
         [shifted(5), f"{OWN}.long_memory"],
+        f"{OWN}.moments",
+        f"{OWN}.decaying_event",
+        f"{OWN}.sectors",
     ],
 )
 def test_a_feature_that_looks_back_is_not_refused(tmp_path: Path, features: Any) -> None:
@@ -126,3 +131,78 @@ def test_replay_dates_are_checked_within_what_they_show(tmp_path: Path, by: int)
         check = PanelDataset(segments, shifted(by), market=market).check_features()
         assert max(check.dates) < f"{DAYS[place]:%Y-%m-%d}"
         assert list(check.looking_ahead) == (["shifted"] if by < 0 else [])
+
+
+def with_wrong_price(place: int, times: float = 1e4) -> pd.DataFrame:
+    """One close of the second instrument is so many times too large."""
+    is_wrong = (PRICES["datetime"] == DAYS[place]) & (PRICES["instrument"] == "S001")
+    return PRICES.assign(close=PRICES["close"] * np.where(is_wrong, times, 1.0))
+
+
+@pytest.mark.parametrize("place", [5, 400, 690])
+def test_rounding_by_one_wrong_price_is_no_look_ahead(tmp_path: Path, place: int) -> None:
+    """Of a whole series with a return of ten thousand, a kurtosis keeps few digits."""
+    prices = with_wrong_price(place)
+    data = dataset(tmp_path, f"{OWN}.moments", prices)
+    early = moments(prices[prices["datetime"] <= SAMPLED[0]].set_index(["datetime", "instrument"]))
+    whole = data.panel.slice(SAMPLED[0], SAMPLED[0])["feature"]["kurt"]
+    off = (whole / early.loc[SAMPLED[0]]["kurt"].to_numpy() - 1).abs().max()
+    assert off > 1e-6  # it is there to be seen
+    assert data.check_features().looking_ahead == {}
+
+
+def test_a_small_look_ahead_is_no_rounding(tmp_path: Path) -> None:
+    check = dataset(tmp_path, f"{OWN}.nearly_honest").check_features()
+    assert check.looking_ahead == {"nearly": SAMPLED[0]}
+
+
+def test_bins_that_come_from_all_prices_are_named(tmp_path: Path) -> None:
+    data = dataset(tmp_path, ["wf_dagster.data.features.price_features", f"{OWN}.bins"])
+    check = data.check_features()
+    intervals = [c for c in data.panel.columns.get_level_values(1) if "(" in c]
+    assert set(check.names_before.values()) | set(check.names_after.values()) == set(SAMPLED)
+    assert set(check.names_after) <= set(intervals)
+    assert not set(check.names_before) & set(intervals)
+    with pytest.raises(DataError) as refused:
+        check.raise_look_ahead()
+    assert f"computed from the prices up to {SAMPLED[0]} alone there is '(" in str(refused.value)
+    assert "write fixed bins" in str(refused.value)
+
+
+def test_a_year_in_a_name_is_named(tmp_path: Path) -> None:
+    check = dataset(tmp_path, f"{OWN}.named_after_last_year").check_features()
+    # 700 business days from 2020-01-01 end in September 2022; the fourth date is in 2021
+    assert check.names_before == {"momentum 2020": SAMPLED[0], "momentum 2021": SAMPLED[2]}
+    assert check.names_after == {"momentum 2022": SAMPLED[0]}
+    with pytest.raises(DataError) as refused:
+        check.raise_look_ahead()
+    assert str(refused.value).startswith(
+        f"the names of features look ahead: computed from the prices up to {SAMPLED[0]} alone "
+        "there is 'momentum 2020' and there is no 'momentum 2022', with later prices it is the "
+        "other way round. "
+    )
+
+
+def test_a_sector_that_comes_later_or_is_gone_is_not_refused(tmp_path: Path) -> None:
+    """Its indicator is 0 before and after."""
+    new = (PRICES["instrument"] == "S002") & (PRICES["datetime"] < DAYS[550])
+    gone = (PRICES["instrument"] == "S001") & (PRICES["datetime"] > DAYS[200])
+    data = dataset(tmp_path, f"{OWN}.sectors", PRICES[~(new | gone)])
+    assert data.check_features() == FeatureCheck(SAMPLED)
+
+
+def test_what_an_earlier_form_of_the_check_has_found_is_found_again(tmp_path: Path) -> None:
+    data = dataset(tmp_path, f"{OWN}.moments")
+    note = Market().tables.folder / f"{data.panel.key}.features.json"
+    former = {"dates": SAMPLED, "looking_ahead": {"kurt": SAMPLED[0]}, "not_computed": {}}
+    note.write_text(json.dumps(former))
+    assert data.check_features() == FeatureCheck(SAMPLED)
+
+
+def test_of_random_values_nothing_is_known(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A trillionth of the prices changes them as much as later prices do."""
+    check = dataset(tmp_path, f"{OWN}.random_values").check_features()
+    assert (check.looking_ahead, check.unstable) == ({}, {"random": SAMPLED[0]})
+    assert f"whether feature 'random' looks ahead on {SAMPLED[0]} is not known" in caplog.text

@@ -10,6 +10,7 @@ import pytest
 
 from tests.data.made_prices import made_prices
 from wf_dagster.data import PanelDataset
+from wf_dagster.data.label_check import window_starts
 from wf_dagster.errors import DataError
 from wf_dagster.market import Market
 from wf_dagster.tasks import TRUNC_DAYS
@@ -130,6 +131,50 @@ def test_a_label_with_a_long_memory_is_not_late(tmp_path: Path) -> None:
     assert late.row == f"S000 on {days[20]:%Y-%m-%d}"
     assert late.known_on == days[-1]
     assert late.late == late.checked == 2 * 180
+
+
+LONG = made_prices(sessions=700, instruments=2)
+LONG_DAYS = pd.DatetimeIndex(LONG["datetime"].unique())
+
+
+@pytest.mark.parametrize("reach", [63, 64, 65, 66, 121, 300])
+@pytest.mark.parametrize("cut", [0, 5])
+@pytest.mark.parametrize("train_start", [10, 380])
+def test_labels_that_reach_far_are_counted_at_once(
+    tmp_path: Path, reach: int, cut: int, train_start: int
+) -> None:
+    """Of train, that ends ``cut`` sessions before the test segment, all labels count."""
+    segments = {
+        "train": (LONG_DAYS[train_start], LONG_DAYS[399 - cut]),
+        "test": (LONG_DAYS[400], None),
+    }
+    late = find(tmp_path, ahead(reach), LONG, **segments)
+    assert late is not None
+    assert late.trunc_days == reach
+    first = max(400 - reach + 1, train_start)  # it needs the session after the first test one
+    assert late.row == f"S000 on {LONG_DAYS[first]:%Y-%m-%d}"
+    assert late.known_on == LONG_DAYS[first + reach]
+    assert late.late == 2 * (400 - cut - first)
+    if train_start == 10:
+        segments["train"] = (LONG_DAYS[10], LONG_DAYS[400 - reach])
+        assert find(tmp_path, ahead(reach), LONG, **segments) is None
+
+
+def test_windows_grow_until_they_hold_all_prices() -> None:
+    assert list(window_starts(63)) == list(window_starts(64)) == [0]
+    assert list(window_starts(65)) == [1, 0]
+    assert list(window_starts(2000)) == [2000 - 64, 2000 - 256, 2000 - 1024, 0]
+
+
+def test_a_label_whose_name_comes_from_the_prices_is_named(tmp_path: Path) -> None:
+    segments = {"train": (LONG_DAYS[10], LONG_DAYS[100]), "test": (LONG_DAYS[200], None)}
+    with pytest.raises(DataError) as refused:
+        find(tmp_path, own("label_of_last_year"), LONG, **segments)
+    assert str(refused.value) == (
+        "the names of labels look ahead: computed from the prices up to "
+        f"{LONG_DAYS[200]:%Y-%m-%d} alone there is 'label 2020' and there is no 'label 2022', "
+        "with later prices it is the other way round. A name may not depend on prices"
+    )
 
 
 @pytest.mark.parametrize(

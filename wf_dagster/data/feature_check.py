@@ -8,27 +8,21 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, cast
 
-import numpy as np
 import pandas as pd
 
+from wf_dagster.data.feature_history import FeatureHistory, Function
 from wf_dagster.data.panel import Panel, column_functions
-from wf_dagster.data.universe import Universe
 from wf_dagster.errors import DataError
-from wf_dagster.prices import PriceSource
 from wf_dagster.tables.cache import write_text
 
-_PLACES = (0.17, 0.34, 0.53, 0.71, 0.89)  # of the sessions; no regular part of a month or year
-_WINDOW = 260  # sessions: a year, so that features of a year are computed from few prices
+_SESSIONS_FIRST_TRIED = 260  # a year, so that features of a year are computed from few prices
 _ENOUGH = 2  # dates at which a feature with a longer memory is computed from all earlier prices
-_RELATIVE, _OF_SPREAD = 1e-6, 1e-9  # rounding: of the value, and of what is usual in its column
-_ROWS_OF_SPREAD = 10_000  # that what is usual in a column is taken from
-_INFINITE = [np.inf, -np.inf]
-_SIDES: tuple[Literal["left"], Literal["right"]] = ("left", "right")
+_NAMES_SHOWN = 5
 
 _log = logging.getLogger(__name__)
 
@@ -41,17 +35,27 @@ class FeatureCheck:
         dates: ISO dates at which features were computed again.
         looking_ahead: ISO date at which a feature first had another value, by its name.
         not_computed: Why features could not be computed from earlier prices alone, by date.
+        names_before: ISO date of a column that is there with the prices up to it, by its name, and
+            is not with all prices.
+        names_after: ISO date of a column that has values then with all prices, by its name, and is
+            not there with the prices up to it.
+        unstable: ISO date at which a feature was mostly rounding, so that nothing can be said of
+            it then, by its name.
     """
 
     dates: list[str]
     looking_ahead: dict[str, str] = field(default_factory=dict)
     not_computed: dict[str, str] = field(default_factory=dict)
+    names_before: dict[str, str] = field(default_factory=dict)
+    names_after: dict[str, str] = field(default_factory=dict)
+    unstable: dict[str, str] = field(default_factory=dict)
 
     def raise_look_ahead(self) -> None:
         """Refuse features that look ahead.
 
         Raises:
-            DataError: There are some; it names the first one and the date.
+            DataError: There are some; it names the first one and the date. Or their names change
+                with later prices; it names them and the date.
         """
         if self.looking_ahead:
             column, date = min(self.looking_ahead.items(), key=lambda item: item[1])
@@ -63,6 +67,29 @@ class FeatureCheck:
                 + ". A feature may use prices up to its own session only: write shift(n) with "
                 "n >= 0, and no mean, rank or fill over dates that come later"
             )
+        if self.names_before or self.names_after:
+            date = min([*self.names_before.values(), *self.names_after.values()])
+            before, after = (
+                [name for name, first in names.items() if first == date]
+                for names in (self.names_before, self.names_after)
+            )
+            raise DataError(
+                f"the names of features look ahead: computed from the prices up to {date} alone "
+                f"{describe_names(before, after)}. A name may not depend on prices: write fixed "
+                "bins, and a fixed list of categories"
+            )
+
+
+def describe_names(before: Sequence[str], after: Sequence[str]) -> str:
+    """Which columns there are, and which there are not, before later prices have come."""
+    parts = [f"there is {_name_some(before)}"] if before else []
+    parts += [f"there is no {_name_some(after)}"] if after else []
+    return " and ".join(parts) + ", with later prices it is the other way round"
+
+
+def _name_some(names: Sequence[str]) -> str:
+    shown = ", ".join(repr(name) for name in names[:_NAMES_SHOWN])
+    return shown + (f" and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else "")
 
 
 def check_features(panel: Panel, features: Any, folder: Path) -> FeatureCheck:
@@ -85,116 +112,72 @@ def check_features(panel: Panel, features: Any, folder: Path) -> FeatureCheck:
                 date,
                 reason,
             )
+        for name, date in check.unstable.items():
+            _log.warning(
+                "whether feature %r looks ahead on %s is not known: prices that are a trillionth "
+                "off change it as much as later prices do. A wrong price may leave nothing but "
+                "rounding of it, or its values are random",
+                name,
+                date,
+            )
     return check
 
 
 def _read(note: Path) -> FeatureCheck | None:
     try:
-        return FeatureCheck(**json.loads(note.read_text()))
-    except (OSError, ValueError, TypeError):
+        found = json.loads(note.read_text())
+    except (OSError, ValueError):
         return None
+    if not isinstance(found, dict) or {*found} != {f.name for f in fields(FeatureCheck)}:
+        return None  # of an earlier form, which took rounding for look-ahead
+    return FeatureCheck(**found)
 
 
 def _check(panel: Panel, features: Any) -> FeatureCheck:
     assert panel.source is not None
     whole = cast(pd.DataFrame, panel.slice(None, None)["feature"])
-    history = _History(panel.source, panel.universe, whole)
+    history = FeatureHistory(panel.source, panel.universe, whole)
     dates = history.sample_dates()
-    check = FeatureCheck([f"{date:%Y-%m-%d}" for date in dates])
-    for function in column_functions(features, "features") if dates else ():
-        _check_function(function, history, dates, check)
-    return check
+    looking_ahead: dict[str, str] = {}
+    functions = column_functions(features, "features") if dates else []
+    for function in functions:
+        _check_values(function, history, dates, looking_ahead)
+    before: dict[str, str] = {}
+    after: dict[str, str] = {}
+    for date in dates:
+        if history.columns_absent(date):  # fewer prices may give fewer columns
+            for function in functions:
+                history.find_differing(function, date)
+        if date not in history.not_computed:
+            for name in history.columns_unknown(date):
+                before.setdefault(name, _iso(date))
+            for name in history.columns_absent(date):
+                after.setdefault(name, _iso(date))
+    not_computed = {_iso(date): reason for date, reason in history.not_computed.items()}
+    unstable = {name: _iso(date) for name, date in history.unstable.items()}
+    return FeatureCheck([*map(_iso, dates)], looking_ahead, not_computed, before, after, unstable)
 
 
-def _check_function(
-    function: Callable[[pd.DataFrame], pd.DataFrame],
-    history: _History,
+def _check_values(
+    function: Function,
+    history: FeatureHistory,
     dates: Sequence[pd.Timestamp],
-    check: FeatureCheck,
+    looking_ahead: dict[str, str],
 ) -> None:
-    """Look at the features of one function; what is found is put into ``check``."""
+    """Look at the features of one function; what is found is put into ``looking_ahead``."""
     passed: dict[str, int] = {}
     for date in dates:
         # what is the same without the distant past needs neither that nor the future
-        doubtful = history.differing(function, date, _WINDOW, check)
+        doubtful = history.find_differing(function, date, _SESSIONS_FIRST_TRIED)
         if all(passed.get(column, 0) >= _ENOUGH for column in doubtful):
             continue
-        ahead = history.differing(function, date, None, check)
+        ahead = history.find_differing(function, date)
         for column in ahead:
-            check.looking_ahead.setdefault(column, f"{date:%Y-%m-%d}")
+            looking_ahead.setdefault(column, _iso(date))
             passed[column] = _ENOUGH
         for column in doubtful - ahead:
             passed[column] = passed.get(column, 0) + 1
 
 
-class _History:
-    """Prices, and the features of all of them.
-
-    Args:
-        source: The prices.
-        universe: Whose features there are.
-        whole: The features: of the rows of prices that belong to the universe, or of the first of
-            them.
-    """
-
-    def __init__(self, source: PriceSource, universe: Universe, whole: pd.DataFrame) -> None:
-        self._prices = universe.load(source)
-        self._belongs = universe.holds(cast(pd.MultiIndex, self._prices.index))
-        self._whole = whole
-        self._days_of_prices = self._prices.index.get_level_values("datetime")
-        self._days = whole.index.get_level_values("datetime")
-        self._sessions = self._days.unique()
-        sampled = whole.iloc[:: max(len(whole) // _ROWS_OF_SPREAD, 1)].replace(_INFINITE, np.nan)
-        self._rounding = _OF_SPREAD * sampled.abs().median().fillna(0.0)
-
-    def sample_dates(self) -> list[pd.Timestamp]:
-        """Dates that others follow, at which each column has a value if it ever has one before."""
-        last = len(self._sessions) - 1
-        dates = {self._sessions[int(place * last)] for place in _PLACES if last > 0}
-        is_there = self._whole.notna().to_numpy()
-        is_empty = ~is_there[np.asarray(self._days.isin(list(dates)))].any(axis=0)
-        is_early = np.asarray(self._days < self._sessions[last])
-        for column in np.flatnonzero(is_empty):
-            rows = np.flatnonzero(is_there[:, column] & is_early)
-            if len(rows):
-                dates.add(self._days[rows[len(rows) // 2]])
-        return sorted(dates)
-
-    def differing(
-        self,
-        function: Callable[[pd.DataFrame], pd.DataFrame],
-        date: pd.Timestamp,
-        window: int | None,
-        check: FeatureCheck,
-    ) -> set[str]:
-        """The columns that have another value at a date when later prices are left out.
-
-        Args:
-            function: Gives the columns.
-            date: The date.
-            window: Sessions up to it; ``None`` is all of them. Where the function cannot do with
-                so few, all columns differ.
-            check: Gets a word where it cannot be done with all of them either.
-        """
-        place = int(self._sessions.searchsorted(date))
-        low = 0
-        if window is not None and place >= window:
-            low = int(self._days_of_prices.searchsorted(self._sessions[place - window + 1]))
-        start, end = (int(self._days_of_prices.searchsorted(date, side)) for side in _SIDES)
-        prices = self._prices.iloc[low:end]
-        prices = prices.set_index(cast(pd.MultiIndex, prices.index).remove_unused_levels())
-        try:
-            frame = function(prices).iloc[start - end :][self._belongs[start:end]]
-        except Exception as error:  # a function of the user's may raise anything
-            if low == 0:
-                check.not_computed[f"{date:%Y-%m-%d}"] = f"{type(error).__name__}: {error}"
-                return set()
-            return set(self._whole.columns)
-        names = frame.columns.astype(str)
-        first, after = (int(self._days.searchsorted(date, side)) for side in _SIDES)
-        whole = self._whole[names].iloc[first:after].to_numpy()
-        values = frame.replace(_INFINITE, np.nan).to_numpy()  # as in a panel
-        noise = self._rounding[names].to_numpy()
-        with np.errstate(invalid="ignore"):
-            same = np.isclose(values, whole, rtol=_RELATIVE, atol=noise, equal_nan=True)
-        return {name for name, is_same in zip(names, same.all(axis=0), strict=True) if not is_same}
+def _iso(date: pd.Timestamp) -> str:
+    return f"{date:%Y-%m-%d}"

@@ -8,20 +8,23 @@ and whatever sessions and gaps the prices have.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
 import pandas as pd
 
+from wf_dagster.data.feature_check import describe_names
 from wf_dagster.data.panel import Panel, column_functions
+from wf_dagster.data.same_values import are_same, usual_sizes
+from wf_dagster.errors import DataError
 from wf_dagster.moments import Moments, format_moment, rows_between
 from wf_dagster.tasks.late_labels import LateLabels, segments_before_test
 
-_WINDOW = 64  # sessions before the last label that is learned from: what is late is among them
+_SESSIONS_FIRST_TRIED = 64  # before the last label that is learned from: what is late is there
+_TIMES_LONGER = 4  # is a window than the one before it, where the first of its labels is late
 _log = logging.getLogger(__name__)
-Values = np.ndarray[Any, Any]
 
 
 def find_late_labels(panel: Panel, label: Any, segments: Any) -> LateLabels | None:
@@ -48,16 +51,24 @@ def find_late_labels(panel: Panel, label: Any, segments: Any) -> LateLabels | No
     if place + 1 >= len(sessions) or not ends:
         return None
     check = _LabelCheck(panel, column_functions(label, "label"), sessions, place)
-    first = max(max(ends) - _WINDOW, 0)
-    windows = [sessions[first]] if first else []
-    for start in [*windows, sessions[0]]:  # a label may need more of the past than a window
+    needs_past = False
+    for start in window_starts(max(ends)):
+        is_whole = start == 0
+        if needs_past and not is_whole:
+            continue
         try:
-            late, checked = check.find_late(start, before)
-            if late.empty:
+            found = check.find_late(sessions[start], before)
+            if found.late.empty:
                 return None
-            known_on = check.find_known_on(start, late.index[0])
+            known_on = check.find_known_on(sessions[start], found.late.index[0])
+        except _OtherColumnsError as error:
+            if is_whole:
+                raise DataError(str(error)) from None
+            needs_past = True
+            continue
         except Exception as error:  # a function of the user's may raise anything
-            if start > sessions[0]:
+            if not is_whole:
+                needs_past = True
                 continue
             _log.warning(
                 "whether labels were known before %s is not known: they cannot be computed from "
@@ -67,9 +78,42 @@ def find_late_labels(panel: Panel, label: Any, segments: Any) -> LateLabels | No
                 error,
             )
             return None
-        if known_on is not None or start == sessions[0]:
-            return check.describe(late, checked, known_on, before)
+        if is_whole or (known_on is not None and found.begins_inside):
+            return check.describe(found, known_on, before)
+        needs_past = known_on is None
     return None
+
+
+def window_starts(last: int) -> Iterator[int]:
+    """Where windows before the last label that is learned from start, each longer; 0 at last.
+
+    Args:
+        last: Place of its session.
+    """
+    length = _SESSIONS_FIRST_TRIED
+    while length < last:
+        yield last - length
+        length *= _TIMES_LONGER
+    yield 0
+
+
+class _OtherColumnsError(Exception):
+    """Labels have other columns with later prices."""
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What was found in a window.
+
+    Attributes:
+        late: The rows whose label was not known.
+        checked: How many rows have one.
+        begins_inside: Whether earlier labels of the window, or all of the segments, were known.
+    """
+
+    late: pd.Series[bool]
+    checked: int
+    begins_inside: bool
 
 
 @dataclass(frozen=True)
@@ -88,8 +132,8 @@ class _LabelCheck:
     sessions: pd.DatetimeIndex
     opening: int
 
-    def find_late(self, start: pd.Timestamp, segments: Any) -> tuple[pd.Series[bool], int]:
-        """The rows of segments, from a date on, whose label was not known; and how many have one.
+    def find_late(self, start: pd.Timestamp, segments: Any) -> _Found:
+        """The rows of segments, from a date on, whose label was not known.
 
         Args:
             start: Prices before it are left out.
@@ -101,9 +145,18 @@ class _LabelCheck:
         for first, last in segments.values():
             is_learned[rows_between(whole.index, first, last)] = True
         has_label = ~np.isnan(whole.to_numpy())
-        is_late = (has_label & ~_same(whole.to_numpy(), cut.to_numpy())).any(axis=1) & is_learned
-        late = pd.Series(True, index=whole.index[is_late])
-        return late, int((has_label.any(axis=1) & is_learned).sum())
+        same = are_same(cut.to_numpy(), whole.to_numpy(), usual_sizes(whole))
+        is_late = (has_label & ~same).any(axis=1) & is_learned
+        is_labelled = has_label.any(axis=1) & is_learned
+        days = whole.index.get_level_values("datetime")
+        late, labelled = days[is_late], days[is_labelled]
+        begins = {moment for moment, _ in segments.values()}
+        covers = None not in begins and start <= min(begins)
+        return _Found(
+            late=pd.Series(True, index=whole.index[is_late]),
+            checked=int(is_labelled.sum()),
+            begins_inside=covers or (len(late) > 0 and late[0] > labelled[0]),
+        )
 
     def find_known_on(self, start: pd.Timestamp, row: Any) -> pd.Timestamp | None:
         """The first session whose prices give a row the label that all prices give it.
@@ -112,11 +165,12 @@ class _LabelCheck:
             start: Prices before it are left out.
             row: A row whose label is late.
         """
-        target = self._known(row[0], row[0]).loc[[row]].to_numpy()
+        labels_of_day = self._known(row[0], row[0])
+        target, usual = labels_of_day.loc[[row]].to_numpy(), usual_sizes(labels_of_day)
 
         def is_known(place: int) -> bool:
             labels = self._computed(start, self.sessions[place]).loc[[row]].to_numpy()
-            return bool((_same(target, labels) | np.isnan(target)).all())
+            return bool((are_same(labels, target, usual) | np.isnan(target)).all())
 
         late, step, last = self.opening, 1, len(self.sessions) - 1
         while not is_known(known := min(late + step, last)):
@@ -128,25 +182,20 @@ class _LabelCheck:
             late, known = (late, middle) if is_known(middle) else (middle, known)
         return self.sessions[known]
 
-    def describe(
-        self,
-        late: pd.Series[bool],
-        checked: int,
-        known_on: pd.Timestamp | None,
-        segments: Any,
-    ) -> LateLabels:
+    def describe(self, found: _Found, known_on: pd.Timestamp | None, segments: Any) -> LateLabels:
         """The first of the late rows, and how far it is from the test segment."""
-        day, instrument = late.index[0]
+        day, instrument = found.late.index[0]
         moments, place = Moments.of(self.sessions), int(self.sessions.searchsorted(day))
         ranges = {name: moments.range(*segment) for name, segment in segments.items()}
+        reach = 0 if known_on is None else int(self.sessions.searchsorted(known_on)) - place
         return LateLabels(
             segment=next(name for name, r in ranges.items() if r.start <= place < r.stop),
             row=f"{instrument} on {format_moment(day)}",
             known_on=known_on,
             test_open=self.sessions[self.opening],
-            late=len(late),
-            checked=checked,
-            trunc_days=self.opening - place + 1,
+            late=len(found.late),
+            checked=found.checked,
+            trunc_days=max(self.opening - place + 1, reach),
         )
 
     def _known(self, start: pd.Timestamp, end: pd.Timestamp) -> pd.DataFrame:
@@ -161,9 +210,17 @@ class _LabelCheck:
             prices = prices.iloc[:later]
             prices = prices.set_index(cast(pd.MultiIndex, prices.index).remove_unused_levels())
         labels = pd.concat([function(prices) for function in self.functions], axis=1)
-        return labels.replace([np.inf, -np.inf], np.nan)  # as in a panel
+        labels.columns = labels.columns.astype(str)
+        names = list(self.panel.columns.get_level_values(1)[self._is_label])
+        before, after = (sorted({*a} - {*b}) for a, b in ((labels, names), (names, labels)))
+        if before or after:
+            raise _OtherColumnsError(
+                "the names of labels look ahead: computed from the prices up to "
+                f"{format_moment(end)} alone {describe_names(before, after)}. A name may not "
+                "depend on prices"
+            )
+        return labels[names].replace([np.inf, -np.inf], np.nan)  # as in a panel
 
-
-def _same(whole: Values, cut: Values) -> Values:
-    same: Values = np.isclose(cut, whole, rtol=1e-9, atol=1e-12, equal_nan=True)
-    return same
+    @property
+    def _is_label(self) -> Any:
+        return self.panel.columns.get_level_values(0) == "label"

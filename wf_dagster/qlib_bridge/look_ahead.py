@@ -8,12 +8,12 @@ from typing import Any
 
 import pandas as pd
 from qlib.data import D
-from qlib.data.base import Expression
 from qlib.data.data import ExpressionD
 from qlib.data.dataset.loader import QlibDataLoader
 
 from wf_dagster.errors import CalendarError, DataError
 from wf_dagster.moments import Moments, format_moment
+from wf_dagster.qlib_engine.expression_reach import count_open, find_parts, is_standard
 from wf_dagster.qlib_engine.replay_mask import columns_looking_ahead, last_moment
 from wf_dagster.tasks.late_labels import LateLabels, segments_before_test
 
@@ -40,11 +40,21 @@ def check_features(dataset: Any) -> None:
                     f"expression is {_expression_of(loader, name)!r}. A feature may use prices up "
                     "to its own session only: write Ref(x, n) with n >= 0"
                 )
+    for columns, sessions, _ in columns_looking_ahead(loader, count_open):
+        if empty := [name for group, name in columns if group == _FEATURE]:
+            _log.warning(
+                "features %s are empty in the last %d sessions of the data, those that are "
+                "predicted online, though they need no later price: write the shifts of %r as "
+                "one Ref",
+                empty,
+                sessions,
+                _expression_of(loader, empty[0]),
+            )
     expressions = loader.fields[_FEATURE][0] if _FEATURE in loader.fields else ()
     own = sorted({name for text in expressions for name in _own_operators(str(text))})
     if own:
         _log.warning(
-            "whether features look ahead is known of Qlib's operators only: of %s what "
+            "whether features look ahead is known of Qlib's standard operators only: of %s what "
             "get_extended_window_size says is believed",
             ", ".join(own),
         )
@@ -111,11 +121,10 @@ def _expression_of(loader: Any, name: Any) -> str:
 
 
 def _own_operators(text: str) -> Iterator[str]:
-    """The operators of an expression that are not Qlib's."""
+    """The operators of an expression that Qlib does not register itself."""
     waiting: list[Any] = [ExpressionD.get_expression_instance(text)]
     while waiting:
         expression = waiting.pop()
-        kind = type(expression)
-        if kind.__module__.partition(".")[0] != "qlib":
-            yield kind.__name__
-        waiting += [part for part in vars(expression).values() if isinstance(part, Expression)]
+        if not is_standard(expression):
+            yield type(expression).__name__
+        waiting += find_parts(expression)

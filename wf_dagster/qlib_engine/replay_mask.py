@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from qlib.data.data import ExpressionD
 from qlib.data.dataset.loader import DataLoader, QlibDataLoader
 
 from wf_dagster.calendars import to_day
+from wf_dagster.qlib_engine.expression_reach import count_open, measure_reach
 
 _log = logging.getLogger(__name__)
 
@@ -81,7 +82,7 @@ def hide(frame: pd.DataFrame, loader: Any, as_of: Any) -> pd.DataFrame:
             f"{moment:%Y-%m-%d}",
         )
         return frame
-    for columns, sessions, freq in columns_looking_ahead(loader):
+    for columns, sessions, freq in columns_looking_ahead(loader, count_open):
         calendar = pd.DatetimeIndex(D.calendar(end_time=moment, freq=freq))
         is_unknown = np.asarray(days.isin(calendar[-sessions:]))
         if is_unknown.any():
@@ -89,16 +90,22 @@ def hide(frame: pd.DataFrame, loader: Any, as_of: Any) -> pd.DataFrame:
     return frame
 
 
-def columns_looking_ahead(loader: Any) -> list[tuple[list[Any], int, str]]:
-    """Columns, how many steps of a frequency they look ahead, and the frequency."""
+def columns_looking_ahead(
+    loader: Any, measure: Callable[[Any], int] = measure_reach
+) -> list[tuple[list[Any], int, str]]:
+    """Columns, how many steps of a frequency they look ahead, and the frequency.
+
+    Args:
+        loader: Has the expressions.
+        measure: Tells of an expression how many they are; columns with none are left out.
+    """
     groups = loader.fields.items() if loader.is_group else [(None, loader.fields)]
     columns: dict[tuple[int, str], list[Any]] = {}
     for group, (expressions, names) in groups:
         freq = loader.freq[group] if isinstance(loader.freq, Mapping) else loader.freq
         for expression, name in zip(expressions, names, strict=True):
-            parsed = ExpressionD.get_expression_instance(str(expression))
-            _, ahead = parsed.get_extended_window_size()
+            ahead = measure(ExpressionD.get_expression_instance(str(expression)))
             if ahead > 0:
                 column = name if group is None else (group, name)
-                columns.setdefault((int(ahead), str(freq)), []).append(column)
+                columns.setdefault((ahead, str(freq)), []).append(column)
     return [(names, ahead, freq) for (ahead, freq), names in columns.items()]
