@@ -107,7 +107,8 @@ def simulate(
             trade. Default: the names that had a score when the portfolio traded, in equal weights,
             without cost; one without a price stays in it as it stays in the portfolio.
         delist_after: Sessions in a row without a price after which a name counts as delisted;
-            ``None`` is never.
+            ``None`` is never. Default a month of daily ones; of others see
+            :func:`sessions_of_month`.
         delisting_return: What is paid for a delisted name, as a return on its last price: 0 is all
             of it, -1 nothing.
 
