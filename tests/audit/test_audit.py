@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 import wf_dagster
+from tests.data import look_ahead_functions
 from tests.data.made_prices import made_prices
 from wf_dagster import OnlineManager, RollingGen, RollingStrategy
 from wf_dagster.audit import AuditedPart, AuditReport, audit_strategy, select_rolls
@@ -132,6 +133,50 @@ def test_a_leak_in_features_is_found() -> None:
     assert f"not tested roll {DAYS[OPEN]:%Y-%m-%d}, roll {DAYS[OPEN + STEP]:%Y-%m-%d}" in text
     # two sessions of five instruments, at each of eight dates; missing rows count as well
     assert part(report, "features").differing == 2 * 5 * 8
+
+
+@pytest.mark.parametrize(("name", "off"), [("moments", 1e-9), ("moments_of_squares", 1e-4)])
+def test_what_later_prices_only_round_passes(name: str, off: float) -> None:
+    """pandas' skewness and kurtosis take the mean of a whole series."""
+    function, prices = getattr(look_ahead_functions, name), Market().prices
+    real, altered = (
+        function(p).loc[: DAYS[OPEN]]
+        for p in (prices.load(), AlteredPrices(prices.load(), DAYS[OPEN], 0).load())
+    )
+    assert ((altered - real).abs() / real.abs().median()).max().max() > off  # it is there
+    report = audit(rolls_of(features=[HONEST, f"{OWN}.{name}"]))
+    assert report.failed == []
+    assert part(report, "features").differing == 0
+
+
+def test_a_difference_stands_unless_it_goes_without_later_prices() -> None:
+    index = pd.MultiIndex.from_product([DAYS[:3], ["S000"]], names=["datetime", "instrument"])
+    real = pd.DataFrame({"a": [1.0, 2.0, 3.0], "b": [1.0, 2.0, 3.0]}, index)
+    altered = real * (1 + 1e-3)
+    ending = pd.DataFrame({"b": [1.0, 2.0, 3.1], "a": [1.0, 2.0, 3.0]}, index)
+    features = AuditedPart("features", "")
+    features.compare(real, altered, DAYS[2], compute_ending=lambda: ending)
+    assert (features.differing, list(features.columns)) == (1, ["b"])
+    alike = AuditedPart("features", "")
+    alike.compare(real, real * (1 + 1e-8), DAYS[2], compute_ending=lambda: 1 / 0)
+    assert alike.verdict == "passed"  # there was nothing to compare again
+    broken = AuditedPart("features", "")
+    broken.compare(real, altered, DAYS[2], compute_ending=lambda: {}["no row"])
+    assert broken.differing == 6
+    (note,) = broken.notes
+    assert "features cannot be computed from the prices up to" in note
+    assert "(KeyError: 'no row')" in note
+
+
+def test_names_that_come_from_later_prices_are_named() -> None:
+    report = audit(rolls_of(features=[HONEST, f"{OWN}.bins"]), train=False)
+    assert report.failed == ["features"]
+    assert "labels" in report.untested
+    text = " ".join(report.text().split())
+    assert (
+        "the names of columns depend on later prices: computed with other prices after "
+        f"{DAYS[OPEN]:%Y-%m-%d} there is '("
+    ) in text
 
 
 def test_a_leak_in_a_processor_is_found() -> None:

@@ -98,9 +98,9 @@ class WholeZScore(Processor):
         return self._replace(frame, (values - np.nanmean(values, 0)) / np.nanstd(values, 0))
 
 
-def moments(prices: pd.DataFrame, by: float = 1.0) -> pd.DataFrame:
-    """Spread, skewness and kurtosis of the last twenty returns; ``by`` scales each of them."""
-    returns = to_wide(prices).pct_change(fill_method=None) * by
+def moments(prices: pd.DataFrame) -> pd.DataFrame:
+    """Spread, skewness and kurtosis of the last twenty returns."""
+    returns = to_wide(prices).pct_change(fill_method=None)
     window = returns.rolling(20)
     values = {"std": window.std(), "skew": window.skew(), "kurt": window.kurt()}
     return to_rows(values, prices.index)
@@ -146,3 +146,10 @@ def random_values(prices: pd.DataFrame) -> pd.DataFrame:
     """Others each time."""
     values = np.random.default_rng().normal(size=len(prices))
     return pd.DataFrame({"random": values}, index=prices.index)
+
+
+def moments_of_squares(prices: pd.DataFrame) -> pd.DataFrame:
+    """Skewness and kurtosis of signed squares, of which large returns later leave few digits."""
+    returns = to_wide(prices).pct_change(fill_method=None)
+    window = (returns * returns.abs()).rolling(20)
+    return to_rows({"skew": window.skew(), "kurt": window.kurt()}, prices.index)

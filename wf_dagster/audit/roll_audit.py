@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache, partial
 from typing import Any, cast
 
 import pandas as pd
 
-from wf_dagster.audit.altered_prices import AlteredPrices
 from wf_dagster.audit.audited_part import AuditedPart
+from wf_dagster.audit.other_panels import OtherPanels
 from wf_dagster.data import Panel, PanelDataset
 from wf_dagster.data.adapters import DatasetAdapter, adapter_of
-from wf_dagster.data.panel import compute_panel
 from wf_dagster.errors import DataError, ObjectNotFoundError
 from wf_dagster.market import Market
 from wf_dagster.records.signal import check_pred
@@ -90,49 +90,60 @@ class RollAudit:
         assert panel.source is not None
         prices = panel.source.load()
         for number, date in enumerate(dict.fromkeys((window[0], window[len(window) // 2]))):
-            other = compute_panel(
-                AlteredPrices(prices, date, seed=number),
-                dataset.features,
-                dataset.label,
-                dataset.instruments,
-            )
-            self._compare(dataset, trained, panel, other, date)
+            others = OtherPanels(dataset, prices, date, seed=number)
+            if changed := others.describe_changed_names(panel):
+                self._parts[FEATURES].fail(f"{changed} ({self._what})")
+                for name in (LABELS, PROCESSORS, PREDICTIONS):
+                    self._parts[name].miss("columns have other names with other prices", self._what)
+                continue
+            self._compare(dataset, trained, panel, others, date)
 
     def _compare(
         self,
         dataset: PanelDataset,
         trained: TrainedRoll | None,
         panel: Panel,
-        other: Panel,
+        others: OtherPanels,
         date: pd.Timestamp,
     ) -> None:
         where = f" ({self._what})"
+
+        panels = panel, others.altered
+        processed = [dataset.on_panel(p) for p in panels]
+        ending = cache(lambda: dataset.on_panel(others.ending))
+
+        real, altered = (_group(p, "feature", None, date) for p in panels)
         self._parts[FEATURES].compare(
-            _group(panel, "feature", None, date), _group(other, "feature", None, date), date
+            real, altered, date, "", lambda: _group(others.ending, "feature", None, date)
         )
         before, _ = segments_before_test(dataset.segments) or ({}, None)
         for start, end in before.values():
-            real, altered = (_group(p, "label", start, end) for p in (panel, other))
+            real, altered = (_group(p, "label", start, end) for p in panels)
             has_label = real.notna().any(axis=1)
-            self._parts[LABELS].compare(real[has_label], altered, date, where)
-        real_data, other_data = dataset.on_panel(panel), dataset.on_panel(other)
+            self._parts[LABELS].compare(
+                real[has_label],
+                altered,
+                date,
+                where,
+                partial(lambda s, e: _group(others.ending, "label", s, e), start, end),
+            )
         processors = self._parts[PROCESSORS]
         for segment in before:
-            real, altered = (
-                d.prepare(segment, col_set="feature", data_key="learn")
-                for d in (real_data, other_data)
-            )
+            learn = partial(_processed, segment=segment, data_key="learn")
+            real, altered = map(learn, processed)
             # a row that a missing label has removed is a matter of the label
             rows = real.index.intersection(altered.index)
-            processors.compare(real.loc[rows], altered.loc[rows], date, where)
-        test = slice(*self._roll.test)
-        real, altered = (
-            d.prepare(test, col_set="feature", data_key="infer") for d in (real_data, other_data)
-        )
-        processors.compare(real.loc[:date], altered.loc[:date], date, where)
+            processors.compare(
+                real.loc[rows], altered, date, where, partial(lambda f: f(ending()), learn)
+            )
+        infer = partial(_processed, segment=slice(*self._roll.test), data_key="infer")
+        real, altered = map(infer, processed)
+        processors.compare(real.loc[:date], altered, date, where, lambda: infer(ending()))
         if trained is not None:
-            real, altered = trained.predict(panel), trained.predict(other)
-            self._parts[PREDICTIONS].compare(real.loc[:date], altered.loc[:date], date, where)
+            real, altered = map(trained.predict, panels)
+            self._parts[PREDICTIONS].compare(
+                real.loc[:date], altered, date, where, lambda: trained.predict(others.ending)
+            )
 
     def _load_trained(self) -> TrainedRoll | None:
         part = self._parts[PREDICTIONS]
@@ -171,3 +182,8 @@ def last_session(panel: Panel) -> pd.Timestamp:
 
 def _group(panel: Panel, group: str, start: Any, end: Any) -> pd.DataFrame:
     return cast(pd.DataFrame, panel.slice(start, end)[group])
+
+
+def _processed(dataset: PanelDataset, segment: Any, data_key: str) -> pd.DataFrame:
+    frame: pd.DataFrame = dataset.prepare(segment, col_set="feature", data_key=data_key)
+    return frame

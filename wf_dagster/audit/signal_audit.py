@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from wf_dagster.audit.altered_prices import AlteredPrices
 from wf_dagster.audit.audited_part import AuditedPart
+from wf_dagster.audit.other_panels import OtherPanels
 from wf_dagster.audit.roll_audit import TrainedRoll, last_session
-from wf_dagster.data.panel import compute_panel
+from wf_dagster.data.same_values import are_same, usual_sizes
 from wf_dagster.errors import TrackingError
 from wf_dagster.market import Market
 from wf_dagster.online import OnlineToolR
@@ -19,7 +19,6 @@ from wf_dagster.tracking import Recorder
 from wf_dagster.training import DATA_UNTIL
 
 _SESSIONS = 12
-_RELATIVE, _ABSOLUTE = 1e-6, 1e-9  # another machine may have computed what was sent
 
 
 def audit_signals(
@@ -80,21 +79,25 @@ def _compare(
     dataset = trained.dataset
     start = dataset.segments["test"][0]
     dataset.config(segments={**dataset.segments, "test": (start, None)})
-    other = compute_panel(
-        AlteredPrices(panel.source.load(), session, seed),
-        dataset.features,
-        dataset.label,
-        dataset.instruments,
-    )
-    now, altered = (trained.predict(p).reindex(sent.index) for p in (panel, other))
-    scores, of_now = sent["score"].to_numpy(), now["score"].to_numpy()
-    is_same = np.isclose(scores, of_now, _RELATIVE, _ABSOLUTE, equal_nan=True)
+    others = OtherPanels(dataset, panel.source.load(), session, seed)
+    if changed := others.describe_changed_names(panel):
+        part.fail(f"{changed} (recorder {recorder.id})")
+        return
+    now = trained.predict(panel).reindex(sent.index)
+    scores, of_now = sent[["score"]].to_numpy(), now[["score"]].to_numpy()
+    is_same = are_same(scores, of_now, usual_sizes(sent[["score"]]))
     if not is_same.all():
         part.note(
             f"{int((~is_same).sum())} of {len(sent)} signals of {session:%Y-%m-%d} are not what "
             "their model computes now: prices or code have changed since they were sent"
         )
-    part.compare(now, altered, session, f" (recorder {recorder.id})")
+    part.compare(
+        now,
+        trained.predict(others.altered),
+        session,
+        f" (recorder {recorder.id})",
+        lambda: trained.predict(others.ending),
+    )
 
 
 def _spread(items: Sequence[str], count: int) -> list[str]:

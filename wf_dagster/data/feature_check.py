@@ -80,11 +80,19 @@ class FeatureCheck:
             )
 
 
-def describe_names(before: Sequence[str], after: Sequence[str]) -> str:
-    """Which columns there are, and which there are not, before later prices have come."""
+def describe_names(
+    before: Sequence[str], after: Sequence[str], otherwise: str = "later prices"
+) -> str:
+    """Which columns there are, and which there are not, before later prices have come.
+
+    Args:
+        before: Those that are there.
+        after: Those that are not.
+        otherwise: With which prices it is the other way round.
+    """
     parts = [f"there is {_name_some(before)}"] if before else []
     parts += [f"there is no {_name_some(after)}"] if after else []
-    return " and ".join(parts) + ", with later prices it is the other way round"
+    return " and ".join(parts) + f", with {otherwise} it is the other way round"
 
 
 def _name_some(names: Sequence[str]) -> str:
