@@ -7,7 +7,7 @@ import datetime
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from tests.made_bars import new_york_bars, new_york_days
@@ -60,7 +60,8 @@ def test_a_day_is_its_first_bar_as_a_start_and_its_last_one_as_an_end(calendar, 
 
 @given(calendars(), st.integers(-10, 600))
 def test_a_time_of_day_is_exact(calendar, minutes):
-    moment = START + datetime.timedelta(minutes=23 * minutes + 1)  # never at midnight
+    moment = START + datetime.timedelta(minutes=23 * minutes + 1)
+    assume(moment.time() != datetime.time())  # midnight may stand for its day
     assert calendar.index(moment) == sum(bar < moment for bar in calendar.sessions)
     assert calendar.index(moment, "end") == sum(bar <= moment for bar in calendar.sessions) - 1
 

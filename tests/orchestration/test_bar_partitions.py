@@ -8,7 +8,7 @@ import pytest
 
 import wf_dagster
 from tests.made_bars import bar_prices, new_york_bars
-from wf_dagster import Market, RollingEnsemble, RollingGen, TrainerR, task_train
+from wf_dagster import Market, R, RollingEnsemble, RollingGen, TrainerR, task_train
 from wf_dagster.collect import RecorderCollector
 from wf_dagster.errors import OnlineError
 from wf_dagster.online import LabelUpdater, OnlineManager, PredUpdater, RollingStrategy
@@ -22,6 +22,7 @@ from wf_dagster.orchestration import (
     roll_due_sensor,
 )
 from wf_dagster.records import SigAnaRecord
+from wf_dagster.settings import get_settings
 from wf_dagster.tracking import find_recorder_of_kind, find_recorders
 from wf_dagster.training.task_market import place_market
 
@@ -149,6 +150,13 @@ def test_figures_without_a_market_count_the_bars_of_the_predictions(market, capl
     spread = recorder.load_object("sig_analysis/long_short_r.pkl")
     annual = recorder.list_metrics()["Long-Short Ann Return"]
     assert annual == pytest.approx(spread.mean() / 2 * 252 * 13)
+    # of a recorder by hand nothing says what its sessions are but the predictions themselves
+    with R.start(experiment_name="by hand"):
+        R.save_objects(**{name: recorder.load_object(name) for name in ("pred.pkl", "label.pkl")})
+        by_hand = R.get_recorder()
+    wf_dagster.init(home=get_settings().home)  # the sample's days
+    SigAnaRecord(by_hand, label_horizon=2).generate()
+    assert by_hand.list_metrics()["Long-Short Ann Return"] == pytest.approx(annual)
     assert "annual figures count the 3276 bars a year" in caplog.text
 
 

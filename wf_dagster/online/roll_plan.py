@@ -73,10 +73,13 @@ class RollPlan:
     ) -> Iterator[Task]:
         """The rolls of the template, not the trained one moved on.
 
-        A session that was foreseen and never came has made that one shorter than others.
+        A session that was foreseen and never came has made that one shorter than others. But a
+        template whose own test segment ends is moved on for ever, and a warm start goes on from
+        the roll that was really trained.
         """
         generator = self.generator.on(self.calendar)
-        if generator.warm_start:  # a roll goes on from the one that was really trained
+        ends = parse_segment(template["dataset"]["kwargs"]["segments"][generator.test_key])[1]
+        if generator.warm_start or ends is not None:
             rolls = generator.gen_following_tasks(roll, self.calendar.sessions[-1])
         else:
             rolls = iter(generator.generate(template, until=self.calendar.sessions[-1]))
