@@ -35,8 +35,8 @@ class AlteredPrices(FrameSource):
         numbers = later.select_dtypes("number").columns
         factors = np.exp(random.uniform(-np.log(_LARGEST), np.log(_LARGEST), later[numbers].shape))
         later[numbers] = later[numbers] * factors
-        kept = later[random.random(len(later)) >= _DROPPED]
-        self._prices = pd.concat([prices.iloc[:place], kept])
+        remaining = later[random.random(len(later)) >= _DROPPED]
+        self._prices = pd.concat([prices.iloc[:place], remaining])
 
     def __repr__(self) -> str:
         return f"AlteredPrices(after={self._after:%Y-%m-%d}, seed={self._seed})"

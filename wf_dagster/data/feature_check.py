@@ -133,12 +133,12 @@ def check_features(panel: Panel, features: Any, folder: Path) -> FeatureCheck:
 
 def _read(note: Path) -> FeatureCheck | None:
     try:
-        found = json.loads(note.read_text())
+        noted = json.loads(note.read_text())
     except (OSError, ValueError):
         return None
-    if not isinstance(found, dict) or {*found} != {f.name for f in fields(FeatureCheck)}:
+    if not isinstance(noted, dict) or {*noted} != {f.name for f in fields(FeatureCheck)}:
         return None  # of an earlier form, which took rounding for look-ahead
-    return FeatureCheck(**found)
+    return FeatureCheck(**noted)
 
 
 def _check(panel: Panel, features: Any) -> FeatureCheck:

@@ -57,10 +57,10 @@ def find_late_labels(panel: Panel, label: Any, segments: Any) -> LateLabels | No
         if needs_past and not is_whole:
             continue
         try:
-            found = check.find_late(sessions[start], before)
-            if found.late.empty:
+            window = check.find_late(sessions[start], before)
+            if window.late.empty:
                 return None
-            known_on = check.find_known_on(sessions[start], found.late.index[0])
+            known_on = check.find_known_on(sessions[start], window.late.index[0])
         except _OtherColumnsError as error:
             if is_whole:
                 raise DataError(str(error)) from None
@@ -78,8 +78,8 @@ def find_late_labels(panel: Panel, label: Any, segments: Any) -> LateLabels | No
                 error,
             )
             return None
-        if is_whole or (known_on is not None and found.begins_inside):
-            return check.describe(found, known_on, before)
+        if is_whole or (known_on is not None and window.begins_inside):
+            return check.describe(window, known_on, before)
         needs_past = known_on is None
     return None
 
@@ -102,7 +102,7 @@ class _OtherColumnsError(Exception):
 
 
 @dataclass(frozen=True)
-class _Found:
+class _LateWindow:
     """What was found in a window.
 
     Attributes:
@@ -132,7 +132,7 @@ class _LabelCheck:
     sessions: pd.DatetimeIndex
     opening: int
 
-    def find_late(self, start: pd.Timestamp, segments: Any) -> _Found:
+    def find_late(self, start: pd.Timestamp, segments: Any) -> _LateWindow:
         """The rows of segments, from a date on, whose label was not known.
 
         Args:
@@ -152,7 +152,7 @@ class _LabelCheck:
         late, labelled = days[is_late], days[is_labelled]
         begins = {moment for moment, _ in segments.values()}
         covers = None not in begins and start <= min(begins)
-        return _Found(
+        return _LateWindow(
             late=pd.Series(True, index=whole.index[is_late]),
             checked=int(is_labelled.sum()),
             begins_inside=covers or (len(late) > 0 and late[0] > labelled[0]),
@@ -182,9 +182,11 @@ class _LabelCheck:
             late, known = (late, middle) if is_known(middle) else (middle, known)
         return self.sessions[known]
 
-    def describe(self, found: _Found, known_on: pd.Timestamp | None, segments: Any) -> LateLabels:
+    def describe(
+        self, window: _LateWindow, known_on: pd.Timestamp | None, segments: Any
+    ) -> LateLabels:
         """The first of the late rows, and how far it is from the test segment."""
-        day, instrument = found.late.index[0]
+        day, instrument = window.late.index[0]
         moments, place = Moments.of(self.sessions), int(self.sessions.searchsorted(day))
         ranges = {name: moments.range(*segment) for name, segment in segments.items()}
         reach = 0 if known_on is None else int(self.sessions.searchsorted(known_on)) - place
@@ -193,8 +195,8 @@ class _LabelCheck:
             row=f"{instrument} on {format_moment(day)}",
             known_on=known_on,
             test_open=self.sessions[self.opening],
-            late=len(found.late),
-            checked=found.checked,
+            late=len(window.late),
+            checked=window.checked,
             trunc_days=max(self.opening - place + 1, reach),
         )
 

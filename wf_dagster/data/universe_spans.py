@@ -151,17 +151,17 @@ def _check_spans(spans: pd.DataFrame, place: str) -> pd.DataFrame:
     """Spans with days: an empty end is open."""
     checked: dict[str, pd.Series] = {"instrument": spans["instrument"].astype(str)}
     for column, empty in (("start", _EVER_SINCE), ("end", _FOR_EVER)):
-        given = spans[column]
-        is_open = given.isna() | (given.astype(str).str.strip() == "")
-        days = pd.to_datetime(given.where(~is_open), errors="coerce", format="ISO8601")
+        written = spans[column]
+        is_open = written.isna() | (written.astype(str).str.strip() == "")
+        days = pd.to_datetime(written.where(~is_open), errors="coerce", format="ISO8601")
         # '9999-12-31' for "for ever" has no nanoseconds
-        is_far = given.astype(str).str.fullmatch(r"(2[3-9]|[3-9]\d)\d\d-\d\d-\d\d.*")
+        is_far = written.astype(str).str.fullmatch(r"(2[3-9]|[3-9]\d)\d\d-\d\d-\d\d.*")
         wrong = days.isna() & ~is_open & ~is_far
         if wrong.any():
             row = int(np.flatnonzero(wrong)[0])
             raise DataError(
-                f"instruments: {place} row {row + 1}: {column} is {given.iloc[row]!r}, not an ISO "
-                "date such as 2020-03-01"
+                f"instruments: {place} row {row + 1}: {column} is {written.iloc[row]!r}, not an "
+                "ISO date such as 2020-03-01"
             )
         checked[column] = days.mask(is_open | is_far, empty).astype("datetime64[ns]")
     result = pd.DataFrame(checked).reset_index(drop=True)

@@ -171,8 +171,8 @@ class SklearnModel:
 
     def _read_classes(self, rows: LearningRows) -> None:
         columns = rows.labels.T if rows.labels.ndim == 2 else [rows.labels]
-        found = [class_scores.find_classes(column, self._name) for column in columns]
-        classes = found[rows.output if rows.labels.ndim == 2 else 0]
+        classes_of_columns = [class_scores.find_classes(column, self._name) for column in columns]
+        classes = classes_of_columns[rows.output if rows.labels.ndim == 2 else 0]
         class_scores.check_order(classes, self.positive_class, self._name)
         self._classes = classes
         if not class_scores.has_probabilities(self.estimator, self._name):

@@ -94,10 +94,10 @@ def revise_signals(
         if day > last:
             continue
         of_day = signals.index[days_of(signals) == day]
-        found = of_day[of_day.get_level_values("instrument").astype(str).isin(names)]
-        rows = rows.append(found)
+        new = of_day[of_day.get_level_values("instrument").astype(str).isin(names)]
+        rows = rows.append(new)
         now = pd.Timestamp.now("UTC").tz_localize(None)
-        added.append((day, strategy, len(names), len(found), now))
+        added.append((day, strategy, len(names), len(new), now))
     revised = pd.DataFrame(added, columns=list(_COLUMNS)).astype(_COLUMNS)
     completed = merge_frames([sent, signals.loc[rows.unique()]]) if len(rows) else sent
     return completed, revised

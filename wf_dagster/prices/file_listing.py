@@ -118,7 +118,7 @@ def list_elsewhere(address: str) -> PriceFiles:
         filesystem.invalidate_cache()  # what it remembers of a folder
         info = filesystem.info(path)
         is_folder = info["type"] == "directory"
-        found = filesystem.find(path, detail=True) if is_folder else {path: info}
+        entries = filesystem.find(path, detail=True) if is_folder else {path: info}
     except ImportError as error:
         raise DataError(
             f"prices={address!r} cannot be read: {reason_of(error)} ({_remedy(scheme_of(address))})"
@@ -135,10 +135,10 @@ def list_elsewhere(address: str) -> PriceFiles:
             "and the credentials that its file system finds in the environment"
         ) from None
     start = path.rstrip("/") + "/"
-    below = {(key.removeprefix(start) if is_folder else key): key for key in found}
+    below = {(key.removeprefix(start) if is_folder else key): key for key in entries}
     names = _select(address, list(below)) if is_folder else tuple(below)
     paths = tuple(below[name] for name in names)
-    states = tuple(_state(filesystem, file, found[file]) for file in paths)
+    states = tuple(_state(filesystem, file, entries[file]) for file in paths)
     return PriceFiles(address, names, paths, filesystem, is_folder, states, tuple(secrets))
 
 
@@ -178,9 +178,9 @@ def _select(root: str, names: list[str]) -> tuple[str, ...]:
 
 
 def _state(filesystem: Any, path: str, info: dict[str, Any]) -> str:
-    said = [f"{name}={info[name]}" for name in _STATES if info.get(name) is not None]
-    if said:
-        return f"{info.get('size')},{','.join(said)}"
+    states = [f"{name}={info[name]}" for name in _STATES if info.get(name) is not None]
+    if states:
+        return f"{info.get('size')},{','.join(states)}"
     with filesystem.open(path) as file:  # nothing else tells that it has changed
         return _digest(file.read)
 

@@ -45,8 +45,8 @@ class _FilePrices(ColumnSource):
 
     def _files(self) -> PriceFiles:
         files = list_files(self.path)
-        found = kind_of(files.names[0])
-        if found != self.kind and files.is_folder:
+        kind = kind_of(files.names[0])
+        if kind != self.kind and files.is_folder:
             raise DataError(
                 f"the folder {files.root} holds no {' or '.join(KINDS[self.kind])} file, but such "
                 f"as {files.names[0]}"

@@ -22,13 +22,13 @@ _USUAL_MOVE = 0.2  # half of a benchmark's moves are never larger: monthly ones 
 _FEW = 5
 
 
-def returns_of_series(given: Any, sessions: pd.DatetimeIndex) -> pd.Series:
+def returns_of_series(series: Any, sessions: pd.DatetimeIndex) -> pd.Series:
     """The returns of a series that was given, on the sessions of a portfolio.
 
     A return of a day that is no session counts on the next session, compounded.
 
     Args:
-        given: Daily returns, as fractions; a series, or a frame of one column. Days are dates, ISO
+        series: Daily returns, as fractions; a series, or a frame of one column. Days are dates, ISO
             texts or periods; of those with a time zone the date there counts.
         sessions: The sessions of the portfolio, which buys at the close of the second.
 
@@ -39,7 +39,7 @@ def returns_of_series(given: Any, sessions: pd.DatetimeIndex) -> pd.Series:
         RecordError: The values are no returns as fractions, the days no dates, or returns of some
             sessions are missing.
     """
-    returns = _read_returns(given, sessions)
+    returns = _read_returns(series, sessions)
     _check_unit(returns)
     bought, wanted = sessions[1], sessions[2:]
     inside = returns[(returns.index > bought) & (returns.index <= sessions[-1])]
@@ -103,19 +103,19 @@ def returns_of_instruments(
     return returns
 
 
-def _read_returns(given: Any, sessions: pd.DatetimeIndex) -> pd.Series:
-    if isinstance(given, pd.DataFrame) and given.shape[1] == 1:
-        given = given.iloc[:, 0]
-    if not isinstance(given, pd.Series):
+def _read_returns(series: Any, sessions: pd.DatetimeIndex) -> pd.Series:
+    if isinstance(series, pd.DataFrame) and series.shape[1] == 1:
+        series = series.iloc[:, 0]
+    if not isinstance(series, pd.Series):
         raise RecordError(
-            f"the benchmark is a {type(given).__name__}: use the name of an instrument, a list of "
+            f"the benchmark is a {type(series).__name__}: use the name of an instrument, a list of "
             "them, or a series of daily returns"
         )
     try:
-        values = pd.to_numeric(given).to_numpy(dtype="float64", na_value=np.nan)
+        values = pd.to_numeric(series).to_numpy(dtype="float64", na_value=np.nan)
     except (TypeError, ValueError) as error:
         raise RecordError(f"the benchmark holds values that are no numbers ({error})") from error
-    returns = pd.Series(values, _read_days(given.index, sessions)).dropna().sort_index()
+    returns = pd.Series(values, _read_days(series.index, sessions)).dropna().sort_index()
     if not returns.index.is_unique:
         twice = returns.index[returns.index.duplicated()][0]
         raise RecordError(

@@ -261,9 +261,9 @@ class PortAnaRecord(DependentRecord):
         return replace(simulation, report=report)
 
     def _delist_after(self, sessions: pd.DatetimeIndex) -> int | None:
-        given = self.config.delist_after
-        if not isinstance(given, str):
-            return given
+        delist_after = self.config.delist_after
+        if not isinstance(delist_after, str):
+            return delist_after
         try:
             year = sessions_a_year(None, self._priced_market(), sessions)
         except (CalendarError, DataError):
@@ -287,10 +287,10 @@ class PortAnaRecord(DependentRecord):
 
     def _save_delistings(self, delistings: Sequence[Delisting]) -> None:
         name = f"delistings_{self.freq}.pkl"
-        kept = set(self.recorder.list_artifacts(self.artifact_path)).intersection(
+        earlier = set(self.recorder.list_artifacts(self.artifact_path)).intersection(
             names_of(self.get_path(name))
         )
-        if not delistings and not kept:
+        if not delistings and not earlier:
             return
         rows = [(gone.session, gone.instrument) for gone in delistings]
         frame = pd.DataFrame(

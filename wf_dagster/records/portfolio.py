@@ -168,8 +168,8 @@ def simulate(
         cost[day] = (bought * open_cost + sold * close_cost) * (1 + gross[day])
 
     if bench is not None and count > 1:
-        given = returns_of_series(bench, sessions)
-        market = given.reindex(sessions, fill_value=0.0).to_numpy()  # bought at the second close
+        of_bench = returns_of_series(bench, sessions)  # bought at the second close
+        market = of_bench.reindex(sessions, fill_value=0.0).to_numpy()
     report = pd.DataFrame(
         {
             "account": account * np.cumprod(1 + gross - cost),

@@ -92,8 +92,8 @@ def refuse_late_labels(task: Mapping[str, Any], late: LateLabels | None) -> None
     """
     if late is None:
         return
-    given = task.get(TRUNC_DAYS)
-    if given is None:
+    trunc_days = task.get(TRUNC_DAYS)
+    if trunc_days is None:
         _log.warning(
             "%s: what the model shows on the test segment may look better than it is; a "
             "RollingGen with trunc_days=%d leaves them out",
@@ -102,6 +102,6 @@ def refuse_late_labels(task: Mapping[str, Any], late: LateLabels | None) -> None
         )
         return
     raise DataError(
-        f"{late.describe()}: with trunc_days={late.trunc_days} (now {given}) the generator ends "
-        "the segments before such labels"
+        f"{late.describe()}: with trunc_days={late.trunc_days} (now {trunc_days}) the generator "
+        "ends the segments before such labels"
     )

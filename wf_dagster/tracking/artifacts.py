@@ -108,7 +108,7 @@ class Artifacts:
             try:
                 return (self._folder / _check_name(name)).read_bytes()
             except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
-                raise self._not_found(name) from None
+                raise self._missing_object(name) from None
         with tempfile.TemporaryDirectory() as folder:
             return Path(self._download(name, folder)).read_bytes()
 
@@ -119,7 +119,7 @@ class Artifacts:
             ObjectNotFoundError: It is not there.
         """
         if self._folder is not None and not (self._folder / _check_name(name)).exists():
-            raise self._not_found(name)
+            raise self._missing_object(name)
         if self._folder is not None and folder is None:
             return str(self._folder / name)
         if folder is not None:
@@ -147,10 +147,10 @@ class Artifacts:
 
     def _download(self, name: str, folder: str | None) -> str:
         if self._folder is None and self.first([name]) is None:
-            raise self._not_found(name)
+            raise self._missing_object(name)
         return str(self._call(f"loading {name}", lambda r: r.download_artifacts(name, folder)))
 
-    def _not_found(self, name: str) -> ObjectNotFoundError:
+    def _missing_object(self, name: str) -> ObjectNotFoundError:
         if self._folder is not None and not self._folder.parent.parent.is_dir():
             return ObjectNotFoundError(
                 f"recorder {self._run_id} holds no {name!r}: the folder of its experiment, "
