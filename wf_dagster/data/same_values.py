@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-_RELATIVE, _OF_USUAL = 1e-6, 1e-6
+TOLERANCE = 1e-6  # of the value, and of what is usual in its column
 _TIMES_NOISE = 100.0  # a draw of rounding is rarely smaller than a hundredth of another
 _SAMPLED_ROWS = 10_000  # that what is usual in a column is taken from
 Values = np.ndarray[Any, Any]
@@ -51,7 +51,7 @@ def are_same(values: Values, others: Values, usual: Values) -> Values:
         bool of that shape; two missing values are the same.
     """
     with np.errstate(invalid="ignore"):
-        same: Values = np.isclose(values, others, _RELATIVE, _OF_USUAL * usual, equal_nan=True)
+        same: Values = np.isclose(values, others, TOLERANCE, TOLERANCE * usual, equal_nan=True)
     return same
 
 
