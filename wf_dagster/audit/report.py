@@ -20,8 +20,8 @@ _METHOD = (
     "session of its test window, when its model is fitted, and at one in the middle of it. "
     "Features, labels and processed values are compared as numbers "
     f"(to {TOLERANCE:.0e} of the value and of what is usual in its column); what differs is "
-    "compared once more with the later rows left out alone. Processors are fitted anew on either prices; "
-    "predictions are compared with the models that the recorders hold; "
+    "compared once more with the later rows left out alone. Processors are fitted anew on either "
+    "prices; predictions are compared with the models that the recorders hold; "
     "signals with the models that sent them."
 )
 
