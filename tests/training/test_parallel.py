@@ -79,9 +79,12 @@ def test_a_worker_that_is_told_to_leave_while_it_trains_dies_and_its_runs_have_f
     while not find_recorders(begun[0], status="RUNNING"):
         time.sleep(0.05)
     time.sleep(0.3)
-    for pid in list(pool._pool._processes):
-        os.kill(pid, signal.SIGTERM)
+    processes = list(pool._pool._processes.values())
+    for process in processes:
+        os.kill(process.pid, signal.SIGTERM)
     assert isinstance(future.exception(30), BrokenProcessPool)  # not what the roll has raised
+    for process in processes:  # the future may know of one while another ends its runs
+        process.join(30)
     for experiment in begun:
         assert [r.status for r in find_recorders(experiment, status=None)] == ["FAILED"]
     pool.stop()
