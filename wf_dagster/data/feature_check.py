@@ -96,8 +96,10 @@ def describe_names(
 
 
 def _name_some(names: Sequence[str]) -> str:
-    shown = ", ".join(repr(name) for name in names[:_NAMES_SHOWN])
-    return shown + (f" and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else "")
+    names_text = ", ".join(repr(name) for name in names[:_NAMES_SHOWN])
+    return names_text + (
+        f" and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else ""
+    )
 
 
 def check_features(panel: Panel, features: Any, folder: Path) -> FeatureCheck:

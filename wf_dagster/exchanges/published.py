@@ -153,5 +153,5 @@ def _read_sessions(name: str, first: pd.Timestamp, last: pd.Timestamp) -> pd.Dat
 
 def _list_days(days: pd.DatetimeIndex) -> str:
     """The first days and how many more."""
-    shown = ", ".join(f"{day:%Y-%m-%d}" for day in days[:3])
-    return f"the first {shown}" if len(days) > 3 else shown
+    first_days = ", ".join(f"{day:%Y-%m-%d}" for day in days[:3])
+    return f"the first {first_days}" if len(days) > 3 else first_days

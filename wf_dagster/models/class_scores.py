@@ -155,5 +155,5 @@ def _are_numbers(classes: Array) -> bool:
 
 
 def _listed(classes: Array) -> str:
-    shown = ", ".join(str(value) for value in classes[:5])
-    return shown + (f" and {len(classes) - 5} more" if len(classes) > 5 else "")
+    class_names = ", ".join(str(value) for value in classes[:5])
+    return class_names + (f" and {len(classes) - 5} more" if len(classes) > 5 else "")

@@ -62,10 +62,10 @@ def check_long_table(table: pd.DataFrame, place: str) -> pd.DataFrame:
         wrong = (values.isna() & table[field].notna()) | np.isinf(values)
         if wrong.any():
             value = table.loc[wrong, field].iloc[0]
-            shown = repr(value) if isinstance(value, str) else value
+            wrong_value = repr(value) if isinstance(value, str) else value
             raise DataError(
-                f"{place} row {_row(wrong)}: {field} is {shown}, not a number; a column is all "
-                "numbers or all text"
+                f"{place} row {_row(wrong)}: {field} is {wrong_value}, not a number; a "
+                "column is all numbers or all text"
             )
         table[field] = values.astype("float64")
     wrong = table["close"] <= 0

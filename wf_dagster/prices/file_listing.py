@@ -153,9 +153,11 @@ def _remedy(scheme: str) -> str:
 
 def _select(root: str, names: list[str]) -> tuple[str, ...]:
     """The price files of a folder; what is hidden or a mark (``_SUCCESS``) is none."""
-    shown = sorted(n for n in names if not any(p[0] in "._" for p in PurePosixPath(n).parts))
+    visible_names = sorted(
+        n for n in names if not any(p[0] in "._" for p in PurePosixPath(n).parts)
+    )
     kinds: dict[str | None, list[str]] = {}
-    for name in shown:
+    for name in visible_names:
         kinds.setdefault(kind_of(name), []).append(name)
     others = kinds.pop(None, [])
     if not kinds:
