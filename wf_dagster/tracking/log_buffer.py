@@ -94,12 +94,6 @@ class LogBuffer:
             self._waiting.tags.update(tags)
             self._note_waiting()
 
-    def drop_tags(self, names: tuple[str, ...]) -> None:
-        """Forget tags that were not written yet."""
-        with self._adding:
-            for name in names:
-                self._waiting.tags.pop(name, None)
-
     def add_metrics(self, metrics: dict[str, float], step: int) -> None:
         """Take metrics of one step."""
         with self._adding:
