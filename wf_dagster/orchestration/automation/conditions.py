@@ -8,7 +8,7 @@ events, and what is downstream follows those events in runs of its own.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import dagster as dg
@@ -24,7 +24,7 @@ Automation = Literal["manual", "declarative"]
 
 
 def build_prices_asset(
-    key: str = "prices",
+    key: str | Sequence[str] | dg.AssetKey = "prices",
     *,
     prices: object = None,
     cron: str = "*/5 * * * *",
@@ -77,7 +77,7 @@ def on_new_prices() -> dg.AutomationCondition[Any]:
     may be another one than they were defined with.
     """
     condition = dg.AutomationCondition
-    recorders = dg.AssetSelection.tag(PART_TAG, "recorders", include_sources=True)
+    recorders = dg.AssetSelection.tag(PART_TAG, "recorders")
     changed = condition.any_deps_updated().ignore(recorders)
     return (
         condition.in_latest_time_window() & changed.since_last_handled() & ~condition.in_progress()
