@@ -127,11 +127,11 @@ def asset_key_of(asset: PricesAsset) -> dg.AssetKey:
     Raises:
         SettingsError: It is a definition of several assets.
     """
-    if isinstance(asset, str):
-        return dg.AssetKey.from_user_string(asset)
-    if isinstance(asset, dg.AssetKey | Sequence):
-        return dg.AssetKey.from_coercible(asset)
     if isinstance(asset, dg.AssetsDefinition) and len(asset.keys) != 1:
         keys = ", ".join(sorted(key.to_user_string() for key in asset.keys))
         raise SettingsError(f"the definition makes {len(asset.keys)} assets ({keys}): give a key")
-    return asset.key
+    if isinstance(asset, dg.AssetsDefinition | dg.SourceAsset | dg.AssetSpec):
+        return asset.key
+    if isinstance(asset, str):
+        return dg.AssetKey.from_user_string(asset)
+    return dg.AssetKey.from_coercible(asset)
