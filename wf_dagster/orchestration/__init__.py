@@ -14,6 +14,8 @@ from wf_dagster.orchestration.automation.sensors import (
 )
 from wf_dagster.orchestration.checks.freshness import build_freshness_sensor
 from wf_dagster.orchestration.checks.online_checks import build_online_checks
+from wf_dagster.orchestration.frames.frames_io_manager import FramesIOManager
+from wf_dagster.orchestration.frames.roll_input import roll_input
 from wf_dagster.orchestration.partitions.rolling_partitions import (
     RollingPartitions,
     rolling_partitions,
@@ -25,6 +27,7 @@ from wf_dagster.orchestration.strategy_definitions import build_strategy_definit
 from wf_dagster.orchestration.translator import RollingTranslator
 
 __all__ = [
+    "FramesIOManager",
     "RollingAssets",
     "RollingPartitions",
     "RollingStrategySpec",
@@ -42,6 +45,7 @@ __all__ = [
     "new_data_sensor",
     "online_job",
     "roll_due_sensor",
+    "roll_input",
     "rolling_asset_specs",
     "rolling_partitions",
 ]

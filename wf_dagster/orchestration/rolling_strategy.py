@@ -43,8 +43,9 @@ class RollingStrategySpec:
         task_pool: Offers the rolls to workers outside Dagster too.
         automation: ``"declarative"`` lets the assets follow the asset of the prices by automation
             conditions, in place of a schedule or sensors.
-        prices_asset: The asset of the prices, or its key; default ``"prices"`` where the assets
-            are declarative, else none.
+        prices_asset: The asset of the prices, or its key (``/`` between the parts), with partitions
+            of any kind or none: ``recorders``, ``predictions`` and ``labels`` depend on it. Default
+            ``"prices"`` where the assets are declarative, else none.
         key_prefix: What its asset keys have before ``name``.
         tracking_key: Key of its resource :class:`TrackingResource`.
         op_tags: Tags of its steps, for example what Kubernetes should give them.
@@ -129,9 +130,10 @@ def asset_key_of(asset: PricesAsset) -> dg.AssetKey:
     """
     if isinstance(asset, str):
         return dg.AssetKey.from_user_string(asset)
-    if isinstance(asset, dg.AssetKey | Sequence):
-        return dg.AssetKey.from_coercible(asset)
     if isinstance(asset, dg.AssetsDefinition) and len(asset.keys) != 1:
         keys = ", ".join(sorted(key.to_user_string() for key in asset.keys))
         raise SettingsError(f"the definition makes {len(asset.keys)} assets ({keys}): give a key")
-    return asset.key
+    # first: a spec is a tuple too
+    if isinstance(asset, dg.AssetsDefinition | dg.SourceAsset | dg.AssetSpec):
+        return asset.key
+    return dg.AssetKey.from_coercible(asset)

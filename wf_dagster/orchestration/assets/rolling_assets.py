@@ -18,6 +18,7 @@ from wf_dagster.orchestration.assets.rolling_list import RollingAssets
 from wf_dagster.orchestration.automation.conditions import launched_by_automation
 from wf_dagster.orchestration.dagster_home import check_dagster_home
 from wf_dagster.orchestration.failures import wf_errors_as_failures
+from wf_dagster.orchestration.frames.frames_io_manager import multi_asset_with_frames
 from wf_dagster.orchestration.partitions.rolling_partitions import (
     rolling_partitions,
     strategy_market,
@@ -73,7 +74,11 @@ def build_rolling_assets(
         CalendarError: No roll fits the calendar, or both a calendar and a market are given.
     """
     if prices_key is not None:
-        warnings.warn("prices_key is now called prices_asset", DeprecationWarning, stacklevel=2)
+        warnings.warn(
+            f"prices_key is now called prices_asset: write prices_asset={prices_key!r}",
+            DeprecationWarning,
+            stacklevel=2,
+        )
         options.setdefault("prices_asset", prices_key)
     strategy = RollingStrategySpec(
         name=name, template=template, generator=generator, market=market, **options
@@ -119,9 +124,9 @@ def rolling_assets(
 def _build_roll_assets(
     spec: StrategySpec, strategy: RollingStrategySpec, assets: list[dg.AssetSpec]
 ) -> dg.AssetsDefinition:
-    @dg.multi_asset(
+    @multi_asset_with_frames(
+        assets,
         name=spec.keys.rolls_op,
-        specs=assets,
         partitions_def=spec.partitions.definition,
         can_subset=True,
         backfill_policy=strategy.backfill_policy or dg.BackfillPolicy.single_run(),
@@ -148,5 +153,6 @@ def _build_roll_assets(
         )
         yield from step.run(rolls_of_run, tracking)
 
-    rolls.op.compute_fn.decorated_fn.strategy = spec  # type: ignore[union-attr]  # for find_strategy
-    return rolls
+    rolls.op.compute_fn.decorated_fn.strategy = spec  # for find_strategy
+    definition: dg.AssetsDefinition = rolls
+    return definition

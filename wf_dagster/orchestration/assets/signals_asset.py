@@ -24,6 +24,7 @@ from wf_dagster.online.signal_store import append_signals, days_of, keep_signals
 from wf_dagster.orchestration.assets.rolling_list import RollingAssets
 from wf_dagster.orchestration.automation.conditions import Automation, is_declarative
 from wf_dagster.orchestration.failures import wf_errors_as_failures
+from wf_dagster.orchestration.frames.frames_io_manager import multi_asset_with_frames
 from wf_dagster.orchestration.metadata import number_metadata
 from wf_dagster.orchestration.run_tags import SESSION_TAG
 from wf_dagster.orchestration.strategy_keys import SIGNALS, StrategyKeys
@@ -100,9 +101,9 @@ def build_signals_asset(
         ),
     )
 
-    @dg.multi_asset(
+    @multi_asset_with_frames(
+        [asset],
         name=asset_key.to_python_identifier(),
-        specs=[asset],
         retry_policy=retry_policy,
         op_tags=dict(op_tags or {}),
         pool=pool,
@@ -147,7 +148,8 @@ def build_signals_asset(
             }
         )
 
-    return signals
+    definition: dg.AssetsDefinition = signals
+    return definition
 
 
 def _collected_of(strategy: str | RollingAssets) -> dg.AssetKey:
