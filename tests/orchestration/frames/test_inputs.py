@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Optional
+from typing import Any
 
 import dagster as dg
 import pandas as pd
@@ -30,6 +30,7 @@ from wf_dagster.orchestration import (
     RollingTranslator,
     TrackingResource,
     build_strategy_definitions,
+    rolling_asset_specs,
 )
 from wf_dagster.tracking import Recorder
 
@@ -81,7 +82,7 @@ def test_an_input_without_annotation_is_one_pandas_frame_of_all_rolls(instance, 
     pd.testing.assert_frame_equal(frame, pd.concat(preds.values()))
 
 
-@pytest.mark.parametrize("annotation", [pd.DataFrame, Optional[pd.DataFrame]])
+@pytest.mark.parametrize("annotation", [pd.DataFrame, pd.DataFrame | None])
 def test_pandas_is_what_an_annotation_of_pandas_gets(instance, preds, annotation):
     assert isinstance(received(instance, PREDICTIONS, annotation), pd.DataFrame)
 
@@ -148,29 +149,35 @@ def test_what_is_found_does_not_hang_on_keys_or_the_name_of_the_experiment(insta
     pd.testing.assert_frame_equal(frame[["score"]], preds[KEYS[0]])
 
 
-def test_rolls_that_are_not_finished_are_said_and_left_out_of_all(instance, caplog):
+def test_rolls_that_are_not_finished_are_said_and_left_out_of_all(instance, capfd):
     preds = keep_rolls(keys=KEYS[:3])
     frame = received(instance, PREDICTIONS, pd.DataFrame)
     assert len(frame) == sum(map(len, preds.values()))
     assert "1 of 4 rolls have no finished recorder and are left out, such as 2019-04-01" in (
-        caplog.text
+        capfd.readouterr().err
     )
 
 
-def test_another_code_location_names_the_io_manager_with_the_input(instance, preds):
+def test_another_code_location_lists_what_is_upstream_and_gives_the_io_manager(instance, preds):
     keep_signals("signals", preds[KEYS[0]])
     taken = []
-
-    @dg.asset(
-        ins={
-            "signals": dg.AssetIn("signals", input_manager_key="wf_frames"),
-            "scores": dg.AssetIn(["ridge", "predictions"], input_manager_key="wf_frames"),
-        }
+    strategy = strategy_assets().spec
+    spec = RollingStrategySpec(
+        name="ridge", template=strategy.template, generator=strategy.generator
     )
+
+    @dg.asset(ins={"scores": dg.AssetIn(PREDICTIONS, input_manager_key="wf_frames")})
     def report(signals: pd.DataFrame, scores: pl.DataFrame) -> None:
         taken.extend([signals, scores])
 
-    elsewhere = dg.Definitions(assets=[report], resources={"wf_frames": FramesIOManager()})
+    elsewhere = dg.Definitions(
+        assets=[
+            *rolling_asset_specs(spec),
+            dg.AssetSpec("signals").with_io_manager_key("wf_frames"),
+            report,
+        ],
+        resources={"wf_frames": FramesIOManager()},
+    )
     result = run(elsewhere, instance, ["report"])
     assert result.success, failure(result)
     pd.testing.assert_frame_equal(taken[0], load_signals())
@@ -224,7 +231,7 @@ def test_rolls_signals_and_a_report_in_one_repository(instance):
     """From training on: the report stands in the run that makes the signals, too."""
 
     @dg.asset(ins={"ridge": dg.AssetIn(["ridge", "collected"])})
-    def report(signals: pl.DataFrame, ridge: pd.DataFrame) -> dict[str, float]:
+    def report(signals: pl.DataFrame, ridge: pd.DataFrame) -> dict[str, int]:
         return {"signals": signals.height, "collected": len(ridge)}
 
     storage = HostStorage()

@@ -22,9 +22,12 @@ class FramesIOManager(dg.IOManager):
     without an annotation), ``polars.DataFrame`` or ``polars.LazyFrame``, or, of partitioned assets,
     ``dict[str, ...]`` for one a roll.
 
-    An asset in another code location names it with the input, and gives it as a resource of its
-    own: ``dg.AssetIn("signals", input_manager_key="wf_frames")`` and
-    ``resources={"wf_frames": FramesIOManager()}``.
+    Another code location lists what is upstream, and gives it as a resource of its own::
+
+        dg.Definitions(
+            assets=[dg.AssetSpec("signals").with_io_manager_key("wf_frames"), report],
+            resources={"wf_frames": FramesIOManager()},
+        )
     """
 
     def handle_output(self, context: dg.OutputContext, obj: Any) -> None:

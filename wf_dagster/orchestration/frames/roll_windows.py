@@ -36,14 +36,13 @@ class RollWindow:
         metadata = context.definition_metadata or {}
         if not _value(metadata.get(WINDOWED)):
             return None
-        try:
-            window = context.step_context.partition_time_window
-        except dg.DagsterInvariantViolationError:
+        window = _partition_window(context)
+        if window is None:
             raise CollectError(
                 f"{place_of(context)} is cut to the time of a partition (roll_input), and the "
                 "asset that takes it has no partitions that are times: take dg.AssetIn("
                 f"{context.asset_key.path}) for all rolls"
-            ) from None
+            )
         zone = _value(metadata.get(TIMEZONE))
         start, end = (_on_clock(moment, zone) for moment in (window.start, window.end))
         definition = context.step_context.run_partitions_def
@@ -90,6 +89,16 @@ class RollWindow:
         if end is not None:
             inside &= moments < end
         return frame[inside]
+
+
+def _partition_window(context: dg.InputContext) -> dg.TimeWindow | None:
+    step = context.step_context
+    if not (step.has_partition_key or step.has_partition_key_range):
+        return None
+    try:
+        return step.partition_time_window
+    except dg.DagsterInvariantViolationError:  # its partitions are no times
+        return None
 
 
 def _on_clock(moment: Any, zone: str | None) -> pd.Timestamp:
