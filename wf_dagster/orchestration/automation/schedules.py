@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 import dagster as dg
-import pandas as pd
 
-from wf_dagster.calendars import to_day
 from wf_dagster.market import Market
-from wf_dagster.online.sessions import session_calendar
 from wf_dagster.orchestration.assets.rolling_list import RollingAssets
 from wf_dagster.orchestration.automation.online_requests import (
     online_job,
@@ -19,6 +17,10 @@ from wf_dagster.orchestration.automation.online_requests import (
     unfinished_run,
 )
 from wf_dagster.orchestration.failures import wf_errors_as_failures
+
+# sessions are slow to import, and asked for when a schedule ticks
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def build_online_schedule(
@@ -88,7 +90,12 @@ def _session_of(
     market: Market, tick: datetime, execution_timezone: str
 ) -> tuple[pd.Timestamp | None, str]:
     """The session that a tick is for, or why there is none."""
-    calendar = session_calendar(market)
+    import pandas as pd
+
+    from wf_dagster.calendars import to_day
+    from wf_dagster.online.sessions import daily_calendar
+
+    calendar = daily_calendar(market)
     last = calendar.last_session
     if market.as_of is not None:  # the replay date is today
         return last, ""
