@@ -23,11 +23,14 @@ from wf_dagster.orchestration.partitions.rolling_partitions import (
 from wf_dagster.orchestration.resources.task_pool_resource import TaskPoolResource
 from wf_dagster.orchestration.resources.tracking_resource import TrackingResource
 from wf_dagster.orchestration.rolling_strategy import RollingStrategySpec
+from wf_dagster.orchestration.run_prices import AssetPrices, ResourcePrices
 from wf_dagster.orchestration.strategy_definitions import build_strategy_definitions
 from wf_dagster.orchestration.translator import RollingTranslator
 
 __all__ = [
+    "AssetPrices",
     "FramesIOManager",
+    "ResourcePrices",
     "RollingAssets",
     "RollingPartitions",
     "RollingStrategySpec",

@@ -84,6 +84,6 @@ def _upstream(
             for upstream in ("predictions", "labels")
         ]
     deps = [dg.AssetDep(specs[upstream].key) for upstream in _UPSTREAM[part]]
-    if spec.prices is not None:
-        deps.append(prices_dependency(spec.prices_asset or spec.prices))
+    if spec.upstream_prices is not None:
+        deps.append(prices_dependency(spec.upstream_prices))
     return deps

@@ -23,6 +23,7 @@ from wf_dagster.orchestration.partitions.rolling_partitions import (
 )
 from wf_dagster.orchestration.resources.tracking_resource import tracking_of
 from wf_dagster.orchestration.rolling_strategy import RollingStrategySpec
+from wf_dagster.orchestration.run_prices import run_prices
 from wf_dagster.orchestration.steps.roll_config import LAST, RollConfig
 from wf_dagster.orchestration.strategy_keys import ROLL_PARTS
 from wf_dagster.orchestration.strategy_spec import StrategySpec
@@ -131,7 +132,7 @@ def _build_roll_assets(
         retry_policy=strategy.retry_policy,
         op_tags=dict(strategy.op_tags),
         pool=strategy.pool,
-        required_resource_keys={strategy.tracking_key},
+        required_resource_keys={strategy.tracking_key, *_resources_of_prices(spec)},
     )
     def rolls(
         context: dg.AssetExecutionContext, config: RollConfig
@@ -149,3 +150,8 @@ def _build_roll_assets(
     rolls.op.compute_fn.decorated_fn.strategy = spec  # for find_strategy
     definition: dg.AssetsDefinition = rolls
     return definition
+
+
+def _resources_of_prices(spec: StrategySpec) -> frozenset[str]:
+    prices = run_prices(spec.market)
+    return frozenset() if prices is None else prices.required_resource_keys

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import dagster as dg
 
 from wf_dagster.errors import SettingsError
-from wf_dagster.orchestration.rolling_strategy import PricesAsset, asset_key_of
+from wf_dagster.orchestration.price_keys import PricesAsset, asset_key_of
 from wf_dagster.orchestration.strategy_metadata import NAMESPACE
 
 WINDOWED = f"{NAMESPACE}/rows_of_partition"
