@@ -16,7 +16,7 @@ from wf_dagster.orchestration.automation.online_requests import (
     request_key,
     unfinished_run,
 )
-from wf_dagster.orchestration.failures import wf_errors_as_failures
+from wf_dagster.orchestration.failures import PRICE_ERRORS, skip_for, wf_errors_as_failures
 
 # sessions are slow to import, and asked for when a schedule ticks
 if TYPE_CHECKING:
@@ -66,7 +66,10 @@ def build_online_schedule(
         context: dg.ScheduleEvaluationContext,
     ) -> dg.RunRequest | dg.SkipReason:
         with wf_errors_as_failures():
-            return _request_or_skip(context, strategy, execution_timezone)
+            try:
+                return _request_or_skip(context, strategy, execution_timezone)
+            except PRICE_ERRORS as error:
+                return skip_for(error, context)
 
     return online_schedule
 

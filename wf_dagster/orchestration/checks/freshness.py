@@ -25,7 +25,7 @@ import dagster as dg
 
 from wf_dagster.orchestration.assets.rolling_list import RollingAssets
 from wf_dagster.orchestration.checks.online_limits import GRACE
-from wf_dagster.orchestration.failures import wf_errors_as_failures
+from wf_dagster.orchestration.failures import PRICE_ERRORS, skip_for, wf_errors_as_failures
 from wf_dagster.orchestration.metadata import number_metadata
 from wf_dagster.orchestration.strategy_spec import StrategySpec
 
@@ -134,7 +134,10 @@ def build_freshness_sensor(
     def sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         before = json.loads(context.cursor) if context.cursor else {}
         with wf_errors_as_failures():
-            answers = [(question.key, question.find()) for question in questions]
+            try:
+                answers = [(question.key, question.find()) for question in questions]
+            except PRICE_ERRORS as error:
+                return skip_for(error, context)
         findings = {key: finding for key, finding in answers if finding is not None}
         cursor = {
             key.to_user_string(): [finding.passed, finding.numbers["due"]]

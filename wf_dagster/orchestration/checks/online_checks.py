@@ -14,7 +14,7 @@ from wf_dagster.orchestration.checks.freshness import (
     strategy_specs,
 )
 from wf_dagster.orchestration.checks.online_limits import ChosenLimits, OnlineLimits
-from wf_dagster.orchestration.failures import wf_errors_as_failures
+from wf_dagster.orchestration.failures import PRICE_ERRORS, wf_errors_as_failures
 from wf_dagster.orchestration.metadata import number_metadata
 from wf_dagster.orchestration.strategy_spec import StrategySpec
 
@@ -101,8 +101,7 @@ def _roll_checks(
     def checks(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
         from wf_dagster.orchestration.checks.roll_checks import RollChecks
 
-        selected = sorted(context.selected_asset_check_keys)
-        with wf_errors_as_failures():
+        def find(keys: Sequence[dg.AssetCheckKey]) -> "dict[dg.AssetCheckKey, Finding]":
             rolls = RollChecks.of_run(context, spec, limits)
             answers: dict[str, Callable[[], Finding]] = {
                 "complete": rolls.complete,
@@ -112,7 +111,9 @@ def _roll_checks(
                 "labels_known": rolls.labels_known,
                 FRESH: lambda: _fresh(questions[spec.keys.check("predictions", FRESH)]),
             }
-            findings = {key: answers[key.name]() for key in selected}
+            return {key: answers[key.name]() for key in keys}
+
+        findings = _find_all(sorted(context.selected_asset_check_keys), find)
         for key, finding in findings.items():
             yield _result(key, finding)
 
@@ -145,9 +146,10 @@ def _online_check(spec: StrategySpec, limits: ChosenLimits) -> dg.AssetChecksDef
         can_subset=True,
     )
     def checks(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
-        selected = sorted(context.selected_asset_check_keys)
-        with wf_errors_as_failures():
-            findings = {key: found[key.name]() for key in selected}
+        findings = _find_all(
+            sorted(context.selected_asset_check_keys),
+            lambda keys: {key: found[key.name]() for key in keys},
+        )
         for key, finding in findings.items():
             yield _result(key, finding)
 
@@ -182,11 +184,24 @@ def _single_check(
 ) -> dg.AssetChecksDefinition:
     @dg.multi_asset_check(name=f"{spec.asset_key.to_python_identifier()}_checks", specs=[spec])
     def check() -> Iterator[dg.AssetCheckResult]:
-        with wf_errors_as_failures():
-            finding = find()
-        yield _result(spec.key, finding)
+        findings = _find_all([spec.key], lambda keys: dict.fromkeys(keys, find()))
+        yield _result(spec.key, findings[spec.key])
 
     return check
+
+
+def _find_all(
+    keys: Sequence[dg.AssetCheckKey],
+    find: "Callable[[Sequence[dg.AssetCheckKey]], dict[dg.AssetCheckKey, Finding]]",
+) -> "dict[dg.AssetCheckKey, Finding]":
+    """What checks find; they have failed where the prices cannot be used as they are now."""
+    from wf_dagster.online.quality import Finding
+
+    with wf_errors_as_failures():
+        try:
+            return find(keys)
+        except PRICE_ERRORS as error:
+            return dict.fromkeys(keys, Finding(False, str(error)))
 
 
 def _fresh(question: Freshness) -> "Finding":
