@@ -183,6 +183,11 @@ class Market:
         return source
 
     @property
+    def prices_given(self) -> Any:
+        """What it was given as prices; ``None`` for those of the settings."""
+        return self._prices
+
+    @property
     def min_coverage(self) -> float:
         """Share of the instruments that must have a close on the last session."""
         return get_settings().min_coverage if self._min_coverage is None else self._min_coverage

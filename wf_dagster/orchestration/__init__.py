@@ -14,6 +14,8 @@ from wf_dagster.orchestration.automation.sensors import (
 )
 from wf_dagster.orchestration.checks.freshness import build_freshness_sensor
 from wf_dagster.orchestration.checks.online_checks import build_online_checks
+from wf_dagster.orchestration.frames.frames_io_manager import FramesIOManager
+from wf_dagster.orchestration.frames.roll_input import roll_input
 from wf_dagster.orchestration.partitions.rolling_partitions import (
     RollingPartitions,
     rolling_partitions,
@@ -21,10 +23,14 @@ from wf_dagster.orchestration.partitions.rolling_partitions import (
 from wf_dagster.orchestration.resources.task_pool_resource import TaskPoolResource
 from wf_dagster.orchestration.resources.tracking_resource import TrackingResource
 from wf_dagster.orchestration.rolling_strategy import RollingStrategySpec
+from wf_dagster.orchestration.run_prices import AssetPrices, ResourcePrices
 from wf_dagster.orchestration.strategy_definitions import build_strategy_definitions
 from wf_dagster.orchestration.translator import RollingTranslator
 
 __all__ = [
+    "AssetPrices",
+    "FramesIOManager",
+    "ResourcePrices",
     "RollingAssets",
     "RollingPartitions",
     "RollingStrategySpec",
@@ -42,6 +48,7 @@ __all__ = [
     "new_data_sensor",
     "online_job",
     "roll_due_sensor",
+    "roll_input",
     "rolling_asset_specs",
     "rolling_partitions",
 ]

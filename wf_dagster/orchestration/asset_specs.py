@@ -8,6 +8,7 @@ from wf_dagster.orchestration.partitions.rolling_partitions import (
     rolling_partitions,
     strategy_market,
 )
+from wf_dagster.orchestration.prices_dependency import prices_dependency
 from wf_dagster.orchestration.rolling_strategy import RollingStrategySpec
 from wf_dagster.orchestration.strategy_keys import FOLLOWING_PARTS, ROLL_PARTS
 from wf_dagster.orchestration.strategy_metadata import RollingMetadata
@@ -85,6 +86,6 @@ def _upstream(
             for upstream in ("predictions", "labels")
         ]
     deps = [dg.AssetDep(specs[upstream].key) for upstream in _UPSTREAM[part]]
-    if part != "recorders" and spec.is_declarative and spec.prices is not None:
-        deps.append(dg.AssetDep(spec.prices))
+    if spec.upstream_prices is not None:
+        deps.append(prices_dependency(spec.upstream_prices))
     return deps

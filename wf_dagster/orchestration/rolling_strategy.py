@@ -8,16 +8,14 @@ from typing import Any
 
 import dagster as dg
 
-from wf_dagster.errors import SettingsError
 from wf_dagster.market import Market
 from wf_dagster.orchestration.automation.conditions import Automation, is_declarative
+from wf_dagster.orchestration.price_keys import PricesAsset, asset_key_of
 from wf_dagster.orchestration.resources.task_pool_resource import TaskPoolResource
+from wf_dagster.orchestration.run_prices import AssetPrices, run_prices
 from wf_dagster.orchestration.strategy_keys import check_strategy_name, key_path
 from wf_dagster.rolling import RollingGen
-
-PricesAsset = (
-    dg.AssetKey | str | Sequence[str] | dg.AssetsDefinition | dg.SourceAsset | dg.AssetSpec
-)
+from wf_dagster.training.task_market import take_market
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,8 +41,10 @@ class RollingStrategySpec:
         task_pool: Offers the rolls to workers outside Dagster too.
         automation: ``"declarative"`` lets the assets follow the asset of the prices by automation
             conditions, in place of a schedule or sensors.
-        prices_asset: The asset of the prices, or its key; default ``"prices"`` where the assets
-            are declarative, else none.
+        prices_asset: The asset of the prices, or its key (``/`` between the parts), with partitions
+            of any kind or none: ``recorders``, ``predictions`` and ``labels`` depend on it. Default
+            that of the market's :class:`AssetPrices`, or ``"prices"`` where the assets are
+            declarative, else none.
         key_prefix: What its asset keys have before ``name``.
         tracking_key: Key of its resource :class:`TrackingResource`.
         op_tags: Tags of its steps, for example what Kubernetes should give them.
@@ -107,31 +107,21 @@ class RollingStrategySpec:
         return is_declarative(self.automation)
 
     @property
+    def upstream_prices(self) -> PricesAsset | None:
+        """The asset of its prices."""
+        if self.prices_asset is not None:
+            return self.prices_asset
+        source = run_prices(self.market or take_market(self.template)[1])
+        if isinstance(source, AssetPrices):
+            return source.asset
+        return dg.AssetKey("prices") if self.is_declarative else None
+
+    @property
     def prices(self) -> dg.AssetKey | None:
         """The key of the asset of its prices."""
-        if self.prices_asset is None:
-            return dg.AssetKey("prices") if self.is_declarative else None
-        return asset_key_of(self.prices_asset)
+        asset = self.upstream_prices
+        return None if asset is None else asset_key_of(asset)
 
     def default_key(self, part: str) -> dg.AssetKey:
         """The key of one of its assets where no translator gives another one."""
         return dg.AssetKey([*key_path(self.key_prefix), self.name, part])
-
-
-def asset_key_of(asset: PricesAsset) -> dg.AssetKey:
-    """The key that an asset has, or that is meant.
-
-    Args:
-        asset: A key, its text (``/`` between the parts), its parts, or a definition of one asset.
-
-    Raises:
-        SettingsError: It is a definition of several assets.
-    """
-    if isinstance(asset, dg.AssetsDefinition) and len(asset.keys) != 1:
-        keys = ", ".join(sorted(key.to_user_string() for key in asset.keys))
-        raise SettingsError(f"the definition makes {len(asset.keys)} assets ({keys}): give a key")
-    if isinstance(asset, dg.AssetsDefinition | dg.SourceAsset | dg.AssetSpec):
-        return asset.key
-    if isinstance(asset, str):
-        return dg.AssetKey.from_user_string(asset)
-    return dg.AssetKey.from_coercible(asset)

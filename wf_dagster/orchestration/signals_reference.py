@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import dagster as dg
 
-from wf_dagster.orchestration.rolling_strategy import asset_key_of
+from wf_dagster.orchestration.price_keys import asset_key_of
 from wf_dagster.orchestration.strategy_metadata import RollingMetadata
 
 Signals = str | dg.AssetKey | dg.AssetsDefinition

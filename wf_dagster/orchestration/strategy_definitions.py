@@ -22,8 +22,9 @@ from wf_dagster.orchestration.automation.sensors import (
 )
 from wf_dagster.orchestration.checks.freshness import build_freshness_sensor
 from wf_dagster.orchestration.checks.online_checks import build_online_checks
+from wf_dagster.orchestration.price_keys import asset_key_of
 from wf_dagster.orchestration.resources.tracking_resource import TrackingResource
-from wf_dagster.orchestration.rolling_strategy import RollingStrategySpec, asset_key_of
+from wf_dagster.orchestration.rolling_strategy import RollingStrategySpec
 from wf_dagster.orchestration.signals_reference import Signals
 from wf_dagster.orchestration.strategy_keys import SIGNALS, StrategyKeys
 from wf_dagster.orchestration.translator import RollingTranslator

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from wf_dagster.prices.files import CsvPrices, FeatherPrices, ParquetPrices
     from wf_dagster.prices.own import OwnPrices
     from wf_dagster.prices.sample import SamplePrices
+    from wf_dagster.prices.spooled import SpooledPrices
     from wf_dagster.prices.sql import SqlPrices
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "ParquetPrices",
     "PriceSource",
     "SamplePrices",
+    "SpooledPrices",
     "SqlPrices",
 ]
 
@@ -33,6 +35,7 @@ __getattr__ = lazy_names(
         "ParquetPrices": "files",
         "PriceSource": "base",
         "SamplePrices": "sample",
+        "SpooledPrices": "spooled",
         "SqlPrices": "sql",
     },
 )

@@ -7,6 +7,7 @@ from typing import Any
 
 import dagster as dg
 
+from wf_dagster.orchestration.frames.frames_io_manager import multi_asset_with_frames
 from wf_dagster.orchestration.rolling_strategy import RollingStrategySpec
 from wf_dagster.orchestration.strategy_keys import StrategyKeys
 
@@ -24,10 +25,11 @@ def downstream_asset(
         compute: Makes it; its name is the part of the strategy that it is.
     """
     op = StrategyKeys(strategy.name).following_op(compute.__name__)
-    return dg.multi_asset(
+    definition: dg.AssetsDefinition = multi_asset_with_frames(
+        [asset],
         name=op,
-        specs=[asset],
         retry_policy=strategy.retry_policy,
         op_tags=dict(strategy.op_tags),
         pool=strategy.pool,
     )(compute)
+    return definition

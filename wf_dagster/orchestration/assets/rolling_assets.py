@@ -16,12 +16,14 @@ from wf_dagster.orchestration.assets.rolling_list import RollingAssets
 from wf_dagster.orchestration.automation.conditions import launched_by_automation
 from wf_dagster.orchestration.dagster_home import check_dagster_home
 from wf_dagster.orchestration.failures import wf_errors_as_failures
+from wf_dagster.orchestration.frames.frames_io_manager import multi_asset_with_frames
 from wf_dagster.orchestration.partitions.rolling_partitions import (
     rolling_partitions,
     strategy_market,
 )
 from wf_dagster.orchestration.resources.tracking_resource import tracking_of
 from wf_dagster.orchestration.rolling_strategy import RollingStrategySpec
+from wf_dagster.orchestration.run_prices import run_prices
 from wf_dagster.orchestration.steps.roll_config import LAST, RollConfig
 from wf_dagster.orchestration.strategy_keys import ROLL_PARTS
 from wf_dagster.orchestration.strategy_spec import StrategySpec
@@ -73,7 +75,11 @@ def build_rolling_assets(
             given.
     """
     if prices_key is not None:
-        warnings.warn("prices_key is now called prices_asset", DeprecationWarning, stacklevel=2)
+        warnings.warn(
+            f"prices_key is now called prices_asset: write prices_asset={prices_key!r}",
+            DeprecationWarning,
+            stacklevel=2,
+        )
         options.setdefault("prices_asset", prices_key)
     strategy = RollingStrategySpec(
         name=name, template=template, generator=generator, market=market, **options
@@ -117,16 +123,16 @@ def rolling_assets(
 def _build_roll_assets(
     spec: StrategySpec, strategy: RollingStrategySpec, assets: list[dg.AssetSpec]
 ) -> dg.AssetsDefinition:
-    @dg.multi_asset(
+    @multi_asset_with_frames(
+        assets,
         name=spec.keys.rolls_op,
-        specs=assets,
         partitions_def=spec.partitions.definition,
         can_subset=True,
         backfill_policy=strategy.backfill_policy or dg.BackfillPolicy.single_run(),
         retry_policy=strategy.retry_policy,
         op_tags=dict(strategy.op_tags),
         pool=strategy.pool,
-        required_resource_keys={strategy.tracking_key},
+        required_resource_keys={strategy.tracking_key, *_resources_of_prices(spec)},
     )
     def rolls(
         context: dg.AssetExecutionContext, config: RollConfig
@@ -141,5 +147,11 @@ def _build_roll_assets(
             session = LAST
         yield from run_rolls(spec, context, tracking, config, session)
 
-    rolls.op.compute_fn.decorated_fn.strategy = spec  # type: ignore[union-attr]  # for find_strategy
-    return rolls
+    rolls.op.compute_fn.decorated_fn.strategy = spec  # for find_strategy
+    definition: dg.AssetsDefinition = rolls
+    return definition
+
+
+def _resources_of_prices(spec: StrategySpec) -> frozenset[str]:
+    prices = run_prices(spec.market)
+    return frozenset() if prices is None else prices.required_resource_keys

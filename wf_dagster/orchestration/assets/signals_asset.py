@@ -1,6 +1,5 @@
 """The merge of all strategies as one asset."""
 
-import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,7 +9,8 @@ from pydantic import Field
 from wf_dagster.errors import SettingsError
 from wf_dagster.orchestration.assets.rolling_list import RollingAssets
 from wf_dagster.orchestration.automation.conditions import Automation, is_declarative
-from wf_dagster.orchestration.rolling_strategy import asset_key_of
+from wf_dagster.orchestration.frames.frames_io_manager import multi_asset_with_frames
+from wf_dagster.orchestration.price_keys import asset_key_of
 from wf_dagster.orchestration.run_tags import SESSION_TAG
 from wf_dagster.orchestration.strategy_keys import SIGNALS
 from wf_dagster.orchestration.strategy_metadata import RollingMetadata
@@ -117,25 +117,24 @@ def build_signals_asset(
             context, name, names, is_online_run=is_online_run, over_write=config.over_write
         )
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", dg.BetaWarning)  # an asset that brings a resource along
-        return dg.multi_asset(
-            name=asset_key.to_python_identifier(),
-            specs=[asset],
-            ins={
-                dep.asset_key.to_python_identifier(): dg.AssetIn(
-                    dep.asset_key,
-                    partition_mapping=dep.partition_mapping,
-                    input_manager_key=_NOTHING,
-                )
-                for dep in asset.deps
-                if dep.asset_key in upstream
-            },
-            resource_defs={_NOTHING: _load_nothing},
-            retry_policy=retry_policy,
-            op_tags=dict(op_tags or {}),
-            pool=pool,
-        )(signals)
+    definition: dg.AssetsDefinition = multi_asset_with_frames(
+        [asset],
+        resources={_NOTHING: _load_nothing},
+        name=asset_key.to_python_identifier(),
+        ins={
+            dep.asset_key.to_python_identifier(): dg.AssetIn(
+                dep.asset_key,
+                partition_mapping=dep.partition_mapping,
+                input_manager_key=_NOTHING,
+            )
+            for dep in asset.deps
+            if dep.asset_key in upstream
+        },
+        retry_policy=retry_policy,
+        op_tags=dict(op_tags or {}),
+        pool=pool,
+    )(signals)
+    return definition
 
 
 def _collected_of(strategy: str | RollingAssets) -> dg.AssetKey:

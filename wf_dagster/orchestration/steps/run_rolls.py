@@ -11,6 +11,7 @@ from wf_dagster.orchestration.failures import wf_errors_as_failures
 from wf_dagster.orchestration.resources.tracking_resource import TrackingResource
 from wf_dagster.orchestration.steps.backfill_step import BackfillStep
 from wf_dagster.orchestration.steps.online_step import OnlineStep
+from wf_dagster.orchestration.steps.price_refresh import refresh_prices
 from wf_dagster.orchestration.steps.roll_config import RollConfig
 from wf_dagster.orchestration.strategy_spec import StrategySpec
 from wf_dagster.tasks import validate_task
@@ -38,6 +39,7 @@ def run_rolls(
     """
     with wf_errors_as_failures():
         config.check()
+        refresh_prices(spec.market, context)
         calendar = spec.market.calendar
         validate_task(spec.template, calendar=calendar, resolve=True)
         rolls, early = spec.partitions.split_due(context.partition_keys)

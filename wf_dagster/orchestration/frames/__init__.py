@@ -1,0 +1,1 @@
+"""Frames of strategies as inputs of assets that go on with them."""

@@ -1,0 +1,203 @@
+"""A copy of prices that only somebody else can read, for all processes that need them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import numpy as np
+import pandas as pd
+from filelock import FileLock
+
+from wf_dagster.errors import DataError
+from wf_dagster.moments import format_moment
+from wf_dagster.prices.file_checks import check_long_table
+from wf_dagster.prices.foreign_frames import to_table
+from wf_dagster.prices.text_columns import join_frames
+from wf_dagster.settings import get_settings
+from wf_dagster.tables.cache import write_text
+
+
+@dataclass(frozen=True)
+class SpoolOwner:
+    """Whose prices a spool holds.
+
+    Attributes:
+        source: What they are read from.
+        location: The code location that does; empty where that is not known.
+    """
+
+    source: str
+    location: str = ""
+
+    def is_other(self, owner: SpoolOwner) -> bool:
+        """Whether it is somebody else, as far as both are known."""
+        if self.source != owner.source:
+            return True
+        return bool(self.location and owner.location and self.location != owner.location)
+
+    def __str__(self) -> str:
+        return f"{self.source} of code location {self.location}" if self.location else self.source
+
+
+@dataclass(frozen=True)
+class SpoolUpdate:
+    """What was done to bring a spool up to date.
+
+    Attributes:
+        read: The parts that were read.
+        gone: The parts whose rows were removed.
+        parts: Number of all parts.
+        rows: Number of all rows.
+    """
+
+    read: list[str]
+    gone: list[str]
+    parts: int
+    rows: int
+
+
+@dataclass
+class _Record:
+    """What is noted beside the prices."""
+
+    owner: dict[str, str] = field(default_factory=dict)
+    marks: dict[str, str | None] = field(default_factory=dict)
+    order: list[str] = field(default_factory=list)  # of the parts, for the codes of rows
+    rows: int = 0
+    stamp: list[int] = field(default_factory=list)  # of the file that it belongs to
+
+
+class PriceSpool:
+    """The prices of a name: one Parquet file, replaced as a whole, and what it was read from.
+
+    Prices come in parts, such as the partitions of an asset. Each has a mark that changes with it,
+    and is read again only then. What is on disk is one copy of all, whatever was read before.
+
+    Args:
+        name: Which prices they are.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.folder = get_settings().home / "cache" / "prices" / quote(name, safe="")
+        self.file = self.folder / "prices.parquet"
+
+    def update(
+        self,
+        owner: SpoolOwner,
+        marks: Mapping[str, str | None],
+        read: Callable[[str], Any],
+    ) -> SpoolUpdate:
+        """Bring it up to date.
+
+        Args:
+            owner: Who does.
+            marks: By part what changes with it; a part whose mark is ``None`` is always read.
+            read: Gives the prices of a part: a frame of pandas, Polars or Arrow with the columns
+                ``datetime``, ``instrument``, ``close`` and further fields; without rows, or
+                ``None``, where a part has none.
+
+        Raises:
+            DataError: It belongs to somebody else, or what was read are no prices.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(self.folder / "lock"):
+            record = self._read_record()
+            held = SpoolOwner(**record.owner) if record.owner else owner
+            if held.is_other(owner):
+                raise DataError(
+                    f"the prices {self.name!r} of this home are those of {held}, and {owner} would "
+                    "replace them: give these another name, name=..., or let the code locations "
+                    "have homes of their own"
+                )
+            known = record.marks
+            changed = [p for p, mark in marks.items() if mark is None or known.get(p) != mark]
+            gone = [part for part in known if part not in marks]
+            rows = record.rows
+            if changed or gone:
+                rows = self._replace(owner, record, marks, {p: read(p) for p in changed}, gone)
+            return SpoolUpdate(changed, gone, len(marks), rows)
+
+    def _replace(
+        self,
+        owner: SpoolOwner,
+        record: _Record,
+        marks: Mapping[str, str | None],
+        values: Mapping[str, Any],
+        gone: list[str],
+    ) -> int:
+        frames = self._kept(record, {*values, *gone})
+        for part, value in values.items():
+            place = f"{owner.source}, {part}" if part else owner.source
+            table = to_table(value, place)
+            if part and table.empty:  # a day without trade
+                continue
+            frames[part] = check_long_table(table, place)
+        if not frames:
+            raise DataError(f"{owner.source} holds no rows: materialize it with prices first")
+        order = list(frames)
+        frame = join_frames(list(frames.values()), owner.source)
+        codes = np.repeat(np.arange(len(order)), [len(part) for part in frames.values()])
+        rank = frame.index.argsort()
+        frame, codes = frame.iloc[rank], codes[rank]
+        _check_once(frame, [order[code] for code in codes], owner.source)
+        if not self._holds(frame, record):
+            part_file = self.folder / "prices.parquet.part"
+            frame.reset_index().to_parquet(part_file, index=False)
+            part_file.replace(self.file)
+        np.save(self.folder / "parts.npy", codes.astype("int32"))
+        noted = _Record(
+            owner=asdict(owner),
+            marks=dict(marks),
+            order=order,
+            rows=len(frame),
+            stamp=_stamp(self.file),
+        )
+        write_text(self.folder / "spool.json", json.dumps(asdict(noted)))
+        return len(frame)
+
+    def _kept(self, record: _Record, replaced: set[str]) -> dict[str, pd.DataFrame]:
+        """The rows of the parts that stay, by part."""
+        stay = [part for part in record.order if part not in replaced]
+        if not stay:
+            return {}
+        frame = pd.read_parquet(self.file).set_index(["datetime", "instrument"])
+        codes = np.load(self.folder / "parts.npy")
+        return {part: frame[codes == record.order.index(part)] for part in stay}
+
+    def _holds(self, frame: pd.DataFrame, record: _Record) -> bool:
+        """Whether the file has these prices already: its version then stays."""
+        if record.rows != len(frame):
+            return False
+        return frame.reset_index().equals(pd.read_parquet(self.file))
+
+    def _read_record(self) -> _Record:
+        try:
+            record = _Record(**json.loads((self.folder / "spool.json").read_text()))
+            if record.stamp == _stamp(self.file):
+                return record
+        except (OSError, ValueError, TypeError):  # never written, or not to its end
+            pass
+        return _Record()
+
+
+def _check_once(frame: pd.DataFrame, parts: list[str], source: str) -> None:
+    twice = frame.index.duplicated()
+    if twice.any():
+        day, name = frame.index[twice][0]
+        rows = np.flatnonzero(frame.index == (day, name))
+        holders = " and ".join(dict.fromkeys(parts[row] for row in rows))
+        raise DataError(
+            f"{source}: {name} on {format_moment(day)} is in more than one partition ({holders}): "
+            "keep one row for each datetime and instrument"
+        )
+
+
+def _stamp(file: Path) -> list[int]:
+    stat = file.stat()
+    return [stat.st_size, stat.st_mtime_ns]
