@@ -197,5 +197,7 @@ def test_a_prefix_is_text_or_parts(clock):
     both = (spec_of(key_prefix="fund/eu"), spec_of(key_prefix=["fund", "eu"]))
     for spec in both:
         assert spec.default_key("labels") == dg.AssetKey(["fund", "eu", "ridge", "labels"])
-    with pytest.raises(wf_dagster.SettingsError, match=r"key_prefix 'fund//eu' has a part ''"):
-        spec_of(key_prefix="fund//eu")
+    for prefix, part in (("fund//eu", ""), (["fund/eu"], "fund/eu"), ("a b", "a b"), ([1], 1)):
+        with pytest.raises(wf_dagster.SettingsError) as caught:
+            spec_of(key_prefix=prefix)
+        assert f"key_prefix {prefix!r} has a part {part!r}: use letters" in str(caught.value)

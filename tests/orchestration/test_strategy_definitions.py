@@ -368,6 +368,42 @@ def test_prices_are_named_by_a_key_or_a_definition():
         _ = spec_of(prices_asset=both).prices
 
 
+def test_a_text_where_a_list_belongs_is_refused():
+    with pytest.raises(wf_dagster.SettingsError, match=r"owners of strategy 'ridge' is the text"):
+        spec_of(owners="team:quant")
+    with pytest.raises(wf_dagster.SettingsError, match=r"give a list, \['mlflow'\]"):
+        spec_of(kinds="mlflow")
+
+
+def test_an_argument_of_the_checks_that_is_unknown_is_refused():
+    with pytest.raises(wf_dagster.SettingsError, match=r"with_checks has no 'ic_flor': it takes"):
+        build_strategy_definitions(spec_of(), with_checks={"ic_flor": -0.1})
+
+
+def test_arguments_of_the_checks_reach_them():
+    blocking = ("unique_rows",)
+    definitions = build_strategy_definitions(spec_of(), with_checks={"blocking": blocking})
+    specs = {
+        spec.name: spec.blocking
+        for checks in definitions.asset_checks or []
+        for spec in checks.check_specs
+    }
+    assert [name for name, blocks in specs.items() if blocks] == ["unique_rows"]
+
+
+def test_signals_that_are_left_out_are_refreshed_where_they_are_named():
+    specs = [spec_of(signals="signals"), spec_of("lazy", signals="signals")]
+    definitions = dg.Definitions.merge(
+        *(build_strategy_definitions(spec, with_signals=False) for spec in specs),
+        dg.Definitions(assets=[build_signals_asset(["ridge", "lazy"])]),
+    )
+    dg.Definitions.validate_loadable(definitions)
+    repository = definitions.get_repository_def()
+    for name in ("ridge", "lazy"):
+        keys = repository.get_job(f"{name}_online").asset_layer.executable_asset_keys
+        assert dg.AssetKey("signals") in keys
+
+
 def test_a_spec_is_a_value():
     spec = spec_of()
     assert isinstance(spec, RollingStrategySpec)

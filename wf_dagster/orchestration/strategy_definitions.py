@@ -22,6 +22,7 @@ from wf_dagster.orchestration.automation.sensors import (
 )
 from wf_dagster.orchestration.checks.freshness import build_freshness_sensor
 from wf_dagster.orchestration.checks.online_checks import build_online_checks
+from wf_dagster.orchestration.checks.online_limits import OnlineLimits
 from wf_dagster.orchestration.price_keys import asset_key_of
 from wf_dagster.orchestration.resources.tracking_resource import TrackingResource
 from wf_dagster.orchestration.rolling_strategy import RollingStrategySpec
@@ -68,11 +69,13 @@ def build_strategy_definitions(
         tracking: The resource; default ``TrackingResource()``.
 
     Raises:
-        SettingsError: There is no strategy, or two have one name.
+        SettingsError: There is no strategy, two have one name, or an argument of the checks is
+            unknown.
         WfError: As :func:`build_rolling_assets`.
     """
     specs = [spec_or_specs] if isinstance(spec_or_specs, RollingStrategySpec) else spec_or_specs
     _check_names([spec.name for spec in specs])
+    limits = _check_arguments({} if isinstance(with_checks, bool) else with_checks)
     parts = [dg.Definitions(executor=executor)]
     if with_resource:
         resource = tracking or TrackingResource()
@@ -83,8 +86,7 @@ def build_strategy_definitions(
         signals = [group.build_signals(rolling, translator)] if with_signals else []
         refreshed: Sequence[Signals] = signals or group.named_signals
         parts.append(dg.Definitions(assets=[*chain.from_iterable(rolling), *signals]))
-        if with_checks:
-            limits = {} if with_checks is True else with_checks
+        if with_checks is not False:
             checks = build_online_checks(rolling, **{"signals": signals, **limits})
             parts.append(dg.Definitions(asset_checks=checks))
         for spec in group.specs:
@@ -165,6 +167,16 @@ def _group_by_signals(specs: Sequence[RollingStrategySpec]) -> list[_SignalsGrou
         members = groups[key].specs if key in groups else ()
         groups[key] = _SignalsGroup(key, experiment, [*members, spec])
     return list(groups.values())
+
+
+def _check_arguments(arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+    known = {"signals", "blocking", *OnlineLimits.__annotations__}
+    if unknown := sorted(set(arguments) - known):
+        raise SettingsError(
+            f"with_checks has no {unknown[0]!r}: it takes {', '.join(sorted(known))}, as "
+            "build_online_checks does"
+        )
+    return arguments
 
 
 def _check_names(names: Sequence[str]) -> None:
