@@ -20,6 +20,7 @@ from wf_dagster.moments import (
     format_moment,
     to_day,
 )
+from wf_dagster.written_dates import split_segment
 
 __all__ = [
     "FIVE_DAY_WEEKS", "Segment", "SessionSource", "Side", "TradingCalendar", "earliest_day",
@@ -347,17 +348,6 @@ class TradingCalendar:
             self.session_at(None if first is None else min(first, limit)),
             self.session_at(limit if last is None else min(last, limit)),
         )
-
-
-def split_segment(segment: Any) -> tuple[Any, Any]:
-    """A segment's start and end.
-
-    Raises:
-        CalendarError: It is not a pair.
-    """
-    if isinstance(segment, (tuple, list)) and len(segment) == 2:
-        return segment[0], segment[1]
-    raise CalendarError(f"{segment!r} is no segment: use a pair of dates (start, end)")
 
 
 def __getattr__(name: str) -> Any:

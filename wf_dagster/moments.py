@@ -7,7 +7,6 @@ midnight is a bar where bars begin at midnight, and else a day.
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Iterable
 from numbers import Number
 from typing import Any, Literal
@@ -17,6 +16,13 @@ import numpy.typing as npt
 import pandas as pd
 
 from wf_dagster.errors import CalendarError
+from wf_dagster.written_dates import names_day, refuse_ambiguous
+
+__all__ = [
+    "Moments", "Side", "Stamps", "check_sessions", "earliest_day", "end_of_day", "format_moment",
+    "has_times", "is_midnight", "name_bar", "names_day", "rows_between", "to_day", "to_replay_date",
+    "to_stamp",
+]  # fmt: skip
 
 Side = Literal["start", "end"]
 Stamps = npt.NDArray[np.datetime64]
@@ -28,8 +34,9 @@ def to_stamp(date: Any) -> pd.Timestamp:
     """A date, with its time of day if it has one, as a Timestamp without time zone.
 
     Raises:
-        CalendarError: It is no date.
+        CalendarError: It is no date, or one such as ``"02/01/2018"``, which is two.
     """
+    refuse_ambiguous(date)
     try:
         # a number would be taken for nanoseconds since 1970
         stamp = None if isinstance(date, Number) else pd.Timestamp(date)
@@ -81,15 +88,6 @@ def is_midnight(stamp: pd.Timestamp) -> bool:
 def end_of_day(stamp: pd.Timestamp) -> pd.Timestamp:
     """The last microsecond of a stamp's day."""
     return pd.Timestamp(np.datetime64(stamp, "D") + _REST_OF_DAY)
-
-
-def names_day(date: Any) -> bool:
-    """Whether a date was written without a time of day, such as ``"2024-03-01"``."""
-    if isinstance(date, str):
-        return ":" not in date
-    if isinstance(date, np.datetime64):
-        return np.datetime_data(date.dtype)[0] in ("D", "W", "M", "Y")
-    return isinstance(date, dt.date) and not isinstance(date, dt.datetime)
 
 
 def format_moment(stamp: Any) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import numpy as np
 import pandas as pd
@@ -56,6 +56,12 @@ class PanelDataset:
             feature of the train segment is taken, else it is refused. By default none is; the
             log names what lacks more than 0.9.
     """
+
+    # what its arguments name, for checks that do not import it
+    named_functions: ClassVar[tuple[str, ...]] = ("features", "label")
+    named_classes: ClassVar[dict[str, str]] = dict.fromkeys(
+        ("infer_processors", "learn_processors"), "wf_dagster.data.processors"
+    )
 
     def __init__(
         self,

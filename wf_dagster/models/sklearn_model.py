@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -45,6 +45,9 @@ class SklearnModel:
         >>> SklearnModel("sklearn.linear_model.Ridge", alpha=10.0).estimator
         Ridge(alpha=10.0)
     """
+
+    # for checks that do not import it: the estimator takes the further arguments
+    hands_on_to: ClassVar[str] = "estimator"
 
     # not in the state of a model that does not use them: a ready one's is in its fingerprint
     label_column: str | int | None = None

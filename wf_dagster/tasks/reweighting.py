@@ -11,8 +11,8 @@ import pandas as pd
 
 from wf_dagster.errors import DataError, TaskError
 from wf_dagster.tasks.config import init_instance, locate
+from wf_dagster.tasks.schema import REWEIGHTER
 
-REWEIGHTER = "reweighter"  # key of a task
 _FORMS = (
     "an object with reweight(data), a function of data, the dotted path of one, or "
     "{'class' or 'func': ..., 'module_path': ..., 'kwargs': ...}"

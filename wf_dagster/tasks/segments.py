@@ -9,8 +9,7 @@ from wf_dagster.calendars import Segment, TradingCalendar, split_segment
 from wf_dagster.errors import CalendarError, TaskError
 from wf_dagster.moments import to_stamp
 from wf_dagster.tasks.schema import Task
-
-SEGMENTS = "dataset.kwargs.segments"
+from wf_dagster.tasks.segment_checks import SEGMENTS
 
 
 def parse_segment(value: Any) -> Segment:
