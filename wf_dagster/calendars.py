@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from wf_dagster.dates import EXPANDING, SLIDING, Segment, split_segment
 from wf_dagster.errors import CalendarError
 from wf_dagster.exchanges import exchange_sessions, published_range
 from wf_dagster.module_history import find_moved_name
@@ -20,14 +21,12 @@ from wf_dagster.moments import (
     format_moment,
     to_day,
 )
-from wf_dagster.written_dates import split_segment
 
 __all__ = [
     "FIVE_DAY_WEEKS", "Segment", "SessionSource", "Side", "TradingCalendar", "earliest_day",
     "split_segment", "to_day",
 ]  # fmt: skip
 
-Segment = tuple[pd.Timestamp | None, pd.Timestamp | None]  # both ends included, None is open
 Positions = npt.NDArray[np.intp]
 FIVE_DAY_WEEKS = 252  # days a year that have sessions
 
@@ -72,8 +71,8 @@ class TradingCalendar:
         (Timestamp('2024-01-02 10:00:00'), Timestamp('2024-01-02 10:30:00'))
     """
 
-    SHIFT_SD = "sliding"
-    SHIFT_EX = "expanding"
+    SHIFT_SD = SLIDING
+    SHIFT_EX = EXPANDING
 
     def __init__(self, sessions: Iterable[Any], last_session: Any = None) -> None:
         self._sessions = check_sessions(sessions)

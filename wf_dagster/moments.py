@@ -8,43 +8,23 @@ midnight is a bar where bars begin at midnight, and else a day.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from numbers import Number
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from wf_dagster.dates import end_of_day as end_of_day
+from wf_dagster.dates import format_moment as format_moment
+from wf_dagster.dates import is_midnight as is_midnight
+from wf_dagster.dates import names_day as names_day
+from wf_dagster.dates import to_stamp as to_stamp
 from wf_dagster.errors import CalendarError
-from wf_dagster.written_dates import names_day, refuse_ambiguous
-
-__all__ = [
-    "Moments", "Side", "Stamps", "check_sessions", "earliest_day", "end_of_day", "format_moment",
-    "has_times", "is_midnight", "name_bar", "names_day", "rows_between", "to_day", "to_replay_date",
-    "to_stamp",
-]  # fmt: skip
 
 Side = Literal["start", "end"]
 Stamps = npt.NDArray[np.datetime64]
 _DAY, _MOMENT = "datetime64[D]", "datetime64[us]"
 _REST_OF_DAY = np.timedelta64(1, "D") - np.timedelta64(1, "us")
-
-
-def to_stamp(date: Any) -> pd.Timestamp:
-    """A date, with its time of day if it has one, as a Timestamp without time zone.
-
-    Raises:
-        CalendarError: It is no date, or one such as ``"02/01/2018"``, which is two.
-    """
-    refuse_ambiguous(date)
-    try:
-        # a number would be taken for nanoseconds since 1970
-        stamp = None if isinstance(date, Number) else pd.Timestamp(date)
-    except (TypeError, ValueError):
-        stamp = None
-    if stamp is None or pd.isna(stamp):
-        raise CalendarError(f"{date!r} is no date: use an ISO date such as '2020-03-01'")
-    return stamp.tz_localize(None) if stamp.tzinfo else stamp
 
 
 def to_day(date: Any) -> pd.Timestamp:
@@ -78,24 +58,6 @@ def earliest_day(*dates: Any) -> pd.Timestamp | None:
         CalendarError: One of them is no date, or has a time of day.
     """
     return min((to_replay_date(date) for date in dates if date), default=None)
-
-
-def is_midnight(stamp: pd.Timestamp) -> bool:
-    """Whether a stamp has no time of day."""
-    return bool(stamp == stamp.normalize())
-
-
-def end_of_day(stamp: pd.Timestamp) -> pd.Timestamp:
-    """The last microsecond of a stamp's day."""
-    return pd.Timestamp(np.datetime64(stamp, "D") + _REST_OF_DAY)
-
-
-def format_moment(stamp: Any) -> str:
-    """A stamp for people: an ISO date, with the time of day if it has one."""
-    stamp = pd.Timestamp(stamp)
-    if is_midnight(stamp):
-        return f"{stamp:%Y-%m-%d}"
-    return f"{stamp:%Y-%m-%d %H:%M}" if stamp.second == 0 else f"{stamp:%Y-%m-%d %H:%M:%S}"
 
 
 def has_times(stamps: pd.Index | Stamps) -> bool:

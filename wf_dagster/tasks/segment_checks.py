@@ -9,15 +9,21 @@ from difflib import get_close_matches
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
+from wf_dagster.dates import (
+    end_of_day,
+    format_moment,
+    is_midnight,
+    names_day,
+    read_moment,
+    split_segment,
+)
 from wf_dagster.errors import CalendarError, TaskError
-from wf_dagster.written_dates import names_day, read_moment, split_segment
 
 if TYPE_CHECKING:
     from wf_dagster.calendars import TradingCalendar
 
 SEGMENTS = "dataset.kwargs.segments"
 ORDER = ("train", "valid", "test")
-_WHOLE_DAY = dt.timedelta(days=1) - dt.timedelta(microseconds=1)
 _TYPO = 0.8  # from this likeness on a name is taken for a misspelt one
 _ALIKE = 0.6
 _log = logging.getLogger(__name__)
@@ -37,14 +43,14 @@ def find_segment_mistakes(
         where = f"{SEGMENTS}.{name}"
         try:
             start, end = split_segment(segment)
-            first, last = (None if x is None else _to_moment(x) for x in (start, end))
+            first, last = (None if x is None else read_moment(x) for x in (start, end))
         except CalendarError as error:
             yield TaskError(f"{where}: {error}")
             continue
         if first is not None and last is not None and first > _last_moment(last):
             yield TaskError(
-                f"{where} starts {_format(first)}, after its end {_format(last)}: the dates are "
-                "reversed"
+                f"{where} starts {format_moment(first)}, after its end {format_moment(last)}: the "
+                "dates are reversed"
             )
             continue
         parsed[name] = start, end
@@ -54,8 +60,8 @@ def find_segment_mistakes(
     for before, after in combinations(names, 2):
         end, start = parsed[before][1], parsed[after][0]
         if start is None or end is None or _overlap(end, start, calendar):
-            ends = "is open" if end is None else f"ends {_format(_to_moment(end))}"
-            starts = "at the beginning" if start is None else _format(_to_moment(start))
+            ends = "is open" if end is None else f"ends {format_moment(read_moment(end))}"
+            starts = "at the beginning" if start is None else format_moment(read_moment(start))
             yield TaskError(
                 f"{SEGMENTS}.{before} {ends}, but {after} starts {starts}: "
                 "segments must follow one another without overlap"
@@ -100,32 +106,15 @@ def find_name_mistakes(
             yield TaskError(f"{SEGMENTS}.{test_key} is {test!r}: give it a start")
 
 
-def _to_moment(date: Any) -> dt.datetime:
-    moment = read_moment(date)
-    if moment is None:
-        from wf_dagster.moments import to_stamp  # pandas is slow to import, and seldom needed
-
-        moment = to_stamp(date).to_pydatetime(warn=False)
-    return moment
-
-
-def _format(moment: dt.datetime) -> str:
-    if moment.time() == dt.time.min:
-        return f"{moment:%Y-%m-%d}"
-    return f"{moment:%Y-%m-%d %H:%M}" if moment.second == 0 else f"{moment:%Y-%m-%d %H:%M:%S}"
-
-
 def _last_moment(moment: dt.datetime) -> dt.datetime:
     """The last moment that an end may mean, which without a time of day is a day."""
-    return moment + _WHOLE_DAY if moment.time() == dt.time.min else moment
+    return end_of_day(moment) if is_midnight(moment) else moment
 
 
 def _overlap(end: Any, start: Any, calendar: TradingCalendar | None) -> bool:
     """Whether a segment with this end reaches into one with this start."""
-    last = _to_moment(end)
-    if names_day(end):
-        last = dt.datetime(last.year, last.month, last.day) + _WHOLE_DAY
-    if last >= _to_moment(start):
+    last = end_of_day(read_moment(end)) if names_day(end) else read_moment(end)
+    if last >= read_moment(start):
         return True
     # what is two moments of a day is one session where sessions are days
     return calendar is not None and calendar.index(end, "end") >= calendar.index(start)
@@ -137,9 +126,9 @@ def _check_on_calendar(
     outside = (start is not None and calendar.index(start) == len(calendar)) or (
         end is not None and calendar.index(end, "end") < 0
     )
-    ends = ["open" if x is None else _format(_to_moment(x)) for x in (start, end)]
+    ends = ["open" if x is None else format_moment(read_moment(x)) for x in (start, end)]
     if outside:
-        first, last = (_format(calendar.sessions[place]) for place in (0, -1))
+        first, last = (format_moment(calendar.sessions[place]) for place in (0, -1))
         yield TaskError(
             f"{where} ({' to '.join(ends)}) is outside the calendar, which runs from {first} to "
             f"{last}"

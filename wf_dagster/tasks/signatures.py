@@ -13,9 +13,10 @@ from wf_dagster.tasks.config import locate, nearest_name
 from wf_dagster.tasks.look_ahead import stated_look_ahead
 
 # that anything here asks for
-_METHODS = ("fit", "predict", "prepare", "generate", "reweight", "__call__")
+_METHODS = ("fit", "predict", "prepare", "generate", "reweight", "load", "__call__")
 # class attributes by which a class says what its arguments name
 _NAMED_FUNCTIONS, _NAMED_CLASSES, _HANDS_ON_TO = "named_functions", "named_classes", "hands_on_to"
+_TUPLES = ("methods", "named_functions", "bases", "elements")
 _PLAIN = (str, int, float, bool, type(None))
 
 
@@ -50,6 +51,8 @@ class Signature:
         look_ahead: What a label function's ``looks_ahead`` says: horizon and lag.
         named_functions: The arguments of a class that name functions of one argument.
         named_classes: Those that name classes, each with the module of names without a dot.
+        bases: Dotted paths of a class and those that it is derived from, as they are defined.
+        elements: The texts of a collection of them.
         hands_on_to: The argument whose class gets the keyword arguments without a parameter.
         files: The files it stands in, each with its time of change (ns) and size (bytes).
     """
@@ -62,6 +65,8 @@ class Signature:
     named_functions: tuple[str, ...] = ()
     named_classes: Mapping[str, str] = field(default_factory=dict)
     hands_on_to: str | None = None
+    bases: tuple[str, ...] = ()
+    elements: tuple[str, ...] = ()
     files: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
     @property
@@ -110,8 +115,7 @@ class Signature:
             **{
                 **plain,
                 "parameters": tuple(Parameter(**values) for values in plain["parameters"]),
-                "methods": tuple(plain["methods"]),
-                "named_functions": tuple(plain["named_functions"]),
+                **{name: tuple(plain[name]) for name in _TUPLES},
                 "look_ahead": None if look_ahead is None else tuple(look_ahead),
                 "files": {file: tuple(state) for file, state in plain["files"].items()},
             }
@@ -136,11 +140,12 @@ def read_signature(value: Any) -> Signature:
     kind = "class" if is_class else "function" if inspect.isroutine(value) else type(value).__name__
     methods = tuple(name for name in _METHODS if _has_method(value, name))
     if not callable(value):
-        return Signature(kind, methods=methods)
+        return Signature(kind, methods=methods, elements=_texts_in(value))
+    bases = tuple(f"{k.__module__}.{k.__qualname__}" for k in getattr(value, "__mro__", ()))
     try:
         parameters = list(inspect.signature(value).parameters.values())
     except (TypeError, ValueError):  # a class or function of C has none to show
-        return Signature(kind, takes_any=True, methods=methods)
+        return Signature(kind, takes_any=True, methods=methods, bases=bases)
     stated = stated_look_ahead(value)
     is_any = [p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters]
     functions, classes, hands_on_to = (
@@ -156,7 +161,13 @@ def read_signature(value: Any) -> Signature:
         named_functions=functions if isinstance(functions, tuple) else (),
         named_classes=dict(classes) if isinstance(classes, Mapping) else {},
         hands_on_to=hands_on_to if isinstance(hands_on_to, str) else None,
+        bases=bases,
     )
+
+
+def _texts_in(value: Any) -> tuple[str, ...]:
+    is_collection = isinstance(value, (list, tuple, set, frozenset, dict))
+    return tuple(sorted(text for text in value if isinstance(text, str))) if is_collection else ()
 
 
 def _has_method(value: Any, name: str) -> bool:
