@@ -27,16 +27,28 @@ from wf_dagster.tasks.signatures import Signature, read_signature
 _OF_A_CLASS = {"class", "module_path", "kwargs", "as_of"}
 # what other programs call tables of numbers, and this one does not read
 _OTHER_KINDS = {
-    *(".xlsx", ".xls", ".json", ".jsonl", ".txt", ".tsv", ".pkl", ".pickle", ".h5", ".hdf5", ".orc"),
+    *(
+        ".xlsx",
+        ".xls",
+        ".json",
+        ".jsonl",
+        ".txt",
+        ".tsv",
+        ".pkl",
+        ".pickle",
+        ".h5",
+        ".hdf5",
+        ".orc",
+    ),
     *(".avro", ".zip", ".gz", ".zst", ".bz2", ".db", ".sqlite", ".duckdb", ".npy", ".npz", ".mat"),
 }
 _SUFFIXES = [suffix for suffixes in KINDS.values() for suffix in suffixes]
 _log = logging.getLogger(__name__)
 
 
-def find_place_mistakes(prices: Any, where: str, look_up: Callable[[Sequence[str]], Any]) -> (
-    Iterator[WfError]
-):
+def find_place_mistakes(
+    prices: Any, where: str, look_up: Callable[[Sequence[str]], Any]
+) -> Iterator[WfError]:
     """What is certainly wrong with a description of prices.
 
     Args:
@@ -153,4 +165,6 @@ def _dialects() -> list[str]:
     places = [] if spec is None else list(spec.submodule_search_locations or ())
     folders = [f for place in places for f in (Path(place) / "dialects").glob("[a-z]*/__init__.py")]
     of_packages = entry_points(group="sqlalchemy.dialects")
-    return sorted({f.parent.name for f in folders} | {e.name.partition(".")[0] for e in of_packages})
+    return sorted(
+        {f.parent.name for f in folders} | {e.name.partition(".")[0] for e in of_packages}
+    )
