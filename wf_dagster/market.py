@@ -183,6 +183,11 @@ class Market:
         return source
 
     @property
+    def prices_description(self) -> Any:
+        """What it was given as its prices, or the settings' prices."""
+        return get_settings().prices if self._prices is None else self._prices
+
+    @property
     def min_coverage(self) -> float:
         """Share of the instruments that must have a close on the last session."""
         return get_settings().min_coverage if self._min_coverage is None else self._min_coverage

@@ -99,14 +99,11 @@ def find_part_mistakes(task: Mapping[str, Any], look_up: LookUp) -> Iterator[Tas
 
     Args:
         task: A template or a task, of which :func:`find_form_mistakes` finds nothing wrong.
-        look_up: Gives the signatures of dotted paths; all at once, as each time may take a while.
+        look_up: Gives the signatures of dotted paths, and remembers them.
     """
     parts = list(_outer_parts(task))
-    found = dict(look_up(sorted(_foresee(task))))
     while parts:
-        lacking = [p.path for p in parts if p.path is not None and p.path not in found]
-        if lacking:
-            found.update(look_up(lacking))
+        found = look_up([part.path for part in parts if part.path is not None])
         inner: list[NamedPart] = []
         for part in parts:
             known = found[part.path] if part.path is not None else read_signature(part.what)
@@ -251,8 +248,15 @@ def _nested(value: Any, where: str) -> Iterator[NamedPart]:
             yield from _nested(inner, f"{where}.{position}")
 
 
-def _foresee(task: Mapping[str, Any]) -> set[str]:
-    """Dotted paths that will be asked for: nested ones too, which saves questions."""
+def foresee_paths(task: Mapping[str, Any]) -> set[str]:
+    """Dotted paths that will be asked for, as far as they show: asked at once they cost less.
+
+    Args:
+        task: A template or a task.
+
+    Raises:
+        TaskError: A name does not say where it is.
+    """
     paths = {p.path for p in _outer_parts(task) if p.path is not None}
     waiting = [part.kwargs for part in _outer_parts(task)]
     for kwargs in waiting:

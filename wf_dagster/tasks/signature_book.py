@@ -38,6 +38,7 @@ class SignatureBook:
     def __init__(self, folder: Path | None = None) -> None:
         self._file = None if folder is None else folder / _FILE
         self._kept = self._read()
+        self._found: Found = {}
 
     def look_up(self, paths: Iterable[str]) -> Found:
         """What some dotted paths lead to.
@@ -49,16 +50,22 @@ class SignatureBook:
             A signature a path; the error of one that cannot be found, without its place in the
             task; ``None`` where it cannot be told while its module is being imported.
         """
-        found: Found = {}
+        wanted = dict.fromkeys(paths)
         lacking = []
-        for path in dict.fromkeys(paths):
+        for path in wanted:
+            if path in self._found:
+                continue
             known, signature = self._find(path)
             if known:
-                found[path] = signature
+                self._found[path] = signature
             else:
                 lacking.append(path)
-        if not lacking:
-            return found
+        if lacking:
+            self._found.update(self._look_up_anew(lacking))
+        return {path: self._found[path] for path in wanted}
+
+    def _look_up_anew(self, lacking: list[str]) -> Found:
+        found: Found = {}
         asked = [path for path in lacking if _is_asked_elsewhere(path)]
         fresh = ask_process(asked) if asked else {}
         for path in lacking:

@@ -17,6 +17,7 @@ from wf_dagster.orchestration.assets.online_models import build_online_models_as
 from wf_dagster.orchestration.assets.rolling_list import RollingAssets
 from wf_dagster.orchestration.automation.conditions import launched_by_automation
 from wf_dagster.orchestration.dagster_home import check_dagster_home
+from wf_dagster.orchestration.definition_checks import check_definition
 from wf_dagster.orchestration.failures import wf_errors_as_failures
 from wf_dagster.orchestration.partitions.rolling_partitions import (
     rolling_partitions,
@@ -91,16 +92,18 @@ def rolling_assets(
     template, market = strategy_market(
         strategy.template, strategy.generator, calendar, strategy.market
     )
-    validate_task(template, calendar=market.calendar)
+    generator = check_definition(
+        strategy.name, template, strategy.generator, market, strategy.allow_look_ahead
+    )
     if strategy.is_declarative:  # automation conditions launch online runs
         daily_calendar(market)
-    partitions = rolling_partitions(template, strategy.generator, market=market, name=strategy.name)
+    partitions = rolling_partitions(template, generator, market=market, name=strategy.name)
     assets = specs_by_part(strategy, partitions.definition, translator)
     spec = StrategySpec(
         name=strategy.name,
         experiment=strategy.experiment,
         template=dict(template),
-        generator=strategy.generator,
+        generator=generator,
         partitions=partitions,
         max_workers=strategy.max_workers,
         task_pool=strategy.task_pool,
