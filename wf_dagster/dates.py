@@ -81,6 +81,26 @@ def _no_date(date: Any) -> CalendarError:
     return CalendarError(f"{date!r} is no date: use an ISO date such as '2020-03-01'")
 
 
+def check_range(start: Any, end: Any) -> None:
+    """Refuse a range that ends before it starts.
+
+    Args:
+        start: First date, or bar; ``None`` is open.
+        end: Last date, or bar; ``None`` is open.
+
+    Raises:
+        CalendarError: It is reversed, or one of them is no date.
+    """
+    if start is None or end is None:
+        return
+    first, last = read_moment(start), read_moment(end)
+    if first > (end_of_day(last) if is_midnight(last) else last):
+        raise CalendarError(
+            f"the range from {format_moment(first)} to {format_moment(last)} is reversed: it ends "
+            "before it starts"
+        )
+
+
 def is_midnight(moment: dt.datetime) -> bool:
     """Whether a moment has no time of day."""
     return moment.time() == dt.time() and not getattr(moment, "nanosecond", 0)

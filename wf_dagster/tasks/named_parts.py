@@ -15,6 +15,7 @@ from wf_dagster.tasks.signatures import Signature, read_signature
 
 LookUp = Callable[[Sequence[str]], Mapping[str, "Signature | TaskError | None"]]
 _KEYS = {"class", "func", "module_path", "kwargs"}
+_OF_MODELS = ("fit", "predict")
 _OF_RECORDS = ("recorder", "model", "dataset", "market")
 _log = logging.getLogger(__name__)
 
@@ -120,6 +121,37 @@ def find_part_mistakes(task: Mapping[str, Any], look_up: LookUp) -> Iterator[Tas
         parts = inner
 
 
+def check_parts(task: Mapping[str, Any], look_up: LookUp) -> None:
+    """Refuse a task whose classes and functions cannot be found or do not take their arguments.
+
+    Args:
+        task: As for :func:`find_part_mistakes`, like the other parameter.
+        look_up: Gives the signatures of dotted paths.
+
+    Raises:
+        TaskError: The first thing that is wrong.
+    """
+    for mistake in find_part_mistakes(task, look_up):
+        raise mistake
+    model = task.get("model")
+    if not isinstance(model, (str, Mapping)):
+        check_model(model)
+
+
+def check_model(model: Any) -> None:
+    """Refuse a ready model that cannot be fitted or cannot predict.
+
+    Raises:
+        TaskError: It has no ``fit`` or no ``predict``.
+    """
+    lacking = [name for name in _OF_MODELS if not callable(getattr(model, name, None))]
+    if lacking:
+        raise TaskError(
+            f"model: {type(model).__name__} has no {' and no '.join(lacking)}: a model needs "
+            "fit(dataset) and predict(dataset, segment)"
+        )
+
+
 def read_part(config: Any, where: str, module: str = "", **options: Any) -> NamedPart | None:
     """The part that a configuration, or a dotted path, names.
 
@@ -152,7 +184,7 @@ def read_part(config: Any, where: str, module: str = "", **options: Any) -> Name
 
 
 def _outer_parts(task: Mapping[str, Any]) -> Iterator[NamedPart]:
-    of_model = {"needs": ("fit", "predict"), "noun": "a model"}
+    of_model = {"needs": _OF_MODELS, "noun": "a model"}
     of_dataset = {"needs": ("prepare",), "noun": "a dataset", "offered": ("market",)}
     of_record = {"needs": ("generate",), "noun": "a record", "offered": _OF_RECORDS}
     outer = [("model", task.get("model"), of_model), ("dataset", task.get("dataset"), of_dataset)]
