@@ -18,14 +18,13 @@ from wf_dagster.prices.place_checks import find_place_mistakes
 from wf_dagster.qlib_bridge.options import freq_of
 from wf_dagster.qlib_bridge.qlib_classes import names_qlib
 from wf_dagster.rolling.rolling_gen import RollingGen
-from wf_dagster.settings import get_settings
 from wf_dagster.tasks.config import class_path, fill_placeholders, nearest_name
 from wf_dagster.tasks.instrument_names import INSTRUMENTS, find_instrument_mistakes, names_file
 from wf_dagster.tasks.label_functions import label_reach
 from wf_dagster.tasks.named_parts import find_part_mistakes, foresee_paths, read_part
 from wf_dagster.tasks.schema import find_form_mistakes, get_segments, list_records
 from wf_dagster.tasks.segment_checks import find_name_mistakes
-from wf_dagster.tasks.signature_book import SignatureBook
+from wf_dagster.tasks.signature_book import SignatureBook, home_book
 from wf_dagster.tasks.signatures import Signature, read_signature
 
 _PANEL = "wf_dagster.data.dataset.PanelDataset"
@@ -97,7 +96,7 @@ class _Definition:
 
     @cached_property
     def book(self) -> SignatureBook:
-        return SignatureBook(get_settings().home / "cache")
+        return home_book()
 
     @property
     def reach(self) -> int | None:

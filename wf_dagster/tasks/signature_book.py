@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from wf_dagster.errors import TaskError
+from wf_dagster.settings import get_settings
 from wf_dagster.tasks.config import split_path
 from wf_dagster.tasks.signature_process import ask_process, is_answering
 from wf_dagster.tasks.signatures import Signature, import_signature, read_signature, state_of
@@ -115,6 +116,11 @@ class SignatureBook:
             with os.fdopen(handle, "w", encoding="utf-8") as file:
                 file.write(text)
             Path(temporary).replace(self._file)
+
+
+def home_book() -> SignatureBook:
+    """The signatures that are kept in the home of the settings."""
+    return SignatureBook(get_settings().home / "cache")
 
 
 def find_module_file(module: str) -> str | None:

@@ -27,7 +27,7 @@ from wf_dagster.tasks.late_labels import refuse_late_labels
 from wf_dagster.tasks.named_parts import check_model, check_parts
 from wf_dagster.tasks.reweighting import make_reweighter
 from wf_dagster.tasks.schema import REWEIGHTER
-from wf_dagster.tasks.signature_book import SignatureBook
+from wf_dagster.tasks.signature_book import home_book
 from wf_dagster.tracking import R, find_recorders
 from wf_dagster.training.task_market import take_market
 from wf_dagster.training.task_params import flatten_task
@@ -171,7 +171,7 @@ def _prepare_task(
     market = Market.of(market or carried)
     adapter = adapter_of(task, market)
     adapter.prepare()
-    check_parts(task, SignatureBook().look_up)
+    check_parts(task, home_book().look_up)
     make_reweighter(task.get(REWEIGHTER))
     return task, market, adapter
 

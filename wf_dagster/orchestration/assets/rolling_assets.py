@@ -32,7 +32,8 @@ from wf_dagster.orchestration.strategy_keys import ROLL_PARTS
 from wf_dagster.orchestration.strategy_spec import StrategySpec
 from wf_dagster.orchestration.translator import RollingTranslator
 from wf_dagster.rolling import RollingGen
-from wf_dagster.tasks import validate_task
+from wf_dagster.tasks.named_parts import check_parts
+from wf_dagster.tasks.signature_book import home_book
 
 
 def build_rolling_assets(
@@ -139,7 +140,7 @@ def _build_roll_assets(
         with wf_errors_as_failures():
             tracking = tracking_of(context, strategy.tracking_key)
             rolls_of_run = [spec.partitions.roll(key) for key in context.partition_keys]
-            validate_task(rolls_of_run[0].task, resolve=True)
+            check_parts(rolls_of_run[0].task, home_book().look_up)
             config.check()
         session = config.online_session
         if not session and strategy.is_declarative and launched_by_automation(context.run.tags):
