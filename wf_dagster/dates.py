@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 # both ends included, None is open
 Segment = tuple["pd.Timestamp | None", "pd.Timestamp | None"]
 SLIDING, EXPANDING = "sliding", "expanding"  # how a segment moves on: both ends, or the last alone
+# 02/01/2018 is the first of February in one country and the second of January in another
+_AMBIGUOUS = re.compile(r"\s*\d{1,2}\s*[-/. ]\s*\d{1,2}\s*[-/. ]\s*(\d{4}|\d{2})(?!\d)")
 _ISO = re.compile(r"\d{4}-\d{2}-\d{2}([ T]\d{2}:\d{2}(:\d{2})?)?", re.ASCII)
 
 
@@ -44,8 +46,9 @@ def to_stamp(date: Any) -> pd.Timestamp:
     """A date, with its time of day if it has one, as a Timestamp without time zone.
 
     Raises:
-        CalendarError: It is no date.
+        CalendarError: It is no date, or one such as ``"02/01/2018"``, which is two.
     """
+    refuse_ambiguous(date)
     import pandas as pd  # slow to import
 
     try:
@@ -58,8 +61,44 @@ def to_stamp(date: Any) -> pd.Timestamp:
     return stamp.tz_localize(None) if stamp.tzinfo else stamp
 
 
+def refuse_ambiguous(date: Any) -> None:
+    """Refuse a text whose day and month can be taken for one another.
+
+    Args:
+        date: Anything: only texts are looked at.
+
+    Raises:
+        CalendarError: It begins with two numbers of one or two digits and a year.
+    """
+    if isinstance(date, str) and _AMBIGUOUS.match(date):
+        raise CalendarError(
+            f"{date!r} is ambiguous: day and month can be taken for one another; use an ISO date "
+            "such as '2020-03-01'"
+        )
+
+
 def _no_date(date: Any) -> CalendarError:
     return CalendarError(f"{date!r} is no date: use an ISO date such as '2020-03-01'")
+
+
+def check_range(start: Any, end: Any) -> None:
+    """Refuse a range that ends before it starts.
+
+    Args:
+        start: First date, or bar; ``None`` is open.
+        end: Last date, or bar; ``None`` is open.
+
+    Raises:
+        CalendarError: It is reversed, or one of them is no date.
+    """
+    if start is None or end is None:
+        return
+    first, last = read_moment(start), read_moment(end)
+    if first > (end_of_day(last) if is_midnight(last) else last):
+        raise CalendarError(
+            f"the range from {format_moment(first)} to {format_moment(last)} is reversed: it ends "
+            "before it starts"
+        )
 
 
 def is_midnight(moment: dt.datetime) -> bool:

@@ -183,9 +183,9 @@ class Market:
         return source
 
     @property
-    def prices_given(self) -> Any:
-        """What it was given as prices; ``None`` for those of the settings."""
-        return self._prices
+    def prices_description(self) -> Any:
+        """What it was given as its prices, or the settings' prices."""
+        return get_settings().prices if self._prices is None else self._prices
 
     @property
     def min_coverage(self) -> float:

@@ -114,7 +114,8 @@ WRONG: dict[str, tuple[Any, dict[str, Any], str]] = {
     "name": ("sklearn.linear_model.Rigde", {}, "did you mean 'Ridge'"),
     "module": ("sklearm.linear_model.Ridge", {}, "module 'sklearm.linear_model' cannot be"),
     "no path": ("Ridge", {}, "does not say where it is"),
-    "object": (Ridge(), {}, r"is Ridge\(\): use the dotted path of a class"),
+    "object": (17, {}, "is 17: use the dotted path of a class or of a function that makes"),
+    "parameter of an object": (Ridge(), {"alhpa": 1}, "Ridge cannot be used: Invalid parameter"),
     "no estimator": ("sklearn.preprocessing.StandardScaler", {}, "has no fit and predict"),
 }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import numpy as np
 import pandas as pd
@@ -19,6 +19,7 @@ from wf_dagster.data.processor import GroupProcessor
 from wf_dagster.data.processors import Processor, infinite_groups, make_processors
 from wf_dagster.data.times_of_day import check_times
 from wf_dagster.data.universe import to_instruments
+from wf_dagster.dates import check_range
 from wf_dagster.errors import DataError
 from wf_dagster.market import Market
 from wf_dagster.moments import format_moment, to_stamp
@@ -56,6 +57,12 @@ class PanelDataset:
             feature of the train segment is taken, else it is refused. By default none is; the
             log names what lacks more than 0.9.
     """
+
+    # what its arguments name, for checks that do not import it
+    named_functions: ClassVar[tuple[str, ...]] = ("features", "label")
+    named_classes: ClassVar[dict[str, str]] = dict.fromkeys(
+        ("infer_processors", "learn_processors"), "wf_dagster.data.processors"
+    )
 
     def __init__(
         self,
@@ -199,6 +206,7 @@ class PanelDataset:
 
     def _rows(self, segment: Any, infinite: Sequence[str]) -> pd.DataFrame:
         if isinstance(segment, slice):
+            check_range(segment.start, segment.stop)
             name, start, end = "slice", segment.start, segment.stop
         elif isinstance(segment, str) and segment in self.segments:
             name, (start, end) = segment, split_segment(self.segments[segment])
@@ -261,6 +269,11 @@ class PanelDataset:
                 frame = processor(frame, self._groups(processor.group, frame.index))
             else:
                 frame = processor(frame)
+            if not isinstance(frame, pd.DataFrame):
+                raise DataError(
+                    f"the processor {type(processor).__name__} gave a {type(frame).__name__}: its "
+                    "__call__ must give the processed frame, also where it changes it in place"
+                )
         return frame
 
     def _groups(self, field: str, rows: pd.Index) -> pd.Series:
@@ -283,4 +296,5 @@ class PanelDataset:
 
 
 def _needs_fit(processor: Any) -> bool:
-    return getattr(type(processor), "fit", None) is not Processor.fit
+    fit = getattr(type(processor), "fit", None) or getattr(processor, "fit", None)
+    return callable(fit) and fit is not Processor.fit

@@ -160,6 +160,9 @@ class DropnaLabel(DropnaProcessor):
 def make_processors(configs: Any, where: str, *, for_infer: bool = False) -> list[Any]:
     """Processors of their configurations; a bare class name is one of this module.
 
+    One of the user's own needs ``__call__(frame)``, which gives the processed frame, and where it
+    learns from the train segment ``fit(frame)``; a function of a frame is one too.
+
     Args:
         configs: A list of configurations or of ready processors.
         where: Path of the list in the task, for messages.
@@ -180,9 +183,9 @@ def make_processors(configs: Any, where: str, *, for_infer: bool = False) -> lis
             if "module_path" not in config and isinstance(kind, type):
                 config = {**config, "class": kind}
         processor = init_instance(config, where=place)
-        if not all(callable(getattr(processor, name, None)) for name in ("fit", "__call__")):
-            raise TaskError(f"{place} is {processor!r}, not a processor: it needs fit and __call__")
-        if for_infer and not processor.is_for_infer():
+        if isinstance(processor, type) or not callable(processor):
+            raise TaskError(f"{place} is {processor!r}, not a processor: it needs __call__")
+        if for_infer and not getattr(processor, "is_for_infer", lambda: True)():
             raise TaskError(
                 f"{place}: {type(processor).__name__} needs labels, which are not known when a "
                 "prediction is made: move it to learn_processors"

@@ -12,7 +12,7 @@ from wf_dagster.errors import DataError
 from wf_dagster.log_once import warn_once
 from wf_dagster.market import Market
 from wf_dagster.moments import Moments, format_moment, is_midnight, to_day, to_stamp
-from wf_dagster.tasks.schema import ORDER
+from wf_dagster.tasks.segment_checks import ORDER
 
 _log = logging.getLogger(__name__)
 

@@ -20,18 +20,12 @@ from wf_dagster.prices import PriceSource
 from wf_dagster.prices.base import Replayable
 from wf_dagster.prices.names import describe_unknown, known_names
 from wf_dagster.tasks import canonical_json, locate
+from wf_dagster.tasks.instrument_names import INSTRUMENTS, SHAPES, names_file, to_names
 
 _log = logging.getLogger(__name__)
-_PLACE = "dataset.kwargs.instruments"
 _ROWS = ["datetime", "instrument"]
 _REMEMBERED = 8
 _spans: dict[Any, pd.DataFrame] = {}  # what functions have given, by the version of the prices
-_SHAPES = (
-    "a list of names; the path of a file: Qlib's (.txt: name, start, end, separated by tabs), .csv "
-    "or .parquet; a frame with the columns instrument, start, end, or of days times instruments "
-    "with True and False; or a function of a day that gives names, as its dotted path or as "
-    "{'func': ..., 'kwargs': ...}"
-)
 
 
 @dataclass(frozen=True)
@@ -63,7 +57,7 @@ class Universe:
             return cls()
         if isinstance(instruments, pd.DataFrame):
             return cls._of_spans(spans_of_frame(instruments, "the frame of instruments"))
-        if isinstance(instruments, os.PathLike) or _is_path(instruments):
+        if names_file(instruments):
             return cls._of_spans(read_file(Path(instruments).expanduser()))
         if isinstance(instruments, (str, Mapping)) or callable(instruments):
             return cls._of_spans(_spans_of_function(_find_function(instruments, source), source))
@@ -116,20 +110,20 @@ class Universe:
         assert self.names is not None
         if self.spans is None or len(unknown) == len(self.names):
             raise DataError(
-                f"{_PLACE}: {len(unknown)} of {len(self.names)} instruments are not in {source!r}: "
-                f"{text}"
+                f"{INSTRUMENTS}: {len(unknown)} of {len(self.names)} instruments are not in "
+                f"{source!r}: {text}"
             )
         due = self._members_between(rows.unique("datetime"))
         lost = sorted(due.intersection(unknown), key=str)
         if len(lost) > len(due) / 2:
             raise DataError(
-                f"{_PLACE}: {len(lost)} of {len(due)} instruments that belong to the universe "
+                f"{INSTRUMENTS}: {len(lost)} of {len(due)} instruments that belong to the universe "
                 f"while there are prices are not in {source!r}: {describe_unknown(lost, known)}. "
                 "Write the names as the prices have them, or leave out what has no prices"
             )
         warn_once(
             _log,
-            f"{_PLACE}: {len(unknown)} of {len(self.names)} instruments that belong to the "
+            f"{INSTRUMENTS}: {len(unknown)} of {len(self.names)} instruments that belong to the "
             f"universe have no prices in {source!r} and are left out: {text}",
         )
 
@@ -175,18 +169,11 @@ def to_instruments(instruments: Any) -> Any:
     as_it_is = (str, os.PathLike, Mapping, pd.DataFrame, type(None))
     if isinstance(instruments, as_it_is) or callable(instruments):
         return instruments
-    return list(instruments)
+    return to_names(instruments, INSTRUMENTS)
 
 
 def _day_numbers(days: Any) -> np.ndarray[Any, np.dtype[np.int64]]:
     return np.asarray(days).astype("datetime64[D]").astype("int64")
-
-
-def _is_path(instruments: Any) -> bool:
-    return isinstance(instruments, str) and (
-        Path(instruments).suffix.lower() in (".txt", ".csv", ".tsv", ".parquet")
-        or os.sep in instruments
-    )
 
 
 def _find_function(instruments: Any, source: PriceSource) -> Callable[[pd.Timestamp], Any]:
@@ -195,23 +182,23 @@ def _find_function(instruments: Any, source: PriceSource) -> Callable[[pd.Timest
     if isinstance(instruments, Mapping):
         unknown = sorted(map(str, set(instruments) - {"func", "kwargs"}))
         if "func" not in instruments or unknown:
-            raise DataError(f"{_PLACE} is {dict(instruments)!r}: write {_SHAPES}")
+            raise DataError(f"{INSTRUMENTS} is {dict(instruments)!r}: write {SHAPES}")
         kwargs = dict(instruments.get("kwargs") or {})
         instruments = instruments["func"]
     if isinstance(instruments, str):
         name = instruments
         try:
-            instruments = locate(name, where=_PLACE)
+            instruments = locate(name, where=INSTRUMENTS)
         except TaskError as error:
             known = known_names(source)
             if "." in name and name not in known:
                 raise
             raise DataError(
-                f"{_PLACE} is {name!r}, which is no universe. Of the prices' instruments: "
-                f"{describe_unknown([name], known)}. Write {_SHAPES}"
+                f"{INSTRUMENTS} is {name!r}, which is no universe. Of the prices' instruments: "
+                f"{describe_unknown([name], known)}. Write {SHAPES}"
             ) from error
     if not callable(instruments):
-        raise DataError(f"{_PLACE} names {instruments!r}, which is no function of a day")
+        raise DataError(f"{INSTRUMENTS} names {instruments!r}, which is no function of a day")
     return partial(instruments, **kwargs) if kwargs else instruments
 
 

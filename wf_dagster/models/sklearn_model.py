@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import copy
 import logging
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
 
 from wf_dagster.errors import DataError, TaskError
 from wf_dagster.models import class_scores, ranking
+from wf_dagster.models.estimators import make_estimator
 from wf_dagster.models.features_and_scores import explain_refusal, prepare_features, to_scores
 from wf_dagster.models.fit_arguments import fit_argument, last_estimator
 from wf_dagster.models.learning_rows import Array, LearningRows, read_learning_rows
-from wf_dagster.tasks import locate
 
 _log = logging.getLogger(__name__)
 
@@ -29,14 +29,17 @@ class SklearnModel:
     each session as a group.
 
     Args:
-        estimator: A class with ``fit(X, y)`` and ``predict(X)``, or its dotted path.
+        estimator: A class with ``fit(X, y)`` and ``predict(X)``, a function that makes such an
+            estimator, or the dotted path of either; a ready one, such as a pipeline, of which a
+            copy is fitted; or ``{"class", "module_path", "kwargs"}``, whose kwargs may hold such
+            parts too: the steps of a pipeline.
         label_column: Name or position of the label to predict; default the only one.
         all_labels: Learn all label columns at once, with an estimator of several outputs; one that
             can do nothing else does so by itself.
         positive_class: The class whose probability is the score of a classifier.
         relevance_grades: For an estimator that learns to rank: cut the labels of each session into
             so many grades of equal size.
-        **params: Parameters of the estimator.
+        **params: Parameters of the estimator; of one inside a pipeline ``step__name``.
 
     Raises:
         TaskError: The class cannot be found, does not take the parameters, or gives no scores.
@@ -44,7 +47,15 @@ class SklearnModel:
     Example:
         >>> SklearnModel("sklearn.linear_model.Ridge", alpha=10.0).estimator
         Ridge(alpha=10.0)
+        >>> part = "sklearn.preprocessing.StandardScaler"
+        >>> steps = [["scale", {"class": part}], ["ridge", {"class": "sklearn.linear_model.Ridge"}]]
+        >>> SklearnModel({"class": "sklearn.pipeline.Pipeline", "kwargs": {"steps": steps}}
+        ...              ).estimator.steps[1]
+        ['ridge', Ridge()]
     """
+
+    # for checks that do not import it: the estimator takes the further arguments
+    hands_on_to: ClassVar[str] = "estimator"
 
     # not in the state of a model that does not use them: a ready one's is in its fingerprint
     label_column: str | int | None = None
@@ -63,19 +74,7 @@ class SklearnModel:
         relevance_grades: int | None = None,
         **params: Any,
     ) -> None:
-        if not isinstance(estimator, (str, type)):
-            raise TaskError(
-                f"model.kwargs.estimator is {estimator!r}: use the dotted path of a class"
-            )
-        kind: Any = estimator
-        if isinstance(estimator, str):
-            kind = locate(estimator, where="model.kwargs.estimator")
-        if not callable(getattr(kind, "fit", None)) or not callable(getattr(kind, "predict", None)):
-            raise TaskError(f"model.kwargs.estimator: {estimator} has no fit and predict")
-        try:
-            self.estimator = kind(**params)
-        except TypeError as error:
-            raise TaskError(f"model.kwargs: {estimator} does not take these: {error}") from None
+        self.estimator = make_estimator(estimator, params)
         if label_column is not None:
             self.label_column = label_column
         if all_labels:

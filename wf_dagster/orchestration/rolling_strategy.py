@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from wf_dagster.errors import SettingsError
 from wf_dagster.orchestration.automation.conditions import Automation, is_declarative
 from wf_dagster.orchestration.price_keys import PricesAsset, asset_key_of
 from wf_dagster.orchestration.resources.task_pool_resource import TaskPoolResource

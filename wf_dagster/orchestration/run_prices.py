@@ -194,5 +194,5 @@ class AssetPrices(RunPrices):
 
 def run_prices(market: Market | None) -> RunPrices | None:
     """The prices of a market that runs read through Dagster; ``None`` where it has others."""
-    prices = None if market is None else market.prices_given
+    prices = None if market is None else market.prices_description
     return prices if isinstance(prices, RunPrices) else None

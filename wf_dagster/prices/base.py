@@ -9,12 +9,14 @@ from typing import Any, Protocol, cast, runtime_checkable
 import pandas as pd
 from typing_extensions import Self
 
+from wf_dagster.dates import check_range
 from wf_dagster.errors import DataError
 from wf_dagster.moments import rows_between, to_replay_date
 from wf_dagster.prices.close_digests import digest_closes
 from wf_dagster.prices.coverage import SettledPrices, log_waiting, settle
 from wf_dagster.prices.descriptions import check_coverage
 from wf_dagster.settings import MIN_COVERAGE
+from wf_dagster.tasks.instrument_names import to_names
 
 CACHED_PLACES = 8  # whose prices a process holds: strategies on several markets
 _EASTERNMOST = pd.Timedelta(hours=14)  # where a day begins first
@@ -185,11 +187,14 @@ class FrameSource(abc.ABC):
             end: Last date, or bar.
 
         Raises:
-            DataError: A field is not there, or the instruments select nothing.
+            DataError: A field is not there, the instruments are no names or select nothing, or the
+                dates are reversed.
 
         Returns:
             A copy: it may be changed.
         """
+        instruments = None if instruments is None else to_names(instruments)
+        check_range(start, end)
         if fields is not None:
             there = self._fields()
             missing = [field for field in fields if field not in there]
@@ -201,12 +206,12 @@ class FrameSource(abc.ABC):
             frame = frame[list(fields)]
         if instruments is not None:
             names = frame.index.get_level_values("instrument")
-            frame = frame[names.isin(list(instruments))]
+            frame = frame[names.isin(instruments)]
             if frame.empty and not _has_any(everything, instruments):
                 names = everything.index.get_level_values("instrument")
                 examples = ", ".join(map(str, names.unique()[:5]))
                 raise DataError(
-                    f"the instruments {list(instruments)[:5]} select nothing of {self!r}, which "
+                    f"the instruments {instruments[:5]} select nothing of {self!r}, which "
                     f"holds {examples}, ..."
                 )
         frame = frame.copy()

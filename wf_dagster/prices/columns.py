@@ -11,8 +11,10 @@ from typing import Any
 import pandas as pd
 
 from wf_dagster.calendars import to_day
+from wf_dagster.dates import check_range
 from wf_dagster.errors import DataError
 from wf_dagster.prices.base import CACHED_PLACES, FrameSource
+from wf_dagster.tasks.instrument_names import to_names
 
 
 @dataclass(frozen=True)
@@ -95,6 +97,8 @@ class ColumnSource(FrameSource):
         """
         if instruments is None and start is None and end is None:
             return super().load(fields)
+        instruments = None if instruments is None else to_names(instruments)
+        check_range(start, end)
         content = self._content()
         names = self._names(content)
         wanted = names if fields is None else list(fields)

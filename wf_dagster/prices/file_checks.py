@@ -71,7 +71,25 @@ def check_long_table(table: pd.DataFrame, place: str) -> pd.DataFrame:
     wrong = table["close"] <= 0
     if wrong.any():
         raise DataError(f"{place} row {_row(wrong)}: close is not positive; leave it empty instead")
-    return table.astype({"instrument": str}).set_index(KEYS).sort_index()
+    return table.assign(instrument=_names(table["instrument"], place)).set_index(KEYS).sort_index()
+
+
+def _names(column: pd.Series, place: str) -> pd.Series:
+    """Instruments as texts: 700.0, a whole number beside which something is missing, as "700"."""
+    if pd.api.types.is_bool_dtype(column):
+        raise DataError(
+            f"{place}: instrument holds truth values, such as {column.iloc[0]}: a program has read "
+            "names such as TRUE as these; write them as texts"
+        )
+    if not pd.api.types.is_float_dtype(column):
+        return column.astype(str)
+    wrong = column % 1 != 0
+    if wrong.any():
+        raise DataError(
+            f"{place} row {_row(wrong)}: instrument is the number {column[wrong].iloc[0]}: names "
+            "are texts, codes are whole numbers or texts"
+        )
+    return column.astype("int64").astype(str)
 
 
 def _stamps(column: pd.Series, place: str) -> pd.Series:

@@ -131,7 +131,7 @@ class PriceTables:
                 table[name] = parse_text(table[name])
         for name, value in self._partitions[number].items():
             if name in KEYS or name in selection.fields:
-                table[name] = value if name in KEYS else parse_text(pd.Series([value])).iloc[0]
+                table[name] = value if name in KEYS else _parse_folder(value)
         if self._named_by_file:
             table["instrument"] = stem_of(self._files.names[number])
         if "datetime" in table:
@@ -208,6 +208,11 @@ class PriceTables:
             or column in self._partitions[number]
             or (column == "instrument" and self._named_by_file)
         )
+
+
+def _parse_folder(value: str | None) -> Any:
+    """The value that the name of a folder holds; ``month=01`` is a number."""
+    return parse_text(pd.Series([value]), keeps_codes=False).iloc[0]
 
 
 def _is_text(kind: Any) -> bool:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from wf_dagster.errors import DataError
+from wf_dagster.prices.text_columns import holds_codes
 
 _NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
 # what pandas.read_csv takes for no value
@@ -24,9 +25,16 @@ def partition_of(name: str) -> dict[str, str | None]:
     return {key: None if value == _NO_VALUE else unquote(value) for key, value in pairs}
 
 
-def parse_text(column: pd.Series) -> pd.Series:
-    """The numbers of a column of texts; the texts, where they are none."""
+def parse_text(column: pd.Series, keeps_codes: bool = True) -> pd.Series:
+    """The numbers of a column of texts; the texts, where they are none.
+
+    Args:
+        column: The texts.
+        keeps_codes: Whether codes with zeros in front, such as ``"02"``, stay texts.
+    """
     column = column.where(~column.isin(_EMPTY))
+    if keeps_codes and holds_codes(column):
+        return column
     numbers = pd.to_numeric(column, errors="coerce")
     if (numbers.isna() == column.isna()).all():
         return numbers

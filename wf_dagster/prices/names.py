@@ -28,9 +28,15 @@ def describe_unknown(unknown: Sequence[Any], known: Iterable[Any]) -> str:
     by_lower = {str(name).lower(): str(name) for name in known}
     parts = []
     for name in unknown[:5]:
-        near = get_close_matches(str(name).lower(), by_lower, n=3)
+        padded = [other for other in by_lower if _is_same_code(str(name), other)]
+        near = padded or get_close_matches(str(name).lower(), by_lower, n=3)
         names = ", ".join(by_lower[match] for match in near) or ", ".join(
             [*list(by_lower.values())[:3], "..."]
         )
         parts.append(f"{name!r} ({'nearest' if near else 'there are'}: {names})")
     return "; ".join(parts) + (f" and {len(unknown) - 5} more" if len(unknown) > 5 else "")
+
+
+def _is_same_code(name: str, other: str) -> bool:
+    """Whether one is the other without its zeros in front, as YAML and spreadsheets leave them."""
+    return name.isdecimal() and other.isdecimal() and int(name) == int(other)

@@ -12,7 +12,8 @@ from qlib.data.dataset import DatasetH
 from qlib.data.dataset.handler import DataHandler
 
 from wf_dagster.calendars import split_segment
-from wf_dagster.errors import DataError
+from wf_dagster.dates import refuse_ambiguous
+from wf_dagster.errors import CalendarError, DataError
 from wf_dagster.moments import format_moment, is_midnight, names_day, to_stamp
 from wf_dagster.qlib_bridge.options import DAILY, name_of
 from wf_dagster.qlib_engine.provider_files import is_intraday
@@ -94,19 +95,28 @@ def check_handler_dates(handler: Mapping[str, Any], segments: Mapping[str, Any])
     Raises:
         DataError: It starts after one, or ends before one.
     """
-    start, end = (handler["kwargs"].get(name) for name in ("start_time", "end_time"))
+    start, end = (_date(handler["kwargs"], name) for name in ("start_time", "end_time"))
     for name, segment in segments.items():
         first, last = split_segment(segment)
-        if end is not None and first is not None and pd.Timestamp(first) > pd.Timestamp(end):
+        if end is not None and first is not None and to_stamp(first) > to_stamp(end):
             raise DataError(
                 f"{HANDLER}.kwargs.end_time is {_day(end)}, before the {name} segment, which "
                 f"starts {_day(first)}: the handler would have no data for it"
             )
-        if start is not None and last is not None and pd.Timestamp(last) < pd.Timestamp(start):
+        if start is not None and last is not None and to_stamp(last) < to_stamp(start):
             raise DataError(
                 f"{HANDLER}.kwargs.start_time is {_day(start)}, after the {name} segment, which "
                 f"ends {_day(last)}: the handler would have no data for it"
             )
+
+
+def _date(kwargs: Mapping[str, Any], name: str) -> Any:
+    """A date of a handler, as it is written; not one that Qlib and others may read differently."""
+    try:
+        refuse_ambiguous(kwargs.get(name))
+    except CalendarError as error:
+        raise DataError(f"{HANDLER}.kwargs.{name}: {error}") from None
+    return kwargs.get(name)
 
 
 def _day(date: Any) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from wf_dagster.dates import check_range
 from wf_dagster.errors import DataError
 from wf_dagster.moments import Moments, to_day, to_replay_date
 from wf_dagster.qlib_bridge.calendar import sessions_with_data
@@ -14,6 +15,7 @@ from wf_dagster.qlib_bridge.options import DAILY, QlibOptions, name_of
 from wf_dagster.qlib_bridge.session import provider_uri
 from wf_dagster.qlib_engine import provider_closes
 from wf_dagster.qlib_engine.provider_files import content_digest, data_version
+from wf_dagster.tasks.instrument_names import to_names
 
 _FIELDS = ("open", "high", "low", "close", "volume", "factor")
 
@@ -67,8 +69,10 @@ class QlibPrices:
             end: Last date, or bar.
 
         Raises:
-            DataError: The instruments select nothing.
+            DataError: The instruments are no names or select nothing, or the dates are reversed.
         """
+        instruments = None if instruments is None else to_names(instruments)
+        check_range(start, end)
         from qlib.data import D  # slow to import, as the next
 
         from wf_dagster.qlib_engine.raw_cache import current_version
@@ -82,12 +86,12 @@ class QlibPrices:
             first = pd.Timestamp(moments.locate(start))
         if end is not None:
             last = min(pd.Timestamp(moments.locate(end, "end")), last).as_unit("ns")
-        universe = D.instruments("all") if instruments is None else list(instruments)
+        universe = D.instruments("all") if instruments is None else instruments
         frame: pd.DataFrame = D.features(
             universe, [f"${name}" for name in names], first, last, freq=self._freq
         )
         if frame.empty and instruments is not None:
-            raise DataError(f"the instruments {list(instruments)[:5]} select nothing of {self!r}")
+            raise DataError(f"the instruments {instruments[:5]} select nothing of {self!r}")
         frame.columns = pd.Index(names)
         frame = frame.swaplevel().sort_index().astype("float64")
         return frame.rename_axis(index=["datetime", "instrument"])

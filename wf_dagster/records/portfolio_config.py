@@ -11,7 +11,8 @@ from typing import Any, Final, Literal, TypedDict
 
 import pandas as pd
 
-from wf_dagster.errors import RecordError
+from wf_dagster.dates import refuse_ambiguous
+from wf_dagster.errors import CalendarError, RecordError
 from wf_dagster.records.portfolio import check_arguments
 
 _log = logging.getLogger(__name__)
@@ -185,6 +186,10 @@ def _check_mapping(place: str, value: Any) -> Mapping[str, Any]:
 def _to_session(name: str, value: Any) -> pd.Timestamp | None:
     if value is None:
         return None
+    try:
+        refuse_ambiguous(value)
+    except CalendarError as error:
+        raise RecordError(f"{name}: {error}") from None
     day = pd.to_datetime(value, errors="coerce") if isinstance(value, (str, date)) else pd.NaT
     if pd.isna(day):
         raise RecordError(f"{name}={value!r}: use a date such as '2020-01-31', or leave it out")

@@ -79,6 +79,9 @@ class RollingGen(TaskGen):
         (7, (Timestamp('2020-07-29 00:00:00'), Timestamp('2020-08-25 00:00:00')))
     """
 
+    # whether late labels fail a training; ``None``: where its task was cut to keep them out
+    _refuses: bool | None = None
+
     ROLL_EX = EXPANDING
     ROLL_SD = SLIDING
 
@@ -135,6 +138,25 @@ class RollingGen(TaskGen):
         """The same generator on another calendar."""
         generator = copy.copy(self)
         generator._calendar = calendar
+        return generator
+
+    def with_look_ahead(self) -> RollingGen:
+        """The same generator, of whose tasks late labels are warned of only, however it cuts."""
+        generator = copy.copy(self)
+        generator._refuses = False
+        return generator
+
+    def without_look_ahead(self, reach: int | None) -> RollingGen:
+        """The same generator, of whose tasks late labels fail the training.
+
+        Args:
+            reach: Sessions that the label reaches: its ``trunc_days`` where it has none. ``None``
+                where that is not known: then what is late shows when it is measured.
+        """
+        generator = copy.copy(self)
+        generator._refuses = True
+        if generator.trunc_days is None and reach:
+            generator.trunc_days = reach
         return generator
 
     def generate(self, task: Mapping[str, Any], until: Any = None) -> list[Task]:
@@ -253,8 +275,9 @@ class RollingGen(TaskGen):
         roll = with_dataset_kwargs(self.task_copy_func(task), segments=dict(segments))
         if self._fits_with_train(roll) and self.train_key in segments:
             roll = fit_on_train(roll, segments[self.train_key])
-        if self.trunc_days is not None:
-            roll[TRUNC_DAYS] = self.trunc_days
+        refuses = self.trunc_days is not None if self._refuses is None else self._refuses
+        if refuses:
+            roll[TRUNC_DAYS] = self.trunc_days or 0
         if self.ds_extra_mod_func is not None:
             self.ds_extra_mod_func(roll, self)
         return roll

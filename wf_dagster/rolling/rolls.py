@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from wf_dagster.dates import Segment
+from wf_dagster.dates import Segment, check_range
 from wf_dagster.errors import RollKeyError
 from wf_dagster.market import Market
 from wf_dagster.rolling.rolling_gen import RollingGen
@@ -140,7 +140,12 @@ class Rolls:
         )
 
     def between(self, first: str, last: str) -> list[Roll]:
-        """The rolls from one key to another, both included."""
+        """The rolls from one key to another, both included.
+
+        Raises:
+            CalendarError: The keys are reversed.
+        """
+        check_range(first, last)
         return [roll for key, roll in self._rolls.items() if first <= key <= last]
 
     def key_of(self, task: Mapping[str, Any]) -> str:

@@ -27,13 +27,7 @@ def locate(name: str, module_path: str | None = None, *, where: str = "") -> Any
         TaskError: The module cannot be imported, or has no such name.
     """
     place = f"{where}: " if where else ""
-    module, _, attribute = name.rpartition(".")
-    module = module or module_path or ""
-    if not module.strip(".") or module.startswith("."):
-        raise TaskError(
-            f"{place}{name!r} does not say where it is: add its module_path, or write the whole "
-            f"path such as 'package.module.{name}'"
-        )
+    module, attribute = split_path(name, module_path, where=where)
     try:
         imported = importlib.import_module(module)
     except ImportError as error:
@@ -48,11 +42,38 @@ def locate(name: str, module_path: str | None = None, *, where: str = "") -> Any
                 f"{place}module {module!r} needs {missing!r}, which is not installed"
             ) from error
         raise TaskError(f"{place}module {module!r} cannot be imported: {error}") from error
+    except Exception as error:  # a module of the user's may raise anything
+        raise TaskError(
+            f"{place}module {module!r} fails while it is imported, with "
+            f"{type(error).__name__}: {error}"
+        ) from error
     try:
         return getattr(imported, attribute)
     except AttributeError:
-        hint = _nearest_name(attribute, _offered_names(imported))
+        hint = nearest_name(attribute, _offered_names(imported))
         raise TaskError(f"{place}module {module!r} has no {attribute!r}{hint}") from None
+
+
+def split_path(name: str, module_path: str | None = None, *, where: str = "") -> tuple[str, str]:
+    """The module and the name in it of a dotted path, or of a name in a module.
+
+    Args:
+        name: As for :func:`locate`, like the other parameters.
+        module_path: The module that holds ``name``, where that is no dotted path.
+        where: Path of the value in the task, for the message.
+
+    Raises:
+        TaskError: No module is named.
+    """
+    module, _, attribute = name.rpartition(".")
+    module = module or module_path or ""
+    if not module.strip(".") or module.startswith("."):
+        place = f"{where}: " if where else ""
+        raise TaskError(
+            f"{place}{name!r} does not say where it is: add its module_path, or write the whole "
+            f"path such as 'package.module.{name}'"
+        )
+    return module, attribute
 
 
 def init_instance(config: Any, *, where: str = "", **extra_kwargs: Any) -> Any:
@@ -221,6 +242,7 @@ def _offered_names(module: Any) -> list[str]:
     return [n for n in dir(module) if n[0] != "_" and (n not in values or callable(values[n]))]
 
 
-def _nearest_name(name: str, names: list[str]) -> str:
+def nearest_name(name: str, names: list[str]) -> str:
+    """The end of a message: the name that was probably meant; empty where none is near."""
     close = get_close_matches(name, names, n=1)
     return f"; did you mean {close[0]!r}?" if close else ""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from wf_dagster.errors import TaskError
 from wf_dagster.module_history import find_former_module
+from wf_dagster.tasks.plain_estimators import with_plain_estimator
 from wf_dagster.tasks.schema import TRUNC_DAYS
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def canonical_json(value: Any) -> str:
         TaskError: As :func:`fingerprint`.
     """
     try:
-        plain = _to_plain(value, "task")
+        plain = _to_plain(with_plain_estimator(value), "task")
     except RecursionError:
         raise TaskError("the task holds itself, so it has no canonical form") from None
     text = json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from wf_dagster.errors import TaskError
-from wf_dagster.tasks.config import find_class, locate
+from wf_dagster.tasks.config import class_path, find_class, locate
 from wf_dagster.tasks.label_expressions import expression_horizon, read_label_expressions
-from wf_dagster.tasks.look_ahead import LookAhead, stated_look_ahead
+from wf_dagster.tasks.look_ahead import LookAhead
 from wf_dagster.tasks.predicted_labels import find_label, predicted_label
+from wf_dagster.tasks.signatures import Signature, read_signature
 
 LABEL = "dataset.kwargs.label"
 _BY_PARAMETERS = LookAhead("horizon", "lag")
@@ -64,19 +65,25 @@ class LabelFunction:
         return function if isinstance(function, str) else getattr(function, "__name__", "it")
 
 
-def label_functions(task: Mapping[str, Any]) -> list[LabelFunction]:
+def label_functions(
+    task: Mapping[str, Any], read: Callable[[Any], Signature] | None = None
+) -> list[LabelFunction]:
     """The label functions of a task, those that its dataset has by default included.
 
     Empty for a dataset that has no ``label``, such as Qlib's.
 
+    Args:
+        task: It.
+        read: Gives the signature of a class or function, or of a dotted path; default by import.
+
     Raises:
         TaskError: A function, or the dataset's class, cannot be found.
     """
-    label = _get_label(task["dataset"])
+    label = _get_label(task["dataset"], read)
     if label is None:
         return []
     labels = label if isinstance(label, (list, tuple)) else [label]
-    return [_read_label_function(config) for config in labels]
+    return [_read_label_function(config, read or _import) for config in labels]
 
 
 def label_horizon(
@@ -112,15 +119,21 @@ def label_horizon(
     return max(known, default=None) if len(known) == len(horizons) else None
 
 
-def label_reach(task: Mapping[str, Any]) -> int | None:
+def label_reach(
+    task: Mapping[str, Any], read: Callable[[Any], Signature] | None = None
+) -> int | None:
     """Sessions after which the task's label is known: its ``lag`` plus its ``horizon``.
 
     The longest of several; ``None`` when one of them, or the dataset, does not say.
 
+    Args:
+        task: It.
+        read: As for :func:`label_functions`.
+
     Raises:
         TaskError: The label function, or the dataset's class, cannot be found.
     """
-    reaches = [function.reach for function in label_functions(task)]
+    reaches = [function.reach for function in label_functions(task, read)]
     stated = [reach for reach in reaches if reach is not None]
     return max(stated, default=None) if len(stated) == len(reaches) else None
 
@@ -135,7 +148,7 @@ def _stated_by_record(task: Mapping[str, Any]) -> int | None:
     return None
 
 
-def _get_label(dataset: Any) -> Any:
+def _get_label(dataset: Any, read: Callable[[Any], Signature] | None) -> Any:
     if isinstance(dataset, str):
         dataset = {"class": dataset}
     if not isinstance(dataset, Mapping):
@@ -143,23 +156,28 @@ def _get_label(dataset: Any) -> Any:
     kwargs = dataset.get("kwargs") or {}
     if "label" in kwargs:
         return kwargs["label"]
+    if read is not None:
+        named = dataset.get("class", dataset.get("func"))
+        return read(class_path(dataset) if isinstance(named, str) else named).default("label")
     parameters = inspect.signature(find_class(dataset, where="dataset")).parameters
     label = parameters.get("label")
     return None if label is None or label.default is inspect.Parameter.empty else label.default
 
 
-def _read_label_function(label: Any) -> LabelFunction:
+def _import(function: Any) -> Signature:
+    if isinstance(function, str):
+        function = locate(function, where=LABEL)
+    return read_signature(function)
+
+
+def _read_label_function(label: Any, read: Callable[[Any], Signature]) -> LabelFunction:
     config = label if isinstance(label, Mapping) else {"func": label}
     if "func" not in config:
         raise TaskError(f"{LABEL} is {label!r}: use {{'func': 'package.function', 'kwargs': ...}}")
-    function = config["func"]
-    if isinstance(function, str):
-        function = locate(function, where=LABEL)
-    if not callable(function):
+    signature = read(config["func"])
+    if not signature.is_callable:
         raise TaskError(f"{LABEL} is {label!r}: use the dotted path of a function")
-    defaults = {
-        name: None if parameter.default is inspect.Parameter.empty else parameter.default
-        for name, parameter in inspect.signature(function).parameters.items()
-    }
+    defaults = {parameter.name: parameter.default for parameter in signature.parameters}
     parameters = {**defaults, **(config.get("kwargs") or {})}
-    return LabelFunction(config, parameters, stated_look_ahead(function) or _BY_PARAMETERS)
+    stated = signature.look_ahead
+    return LabelFunction(config, parameters, LookAhead(*stated) if stated else _BY_PARAMETERS)

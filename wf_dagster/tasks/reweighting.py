@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from wf_dagster.errors import DataError, TaskError
 from wf_dagster.tasks.config import init_instance, locate
+from wf_dagster.tasks.schema import REWEIGHTER
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-REWEIGHTER = "reweighter"  # key of a task
 _FORMS = (
     "an object with reweight(data), a function of data, the dotted path of one, or "
     "{'class' or 'func': ..., 'module_path': ..., 'kwargs': ...}"

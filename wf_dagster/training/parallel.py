@@ -9,7 +9,8 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
-from wf_dagster.data.adapters import adapter_of
+from wf_dagster.data.adapters import DefaultAdapter, adapter_of
+from wf_dagster.errors import WfError
 from wf_dagster.market import Market
 from wf_dagster.rolling import Roll
 from wf_dagster.settings import worker_limit
@@ -86,7 +87,9 @@ def run_rolls(jobs: Sequence[RollJob], *, max_workers: int | None = None) -> Ite
         return
     check_tracking()
     workers = _start_workers(jobs, max_workers)
-    share_features(jobs, max_workers)  # while the fork server imports what the workers need
+    # while the fork server imports what the workers need; what cannot be computed for one roll
+    # cannot be for another: it is said once, before any recorder is made
+    share_features(jobs, max_workers, refuses=all(job.kind == "train" for job in jobs))
     if workers == 1:
         release_workers()
         for job in jobs:
@@ -124,18 +127,30 @@ def limit_by_memory(workers: int, jobs: Sequence[RollJob]) -> int:
     return workers
 
 
-def share_features(jobs: Sequence[RollJob], max_workers: int | None = None) -> None:
+def share_features(
+    jobs: Sequence[RollJob], max_workers: int | None = None, refuses: bool = False
+) -> None:
     """Compute the features the rolls share once, ahead, instead of once in each worker.
 
     Args:
         jobs: The rolls.
         max_workers: Processes that may compute, this one among them; default the setting.
+        refuses: Whether prices, a universe or functions of which nothing can be computed are
+            raised; else they are left to each roll.
+
+    Raises:
+        WfError: As said.
     """
     for market, tasks in _tasks_by_market(jobs):
+        adapter = None
         try:
-            spread = Spread(tasks[0], worker_limit(max_workers).count)
-            seconds = adapter_of(tasks[0], market).warm(tasks, spread)
+            adapter = adapter_of(tasks[0], market)
+            seconds = adapter.warm(tasks, Spread(tasks[0], worker_limit(max_workers).count))
         except Exception as error:  # each roll meets it again and reports it as its own
+            # not where each has a handler of Qlib's of its own
+            if refuses and isinstance(error, WfError) and isinstance(adapter, DefaultAdapter):
+                release_workers()
+                raise
             _log.warning("features could not be computed ahead: %s", error)
             continue
         if seconds is not None:

@@ -24,7 +24,10 @@ from wf_dagster.tasks import (
     validate_task,
 )
 from wf_dagster.tasks.late_labels import refuse_late_labels
-from wf_dagster.tasks.reweighting import REWEIGHTER, make_reweighter
+from wf_dagster.tasks.named_parts import check_model, check_parts
+from wf_dagster.tasks.reweighting import make_reweighter
+from wf_dagster.tasks.schema import REWEIGHTER
+from wf_dagster.tasks.signature_book import home_book
 from wf_dagster.tracking import R, find_recorders
 from wf_dagster.training.task_market import take_market
 from wf_dagster.training.task_params import flatten_task
@@ -168,7 +171,7 @@ def _prepare_task(
     market = Market.of(market or carried)
     adapter = adapter_of(task, market)
     adapter.prepare()
-    validate_task(task, resolve=True)
+    check_parts(task, home_book().look_up)
     make_reweighter(task.get(REWEIGHTER))
     return task, market, adapter
 
@@ -193,6 +196,7 @@ def _describe(task: Mapping[str, Any], market: Market, recorder: Recorder) -> No
 
 def _execute(task: Mapping[str, Any], adapter: DatasetAdapter, recorder: Recorder) -> None:
     model = init_instance(task["model"], where="model")
+    check_model(model)
     dataset = adapter.make_dataset()
     adapter.check_features(dataset)
     refuse_late_labels(task, adapter.find_late_labels(dataset))

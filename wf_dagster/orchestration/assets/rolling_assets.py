@@ -15,6 +15,7 @@ from wf_dagster.orchestration.assets.online_models import build_online_models_as
 from wf_dagster.orchestration.assets.rolling_list import RollingAssets
 from wf_dagster.orchestration.automation.conditions import launched_by_automation
 from wf_dagster.orchestration.dagster_home import check_dagster_home
+from wf_dagster.orchestration.definition_checks import check_definition
 from wf_dagster.orchestration.failures import wf_errors_as_failures
 from wf_dagster.orchestration.frames.frames_io_manager import multi_asset_with_frames
 from wf_dagster.orchestration.partitions.rolling_partitions import (
@@ -29,7 +30,6 @@ from wf_dagster.orchestration.strategy_keys import ROLL_PARTS
 from wf_dagster.orchestration.strategy_spec import StrategySpec
 from wf_dagster.orchestration.translator import RollingTranslator
 from wf_dagster.rolling import RollingGen
-from wf_dagster.tasks import validate_task
 
 if TYPE_CHECKING:
     from wf_dagster.calendars import TradingCalendar
@@ -97,14 +97,16 @@ def rolling_assets(
     template, market = strategy_market(
         strategy.template, strategy.generator, calendar, strategy.market
     )
-    validate_task(template)
-    partitions = rolling_partitions(template, strategy.generator, market=market, name=strategy.name)
+    generator = check_definition(
+        strategy.name, template, strategy.generator, market, strategy.allow_look_ahead
+    )
+    partitions = rolling_partitions(template, generator, market=market, name=strategy.name)
     assets = specs_by_part(strategy, partitions.definition, translator)
     spec = StrategySpec(
         name=strategy.name,
         experiment=strategy.experiment,
         template=dict(template),
-        generator=strategy.generator,
+        generator=generator,
         partitions=partitions,
         max_workers=strategy.max_workers,
         task_pool=strategy.task_pool,

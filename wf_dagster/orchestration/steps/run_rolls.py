@@ -15,6 +15,8 @@ from wf_dagster.orchestration.steps.price_refresh import refresh_prices
 from wf_dagster.orchestration.steps.roll_config import RollConfig
 from wf_dagster.orchestration.strategy_spec import StrategySpec
 from wf_dagster.tasks import validate_task
+from wf_dagster.tasks.named_parts import check_parts
+from wf_dagster.tasks.signature_book import home_book
 
 
 def run_rolls(
@@ -41,7 +43,8 @@ def run_rolls(
         config.check()
         refresh_prices(spec.market, context)
         calendar = spec.market.calendar
-        validate_task(spec.template, calendar=calendar, resolve=True)
+        check_parts(spec.template, home_book().look_up)
+        validate_task(spec.template, calendar=calendar)
         rolls, early = spec.partitions.split_due(context.partition_keys)
     if session:
         step = OnlineStep(spec, context, session, config.predict_again)
