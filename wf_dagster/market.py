@@ -16,9 +16,10 @@ from wf_dagster.prices.addresses import complete_address, is_address
 from wf_dagster.prices.base import FrameSource, PriceSource
 from wf_dagster.prices.choose import make_source, path_of
 from wf_dagster.prices.coverage import check_coverage
+from wf_dagster.prices.kinds import source_kind
 from wf_dagster.prices.priced_calendar import PricedCalendar, make_priced_calendar
 from wf_dagster.qlib_bridge.calendar import read_calendar, sessions_with_data
-from wf_dagster.qlib_bridge.options import QLIB, QlibOptions, freq_of
+from wf_dagster.qlib_bridge.options import QLIB, QlibOptions, freq_of, name_of
 from wf_dagster.qlib_bridge.qlib_prices import QlibPrices
 from wf_dagster.qlib_bridge.session import adopt_user_init, initialised_by_user
 from wf_dagster.settings import Settings, get_settings, restore, snapshot
@@ -243,10 +244,22 @@ class Market:
     def exchange(self) -> str | None:
         """Code of the exchange whose sessions these are; ``None`` if they are no exchange's."""
         if self.calendar_name != _OF_PRICES:
-            is_no_exchange = self.calendar_name == _OWN or freq_of(self.calendar_name)
-            return None if is_no_exchange else self.calendar_name
+            return self.named_exchange or None
         fit = self.exchange_fit
         return None if fit is None else fit.exchange
+
+    @property
+    def named_exchange(self) -> str:
+        """Code of the exchange that was named; ``""`` for none. No price is read."""
+        name = self.calendar_name
+        return "" if name in (_OF_PRICES, _OWN) or freq_of(name) else name
+
+    @property
+    def source_kind(self) -> str:
+        """What its prices are, wherever they lie (see :mod:`wf_dagster.prices.kinds`)."""
+        if freq := freq_of(self._prices_name):
+            return name_of(freq)
+        return source_kind(get_settings().prices if self._prices is None else self._prices)
 
     @property
     def last_session(self) -> pd.Timestamp:

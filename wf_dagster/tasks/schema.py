@@ -24,6 +24,9 @@ WARM_START = "warm_start"  # key of a task: fingerprint of the one whose model i
 # key of a task: how many sessions a generator cut before the test segment, so that no label of the
 # others is known later; the segments are its part of the task, this is not
 TRUNC_DAYS = "trunc_days"
+# key of a task with a warm start: what identifies the training that it goes on from, whatever
+# becomes of that task's records and test window; no part of the fingerprint
+BEFORE_TRAINING = "warm_start_training"
 Task = dict[str, Any]
 _PARTS = {"model", "dataset", "record"}
 ORDER = ("train", "valid", "test")

@@ -8,6 +8,7 @@ from wf_dagster.training.pool_trainers import DelayTrainerRM, TrainerRM
 from wf_dagster.training.refresh import refresh_analysis, refresh_recorder
 from wf_dagster.training.roll_jobs import JobKind, RollJob, RollOutcome
 from wf_dagster.training.task import DATA_UNTIL, begin_task_train, end_task_train, task_train
+from wf_dagster.training.trained_rolls import RollRecognition, find_trained_rolls
 from wf_dagster.training.trainers import DelayTrainerR, Trainer, TrainerR
 from wf_dagster.training.workers import prepare_workers
 
@@ -19,11 +20,13 @@ __all__ = [
     "PoolJob",
     "RollJob",
     "RollOutcome",
+    "RollRecognition",
     "Trainer",
     "TrainerR",
     "TrainerRM",
     "begin_task_train",
     "end_task_train",
+    "find_trained_rolls",
     "prepare_workers",
     "refresh_analysis",
     "refresh_recorder",

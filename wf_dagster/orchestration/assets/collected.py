@@ -25,6 +25,7 @@ def build_collected_asset(spec: StrategySpec, options: ChosenOptions) -> dg.Asse
                 spec.calendar,
                 serving=state.online,
                 served={recorder_id for change in state.changes for recorder_id in change.online},
+                market=spec.market,
             )
         gaps, recorder = collection.gaps, collection.recorder
         if gaps:

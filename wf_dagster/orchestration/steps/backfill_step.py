@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import dagster as dg
 
+from wf_dagster.collect.roll_recorders import wanted_rolls
 from wf_dagster.orchestration.failures import wf_errors_as_failures
 from wf_dagster.orchestration.resources.tracking_resource import TrackingResource
 from wf_dagster.orchestration.run_tags import ROOT_RUN_TAG
@@ -15,8 +16,15 @@ from wf_dagster.orchestration.steps.roll_events import RollEvents
 from wf_dagster.orchestration.steps.roll_runner import RollRunner
 from wf_dagster.orchestration.strategy_spec import StrategySpec
 from wf_dagster.rolling import Roll, why_not_due
-from wf_dagster.tracking import find_recorders
-from wf_dagster.training import JobKind, RollJob, RollOutcome, prepare_workers, workers_for
+from wf_dagster.tracking import Recorder
+from wf_dagster.training import (
+    JobKind,
+    RollJob,
+    RollOutcome,
+    find_trained_rolls,
+    prepare_workers,
+    workers_for,
+)
 
 
 @dataclass(frozen=True)
@@ -26,7 +34,7 @@ class BackfillStep:
     Attributes:
         spec: The strategy.
         context: The context of the running assets.
-        reuse_finished: Take finished recorders of the same task definition where there are some.
+        reuse_finished: Take finished recorders of the same training where there are some.
     """
 
     spec: StrategySpec
@@ -67,18 +75,24 @@ class BackfillStep:
     ) -> list[RollJob]:
         """Which rolls are trained, which are predicted again, which are done already."""
         kind: JobKind = "report" if "recorders" in selected else "refresh"
-        finished = self._finished_recorders(runner, kind)
+        finished = self._finished_recorders(runner, kind, rolls)
         jobs = []
         for roll in rolls:
             job = runner.training_job(roll.key, roll.task)
-            recorder_id = finished.get(job.fingerprint)
-            if recorder_id is not None:
-                job = replace(job, kind=kind, recorder_id=recorder_id)
+            recorder = finished.get(roll.key)
+            if recorder is not None:
+                # trained alike, but for other records or another test window: these follow
+                is_as_defined = recorder.list_tags().get("fingerprint") == job.fingerprint
+                job = replace(
+                    job, kind=kind if is_as_defined else "refresh", recorder_id=recorder.id
+                )
             jobs.append(job)
         return jobs
 
-    def _finished_recorders(self, runner: RollRunner, kind: JobKind) -> dict[str | None, str]:
-        """Ids of the recorders that take the place of a training, by fingerprint."""
+    def _finished_recorders(
+        self, runner: RollRunner, kind: JobKind, rolls: Sequence[Roll]
+    ) -> Mapping[Any, Recorder]:
+        """The recorders that take the place of a training, by key of the roll."""
         run = self.context.run
         is_retry = run.parent_run_id is not None or self.context.retry_number > 0
         takes_all = kind == "refresh" or self.reuse_finished
@@ -86,10 +100,10 @@ class BackfillStep:
             return {}
         # a retry takes over what its own lineage finished; it is no excuse for older ones
         lineage = {} if takes_all else {ROOT_RUN_TAG: runner.root_run_id}
-        newest: dict[str | None, str] = {}
-        for recorder in find_recorders(self.spec.experiment, tags=lineage):  # newest first
-            newest.setdefault(recorder.list_tags().get("fingerprint"), recorder.id)
-        return newest
+        market = self.spec.market
+        return find_trained_rolls(
+            self.spec.experiment, wanted_rolls(rolls, market), tags=lineage, until=market.as_of
+        )
 
     def _without_early(
         self, jobs: Sequence[RollJob], outcomes: dict[str, RollOutcome]
