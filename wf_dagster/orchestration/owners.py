@@ -24,9 +24,9 @@ def claim_for_strategy(context: dg.AssetExecutionContext, spec: StrategySpec) ->
             of this code location name it.
     """
     repository = _find_repository(context)
-    strategies = [] if repository is None else [*_list_strategies(repository)]
-    check_experiments(strategies)
-    names = {other.name for other in strategies}
+    strategies = {} if repository is None else dict(_list_strategies(repository))
+    check_experiments((label, other.experiment) for label, other in strategies.items())
+    names = {other.name for other in strategies.values()}
     claim_experiment(
         spec.experiment,
         "strategy",
@@ -53,21 +53,24 @@ def claim_for_signals(context: dg.AssetExecutionContext, experiment: str) -> Non
     )
 
 
-def check_experiments(strategies: Iterable[StrategySpec]) -> None:
+def check_experiments(strategies: Iterable[tuple[str, str]]) -> None:
     """Refuse strategies that would record into one experiment.
 
+    Args:
+        strategies: Pairs of what a strategy is called, for people, and its experiment.
+
     Raises:
-        OwnerError: Two have the same; the message names both.
+        OwnerError: Two have the same experiment; the message names both.
     """
-    owners: dict[str, StrategySpec] = {}
-    for spec in strategies:
-        other = owners.setdefault(spec.experiment, spec)
-        if other is not spec:
+    owners: dict[str, str] = {}
+    for label, experiment in strategies:
+        if experiment in owners:
             raise OwnerError(
-                f"two strategies, {other.name!r} and {spec.name!r}, name the experiment "
-                f"{spec.experiment!r}, where each would take the other's recorders and online "
-                "models for its own: give each an experiment_name of its own"
+                f"two strategies, {owners[experiment]!r} and {label!r}, name the experiment "
+                f"{experiment!r}, where each would take the other's recorders and online models "
+                "for its own: give each an experiment_name of its own"
             )
+        owners[experiment] = label
 
 
 def _describe_code(context: dg.AssetExecutionContext) -> dict[str, str]:
@@ -106,14 +109,13 @@ def _find_repository(context: dg.AssetExecutionContext) -> Any:
     return None
 
 
-def _list_strategies(repository: Any) -> Iterator[StrategySpec]:
-    """One for each definition of rolls: the same strategy under two prefixes is there twice."""
-    definitions = {id(assets): assets for assets in repository.assets_defs_by_key.values()}
-    for assets in definitions.values():
+def _list_strategies(repository: Any) -> Iterator[tuple[str, StrategySpec]]:
+    """One for each definition of rolls, by the first of its keys; under two prefixes it is two."""
+    for assets in repository.assets_defs_by_key.values():
         function = getattr(getattr(assets.node_def, "compute_fn", None), "decorated_fn", None)
         spec = getattr(function, "strategy", None) if assets.is_executable else None
         if isinstance(spec, StrategySpec):
-            yield spec
+            yield min(key.to_user_string() for key in assets.keys), spec
 
 
 def _list_keys(repository: Any) -> Iterable[dg.AssetKey]:

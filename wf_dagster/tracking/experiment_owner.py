@@ -75,6 +75,16 @@ class Owner:
         """Whether it is known where its code is."""
         return bool(self.location or self.module or self.file)
 
+    def completed_by(self, before: Owner) -> Owner:
+        """What is known now, and of before what is not: a command line names no code location."""
+        return Owner(
+            self.part,
+            self.location or before.location,
+            self.module or before.module,
+            self.file or before.file,
+            self.host if self.file else before.host,
+        )
+
     def is_of_same_code(self, other: Owner) -> bool:
         """Whether both are of one code location, however it was launched.
 
@@ -173,8 +183,9 @@ def claim_experiment(
                 "experiment %r: %r, which is not defined any more, goes on as %r",
                 *(experiment_name, before.part, owner.part),
             )
-    if before is None or (owner.has_code and owner != before):
-        write_owner(experiment_name, kind, owner)
+    noted = owner if before is None else owner.completed_by(before)
+    if noted != before:
+        write_owner(experiment_name, kind, noted)
 
 
 _WORDS = {"strategy": "recorders and online models", "signals": "signals"}

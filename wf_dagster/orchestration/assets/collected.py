@@ -9,6 +9,7 @@ from wf_dagster.orchestration.assets.asset_options import ChosenOptions
 from wf_dagster.orchestration.assets.downstream import downstream_asset
 from wf_dagster.orchestration.failures import wf_errors_as_failures
 from wf_dagster.orchestration.metadata import number_metadata
+from wf_dagster.orchestration.owners import claim_for_strategy
 from wf_dagster.orchestration.strategy_spec import StrategySpec
 from wf_dagster.tracking import run_url
 
@@ -18,6 +19,7 @@ def build_collected_asset(spec: StrategySpec, options: ChosenOptions) -> dg.Asse
 
     def collected(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
         with wf_errors_as_failures():
+            claim_for_strategy(context, spec)
             state = spec.online_tool().state()
             collection = collect_strategy(
                 spec.experiment,

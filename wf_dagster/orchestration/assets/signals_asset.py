@@ -1,5 +1,6 @@
 """The merge of all strategies as one asset."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,10 +9,12 @@ import pandas as pd
 from pydantic import Field
 
 from wf_dagster.collect import average_signals
+from wf_dagster.errors import OnlineError
 from wf_dagster.moments import format_moment
 from wf_dagster.online import OnlineToolR
 from wf_dagster.online.ledger import OnlineLedger
 from wf_dagster.online.served_prices import late_names
+from wf_dagster.online.signal_loss import refuse_loss
 from wf_dagster.online.signal_revisions import FILE as REVISIONS
 from wf_dagster.online.signal_revisions import (
     LateNames,
@@ -20,7 +23,13 @@ from wf_dagster.online.signal_revisions import (
     no_revisions,
     revise_signals,
 )
-from wf_dagster.online.signal_store import append_signals, days_of, keep_signals, load_signals
+from wf_dagster.online.signal_store import (
+    append_signals,
+    days_of,
+    keep_signals,
+    load_signals,
+    sources_of,
+)
 from wf_dagster.orchestration.automation.conditions import (
     Automation,
     is_declarative,
@@ -28,8 +37,14 @@ from wf_dagster.orchestration.automation.conditions import (
 )
 from wf_dagster.orchestration.failures import wf_errors_as_failures
 from wf_dagster.orchestration.metadata import number_metadata
+from wf_dagster.orchestration.owners import claim_for_signals
 from wf_dagster.orchestration.run_tags import SESSION_TAG
 from wf_dagster.tracking import run_url
+
+_OVER_WRITE = (
+    "launch this asset with {'over_write': true} to make all of them anew, or give it a key of its "
+    "own, build_signals_asset(..., key=...)"
+)
 
 
 class SignalsConfig(dg.Config):
@@ -55,6 +70,7 @@ def build_signals_asset(
 
     Once a strategy is online, signals stay as they were sent: only those of new sessions are added,
     and those of the last one made again. Launch it with ``over_write`` to make all of them anew.
+    Without it no row that was sent goes away, nor are the signals of other strategies replaced.
 
     Args:
         strategies: Names given to :func:`build_rolling_assets`.
@@ -67,8 +83,14 @@ def build_signals_asset(
         automation: ``"declarative"`` makes new signals whenever a strategy was collected again.
 
     Raises:
-        OnlineError: ``automation`` is unknown.
+        OnlineError: ``automation`` is unknown, or two strategies have one experiment.
     """
+    shared = {name for name, count in Counter(experiments or strategies).items() if count > 1}
+    if shared:
+        raise OnlineError(
+            f"signals {key!r}: the experiment {min(shared)!r} is named for two strategies; each "
+            "strategy counts once, and has an experiment of its own"
+        )
     declarative = is_declarative(automation)
 
     @dg.asset(
@@ -86,14 +108,18 @@ def build_signals_asset(
     ) -> dg.MaterializeResult[Any]:
         names = list(experiments or strategies)
         with wf_errors_as_failures():
+            claim_for_signals(context, key)
             # strategies begin their online life one after the other
             is_online_run = declarative or SESSION_TAG in context.run.tags
             frame = average_signals(names, only_exist=is_online_run)
             revised = no_revisions()
-            if not config.over_write and any(OnlineToolR(name).state().sessions for name in names):
+            of_sent = {*names, *sources_of(key)}  # one that is not averaged any more was sent too
+            if not config.over_write and any(OnlineToolR(n).state().sessions for n in of_sent):
                 session = context.run.tags.get(SESSION_TAG)
                 late = {name: late_names(OnlineLedger(name)) for name in names}
                 frame, revised = _append_to_sent(key, frame, session, late)
+            if not config.over_write:
+                refuse_loss(key, names, frame, remedy=_OVER_WRITE)
             further = {}
             if len(revised):
                 further[REVISIONS] = pd.concat([load_revisions(key), revised], ignore_index=True)

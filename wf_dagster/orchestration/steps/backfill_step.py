@@ -10,6 +10,7 @@ import dagster as dg
 
 from wf_dagster.collect.roll_recorders import wanted_rolls
 from wf_dagster.orchestration.failures import wf_errors_as_failures
+from wf_dagster.orchestration.owners import claim_for_strategy
 from wf_dagster.orchestration.resources.tracking_resource import TrackingResource
 from wf_dagster.orchestration.run_tags import ROOT_RUN_TAG
 from wf_dagster.orchestration.steps.roll_events import RollEvents
@@ -49,6 +50,8 @@ class BackfillStep:
         Raises:
             Failure: Rolls failed, or nothing could be done; those that are finished are marked.
         """
+        with wf_errors_as_failures():
+            claim_for_strategy(self.context, self.spec)
         events = RollEvents(self.context, self.spec.keys)
         workers = workers_for(len(rolls), self.spec.max_workers)
         if workers > 1:
