@@ -15,6 +15,7 @@ All are a ``WfError``; in brackets what else they can be caught as::
     │   ├── RecorderNotFoundError (LookupError, ValueError)
     │   ├── ExperimentNotFoundError (LookupError, ValueError)
     │   │   └── ExperimentDeletedError
+    │   ├── OwnerError (RuntimeError)
     │   ├── ObjectNotFoundError (LookupError)
     │   ├── BrokenObjectError
     │   └── UnsafeObjectError
@@ -98,6 +99,10 @@ class ExperimentNotFoundError(TrackingError, LookupError, ValueError):
 
 class ExperimentDeletedError(ExperimentNotFoundError):
     """The experiment was deleted; the message says how to restore it."""
+
+
+class OwnerError(TrackingError, RuntimeError):
+    """An experiment holds what another strategy, asset or code location has recorded."""
 
 
 class ObjectNotFoundError(TrackingError, LookupError):

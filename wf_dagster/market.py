@@ -10,8 +10,9 @@ from wf_dagster.dates import read_moment
 from wf_dagster.errors import CalendarError, DataError
 from wf_dagster.market_arguments import date_of, earliest, is_calendar, make_absolute
 from wf_dagster.prices.descriptions import SAMPLE, check_coverage
+from wf_dagster.prices.kinds import source_kind
 from wf_dagster.prices.recorded_sessions import RecordedSessions
-from wf_dagster.qlib_bridge.options import QLIB, QlibOptions, freq_of
+from wf_dagster.qlib_bridge.options import QLIB, QlibOptions, freq_of, name_of
 from wf_dagster.qlib_bridge.options_in_use import adopt_qlib_init as adopt_qlib_init
 from wf_dagster.qlib_bridge.options_in_use import is_qlib_in_use as is_qlib_in_use
 from wf_dagster.settings import get_settings
@@ -286,10 +287,22 @@ class Market:
     def exchange(self) -> str | None:
         """Code of the exchange whose sessions these are; ``None`` if they are no exchange's."""
         if self.calendar_name != _OF_PRICES:
-            is_no_exchange = self.calendar_name == _OWN or freq_of(self.calendar_name)
-            return None if is_no_exchange else self.calendar_name
+            return self.named_exchange or None
         fit = self.exchange_fit
         return None if fit is None else fit.exchange
+
+    @property
+    def named_exchange(self) -> str:
+        """Code of the exchange that was named; ``""`` for none. No price is read."""
+        name = self.calendar_name
+        return "" if name in (_OF_PRICES, _OWN) or freq_of(name) else name
+
+    @property
+    def source_kind(self) -> str:
+        """What its prices are, wherever they lie (see :mod:`wf_dagster.prices.kinds`)."""
+        if freq := freq_of(self._prices_name):
+            return name_of(freq)
+        return source_kind(get_settings().prices if self._prices is None else self._prices)
 
     @property
     def last_session(self) -> pd.Timestamp:

@@ -243,8 +243,9 @@ def test_a_definition_that_trained_otherwise_is_still_another_one():
 def test_what_has_served_counts_where_a_session_has_moved_the_rolls(caplog):
     """The roll of February began a session later when it was trained and served."""
     _recorder(MONTHS[0], _month(MONTHS[0], 1))
-    moved = task_of(MONTHS[1])
-    moved["dataset"]["kwargs"]["segments"]["test"] = ("2021-02-02", "2021-02-26")
+    moved = _moved_by_a_session()
+    train = moved["dataset"]["kwargs"]["segments"]["train"]
+    moved["dataset"]["kwargs"]["segments"]["train"] = (train[0], "2021-01-21")  # not 01-20
     pred = _month(MONTHS[1], 2).drop(pd.Timestamp("2021-02-01"), level="datetime")
     served = _recorder("2021-02-02", pred, task=moved)
     served.save_objects(task=moved)
@@ -255,6 +256,36 @@ def test_what_has_served_counts_where_a_session_has_moved_the_rolls(caplog):
         assert len(collection.pred) == len(unused.pred) + len(pred)
         assert collection.gaps == MONTHS[1:]
     assert "1 models that served are of rolls that there are no more" in caplog.text
+
+
+def _moved_by_a_session():
+    task = task_of(MONTHS[1])
+    task["dataset"]["kwargs"]["segments"]["test"] = ("2021-02-02", "2021-02-26")
+    return task
+
+
+def test_a_model_of_the_same_training_counts_although_the_first_session_came_late(caplog):
+    """Its key was that of the second session; what it has learnt is what the roll would learn."""
+    _recorder(MONTHS[0], _month(MONTHS[0], 1))
+    pred = _month(MONTHS[1], 2).drop(pd.Timestamp("2021-02-01"), level="datetime")
+    _recorder("2021-02-02", pred, task=_moved_by_a_session()).save_objects(
+        task=_moved_by_a_session()
+    )
+    collection = collect_strategy("demo", _rolls())
+    assert (collection.rolls, collection.gaps) == (2, MONTHS[2:])
+    assert len(collection.pred) == len(_month(MONTHS[0], 1)) + len(pred)
+    assert "lack sessions of their test windows, such as 2021-02-01 of roll 2021-02-01" in (
+        caplog.text
+    )
+
+
+def test_a_test_window_that_begins_before_its_roll_or_after_it_has_ended_is_another_one():
+    _recorder(MONTHS[0], _month(MONTHS[0], 1))
+    for start, end in (("2021-01-29", "2021-02-26"), ("2021-03-01", "2021-03-31")):
+        task = task_of(MONTHS[1])
+        task["dataset"]["kwargs"]["segments"]["test"] = (start, end)
+        _recorder(start, _month(MONTHS[1], 2), task=task).save_objects(task=task)
+    assert collect_strategy("demo", _rolls()).gaps == MONTHS[1:]
 
 
 def test_runs_of_other_kinds_in_the_experiment_are_no_rolls():

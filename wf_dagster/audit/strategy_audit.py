@@ -12,12 +12,13 @@ from wf_dagster.audit.audited_part import AuditedPart
 from wf_dagster.audit.report import AuditReport
 from wf_dagster.audit.roll_audit import FEATURES, LABELS, PREDICTIONS, PROCESSORS, RollAudit
 from wf_dagster.audit.signal_audit import audit_signals
+from wf_dagster.collect.roll_recorders import wanted_rolls
 from wf_dagster.errors import RollKeyError
 from wf_dagster.market import Market
 from wf_dagster.online.sessions import session_calendar
 from wf_dagster.rolling import Roll, Rolls
-from wf_dagster.tasks import fingerprint, modules_named
-from wf_dagster.tracking import Recorder, find_recorders
+from wf_dagster.tasks import modules_named
+from wf_dagster.training import find_trained_rolls
 
 SIGNALS = "signals"
 _RANGE = "..."
@@ -54,9 +55,9 @@ def audit_strategy(
     """
     started = time.perf_counter()
     parts = {part: AuditedPart(part, question) for part, question in _QUESTIONS.items()}
-    recorders = _newest(experiment)
+    recorders = find_trained_rolls(experiment, wanted_rolls(selected, market))
     for number, roll in enumerate(selected, 1):
-        RollAudit(roll, recorders.get(fingerprint(roll.task)), market, parts).run()
+        RollAudit(roll, recorders.get(roll.key), market, parts).run()
         if show_progress is not None:
             show_progress(number, len(selected))
     trusted = {module for roll in selected[:1] for module in modules_named(roll.task)}
@@ -107,11 +108,3 @@ def select_rolls(rolls: Rolls, market: Market, chosen: str = "", most: int = 12)
     if chosen or len(begun) <= most:
         return begun
     return [begun[place] for place in np.linspace(0, len(begun) - 1, most).round().astype(int)]
-
-
-def _newest(experiment: str) -> dict[str, Recorder]:
-    """The newest finished recorder of each task, by its fingerprint."""
-    newest: dict[str, Recorder] = {}
-    for recorder in find_recorders(experiment):  # newest first
-        newest.setdefault(recorder.list_tags().get("fingerprint", ""), recorder)
-    return newest

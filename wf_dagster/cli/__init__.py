@@ -8,6 +8,7 @@ from __future__ import annotations
 import typer
 
 from wf_dagster.cli.audit_command import audit
+from wf_dagster.cli.owner_command import owner
 from wf_dagster.cli.pool_commands import pool_app
 from wf_dagster.cli.qlib_import import qlib_import
 from wf_dagster.cli.replay_command import replay
@@ -28,6 +29,7 @@ app.command("ui")(ui)
 app.command("qlib-import")(qlib_import)
 app.command("replay")(replay)
 app.command("sweep")(sweep)
+app.command("owner")(owner)
 app.command("audit")(audit)
 
 

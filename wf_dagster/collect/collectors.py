@@ -10,7 +10,7 @@ from typing import Any
 
 from wf_dagster.errors import CollectError, ObjectNotFoundError
 from wf_dagster.tracking import R
-from wf_dagster.tracking.recorder import KIND_TAG, RECORDER, Recorder
+from wf_dagster.tracking.recorder import Recorder, is_parent, is_training
 
 _log = logging.getLogger(__name__)
 
@@ -207,14 +207,11 @@ class RecorderCollector(Collector):
     def _recorders(self) -> list[Any]:
         if not hasattr(self.experiment, "list_recorders"):
             listed = self.experiment()
-            return list(listed.values() if isinstance(listed, Mapping) else listed)
+            given = listed.values() if isinstance(listed, Mapping) else listed
+            return [recorder for recorder in given if not is_parent(recorder.list_tags())]
         listed = self.experiment.list_recorders(**self.list_kwargs)
-        # MLflow lists the newest first; parents of runs and collected frames are no trainings
-        return [
-            recorder
-            for recorder in reversed(list(listed.values()))
-            if recorder.list_tags().get(KIND_TAG, RECORDER) == RECORDER
-        ]
+        # MLflow lists the newest first; an experiment of Qlib's lists what is no training too
+        return [r for r in reversed(list(listed.values())) if is_training(r.list_tags())]
 
     def _key(self, recorder: Any) -> Any:
         key = self.rec_key_func(recorder)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from wf_dagster.errors import WfError
-from wf_dagster.rolling import Rolls, template_fingerprint, training_fingerprint
-from wf_dagster.tasks import fingerprint, modules_named
+from wf_dagster.market import Market
+from wf_dagster.rolling import Roll, Rolls, WantedRoll, same_models
+from wf_dagster.tasks import modules_named
 from wf_dagster.tasks.segments import parse_segment
 from wf_dagster.tracking import MLflowRecorder, find_recorders
+from wf_dagster.training import RollRecognition
 
 
 @dataclass(frozen=True)
@@ -30,44 +32,41 @@ class RollRecorders:
 
 
 def find_roll_recorders(
-    experiment_name: str, rolls: Rolls, serving: Collection[str], served: Collection[str] = ()
+    experiment_name: str,
+    rolls: Rolls,
+    serving: Collection[str],
+    served: Collection[str] = (),
+    market: Market | None = None,
 ) -> RollRecorders:
     """The newest finished recorder of each roll as it is defined now.
 
-    Where the test window of a roll ends is no part of what was trained: a recorder stands for its
-    roll also when that end was not known yet, or a session has come or gone since.
+    Only what defines the training counts (see :mod:`wf_dagster.rolling.roll_identity`): a recorder
+    stands for its roll also when the end of its test window was not known yet, a session has come
+    or gone since, or other records are asked for.
 
     Args:
         experiment_name: MLflow experiment of the strategy.
         rolls: The rolls that are expected.
         serving: Ids of the recorders that are online.
         served: Ids of those that were.
+        market: What the rolls stand on; ``None`` is any.
     """
-    # a fingerprint covers the segments; a trainer outside Dagster gives no tag `roll`
-    keys = {fingerprint(roll.task): roll.key for roll in rolls}
+    recognition = RollRecognition(wanted_rolls(rolls, market))
+    trusted = {*modules_named(next(iter(rolls)).task)}
+    test_key = next(iter(rolls)).test_key
     chosen = RollRecorders()
-    others: list[MLflowRecorder] = []
-    for recorder in find_recorders(experiment_name):  # newest first
-        key = keys.get(recorder.list_tags().get("fingerprint", ""))
-        if key is None:
-            others.append(recorder)
-        else:
-            chosen.by_key.setdefault(key, recorder)
-    missing = {
-        training_fingerprint(roll.task, roll.test_key): roll.key
-        for roll in rolls
-        if roll.key not in chosen.by_key
-    }
     earlier: dict[str, MLflowRecorder] = {}
-    for recorder, task in _read_tasks(others, rolls, {*missing.values()}, {*serving, *served}):
-        tag = recorder.list_tags().get("roll", "")
-        test_key = next(iter(rolls)).test_key
-        key = None if task is None else missing.get(training_fingerprint(task, test_key))
-        if key is not None:
-            chosen.by_key.setdefault(key, recorder)
+    for recorder in find_recorders(experiment_name):  # newest first
+        roll = recognition.find_roll(recorder)
+        if roll is not None:
+            chosen.by_key.setdefault(roll.key, recorder)
             continue
+        tag = recorder.list_tags().get("roll", "")
         chosen.outdated.add(tag)
-        if recorder.id not in {*serving, *served} or task is None:
+        if recorder.id not in {*serving, *served}:
+            continue
+        task = _load_task(recorder, trusted)
+        if task is None:
             continue
         own = tag or _start_of(task, test_key)
         if own not in rolls.keys:
@@ -80,26 +79,27 @@ def find_roll_recorders(
     return chosen
 
 
-def _read_tasks(
-    recorders: list[MLflowRecorder], rolls: Rolls, missing: set[str], served: set[str]
-) -> Iterator[tuple[MLflowRecorder, Mapping[str, Any] | None]]:
-    """Recorders with their tasks, as far as these can matter."""
-    trusted = {*modules_named(next(iter(rolls)).task)}
-    for recorder in recorders:
-        tag = recorder.list_tags().get("roll")
-        can_matter = recorder.id in served or (missing and (tag is None or tag in missing))
-        task = None
-        if can_matter:
-            recorder.trusted |= trusted
-            try:
-                task = recorder.load_object("task")
-            except WfError:  # it was not trained from one, or cannot be read any more
-                task = None
-        yield recorder, task if isinstance(task, Mapping) else None
+def wanted_rolls(rolls: Iterable[Roll], market: Market | None = None) -> list[WantedRoll]:
+    """Rolls, as recorders of theirs are looked for.
+
+    Args:
+        rolls: The rolls.
+        market: What they stand on; ``None`` is any.
+    """
+    return [WantedRoll(roll.key, roll.key, roll.task, market) for roll in rolls]
+
+
+def _load_task(recorder: MLflowRecorder, trusted: set[str]) -> Mapping[str, Any] | None:
+    recorder.trusted |= trusted
+    try:
+        task = recorder.load_object("task")
+    except WfError:  # it was not trained from one, or cannot be read any more
+        return None
+    return task if isinstance(task, Mapping) else None
 
 
 def _is_alike(task: Mapping[str, Any], rolls: Rolls) -> bool:
-    return template_fingerprint(task) == template_fingerprint(next(iter(rolls)).task)
+    return same_models(task) == same_models(next(iter(rolls)).task)
 
 
 def _start_of(task: Mapping[str, Any], test_key: str) -> str:

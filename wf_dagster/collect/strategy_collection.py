@@ -13,8 +13,9 @@ import pandas as pd
 from wf_dagster.calendars import TradingCalendar
 from wf_dagster.collect.ensembles import AverageEnsemble
 from wf_dagster.collect.roll_recorders import find_roll_recorders
-from wf_dagster.collect.rolling_collection import collect_rolling
+from wf_dagster.collect.rolling_collection import RollingCollection, collect_rolling
 from wf_dagster.errors import CollectError
+from wf_dagster.market import Market
 from wf_dagster.records import signal_summary
 from wf_dagster.records.analysis import first_column
 from wf_dagster.records.record_template import log_figures
@@ -82,6 +83,7 @@ def collect_strategy(
     calendar: TradingCalendar | None = None,
     serving: Collection[str] = (),
     served: Collection[str] = (),
+    market: Market | None = None,
 ) -> StrategyCollection:
     """Collect the newest finished recorder of each roll into one frame and keep it.
 
@@ -97,12 +99,14 @@ def collect_strategy(
             default the calendar of the rolls, which is as old as they are.
         serving: Ids of the recorders that are online.
         served: Ids of those that were.
+        market: What the rolls stand on: what was trained on another kind of prices does not count;
+            default any.
 
     Raises:
         CollectError: No roll has a finished recorder.
     """
     calendar = calendar or rolls.calendar
-    recorders = find_roll_recorders(experiment_name, rolls, serving, served)
+    recorders = find_roll_recorders(experiment_name, rolls, serving, served, market)
     by_key = {**recorders.by_key, **recorders.others}
     if not by_key:
         raise CollectError(
@@ -122,6 +126,7 @@ def collect_strategy(
         expected=[roll.key for roll in rolls if roll.has_begun(calendar)],
         sessions=rolls.test_sessions(calendar),
     )
+    _warn_of_short(experiment_name, rolls, by_key, collection, calendar)
     pred, label = collection.pred, collection.label
     horizon = label_horizon(next(iter(rolls)).task, collection.labels)
     year = calendar.sessions_per_year
@@ -149,6 +154,33 @@ def collect_strategy(
         fit_seconds=sum(fit_seconds),
         recorder=collected_in,
     )
+
+
+def _warn_of_short(
+    experiment_name: str,
+    rolls: Rolls,
+    recorders: Collection[str],
+    collection: RollingCollection,
+    calendar: TradingCalendar,
+) -> None:
+    """Name the rolls that were collected and lack sessions of their test windows."""
+    days = collection.pred.index.unique("datetime")
+    short = {}
+    for roll in rolls:
+        sessions = calendar.between(*roll.test)
+        sessions = sessions[sessions <= calendar.last_session]
+        if roll.key in recorders and not sessions.isin(days).all():
+            short[roll.key] = sessions[~sessions.isin(days)]
+    if short:
+        key, missing = next(iter(short.items()))
+        _log.warning(
+            "%s: the predictions of %d rolls lack sessions of their test windows, such as %s of "
+            "roll %s: materialize their `predictions`, which trains nothing",
+            experiment_name,
+            len(short),
+            f"{missing[0]:%Y-%m-%d}",
+            key,
+        )
 
 
 def average_signals(experiments: Sequence[str], *, only_exist: bool = False) -> pd.DataFrame:

@@ -13,6 +13,7 @@ from typing import Any
 import pandas as pd
 
 from wf_dagster.calendars import Segment
+from wf_dagster.collect.roll_recorders import wanted_rolls
 from wf_dagster.data import PanelDataset
 from wf_dagster.data.universe import Universe
 from wf_dagster.errors import ObjectNotFoundError, RecorderNotFoundError
@@ -26,11 +27,12 @@ from wf_dagster.online.sessions import session_calendar
 from wf_dagster.online.signal_store import days_of
 from wf_dagster.online.updaters import RMDLoader
 from wf_dagster.records.predictions import check_pred
-from wf_dagster.rolling import Rolls, template_fingerprint
-from wf_dagster.tasks import fingerprint, label_reach, modules_named
+from wf_dagster.rolling import Rolls, same_models
+from wf_dagster.tasks import label_reach, modules_named
 from wf_dagster.tasks.config import find_class
 from wf_dagster.tasks.segments import parse_segment
 from wf_dagster.tracking import R, Recorder, find_recorder_of_kind, find_recorders
+from wf_dagster.training import RollRecognition, find_trained_rolls
 
 REFERENCE = "drift/reference.json"
 
@@ -165,21 +167,17 @@ class Inspection:
 
         A roll without one, as it is defined now, is left out.
         """
-        identities = {fingerprint(self.rolls.resolve(key).task): key for key in keys}
-        only = {"fingerprint": next(iter(identities))} if len(identities) == 1 else None
-        newest: dict[str, Inspected] = {}
-        for recorder in find_recorders(self.experiment_name, tags=only) if keys else ():
-            identity = recorder.list_tags().get("fingerprint", "")
-            if identity in identities and identity not in newest:
-                newest[identity] = self._inspect(recorder, identities[identity])
-        recorders = [inspected.recorder for inspected in newest.values()]
+        wanted = wanted_rolls(map(self.rolls.resolve, keys), self.market)
+        newest = find_trained_rolls(self.experiment_name, wanted, trusted=self._trusted)
+        chosen = [self._inspect(recorder, str(key)) for key, recorder in sorted(newest.items())]
+        recognition = RollRecognition(wanted, self._trusted)
         others = [
             inspected
             for inspected in self.online
-            if inspected.recorder.list_tags().get("fingerprint") in identities
-            and inspected.recorder not in recorders
+            if inspected.recorder not in newest.values()
+            and recognition.find_roll(inspected.recorder) is not None
         ]
-        return [*sorted(newest.values(), key=lambda inspected: inspected.key), *others]
+        return [*chosen, *others]
 
     def unlabelled(self) -> list[Inspected]:
         """Recorders that serve no more and miss labels."""
@@ -190,7 +188,7 @@ class Inspection:
         serving = {
             online.recorder.id: Serving(
                 online.recorder.status,
-                template_fingerprint(online.task),
+                same_models(online.task),
                 self._test_segment(online.task)[0],
             )
             for online in self.online

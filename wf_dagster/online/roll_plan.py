@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from wf_dagster.calendars import TradingCalendar
-from wf_dagster.rolling import RollingGen, due_session, task_generator, template_fingerprint
+from wf_dagster.rolling import RollingGen, due_session, same_models, task_generator
 from wf_dagster.tasks import Task
 from wf_dagster.tasks.segments import parse_segment
 
@@ -53,12 +53,12 @@ class RollPlan:
             latest roll.
         """
         latest = {
-            template_fingerprint(task): task
+            same_models(task): task
             for task in sorted(trained, key=lambda task: start_of(task, self.generator))
         }
         tasks: list[Task] = []
         for template in self.templates:
-            family = template_fingerprint(template)
+            family = same_models(template)
             if family in latest:
                 tasks += self._due_after(template, latest[family], session)
             else:

@@ -21,10 +21,10 @@ from wf_dagster.online.recorder_updates import complete_labels, update_recorder
 from wf_dagster.online.roll_plan import RollPlan, key_of, start_of
 from wf_dagster.online.served_prices import late_names
 from wf_dagster.online.sessions import daily_calendar
-from wf_dagster.rolling import RollingGen, template_fingerprint
+from wf_dagster.rolling import RollingGen, WantedRoll, same_models, template_fingerprint
 from wf_dagster.tasks import Task, fingerprint, modules_named
 from wf_dagster.tracking import Recorder, find_recorders
-from wf_dagster.training import DATA_UNTIL
+from wf_dagster.training import find_trained_rolls
 from wf_dagster.training.task_market import take_market
 
 _log = logging.getLogger(__name__)
@@ -132,14 +132,16 @@ class RollingStrategy(OnlineStrategy):
         Returns:
             The newest recorder a task; ``None`` where there is none.
         """
-        now = f"{to_day(session):%Y-%m-%d}"
-        newest: dict[str, Recorder] = {}
-        for recorder in find_recorders(self.exp_name) if tasks else ():
-            tags = recorder.list_tags()
-            if (data_until := tags.get(DATA_UNTIL)) and data_until <= now:
-                recorder.trusted |= self.tool.trusted
-                newest.setdefault(tags.get("fingerprint", ""), recorder)
-        return [newest.get(fingerprint(task)) for task in tasks]
+        by_fingerprint = find_trained_rolls(
+            self.exp_name,
+            [WantedRoll(fingerprint(t), self.roll_key(t), t, self.market) for t in tasks],
+            until=to_day(session),
+            knows_until=True,
+            trusted=self.tool.trusted,
+        )
+        for recorder in by_fingerprint.values():
+            recorder.trusted |= self.tool.trusted
+        return [by_fingerprint.get(fingerprint(task)) for task in tasks]
 
     def adopt_tasks(self, session: Any) -> list[Task]:
         """Put the latest finished rolls online, as the templates define them now.
@@ -191,10 +193,10 @@ class RollingStrategy(OnlineStrategy):
     ) -> list[Recorder]:
         """The latest roll of each template, in the order of the templates."""
         latest = {
-            template_fingerprint(tasks[model.id]): model
+            same_models(tasks[model.id]): model
             for model in sorted(begun, key=lambda model: self.roll_start(tasks[model.id]))
         }
-        families = [template_fingerprint(template) for template in self.task_template]
+        families = [same_models(template) for template in self.task_template]
         present = [latest.pop(family) for family in families if family in latest]
         # models of an earlier definition serve until each present definition has one
         return present if len(present) == len(families) else [*present, *latest.values()]

@@ -12,9 +12,14 @@ from wf_dagster.collect import AverageEnsemble, MergeCollector
 from wf_dagster.errors import CollectError
 from wf_dagster.online import signal_revisions, signal_store
 from wf_dagster.online.online_strategy import OnlineStrategy
+from wf_dagster.online.signal_loss import refuse_loss
 from wf_dagster.online.signal_revisions import FILE as REVISIONS
 
 _log = logging.getLogger(__name__)
+_OVER_WRITE = (
+    "give the manager another name, OnlineManager(..., name=...), or make all signals anew with "
+    "prepare_signals(over_write=True)"
+)
 PrepareFunc = Callable[[Any], Any] | None
 
 
@@ -26,6 +31,8 @@ class SignalPublisher:
         name: The experiment that keeps them; ``None`` when they are made elsewhere.
         signals: Those that were sent; ``None`` before any.
     """
+
+    _over_writes = False  # whether signals that were sent were made anew on purpose
 
     def __init__(
         self, strategies: Sequence[OnlineStrategy], name: str | None, signals: Any = None
@@ -85,6 +92,7 @@ class SignalPublisher:
             CollectError: No model has predictions.
         """
         first = None
+        self._over_writes = over_write
         if self.signals is not None and not over_write:
             first = signal_store.days_of(self.signals).max()
         return self.make(until, first, prepare_func)
@@ -107,6 +115,7 @@ class SignalPublisher:
         if self.name is None:
             return False
         before = self.signals
+        self._over_writes = over_write
         late = {strategy.name_id: strategy.late_rows() for strategy in self._strategies}
         if before is None or over_write:
             since = None
@@ -154,6 +163,8 @@ class SignalPublisher:
         """Put the signals into their experiment."""
         if self.name is not None:
             self.name = signal_store.choose_experiment(self.name, self._strategy_names())
+            if not self._over_writes:
+                refuse_loss(self.name, self._strategy_names(), self.signals, remedy=_OVER_WRITE)
             further = {} if self._revisions is None else {REVISIONS: self._revisions}
             signal_store.keep_signals(self.name, self.signals, self._strategy_names(), further)
             self._revisions = None

@@ -115,7 +115,17 @@ def keep_signals(
     frame.attrs[_SERIES] = isinstance(signals, pd.Series)
     figures = {"rows": len(frame), "sessions": int(days_of(frame).nunique())}
     tags = {STRATEGIES_TAG: _SEPARATOR.join(strategies)} if strategies else {}
-    return keep(experiment_name, KIND, {FILE: frame, **(further or {})}, figures, tags)
+    recorder = keep(experiment_name, KIND, {FILE: frame, **(further or {})}, figures, tags)
+    if tags and recorder.list_tags().get(STRATEGIES_TAG) != tags[STRATEGIES_TAG]:
+        recorder.set_tags(**tags)  # it was made for other strategies
+    return recorder
+
+
+def sources_of(experiment_name: str) -> list[str]:
+    """The strategies that the signals of an experiment are made of, as far as they are noted."""
+    recorder = find_recorder_of_kind(experiment_name, KIND)
+    text = "" if recorder is None else _strategies_of(recorder)
+    return [name for name in text.split(_SEPARATOR) if name]
 
 
 def _strategies_of(recorder: Recorder) -> str:

@@ -14,7 +14,8 @@ from qlib.data.dataset import DatasetH
 from qlib.data.dataset.handler import DataHandlerLP
 from qlib.data.dataset.weight import Reweighter
 
-from wf_dagster.tasks.reweighting import REWEIGHTER, ask_weights, check_weights
+from wf_dagster.tasks.reweighting import ask_weights, check_weights
+from wf_dagster.tasks.schema import REWEIGHTER
 
 Values = np.ndarray[Any, np.dtype[Any]]
 

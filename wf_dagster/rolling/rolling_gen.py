@@ -12,9 +12,11 @@ from wf_dagster.errors import TaskError
 from wf_dagster.market import Market
 from wf_dagster.rolling.generators import TaskGen, whole_number
 from wf_dagster.rolling.handler_dates import fit_on_train, handler_mod
+from wf_dagster.rolling.roll_identity import training_fingerprint
 from wf_dagster.tasks import TRUNC_DAYS, WARM_START, Task
 from wf_dagster.tasks.config import class_path
 from wf_dagster.tasks.fingerprint import fingerprint
+from wf_dagster.tasks.schema import BEFORE_TRAINING
 from wf_dagster.tasks.segments import align_segments, truncate_segments, with_dataset_kwargs
 
 if TYPE_CHECKING:
@@ -221,6 +223,7 @@ class RollingGen(TaskGen):
             )
             if self.warm_start:
                 following[WARM_START] = fingerprint(before)
+                following[BEFORE_TRAINING] = training_fingerprint(before)
             yield following
             before = following
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from wf_dagster.rolling.roll_identity import training_fingerprint
 from wf_dagster.tasks.fingerprint import fingerprint
-from wf_dagster.tasks.segments import parse_segment
+from wf_dagster.tasks.schema import BEFORE_TRAINING, WARM_START
 
 _MOVED = {"segments", "start_time", "end_time", "fit_start_time", "fit_end_time"}
-_ADDED = {"warm_start"}
+_ADDED = {WARM_START, BEFORE_TRAINING}
 
 
 def template_fingerprint(task: Mapping[str, Any]) -> str:
@@ -26,37 +27,15 @@ def template_fingerprint(task: Mapping[str, Any]) -> str:
     return fingerprint({**template, "dataset": _without_times(template.get("dataset"))})
 
 
-def training_fingerprint(task: Mapping[str, Any], test_key: str = "test") -> str:
-    """The same for tasks that train alike, however far their test windows reach.
+def same_models(task: Mapping[str, Any]) -> str:
+    """The same for a template and all rolls of it, whatever records it asks for.
 
-    The end of the test segment, and that of a handler's data, are left out: they become known, or
-    move, as sessions come.
-
-    Args:
-        task: The task of a roll.
-        test_key: Name of the test segment.
-
-    Example:
-        >>> segments = {"train": ("2019-01-02", "2019-12-31"), "test": ("2020-01-02", None)}
-        >>> ended = {**segments, "test": ("2020-01-02", "2020-01-31")}
-        >>> first, later = ({"kwargs": {"segments": s}} for s in (segments, ended))
-        >>> training_fingerprint({"dataset": first}) == training_fingerprint({"dataset": later})
-        True
+    It tells the models of one template of a strategy from those of another: what counts is what
+    counts for a training (see :mod:`wf_dagster.rolling.roll_identity`), but for the dates.
     """
-    return fingerprint({**task, "dataset": _without_ends(task.get("dataset"), test_key)})
-
-
-def _without_ends(value: Any, test_key: str) -> Any:
-    if isinstance(value, Mapping):
-        parts = {k: _without_ends(v, test_key) for k, v in value.items() if k != "end_time"}
-        segments = parts.get("segments")
-        if isinstance(segments, Mapping) and test_key in segments:
-            start = parse_segment(segments[test_key])[0]
-            parts["segments"] = {**segments, test_key: (start, None)}
-        return parts
-    if isinstance(value, (list, tuple)):
-        return [_without_ends(v, test_key) for v in value]
-    return value
+    template = {key: value for key, value in task.items() if key not in _ADDED}
+    dataset = _without_times(template.get("dataset"))
+    return training_fingerprint({**template, "dataset": dataset})
 
 
 def _without_times(value: Any) -> Any:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from wf_dagster.errors import TaskError
 from wf_dagster.module_history import find_former_module
 from wf_dagster.tasks.plain_estimators import with_plain_estimator
-from wf_dagster.tasks.schema import TRUNC_DAYS
+from wf_dagster.tasks.schema import BEFORE_TRAINING, TRUNC_DAYS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 _MOMENT = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}([ T][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,9})?)?)?"
 )
+
+_BESIDE = (TRUNC_DAYS, BEFORE_TRAINING)  # what a generator notes beside the definition of a task
 
 
 def fingerprint(task: Any) -> str:
@@ -92,7 +94,7 @@ def _to_plain(value: Any, where: str) -> Any:
         return {
             _to_key(key, where): _to_plain(v, f"{where}.{key}")
             for key, v in value.items()
-            if not (key == TRUNC_DAYS and {"model", "dataset"} <= value.keys())
+            if not (key in _BESIDE and {"model", "dataset"} <= value.keys())
         }
     if isinstance(value, np.ndarray) and value.ndim == 0:
         return _to_plain(value[()], where)

@@ -20,6 +20,9 @@ WARM_START = "warm_start"  # key of a task: fingerprint of the one whose model i
 # others is known later; the segments are its part of the task, this is not
 TRUNC_DAYS = "trunc_days"
 REWEIGHTER = "reweighter"  # key of a task: weights of samples
+# key of a task with a warm start: what identifies the training that it goes on from, whatever
+# becomes of that task's records and test window; no part of the fingerprint
+BEFORE_TRAINING = "warm_start_training"
 Task = dict[str, Any]
 _PARTS = {"model", "dataset", "record"}
 

@@ -10,6 +10,7 @@ from wf_dagster.tracking.dead_runs import (
 )
 from wf_dagster.tracking.experiment import Experiment
 from wf_dagster.tracking.experiment_manager import ExpManager, MLflowExpManager, find_recorders
+from wf_dagster.tracking.experiment_owner import Owner, claim_experiment, read_owner, write_owner
 from wf_dagster.tracking.facade import QlibRecorder, R
 from wf_dagster.tracking.mlflow_experiment import MLflowExperiment
 from wf_dagster.tracking.mlflow_recorder import MLflowRecorder
@@ -32,12 +33,14 @@ __all__ = [
     "MLflowExpManager",
     "MLflowExperiment",
     "MLflowRecorder",
+    "Owner",
     "QlibRecorder",
     "R",
     "Recorder",
     "RecorderOptions",
     "StartOptions",
     "check_tracking",
+    "claim_experiment",
     "client_modules",
     "create_recorder_of_kind",
     "end_open_recorders",
@@ -49,10 +52,12 @@ __all__ = [
     "lock_folder",
     "parent_of",
     "parent_run",
+    "read_owner",
     "run_url",
     "set_parent",
     "start_recorder_of_kind",
     "sweep",
     "sweep_children",
     "trusted_modules",
+    "write_owner",
 ]

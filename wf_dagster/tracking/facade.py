@@ -168,7 +168,8 @@ class QlibRecorder:
     ) -> dict[str, MLflowRecorder]:
         """All recorders of an experiment by id, newest first; of the active or the default one.
 
-        An experiment that is not there has none.
+        An experiment that is not there has none. What is no training is not listed: parents of
+        Dagster runs, collected frames, signals, ledgers.
         """
         try:
             experiment = self.get_exp(
@@ -189,6 +190,8 @@ class QlibRecorder:
         order_by: Sequence[str] | None = None,
     ) -> pd.DataFrame:
         """The recorders that a search finds, as a frame.
+
+        Trainings only, as :meth:`list_recorders`, unless the filter names the tag ``wf_kind``.
 
         Args:
             experiment_ids: Where to look; default everywhere.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal, overload
 
 import pandas as pd
@@ -16,7 +16,7 @@ from wf_dagster.tracking.active_starts import ActiveStart
 from wf_dagster.tracking.experiment import Experiment
 from wf_dagster.tracking.mlflow_recorder import MLflowRecorder, check_status, first_tags
 from wf_dagster.tracking.mlflow_values import TAG_LIMIT, checked_name, cut_text, to_text
-from wf_dagster.tracking.recorder import KIND_TAG, PARENT_TAG, RECORDER, Recorder
+from wf_dagster.tracking.recorder import KIND_TAG, PARENT_TAG, RECORDER, Recorder, is_parent
 from wf_dagster.tracking.run_search import quote_text
 from wf_dagster.tracking.start_options import RECORDER_OPTIONS, RecorderOptions, check_options
 from wf_dagster.tracking.store import call_store, current_store
@@ -207,7 +207,8 @@ class MLflowExperiment(Experiment):
         return recorder
 
     def _find_latest(self, name: str) -> MLflowRecorder | None:
-        return next(iter(self.search(f"attributes.run_name = {quote_text(name)}", 1)), None)
+        named = f"attributes.run_name = {quote_text(name)}"
+        return next(iter(self.search(named, 1, is_wanted=lambda tags: not is_parent(tags))), None)
 
     @overload
     def list_recorders(
@@ -236,6 +237,9 @@ class MLflowExperiment(Experiment):
     ) -> dict[str, MLflowRecorder] | list[MLflowRecorder]:
         """The recorders, newest first, with all their params, metrics and tags.
 
+        Parents of Dagster runs are none, nor is what an experiment has one of (``collected``,
+        ``signals``, ``online``), unless the filter names their tag ``wf_kind``.
+
         Args:
             rtype: ``"dict"`` by id, or ``"list"``.
             max_results: At most so many; default all.
@@ -250,12 +254,27 @@ class MLflowExperiment(Experiment):
         terms = [
             term for term in (filter_string, status and f"attributes.status = '{status}'") if term
         ]
-        recorders = self.search(" and ".join(terms), max_results)
+        wanted = run_search.kind_filter(filter_string)
+        recorders = self.search(" and ".join(terms), max_results, is_wanted=wanted)
         return recorders if rtype == self.RT_L else {r.id: r for r in recorders}
 
-    def search(self, filter_string: str = "", limit: int | None = None) -> list[MLflowRecorder]:
-        """The recorders that MLflow's filter finds, newest first."""
-        runs = run_search.find_runs(self.uri, [self.id], filter_string, limit=limit)
+    def search(
+        self,
+        filter_string: str = "",
+        limit: int | None = None,
+        *,
+        is_wanted: Callable[[Mapping[str, str]], bool] = lambda tags: True,
+    ) -> list[MLflowRecorder]:
+        """The runs that MLflow's filter finds, whatever they are, newest first.
+
+        Args:
+            filter_string: The filter.
+            limit: At most so many.
+            is_wanted: Says by its tags whether a run counts.
+        """
+        runs = run_search.find_runs(
+            self.uri, [self.id], filter_string, limit=limit, is_wanted=is_wanted
+        )
         return [MLflowRecorder(run, self.uri) for run in runs]
 
     def by_id(self, ids: Iterable[str]) -> dict[str, MLflowRecorder]:

@@ -9,11 +9,8 @@ from wf_dagster.errors import ExperimentNotFoundError
 from wf_dagster.tracking.experiment_manager import MLflowExpManager
 from wf_dagster.tracking.mlflow_recorder import MLflowRecorder
 from wf_dagster.tracking.process_exit import end_after
-from wf_dagster.tracking.recorder import KIND_TAG, PARENT_TAG, Recorder
+from wf_dagster.tracking.recorder import KIND_TAG, PARENT, PARENT_TAG, RUN_TAG, Recorder
 from wf_dagster.tracking.run_search import quote_text
-
-RUN_TAG = "dagster_run_id"  # the tag by which dagster-mlflow finds its run
-PARENT = "parent"
 
 
 def set_parent(recorder: Recorder, parent_run_id: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -11,10 +11,12 @@ from wf_dagster.errors import RecorderNotFoundError, StoreError, TrackingError
 from wf_dagster.tracking.addresses import hide_password
 from wf_dagster.tracking.heartbeat_thread import HEARTBEAT_THREAD
 from wf_dagster.tracking.mlflow_recorder import MLflowRecorder
+from wf_dagster.tracking.recorder import KIND_TAG, is_training
 from wf_dagster.tracking.store import call_store, current_files
 
 ACTIVE_ONLY = 1
 _PAGE_SIZE = 5000
+_FEWEST = 10  # runs of a page: the first of them may not be wanted
 _MOST_IDS = 500  # that one filter names
 NEWEST_FIRST = ("attributes.start_time DESC",)
 
@@ -27,8 +29,19 @@ def find_runs(
     view: int = ACTIVE_ONLY,
     limit: int | None = None,
     order_by: Sequence[str] = NEWEST_FIRST,
+    is_wanted: Callable[[Mapping[str, str]], bool] = lambda tags: True,
 ) -> Iterator[Any]:
     """The MLflow runs that a filter finds.
+
+    Args:
+        uri: The tracking address.
+        experiment_ids: Where to look.
+        filter_string: MLflow's filter.
+        view: Without deleted ones, or only these.
+        limit: At most so many.
+        order_by: As MLflow takes it.
+        is_wanted: Says by its tags whether a run counts: MLflow's filter finds no run that lacks a
+            tag.
 
     Raises:
         TrackingError: The filter is malformed, or the store fails.
@@ -37,7 +50,8 @@ def find_runs(
     token: str | None = None
     count = 0
     while limit is None or count < limit:
-        size = _PAGE_SIZE if limit is None else min(_PAGE_SIZE, limit - count)
+        left = _PAGE_SIZE if limit is None else max(limit - count, _FEWEST)
+        size = min(_PAGE_SIZE, left)
         page = call_store(
             uri,
             "searching runs",
@@ -45,8 +59,9 @@ def find_runs(
                 list(experiment_ids), filter_string, view, size, list(order_by), token
             ),
         )
-        yield from page
-        count += len(page)
+        wanted = [run for run in page if is_wanted(run.data.tags)]
+        yield from wanted[: None if limit is None else limit - count]
+        count += len(wanted)
         token = page.token
         if not token:
             return
@@ -116,8 +131,14 @@ def search_frame(
         view=run_view_type or ACTIVE_ONLY,
         limit=max_results,
         order_by=order_by or NEWEST_FIRST,
+        is_wanted=kind_filter(filter_string),
     )
     return to_frame(list(runs), uri)
+
+
+def kind_filter(filter_string: str | None) -> Callable[[Mapping[str, str]], bool]:
+    """Which runs a search for recorders finds: trainings, unless it names another kind itself."""
+    return (lambda tags: True) if filter_string and KIND_TAG in filter_string else is_training
 
 
 def to_frame(runs: Sequence[Any], uri: str) -> pd.DataFrame:

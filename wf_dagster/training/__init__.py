@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from wf_dagster.training.refresh import refresh_analysis, refresh_recorder
     from wf_dagster.training.roll_jobs import JobKind, RollJob, RollOutcome
     from wf_dagster.training.task import DATA_UNTIL, begin_task_train, end_task_train, task_train
+    from wf_dagster.training.trained_rolls import RollRecognition, find_trained_rolls
     from wf_dagster.training.trainers import DelayTrainerR, Trainer, TrainerR
     from wf_dagster.training.workers import prepare_workers
 
@@ -24,11 +25,13 @@ __all__ = [
     "PoolJob",
     "RollJob",
     "RollOutcome",
+    "RollRecognition",
     "Trainer",
     "TrainerR",
     "TrainerRM",
     "begin_task_train",
     "end_task_train",
+    "find_trained_rolls",
     "prepare_workers",
     "refresh_analysis",
     "refresh_recorder",
@@ -51,11 +54,13 @@ __getattr__ = lazy_names(
         "PoolJob": "pool_jobs",
         "RollJob": "roll_jobs",
         "RollOutcome": "roll_jobs",
+        "RollRecognition": "trained_rolls",
         "Trainer": "trainers",
         "TrainerR": "trainers",
         "TrainerRM": "pool_trainers",
         "begin_task_train": "task",
         "end_task_train": "task",
+        "find_trained_rolls": "trained_rolls",
         "prepare_workers": "workers",
         "refresh_analysis": "refresh",
         "refresh_recorder": "refresh",

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import logging
+import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
+
 from wf_dagster.data.adapters import adapter_of
+from wf_dagster.errors import ObjectNotFoundError
 from wf_dagster.market import Market
 from wf_dagster.records.recorder_market import load_market
-from wf_dagster.tasks import find_class, modules_named, record_config
+from wf_dagster.rolling.roll_identity import find_test_key
+from wf_dagster.tasks import find_class, fingerprint, modules_named, record_config
+from wf_dagster.tasks.segments import parse_segment
 from wf_dagster.training.task import generate_records
 
 if TYPE_CHECKING:
     from wf_dagster.tracking import Recorder
+
+_log = logging.getLogger(__name__)
 
 
 def refresh_recorder(
@@ -24,6 +33,11 @@ def refresh_recorder(
     is derived from them change. Objects are replaced one by one, so a reader sees the old
     frame or the new one.
 
+    A task that is defined otherwise now, in what is no part of the training, is taken over: its
+    records are those that are computed, its test window is the one that is predicted, and the
+    recorder holds it. Sessions that were predicted after the end of that window, by a model that
+    served on, stay predicted.
+
     Args:
         recorder: A finished recorder that holds ``task``, ``params.pkl`` and ``dataset``.
         task: Its task as the caller defines it: classes of the modules it names are loaded without
@@ -33,6 +47,7 @@ def refresh_recorder(
     Raises:
         ObjectNotFoundError: One of the three is missing.
     """
+    defined = task
     if task is None:
         task = recorder.load_object("task")
     else:
@@ -41,8 +56,68 @@ def refresh_recorder(
     adapter.prepare()
     model = recorder.load_object("params.pkl")
     dataset = recorder.load_object("dataset")
+    if defined is not None:
+        _configure(dataset, defined, _last_predicted(recorder))
     adapter.reload(dataset)
     generate_records(task, adapter, model, dataset, recorder)
+    if defined is not None:
+        _take_over(recorder, defined, dataset)
+
+
+def _configure(dataset: Any, task: Mapping[str, Any], predicted: pd.Timestamp | None) -> None:
+    """Bring a dataset that was loaded in line with its task: its test window, and places."""
+    kwargs = task["dataset"].get("kwargs") if isinstance(task["dataset"], Mapping) else None
+    segments = dict((kwargs or {}).get("segments") or {})
+    if kwargs is None or not segments or not hasattr(dataset, "config"):
+        return
+    test = find_test_key(segments)
+    start, end = parse_segment(segments[test])
+    if predicted is not None and end is not None and predicted > end:
+        segments[test] = (start, predicted)
+    changed: dict[str, Any] = {} if _is_same(dataset, segments) else {"segments": segments}
+    handler = kwargs.get("handler")
+    of_handler = (handler.get("kwargs") or {}) if isinstance(handler, Mapping) else {}
+    if changed and getattr(dataset, "handler", None) is not None and "end_time" in of_handler:
+        changed["handler_kwargs"] = {"end_time": of_handler["end_time"]}
+    changed |= {
+        name: kwargs[name]
+        for name in ("prices", "instruments")
+        if isinstance(kwargs.get(name), (str, os.PathLike))
+        and getattr(dataset, name, kwargs[name]) != kwargs[name]
+    }
+    if changed:
+        dataset.config(**changed)
+
+
+def _is_same(dataset: Any, segments: Mapping[str, Any]) -> bool:
+    own = getattr(dataset, "segments", None)
+    return isinstance(own, Mapping) and {n: parse_segment(s) for n, s in own.items()} == {
+        n: parse_segment(s) for n, s in segments.items()
+    }
+
+
+def _last_predicted(recorder: Recorder) -> pd.Timestamp | None:
+    try:
+        days = recorder.load_object("pred.pkl").index.get_level_values("datetime")
+    except ObjectNotFoundError:  # its task keeps none
+        return None
+    return pd.Timestamp(days.max()) if len(days) else None
+
+
+def _take_over(recorder: Recorder, task: Mapping[str, Any], dataset: Any) -> None:
+    """Let a recorder hold its task as it is defined now, where that is another one."""
+    before, now = recorder.list_tags().get("fingerprint"), fingerprint(task)
+    if before == now:
+        return
+    recorder.save_objects(task=dict(task), dataset=dataset)
+    recorder.set_tags(fingerprint=now)
+    _log.info(
+        "recorder %s keeps its model and has the records and the test window of its task as it is "
+        "defined now (fingerprint %s..., before %s...)",
+        recorder.id,
+        now[:12],
+        str(before)[:12],
+    )
 
 
 def refresh_analysis(

@@ -14,6 +14,8 @@ from wf_dagster.errors import TaskError, TrainingError
 from wf_dagster.market import Market
 from wf_dagster.moments import format_moment
 from wf_dagster.records.recorder_market import MARKET, load_market
+from wf_dagster.rolling import RollIdentity
+from wf_dagster.rolling.roll_identity import TRAINING_TAG
 from wf_dagster.tasks import (
     WARM_START,
     fill_placeholders,
@@ -26,7 +28,7 @@ from wf_dagster.tasks import (
 from wf_dagster.tasks.late_labels import refuse_late_labels
 from wf_dagster.tasks.named_parts import check_model, check_parts
 from wf_dagster.tasks.reweighting import make_reweighter
-from wf_dagster.tasks.schema import REWEIGHTER
+from wf_dagster.tasks.schema import BEFORE_TRAINING, REWEIGHTER
 from wf_dagster.tasks.signature_book import home_book
 from wf_dagster.tracking import R, find_recorders
 from wf_dagster.training.task_market import take_market
@@ -80,7 +82,7 @@ def task_train(
         experiment_name=experiment_name,
         recorder_name=recorder_name,
         parent_run_id=parent_run_id,
-        tags={**(tags or {}), **_identity(task)},
+        tags={**(tags or {}), **_identity(task, market)},
     ):
         recorder: Recorder = R.get_recorder()
         _describe(task, market, recorder)
@@ -120,7 +122,7 @@ def begin_task_train(
     recorder = experiment.create_recorder(
         recorder_name,
         parent_run_id=parent_run_id,
-        tags={**(tags or {}), **_identity(task), **delayed},
+        tags={**(tags or {}), **_identity(task, market), **delayed},
     )
     _describe(task, market, recorder)
     return recorder
@@ -181,8 +183,12 @@ def find_begun_market(recorder: Recorder, market: Market | None = None) -> Marke
     return (market or load_market(recorder)).at(recorder.list_tags().get(REPLAYED_AT))
 
 
-def _identity(task: Mapping[str, Any]) -> dict[str, str]:
-    return {"fingerprint": fingerprint(task), "hostname": socket.gethostname()}
+def _identity(task: Mapping[str, Any], market: Market) -> dict[str, str]:
+    return {
+        "fingerprint": fingerprint(task),
+        **RollIdentity.of(task, market).tags(),
+        "hostname": socket.gethostname(),
+    }
 
 
 def _describe(task: Mapping[str, Any], market: Market, recorder: Recorder) -> None:
@@ -230,9 +236,11 @@ def _fit_arguments(model: Any, task: Mapping[str, Any], recorder: Recorder) -> d
 def _model_before(task: Mapping[str, Any], recorder: Recorder) -> Any:
     wanted = str(task[WARM_START])
     experiment = R.get_exp(experiment_id=recorder.experiment_id)
-    for before in find_recorders(experiment.name, tags={"fingerprint": wanted}):
-        before.trust(modules_named(task))
-        return before.load_object("params.pkl")
+    # its records or its test window may be others since; what it has learnt is not
+    for tag, value in ((TRAINING_TAG, task.get(BEFORE_TRAINING)), ("fingerprint", wanted)):
+        for before in find_recorders(experiment.name, tags={tag: str(value)}) if value else ():
+            before.trust(modules_named(task))
+            return before.load_object("params.pkl")
     raise TrainingError(
         f"the model that this roll starts from (fingerprint {wanted[:12]}…) was not trained in "
         f"experiment {experiment.name!r}: train the roll before it first"

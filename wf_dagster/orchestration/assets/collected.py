@@ -18,9 +18,11 @@ def build_collected_asset(
 
     def collected(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
         from wf_dagster.collect import collect_strategy  # slow to import, as the next
+        from wf_dagster.orchestration.owners import claim_for_strategy
         from wf_dagster.tracking import run_url
 
         with wf_errors_as_failures():
+            claim_for_strategy(context, spec)
             state = spec.online_tool().state()
             collection = collect_strategy(
                 spec.experiment,
@@ -28,6 +30,7 @@ def build_collected_asset(
                 spec.calendar,
                 serving=state.online,
                 served={recorder_id for change in state.changes for recorder_id in change.online},
+                market=spec.market,
             )
         gaps, recorder = collection.gaps, collection.recorder
         if gaps:

@@ -1,5 +1,6 @@
 """The merge of all strategies as one asset."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -55,6 +56,7 @@ def build_signals_asset(
 
     Once a strategy is online, signals stay as they were sent: only those of new sessions are added,
     and those of the last one made again. Launch it with ``over_write`` to make all of them anew.
+    Without it no row that was sent goes away, nor are the signals of other strategies replaced.
 
     Args:
         strategies: What :func:`build_rolling_assets` gave, or the names given to it, with their
@@ -78,7 +80,7 @@ def build_signals_asset(
 
     Raises:
         OnlineError: ``automation`` is unknown.
-        SettingsError: There is no strategy, or not an experiment each.
+        SettingsError: There is no strategy, not an experiment each, or one for two of them.
     """
     declarative = is_declarative(automation)
     several = [strategies] if isinstance(strategies, str | RollingAssets) else list(strategies)
@@ -89,6 +91,12 @@ def build_signals_asset(
         raise SettingsError(
             f"signals {name!r} are of {len(several)} strategies and {len(names)} experiments: give "
             "the strategies they are the average of, and an experiment each or none"
+        )
+    shared = {of for of, count in Counter(names).items() if count > 1}
+    if shared:
+        raise SettingsError(
+            f"signals {name!r}: the experiment {min(shared)!r} is named for two strategies; each "
+            "strategy counts once, and has an experiment of its own"
         )
     upstream = [_collected_of(strategy) for strategy in several]
     asset = (translator or RollingTranslator()).get_asset_spec(

@@ -8,15 +8,24 @@ from typing import Any
 
 import dagster as dg
 
+from wf_dagster.collect.roll_recorders import wanted_rolls
 from wf_dagster.orchestration.failures import wf_errors_as_failures
+from wf_dagster.orchestration.owners import claim_for_strategy
 from wf_dagster.orchestration.resources.tracking_resource import TrackingResource
 from wf_dagster.orchestration.run_tags import ROOT_RUN_TAG
 from wf_dagster.orchestration.steps.roll_events import RollEvents
 from wf_dagster.orchestration.steps.roll_runner import RollRunner
 from wf_dagster.orchestration.strategy_spec import StrategySpec
 from wf_dagster.rolling import Roll, why_not_due
-from wf_dagster.tracking import find_recorders
-from wf_dagster.training import JobKind, RollJob, RollOutcome, prepare_workers, workers_for
+from wf_dagster.tracking import Recorder
+from wf_dagster.training import (
+    JobKind,
+    RollJob,
+    RollOutcome,
+    find_trained_rolls,
+    prepare_workers,
+    workers_for,
+)
 
 
 @dataclass(frozen=True)
@@ -26,7 +35,7 @@ class BackfillStep:
     Attributes:
         spec: The strategy.
         context: The context of the running assets.
-        reuse_finished: Take finished recorders of the same task definition where there are some.
+        reuse_finished: Take finished recorders of the same training where there are some.
     """
 
     spec: StrategySpec
@@ -49,6 +58,8 @@ class BackfillStep:
         Raises:
             Failure: Rolls failed, or nothing could be done; those that are finished are marked.
         """
+        with wf_errors_as_failures():
+            claim_for_strategy(self.context, self.spec)
         events = RollEvents(self.context, self.spec.keys)
         workers = workers_for(len(rolls), self.spec.max_workers)
         if workers > 1 and rolls:
@@ -82,18 +93,24 @@ class BackfillStep:
     ) -> list[RollJob]:
         """Which rolls are trained, which are predicted again, which are done already."""
         kind: JobKind = "report" if "recorders" in selected else "refresh"
-        finished = self._finished_recorders(runner, kind)
+        finished = self._finished_recorders(runner, kind, rolls)
         jobs = []
         for roll in rolls:
             job = runner.training_job(roll.key, roll.task)
-            recorder_id = finished.get(job.fingerprint)
-            if recorder_id is not None:
-                job = replace(job, kind=kind, recorder_id=recorder_id)
+            recorder = finished.get(roll.key)
+            if recorder is not None:
+                # trained alike, but for other records or another test window: these follow
+                is_as_defined = recorder.list_tags().get("fingerprint") == job.fingerprint
+                job = replace(
+                    job, kind=kind if is_as_defined else "refresh", recorder_id=recorder.id
+                )
             jobs.append(job)
         return jobs
 
-    def _finished_recorders(self, runner: RollRunner, kind: JobKind) -> dict[str | None, str]:
-        """Ids of the recorders that take the place of a training, by fingerprint."""
+    def _finished_recorders(
+        self, runner: RollRunner, kind: JobKind, rolls: Sequence[Roll]
+    ) -> Mapping[Any, Recorder]:
+        """The recorders that take the place of a training, by key of the roll."""
         run = self.context.run
         is_retry = run.parent_run_id is not None or self.context.retry_number > 0
         takes_all = kind == "refresh" or self.reuse_finished
@@ -101,10 +118,10 @@ class BackfillStep:
             return {}
         # a retry takes over what its own lineage finished; it is no excuse for older ones
         lineage = {} if takes_all else {ROOT_RUN_TAG: runner.root_run_id}
-        newest: dict[str | None, str] = {}
-        for recorder in find_recorders(self.spec.experiment, tags=lineage):  # newest first
-            newest.setdefault(recorder.list_tags().get("fingerprint"), recorder.id)
-        return newest
+        market = self.spec.market
+        return find_trained_rolls(
+            self.spec.experiment, wanted_rolls(rolls, market), tags=lineage, until=market.as_of
+        )
 
     def _find_early(self, jobs: Sequence[RollJob]) -> dict[str, str]:
         """Why rolls that are to be trained cannot be trained yet, by key."""

@@ -13,6 +13,7 @@ from wf_dagster.market import Market
 from wf_dagster.online import OnlineManager, RollingStrategy, RoutineReport
 from wf_dagster.online.sessions import daily_calendar, session_calendar
 from wf_dagster.orchestration.failures import wf_errors_as_failures
+from wf_dagster.orchestration.owners import claim_for_strategy
 from wf_dagster.orchestration.resources.tracking_resource import TrackingResource
 from wf_dagster.orchestration.steps.roll_config import LAST
 from wf_dagster.orchestration.steps.roll_events import RollEvents
@@ -63,6 +64,7 @@ class OnlineStep:
         """
         with wf_errors_as_failures():
             daily_calendar(self.spec.market)
+            claim_for_strategy(self.context, self.spec)
         events = RollEvents(self.context, self.spec.keys)
         with (
             wf_errors_as_failures(),

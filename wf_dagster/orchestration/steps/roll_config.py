@@ -16,8 +16,8 @@ class RollConfig(dg.Config):
     reuse_finished: bool = Field(
         default=False,
         description=(
-            "Take a finished recorder of the same task definition where there is one, instead "
-            "of training anew."
+            "Take a finished recorder of the same training where there is one, instead of "
+            "training anew."
         ),
     )
     online_session: str = Field(

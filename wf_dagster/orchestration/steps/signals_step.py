@@ -13,6 +13,7 @@ from wf_dagster.moments import format_moment
 from wf_dagster.online import OnlineToolR
 from wf_dagster.online.ledger import OnlineLedger
 from wf_dagster.online.served_prices import late_names
+from wf_dagster.online.signal_loss import refuse_loss
 from wf_dagster.online.signal_revisions import FILE as REVISIONS
 from wf_dagster.online.signal_revisions import (
     LateNames,
@@ -21,11 +22,23 @@ from wf_dagster.online.signal_revisions import (
     no_revisions,
     revise_signals,
 )
-from wf_dagster.online.signal_store import append_signals, days_of, keep_signals, load_signals
+from wf_dagster.online.signal_store import (
+    append_signals,
+    days_of,
+    keep_signals,
+    load_signals,
+    sources_of,
+)
 from wf_dagster.orchestration.failures import wf_errors_as_failures
 from wf_dagster.orchestration.metadata import number_metadata
+from wf_dagster.orchestration.owners import claim_for_signals
 from wf_dagster.orchestration.run_tags import SESSION_TAG
 from wf_dagster.tracking import run_url
+
+_OVER_WRITE = (
+    "launch this asset with {'over_write': true} to make all of them anew, or give it a key of its "
+    "own, build_signals_asset(..., key=...)"
+)
 
 
 def make_signals(
@@ -46,13 +59,17 @@ def make_signals(
         over_write: Whether to make also those anew that were sent.
     """
     with wf_errors_as_failures():
+        claim_for_signals(context, name)
         # strategies begin their online life one after the other
         frame = average_signals(names, only_exist=is_online_run)
         revised = no_revisions()
-        if not over_write and any(OnlineToolR(of).state().sessions for of in names):
+        of_sent = {*names, *sources_of(name)}  # what is not averaged any more was sent too
+        if not over_write and any(OnlineToolR(of).state().sessions for of in of_sent):
             session = context.run.tags.get(SESSION_TAG)
             late = {of: late_names(OnlineLedger(of)) for of in names}
             frame, revised = _append_to_sent(name, frame, session, late)
+        if not over_write:
+            refuse_loss(name, names, frame, remedy=_OVER_WRITE)
         further = {}
         if len(revised):
             further[REVISIONS] = pd.concat([load_revisions(name), revised], ignore_index=True)
