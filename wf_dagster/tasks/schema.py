@@ -12,7 +12,7 @@ import pandas as pd
 from wf_dagster.calendars import split_segment
 from wf_dagster.errors import CalendarError, TaskError
 from wf_dagster.moments import end_of_day, format_moment, is_midnight, names_day, to_stamp
-from wf_dagster.tasks.config import find_class, read_name
+from wf_dagster.tasks.config import check_extra, find_class, read_name
 from wf_dagster.tasks.modules import modules_named
 from wf_dagster.tasks.reweighting import REWEIGHTER
 
@@ -82,8 +82,10 @@ def record_config(record: Any, task: Mapping[str, Any]) -> Any:
 def _check_part(part: Any, where: str, resolve: bool) -> None:
     if part is None or isinstance(part, (bool, int, float, list, tuple)):
         raise TaskError(f"{where} is {part!r}: use a dict with 'class', or a dotted path")
-    if not isinstance(part, (str, Mapping)):
-        return  # a ready object
+    if not isinstance(part, (str, Mapping)):  # a ready object
+        if resolve:
+            check_extra(part, where=where)
+        return
     read_name(part, where=where)
     if isinstance(part, Mapping):
         _check_keys(part, where)
