@@ -49,7 +49,8 @@ LACKS = {
         "PoolStoreError: task store postgresql://127.0.0.1:9/t needs the driver psycopg",
         "postgres",
     ),
-    "from wf_dagster.tracking import check_tracking\ncheck_tracking('postgresql://127.0.0.1:9/t')": (
+    "from wf_dagster.tracking import check_tracking\n"
+    "check_tracking('postgresql://127.0.0.1:9/t')": (
         "TrackingError: the MLflow store postgresql://127.0.0.1:9/t needs the driver 'psycopg",
         "postgres",
     ),
