@@ -1,12 +1,18 @@
 # Everything runs from .venv; `make PYTHON=python3.12 test` picks another interpreter.
 PYTHON ?= python3
 BIN := .venv/bin
+FLOOR := .venv/floor
+# what meets Dagster, MLflow, scikit-learn and stored files, in three minutes
+FLOOR_TESTS = tests/models tests/records/test_plots.py tests/tracking/test_parquet_objects.py \
+  tests/tracking/test_life_cycle.py tests/orchestration/test_definitions_snapshot.py \
+  tests/orchestration/test_partitions.py tests/orchestration/test_rolling_assets.py \
+  tests/orchestration/online/test_sensors.py
 PYTEST = $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 export WF_HOME ?= $(CURDIR)/.wf
 export DAGSTER_HOME ?= $(WF_HOME)/dagster
 export DAGSTER_DISABLE_TELEMETRY ?= yes
 
-.PHONY: help demo ui test test-all bench constraints clean
+.PHONY: help demo ui test test-all test-floor bench dist constraints clean
 
 help:            ## list the targets
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/: *.*##/\t/'
@@ -47,12 +53,29 @@ test: .venv/.test    ## lint, check types and imports, run the quick tests: ten 
 test-all: test       ## the same, then the long stories: browser, kills, outages, both sides of benchmarks
 	$(PYTEST) -m slow
 
+# the oldest versions have no wheels for Python 3.13
+.venv/.floor: pyproject.toml constraints-floor.txt | .venv/.test
+	$(BIN)/uv venv --quiet --clear --no-python-downloads --python '>=3.10,<3.13' $(FLOOR)
+	$(BIN)/uv pip install --quiet --python $(FLOOR)/bin/python -c constraints-floor.txt -e '.[demo]'
+	$(BIN)/uv pip install --quiet --python $(FLOOR)/bin/python hypothesis pytest pytest-timeout pytest-xdist
+	@touch $@
+
+test-floor: .venv/.floor  ## run a choice of the tests with the oldest versions that are allowed
+	$(FLOOR)/bin/python -m pytest -n 3 --dist loadfile -m "not slow" $(FLOOR_TESTS)
+
 bench: .venv/.test   ## measure this project beside Qlib, half an hour, and write docs/benchmarks.md
 	$(BIN)/python -m benchmarks --write docs/benchmarks.md
 
-constraints:     ## pin the newest allowed versions of everything, for every supported Python
+dist: .venv/.test    ## build the sdist, from it the wheel, and check both as an index would
+	rm -rf dist
+	$(BIN)/python -m build --no-isolation
+	$(BIN)/twine check --strict dist/*
+
+COMPILE = $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.10 --no-header --no-annotate --no-emit-index-url --upgrade
+constraints:     ## pin the newest and the oldest allowed versions, for every supported Python
 	$(BIN)/python -m pip install --quiet uv
-	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.10 --no-header --no-annotate --no-emit-index-url --upgrade -o constraints.txt
+	$(COMPILE) --extra dev -o constraints.txt
+	$(COMPILE) --extra demo --resolution lowest-direct -o constraints-floor.txt
 
 clean:           ## remove the environment and all local state
 	rm -rf .venv .wf build dist

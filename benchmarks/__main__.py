@@ -17,6 +17,7 @@ from benchmarks.bench import Bench
 from benchmarks.page import HEAD, Measured, cells, machine, write_page
 from benchmarks.rows import ROWS
 from benchmarks.support import row
+from wf_dagster.extras import pip_command
 
 
 def main() -> None:
@@ -29,7 +30,7 @@ def main() -> None:
     if unknown := set(arguments.rows) - set(ROWS):
         parser.error(f"no such row: {', '.join(sorted(unknown))}; there are {', '.join(ROWS)}")
     if importlib.util.find_spec("qlib") is None:
-        parser.error("Qlib is not installed here: pip install 'wf-dagster[qlib]'")
+        parser.error(f"Qlib is not installed here: {pip_command('qlib')}")
     if arguments.quick and arguments.write:
         parser.error("--quick measures nothing that is worth a page")
     print(machine(), "\n")

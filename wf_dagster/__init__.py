@@ -34,6 +34,7 @@ _WHERE = {
     "MLflowRecorder": "wf_dagster.tracking",
     "Market": "wf_dagster.market",
     "MergeCollector": "wf_dagster.collect",
+    "MissingExtraError": "wf_dagster.errors",
     "MultiHorizonGen": "wf_dagster.rolling",
     "MultiHorizonGenBase": "wf_dagster.rolling",
     "ObjectNotFoundError": "wf_dagster.errors",
@@ -117,6 +118,8 @@ _WHERE = {
 __all__ = list(_WHERE)
 
 if TYPE_CHECKING:
+    __version__: str
+
     from wf_dagster.calendars import TradingCalendar as TradingCalendar
     from wf_dagster.collect import AverageEnsemble as AverageEnsemble
     from wf_dagster.collect import Collector as Collector
@@ -135,6 +138,7 @@ if TYPE_CHECKING:
     from wf_dagster.errors import ExperimentDeletedError as ExperimentDeletedError
     from wf_dagster.errors import ExperimentNotFoundError as ExperimentNotFoundError
     from wf_dagster.errors import LeaseError as LeaseError
+    from wf_dagster.errors import MissingExtraError as MissingExtraError
     from wf_dagster.errors import ObjectNotFoundError as ObjectNotFoundError
     from wf_dagster.errors import OnlineError as OnlineError
     from wf_dagster.errors import PoolError as PoolError
@@ -223,12 +227,17 @@ if TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _WHERE:
+    if name == "__version__":
+        from importlib.metadata import version  # slow to import
+
+        value = version("wf-dagster")
+    elif name in _WHERE:
+        value = getattr(importlib.import_module(_WHERE[name]), name)
+    else:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(_WHERE[name]), name)
     globals()[name] = value
     return value
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *__all__, "__version__"})

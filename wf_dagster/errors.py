@@ -4,6 +4,7 @@ All are a ``WfError``; in brackets what else they can be caught as::
 
     WfError
     ├── SettingsError (ValueError)
+    ├── MissingExtraError (ImportError)
     ├── TaskError (ValueError)
     ├── CalendarError (ValueError)
     ├── RollKeyError (KeyError)
@@ -41,6 +42,10 @@ class WfError(Exception):
 
 class SettingsError(WfError, ValueError):
     """A setting (``wf_dagster.init`` argument or ``WF_*`` variable) has a wrong value."""
+
+
+class MissingExtraError(WfError, ImportError):
+    """A package of an extra is not installed; the message holds the command that installs it."""
 
 
 class TaskError(WfError, ValueError):

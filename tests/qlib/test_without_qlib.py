@@ -20,7 +20,7 @@ def without_qlib(monkeypatch):
 
 
 def test_a_task_that_names_qlib_says_which_extra():
-    with pytest.raises(TaskError, match=r"Qlib.*pip install 'wf-dagster\[qlib\]'"):
+    with pytest.raises(TaskError, match=r'Qlib.*pip install "wf-dagster\[qlib\]"'):
         task_train(seeded_template(ridge()), "none")
     assert "none" not in R.list_experiments()
 

@@ -15,6 +15,7 @@ import typer
 
 from wf_dagster.cli.wf_errors_as_messages import wf_errors_as_messages
 from wf_dagster.errors import SettingsError
+from wf_dagster.extras import require_extra
 from wf_dagster.sqlite_urls import sqlite_file
 
 
@@ -42,9 +43,12 @@ def serve(workspace: Path, *, dagster_port: int, mlflow_port: int) -> int:
         Exit code: 0 after Ctrl-C or SIGTERM, else that of the page that ended.
 
     Raises:
+        MissingExtraError: One of the pages is not installed.
         SettingsError: A port is taken, or the home folder cannot be written.
         TrackingError: The database of the default store cannot be opened.
     """
+    require_extra("ui", "wf-dagster ui")
+
     from wf_dagster.orchestration.dagster_home import prepare_dagster_home  # slow to import
     from wf_dagster.settings import get_settings
     from wf_dagster.tracking.store import get_client  # slow to import

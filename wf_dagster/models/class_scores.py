@@ -18,9 +18,11 @@ def is_classifier(estimator: Any) -> bool:
     """Whether an estimator predicts classes: as scikit-learn says, else if it has probabilities."""
     from sklearn import base  # slow to import
 
+    if not hasattr(estimator, "__sklearn_tags__"):  # not made of scikit-learn's classes
+        return hasattr(estimator, "predict_proba")
     try:
         return bool(base.is_classifier(estimator))
-    except (AttributeError, TypeError):  # not made of scikit-learn's classes
+    except (AttributeError, TypeError):
         return hasattr(estimator, "predict_proba")
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 import os
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import pandas as pd
 
 from wf_dagster.errors import DataError, TaskError
+from wf_dagster.extras import optional_import
 from wf_dagster.models import class_scores, ranking
 from wf_dagster.models.features_and_scores import prepare_features, to_scores
 from wf_dagster.models.learning_rows import Array, LearningRows, read_learning_rows
@@ -49,6 +50,7 @@ class LightGBMModel:
         TaskError: An argument does not go with the objective.
     """
 
+    requires_extra: ClassVar[str] = "lightgbm"
     # not in the state of a model that does not use them: a ready one's is in its fingerprint
     label_column: str | int | None = None
     positive_class: Any = None
@@ -113,8 +115,10 @@ class LightGBMModel:
             DataError: A segment has no row with a label, labels that the objective cannot learn,
                 or wrong weights.
             TaskError: LightGBM refuses a parameter; or the label column is not there.
+            MissingExtraError: LightGBM is not installed.
         """
-        import lightgbm  # slow to import
+        with optional_import("lightgbm", "LightGBMModel"):
+            import lightgbm  # slow to import
 
         params = dict(self.params)
         if threads := os.environ.get("OMP_NUM_THREADS"):

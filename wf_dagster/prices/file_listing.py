@@ -11,8 +11,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from wf_dagster.errors import DataError
+from wf_dagster.extras import extra_of, pip_command
 from wf_dagster.log_once import warn_once
-from wf_dagster.prices.addresses import fill_variables, reason_of, scheme_of
+from wf_dagster.prices.addresses import fill_variables, reason_of
 
 _log = logging.getLogger(__name__)
 _NAMED = 3
@@ -121,7 +122,7 @@ def list_elsewhere(address: str) -> PriceFiles:
         entries = filesystem.find(path, detail=True) if is_folder else {path: info}
     except ImportError as error:
         raise DataError(
-            f"prices={address!r} cannot be read: {reason_of(error)} ({_remedy(scheme_of(address))})"
+            f"prices={address!r} cannot be read: {reason_of(error)} ({_remedy(error)})"
         ) from None
     except Exception as error:  # each file system has errors of its own
         cause = error.__cause__ or error
@@ -147,8 +148,10 @@ def _is_broken(cause: BaseException) -> bool:
     return isinstance(cause, OSError) and not isinstance(cause, FileNotFoundError)
 
 
-def _remedy(scheme: str) -> str:
-    return 'pip install "wf-dagster[s3]"' if scheme in ("s3", "s3a") else "install it with pip"
+def _remedy(error: ImportError) -> str:
+    cause = error.__cause__ if isinstance(error.__cause__, ImportError) else error
+    extra = extra_of(cause.name)
+    return pip_command(extra) if extra else "install it with pip"
 
 
 def _select(root: str, names: list[str]) -> tuple[str, ...]:

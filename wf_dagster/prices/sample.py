@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 
 from wf_dagster.errors import DataError
+from wf_dagster.extras import pip_command
 from wf_dagster.prices.base import FrameSource
 from wf_dagster.tables.parquet_reader import read_parquet
 
@@ -64,7 +65,7 @@ def _package_version() -> str:
     except PackageNotFoundError:
         raise DataError(
             "the sample prices come with the package skfolio, which is not installed: "
-            'pip install "wf-dagster[demo]", or give your own with WF_PRICES'
+            f"{pip_command('sample')}, or give your own with WF_PRICES"
         ) from None
 
 

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.pool import NullPool
 
 from wf_dagster.errors import DataError
+from wf_dagster.extras import pip_command
 from wf_dagster.prices.addresses import database_file, fill_variables, reason_of, scheme_of
 from wf_dagster.prices.columns import Selection
 from wf_dagster.prices.file_checks import KEYS, check_long_table
@@ -24,10 +25,7 @@ _NAMES_IN_QUERY = 500
 _CONNECT_SECONDS = 10
 # a colon in a query is no parameter of SQLAlchemy's
 _COLON = re.compile(r"(?<![:\w\\]):(?=\w)")
-_REMEDIES = {
-    "duckdb": 'pip install "wf-dagster[duckdb]"',
-    "postgresql": 'pip install "wf-dagster[postgres]"',
-}
+_EXTRAS = {"duckdb": "duckdb", "postgresql": "postgres"}
 
 
 class PriceTable:
@@ -139,8 +137,8 @@ class PriceTable:
         try:
             return _engine(full)
         except (sa.exc.SQLAlchemyError, ImportError, ValueError) as error:
-            scheme = scheme_of(self._address)
-            remedy = _REMEDIES.get(scheme, "install its SQLAlchemy dialect with pip")
+            extra = _EXTRAS.get(scheme_of(self._address))
+            remedy = pip_command(extra) if extra else "install its SQLAlchemy dialect with pip"
             # of an address that is none, SQLAlchemy shows all
             what = "is no address of a database"
             if isinstance(error, (sa.exc.NoSuchModuleError, ImportError)):

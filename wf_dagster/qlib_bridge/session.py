@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from wf_dagster.errors import SettingsError, TaskError
+from wf_dagster.extras import pip_command
 from wf_dagster.process import attribute_preserved
 from wf_dagster.qlib_bridge.options import QlibOptions
 from wf_dagster.qlib_engine.provider_files import check_folders, folders_of
 
-EXTRA = "install pyqlib with: pip install 'wf-dagster[qlib]'"
+EXTRA = f"install pyqlib with: {pip_command('qlib')}"
 _LOCK = threading.RLock()
 # what is ours to say, and what holds objects of this process only
 _NOT_ADOPTED = {"exp_manager", "logging_config", "logging_level", "provider_uri", "region"}

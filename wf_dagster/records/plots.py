@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from wf_dagster.extras import optional_import
+
 _figures = threading.local()
 _BLUE, _ORANGE, _GREY = "#2f6db3", "#d9822b", "#888888"
 _DPI = 100
@@ -21,6 +23,9 @@ def ic_plot_png(ic: pd.Series, ric: pd.Series | None = None) -> bytes:
     Args:
         ic: Index of days; NaN days are left blank.
         ric: Rank information coefficients of the same days; drawn as a line.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
     """
     if not hasattr(_figures, "ic_plot"):
         _figures.ic_plot = _IcPlot()
@@ -32,9 +37,9 @@ class _IcPlot:
     """A figure that is drawn anew for each roll: to make a figure takes longer than to draw it."""
 
     def __init__(self) -> None:
+        self._figure, self._axes = _make_canvas(420, 160)
         from matplotlib.ticker import MaxNLocator  # slow to import
 
-        self._figure, self._axes = _make_canvas(420, 160)
         self._axes.yaxis.set_major_locator(MaxNLocator(4))
         self._bars = self._axes.vlines([0], 0, [0], color=_BLUE)
         self._mean = self._axes.axhline(0, color=_BLUE, lw=0.8, ls="--")
@@ -68,6 +73,9 @@ def cumulative_plot_png(report: pd.DataFrame) -> bytes:
 
     Args:
         report: A row a day; columns ``return``, ``cost``, ``bench``, as fractions.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
     """
     figure, axes = _make_canvas(840, 360)
     net = report["return"] - report["cost"]
@@ -98,8 +106,9 @@ def markdown_image(png: bytes, alt: str) -> str:
 
 
 def _make_canvas(width: int, height: int) -> tuple[Any, Any]:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg  # slow to import
-    from matplotlib.figure import Figure
+    with optional_import("plots", "a plot"):
+        from matplotlib.backends.backend_agg import FigureCanvasAgg  # slow to import
+        from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width / _DPI, height / _DPI), dpi=_DPI)
     FigureCanvasAgg(figure)

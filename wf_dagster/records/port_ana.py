@@ -108,6 +108,7 @@ class PortAnaRecord(DependentRecord):
 
     artifact_path: ClassVar[str | None] = "portfolio_analysis"
     depend_cls: ClassVar[type[RecordTemplate] | None] = SignalRecord
+    requires_extra: ClassVar[str] = "portfolio"
     freq: str = FREQ  # in the names of objects and metrics
 
     def __init__(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from wf_dagster.extras import optional_import
 from wf_dagster.records.analysis import SESSIONS_A_YEAR
 from wf_dagster.records.rounding import is_nothing, varies
 
@@ -25,8 +26,12 @@ def risk_analysis(returns: pd.Series, ann_scaler: int = SESSIONS_A_YEAR) -> dict
 
     Returns:
         The figures by name; NaN where one is not defined.
+
+    Raises:
+        MissingExtraError: empyrical is not installed.
     """
-    import empyrical  # slow to import
+    with optional_import("portfolio", "the analysis of a portfolio"):
+        import empyrical  # slow to import
 
     values = returns.dropna().to_numpy(dtype="float64")
     if is_nothing(values):
@@ -56,8 +61,12 @@ def performance(returns: pd.Series, ann_scaler: int = SESSIONS_A_YEAR) -> dict[s
     Args:
         returns: Fractions, one a day.
         ann_scaler: Sessions a year, ``N``.
+
+    Raises:
+        MissingExtraError: empyrical is not installed.
     """
-    import empyrical  # slow to import
+    with optional_import("portfolio", "the analysis of a portfolio"):
+        import empyrical  # slow to import
 
     values = returns.to_numpy(dtype="float64")
     sharpe = empyrical.sharpe_ratio(values, annualization=ann_scaler) if varies(values) else np.nan

@@ -5,12 +5,12 @@ from __future__ import annotations
 import importlib
 import inspect
 import re
-import sys
 from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any
 
 from wf_dagster.errors import TaskError
+from wf_dagster.extras import EXTRAS, extra_of, has_extra, pip_command, require_extra
 
 _REFERENCE = re.compile(r"<([A-Za-z_][\w-]*(?:\.[\w-]+)*)>")
 
@@ -32,10 +32,12 @@ def locate(name: str, module_path: str | None = None, *, where: str = "") -> Any
         imported = importlib.import_module(module)
     except ImportError as error:
         missing = getattr(error, "name", None)
-        if module.partition(".")[0] == "qlib" and sys.modules.get("qlib") is None:
+        extra = extra_of(missing)
+        if extra and not has_extra(extra):
+            is_own = extra_of(module) == extra
+            whose = "is Qlib's" if is_own and extra == "qlib" else f"needs {missing}"
             raise TaskError(
-                f"{place}{module!r} is Qlib's, which is not installed: install the extra with "
-                "pip install 'wf-dagster[qlib]'"
+                f"{place}{module!r} {whose}, which is not installed: {pip_command(extra)}"
             ) from error
         if missing and not (module == missing or module.startswith(f"{missing}.")):
             raise TaskError(
@@ -135,17 +137,34 @@ def find_class(config: Any, *, where: str = "") -> Any:
     """The class, or the function, that a configuration names.
 
     Raises:
-        TaskError: It names none, or one that cannot be found.
+        TaskError: It names none, or one that cannot be found or needs what is not installed.
     """
     key, name = read_name(config, where=where)
-    if not isinstance(name, str):
-        return name
     place = f"{where}.{key}" if where else key
-    module_path = config.get("module_path") if isinstance(config, Mapping) else None
-    kind = locate(name, module_path, where=place)
-    if not callable(kind):
-        raise TaskError(f"{place} {name!r} is a {type(kind).__name__}, not a class")
+    kind = name
+    if isinstance(name, str):
+        module_path = config.get("module_path") if isinstance(config, Mapping) else None
+        kind = locate(name, module_path, where=place)
+        if not callable(kind):
+            raise TaskError(f"{place} {name!r} is a {type(kind).__name__}, not a class")
+    check_extra(kind, where=place)
     return kind
+
+
+def check_extra(value: Any, *, where: str = "") -> None:
+    """Make sure that the extra is installed which a class or an object of one asks for.
+
+    Args:
+        value: What may have an attribute ``requires_extra``, the name of the extra.
+        where: Its path in the task, for the message.
+
+    Raises:
+        TaskError: It is not installed.
+    """
+    extra = getattr(value, "requires_extra", None)
+    if isinstance(extra, str) and extra in EXTRAS:
+        name = getattr(value, "__name__", type(value).__name__)
+        require_extra(extra, f"{where}: {name}" if where else name, TaskError)
 
 
 def read_name(config: Any, *, where: str = "") -> tuple[str, Any]:

@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from wf_dagster.errors import TaskError
-from wf_dagster.tasks.config import find_class, read_name
+from wf_dagster.tasks.config import check_extra, find_class, read_name
 from wf_dagster.tasks.modules import modules_named
 from wf_dagster.tasks.segment_checks import SEGMENTS, find_segment_mistakes
 
@@ -107,9 +107,11 @@ def _check_part(part: Any, where: str, resolve: bool) -> Iterator[TaskError]:
     if part is None or isinstance(part, (bool, int, float, list, tuple)):
         yield TaskError(f"{where} is {part!r}: use a dict with 'class', or a dotted path")
         return
-    if not isinstance(part, (str, Mapping)):
-        return  # a ready object
     try:
+        if not isinstance(part, (str, Mapping)):  # a ready object
+            if resolve:
+                check_extra(part, where=where)
+            return
         read_name(part, where=where)
         if isinstance(part, Mapping):
             _check_keys(part, where)

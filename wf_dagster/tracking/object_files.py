@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from wf_dagster.errors import BrokenObjectError, TrackingError
+from wf_dagster.extras import extra_of, has_extra, pip_command
 from wf_dagster.safe_pickle import loads
 from wf_dagster.tracking.parquet_objects import MAGIC, from_parquet, to_parquet
 
@@ -67,9 +68,12 @@ def load(name: str, content: bytes, allow: Sequence[str] = ()) -> Any:
         raise
     except (ImportError, AttributeError) as error:
         here = f" (here is pandas {pd.__version__})" if "pandas" in str(error) else ""
+        remedy = f"load it where the code it was saved with is installed{here}"
+        extra = extra_of(error.name) if isinstance(error, ImportError) else None
+        if extra and not has_extra(extra):
+            remedy = pip_command(extra)
         raise BrokenObjectError(
-            f"object {name!r} needs code that is not there ({error}): load it where the code it "
-            f"was saved with is installed{here}"
+            f"object {name!r} needs code that is not there ({error}): {remedy}"
         ) from error
     except _MALFORMED as error:
         raise BrokenObjectError(

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from filelock import FileLock
 
 from wf_dagster.errors import TrackingError
+from wf_dagster.extras import extra_of, pip_command
 from wf_dagster.process import call_in_forked_children, set_default_variables
 from wf_dagster.tracking.active_starts import default_uri, tracking_uri
 from wf_dagster.tracking.addresses import hide_password, is_remote, page_url, sqlite_path
@@ -193,8 +194,8 @@ def check_tracking(uri: str | None = None) -> None:
     except TrackingError:
         raise
     except ModuleNotFoundError as error:
-        is_extra = scheme.startswith("postgresql")
-        remedy = 'pip install "wf-dagster[postgres]"' if is_extra else "install it"
+        extra = extra_of(error.name)
+        remedy = pip_command(extra) if extra else "install it"
         raise TrackingError(
             f"the MLflow store {hide_password(uri)} needs the driver {error.name!r}, which is not "
             f"installed: {remedy}"

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from wf_dagster.errors import ObjectNotFoundError, TrainingError, WfError
+from wf_dagster.errors import MissingExtraError, ObjectNotFoundError, TrainingError, WfError
 from wf_dagster.moments import format_moment, to_stamp
 from wf_dagster.process import save_main_by_value, unpack
 from wf_dagster.records import ic_plot_png, markdown_image
@@ -181,7 +181,7 @@ def _add_figures(outcome: RollOutcome, job: RollJob, recorder: Recorder) -> Roll
     )
     plot = ""
     if ic is not None and ic.notna().any():
-        plot = markdown_image(ic_plot_png(ic, ric), f"IC of roll {job.key}")
+        plot = _draw_ic(ic, ric, job.key)
     pred = _load_object(recorder, "pred.pkl")
     return replace(
         outcome,
@@ -189,6 +189,14 @@ def _add_figures(outcome: RollOutcome, job: RollJob, recorder: Recorder) -> Roll
         rows=0 if pred is None else len(pred),
         plot=plot,
     )
+
+
+def _draw_ic(ic: Any, ric: Any, key: str) -> str:
+    """The plot as Markdown; without matplotlib how to have it, which is no reason to fail."""
+    try:
+        return markdown_image(ic_plot_png(ic, ric), f"IC of roll {key}")
+    except MissingExtraError as error:
+        return str(error)
 
 
 def _load_object(recorder: Recorder, name: str) -> Any:

@@ -13,6 +13,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
 from wf_dagster.errors import PoolInputError, PoolStoreError
+from wf_dagster.extras import pip_command
 from wf_dagster.pool.matching import meets
 from wf_dagster.pool.stores.sql_query import SqlQueries
 from wf_dagster.pool.stores.sql_schema import metadata, tasks
@@ -248,8 +249,8 @@ def _create_engine(url: str, address: str, postgres: bool) -> sa.Engine:
             )
         except ModuleNotFoundError as error:
             raise PoolStoreError(
-                f"task store {address} needs the driver {error.name}: pip install "
-                "'wf-dagster[postgres]'"
+                f"task store {address} needs the driver {error.name}, which is not installed: "
+                f"{pip_command('postgres')}"
             ) from error
     _check_folder(sqlite_file(url), address)
     engine = sa.create_engine(parsed, connect_args={"timeout": _LOCK_SECONDS})

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from functools import lru_cache
 
-from wf_dagster.errors import PoolInputError
+from wf_dagster.errors import PoolInputError, PoolStoreError
+from wf_dagster.extras import optional_import
 from wf_dagster.pool.stores.task_store import Store, hide_password, read_scheme
 
 
@@ -18,7 +19,8 @@ def open_store(url: str, patience: float) -> Store:
 
     Raises:
         PoolInputError: The address is of another kind.
-        PoolStoreError: The store does not answer or refuses the login.
+        PoolStoreError: The store does not answer or refuses the login, or its driver is not
+            installed.
     """
     return _open_store(url, patience, os.getpid())
 
@@ -27,7 +29,8 @@ def open_store(url: str, patience: float) -> Store:
 def _open_store(url: str, patience: float, _pid: int) -> Store:
     scheme = read_scheme(url)
     if scheme == "mongodb":
-        from wf_dagster.pool.stores.mongo import MongoStore  # slow to import
+        with optional_import("mongo", f"task store {hide_password(url)}", PoolStoreError):
+            from wf_dagster.pool.stores.mongo import MongoStore  # slow to import
 
         return MongoStore(url, patience)
     if scheme in ("sqlite", "postgresql"):
