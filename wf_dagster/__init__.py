@@ -65,6 +65,8 @@ _WHERE = {
     "RollingGen": "wf_dagster.rolling",
     "RollingGroup": "wf_dagster.collect",
     "RollingStrategy": "wf_dagster.online",
+    "RollingStrategySpec": "wf_dagster.orchestration",
+    "RollingTranslator": "wf_dagster.orchestration",
     "Rolls": "wf_dagster.rolling",
     "SamplePrices": "wf_dagster.prices",
     "Settings": "wf_dagster.settings",
@@ -95,6 +97,7 @@ _WHERE = {
     "build_prices_asset": "wf_dagster.orchestration",
     "build_rolling_assets": "wf_dagster.orchestration",
     "build_signals_asset": "wf_dagster.orchestration",
+    "build_strategy_definitions": "wf_dagster.orchestration",
     "end_task_train": "wf_dagster.training",
     "failed_recorder_sensor": "wf_dagster.orchestration",
     "fingerprint": "wf_dagster.tasks",
@@ -104,6 +107,7 @@ _WHERE = {
     "new_data_sensor": "wf_dagster.orchestration",
     "price_source": "wf_dagster.market",
     "roll_due_sensor": "wf_dagster.orchestration",
+    "rolling_asset_specs": "wf_dagster.orchestration",
     "run_task": "wf_dagster.pool",
     "task_generator": "wf_dagster.rolling",
     "task_train": "wf_dagster.training",
@@ -161,6 +165,8 @@ if TYPE_CHECKING:
     from wf_dagster.online import RMDLoader as RMDLoader
     from wf_dagster.online import RollingStrategy as RollingStrategy
     from wf_dagster.orchestration import RollingAssets as RollingAssets
+    from wf_dagster.orchestration import RollingStrategySpec as RollingStrategySpec
+    from wf_dagster.orchestration import RollingTranslator as RollingTranslator
     from wf_dagster.orchestration import TaskPoolResource as TaskPoolResource
     from wf_dagster.orchestration import TrackingResource as TrackingResource
     from wf_dagster.orchestration import build_freshness_sensor as build_freshness_sensor
@@ -169,9 +175,11 @@ if TYPE_CHECKING:
     from wf_dagster.orchestration import build_prices_asset as build_prices_asset
     from wf_dagster.orchestration import build_rolling_assets as build_rolling_assets
     from wf_dagster.orchestration import build_signals_asset as build_signals_asset
+    from wf_dagster.orchestration import build_strategy_definitions as build_strategy_definitions
     from wf_dagster.orchestration import failed_recorder_sensor as failed_recorder_sensor
     from wf_dagster.orchestration import new_data_sensor as new_data_sensor
     from wf_dagster.orchestration import roll_due_sensor as roll_due_sensor
+    from wf_dagster.orchestration import rolling_asset_specs as rolling_asset_specs
     from wf_dagster.pool import TaskManager as TaskManager
     from wf_dagster.pool import run_task as run_task
     from wf_dagster.prices import CsvPrices as CsvPrices

@@ -1,5 +1,6 @@
 """Rolls, collectors and signals as Dagster assets: the only room that knows Dagster."""
 
+from wf_dagster.orchestration.asset_specs import rolling_asset_specs
 from wf_dagster.orchestration.assets.rolling_assets import build_rolling_assets
 from wf_dagster.orchestration.assets.rolling_list import RollingAssets
 from wf_dagster.orchestration.assets.signals_asset import build_signals_asset
@@ -19,10 +20,15 @@ from wf_dagster.orchestration.partitions.rolling_partitions import (
 )
 from wf_dagster.orchestration.resources.task_pool_resource import TaskPoolResource
 from wf_dagster.orchestration.resources.tracking_resource import TrackingResource
+from wf_dagster.orchestration.rolling_strategy import RollingStrategySpec
+from wf_dagster.orchestration.strategy_definitions import build_strategy_definitions
+from wf_dagster.orchestration.translator import RollingTranslator
 
 __all__ = [
     "RollingAssets",
     "RollingPartitions",
+    "RollingStrategySpec",
+    "RollingTranslator",
     "TaskPoolResource",
     "TrackingResource",
     "build_freshness_sensor",
@@ -31,9 +37,11 @@ __all__ = [
     "build_prices_asset",
     "build_rolling_assets",
     "build_signals_asset",
+    "build_strategy_definitions",
     "failed_recorder_sensor",
     "new_data_sensor",
     "online_job",
     "roll_due_sensor",
+    "rolling_asset_specs",
     "rolling_partitions",
 ]

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import dagster as dg
 
+from wf_dagster.errors import SettingsError
+
 ROLL_PARTS = ("recorders", "predictions", "labels")
 FOLLOWING_PARTS = ("collected", "online_models")
+SIGNALS = "signals"
+
+_NAME = re.compile(r"[A-Za-z0-9_]+")
 
 
 @dataclass(frozen=True)
@@ -17,13 +23,15 @@ class StrategyKeys:
 
     Args:
         name: That of the strategy.
+        by_part: The keys of its assets that are not ``NAME/PART``.
     """
 
     name: str
+    by_part: Mapping[str, dg.AssetKey] = field(default_factory=dict)
 
     def asset(self, part: str) -> dg.AssetKey:
-        """The key of one of its assets: ``NAME/PART``."""
-        return dg.AssetKey([self.name, part])
+        """The key of one of its assets, as it was defined."""
+        return self.by_part.get(part) or dg.AssetKey([self.name, part])
 
     def assets(self, parts: Sequence[str]) -> list[dg.AssetKey]:
         """The keys of some of its assets."""
@@ -42,6 +50,10 @@ class StrategyKeys:
     def roll_checks_op(self) -> str:
         """The op of the checks of the partitioned assets."""
         return f"{self.rolls_op}_checks"
+
+    def following_op(self, part: str) -> str:
+        """The op of one of the assets that look at all rolls."""
+        return f"{self.name}__{part}"
 
     @property
     def online_job(self) -> str:
@@ -62,3 +74,43 @@ class StrategyKeys:
     def roll_due_sensor(self) -> str:
         """The sensor that launches it when a roll is due."""
         return f"{self.name}_roll_due_sensor"
+
+    @property
+    def freshness_sensor(self) -> str:
+        """The sensor that asks whether its scores reach the last session."""
+        return f"{self.name}_freshness_sensor"
+
+
+def check_strategy_name(name: str) -> None:
+    """Refuse a name that Dagster would refuse in one of its definitions.
+
+    Raises:
+        SettingsError: It is not made of letters, digits and ``_``.
+    """
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise SettingsError(
+            f"strategy name {name!r}: use letters, digits and _, such as {_usable(name)!r}; it is "
+            "part of asset keys and of the names of an op, a job, a schedule and sensors"
+        )
+
+
+def key_path(prefix: str | Sequence[str]) -> list[str]:
+    """A key prefix as the parts of a key.
+
+    Args:
+        prefix: Text (``/`` between the parts), or the parts.
+
+    Raises:
+        SettingsError: A part is empty or no text.
+    """
+    parts = prefix.split("/") if isinstance(prefix, str) and prefix else list(prefix)
+    if wrong := [part for part in parts if not isinstance(part, str) or not part or "/" in part]:
+        raise SettingsError(
+            f"key_prefix {prefix!r} has a part {wrong[0]!r}: give texts, such as 'fund' or "
+            "['fund', 'eu']"
+        )
+    return parts
+
+
+def _usable(name: object) -> str:
+    return re.sub(r"\W+", "_", str(name), flags=re.ASCII).strip("_") or "momentum"

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
+
+import dagster as dg
 
 from wf_dagster.calendars import TradingCalendar
 from wf_dagster.market import Market
@@ -29,6 +31,7 @@ class StrategySpec:
         partitions: Its rolls.
         max_workers: Worker processes of a backfill; ``None`` is that of the settings.
         task_pool: Offers its rolls to workers outside Dagster.
+        asset_keys: The keys of its assets, by part, where they are not ``NAME/PART``.
     """
 
     name: str
@@ -38,6 +41,7 @@ class StrategySpec:
     partitions: RollingPartitions
     max_workers: int | None = None
     task_pool: TaskPoolResource | None = None
+    asset_keys: Mapping[str, dg.AssetKey] = field(default_factory=dict)
 
     @property
     def market(self) -> Market:
@@ -52,7 +56,7 @@ class StrategySpec:
     @property
     def keys(self) -> StrategyKeys:
         """What its definitions are called."""
-        return StrategyKeys(self.name)
+        return StrategyKeys(self.name, self.asset_keys)
 
     def online_tool(self) -> OnlineToolR:
         """What says which of its models are online."""

@@ -5,15 +5,17 @@ from typing import Any
 import dagster as dg
 
 from wf_dagster.collect import collect_strategy
-from wf_dagster.orchestration.assets.asset_options import ChosenOptions
 from wf_dagster.orchestration.assets.downstream import downstream_asset
 from wf_dagster.orchestration.failures import wf_errors_as_failures
 from wf_dagster.orchestration.metadata import number_metadata
+from wf_dagster.orchestration.rolling_strategy import RollingStrategySpec
 from wf_dagster.orchestration.strategy_spec import StrategySpec
 from wf_dagster.tracking import run_url
 
 
-def build_collected_asset(spec: StrategySpec, options: ChosenOptions) -> dg.AssetsDefinition:
+def build_collected_asset(
+    spec: StrategySpec, strategy: RollingStrategySpec, asset: dg.AssetSpec
+) -> dg.AssetsDefinition:
     """``NAME/collected``: one out-of-sample frame of predictions over all finished rolls."""
 
     def collected(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
@@ -42,11 +44,4 @@ def build_collected_asset(spec: StrategySpec, options: ChosenOptions) -> dg.Asse
             }
         )
 
-    return downstream_asset(
-        spec,
-        options,
-        collected,
-        what="The finished rolls' predictions as one out-of-sample frame; where two rolls overlap "
-        "the later one counts. Rolls without a recorder are reported as gaps.",
-        kinds={"pandas", "parquet"},
-    )
+    return downstream_asset(strategy, asset, collected)

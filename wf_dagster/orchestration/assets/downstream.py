@@ -7,36 +7,27 @@ from typing import Any
 
 import dagster as dg
 
-from wf_dagster.orchestration.assets.asset_options import ChosenOptions
-from wf_dagster.orchestration.automation.conditions import on_new_results
-from wf_dagster.orchestration.strategy_spec import StrategySpec
+from wf_dagster.orchestration.rolling_strategy import RollingStrategySpec
+from wf_dagster.orchestration.strategy_keys import StrategyKeys
 
 Compute = Callable[[dg.AssetExecutionContext], dg.MaterializeResult[Any]]
 
 
 def downstream_asset(
-    spec: StrategySpec, options: ChosenOptions, compute: Compute, *, what: str, kinds: set[str]
+    strategy: RollingStrategySpec, asset: dg.AssetSpec, compute: Compute
 ) -> dg.AssetsDefinition:
-    """An asset ``NAME/FUNCTION``, downstream of the predictions and labels of all rolls.
+    """An asset downstream of the predictions and labels of all rolls.
 
     Args:
-        spec: The strategy.
-        options: Those of its assets.
-        compute: Makes it; its name is the asset's.
-        what: What the asset is.
-        kinds: What it is made with.
+        strategy: The strategy, for how its steps run.
+        asset: Which asset it is.
+        compute: Makes it; its name is the part of the strategy that it is.
     """
-    all_rolls = dg.AllPartitionMapping()
-    return dg.asset(
-        key=spec.keys.asset(compute.__name__),
-        deps=[
-            dg.AssetDep(key, partition_mapping=all_rolls)
-            for key in spec.keys.assets(["predictions", "labels"])
-        ],
-        description=options.describe(what),
-        group_name=options.group_name or spec.name,
-        owners=list(options.owners),
-        kinds=kinds,
-        metadata={"mlflow_experiment": spec.experiment},
-        automation_condition=on_new_results() if options.is_declarative else None,
+    op = StrategyKeys(strategy.name).following_op(compute.__name__)
+    return dg.multi_asset(
+        name=op,
+        specs=[asset],
+        retry_policy=strategy.retry_policy,
+        op_tags=dict(strategy.op_tags),
+        pool=strategy.pool,
     )(compute)

@@ -6,16 +6,18 @@ from typing import Any
 import dagster as dg
 
 from wf_dagster.online import OnlineState, OnlineToolR
-from wf_dagster.orchestration.assets.asset_options import ChosenOptions
 from wf_dagster.orchestration.assets.downstream import downstream_asset
 from wf_dagster.orchestration.failures import wf_errors_as_failures
+from wf_dagster.orchestration.rolling_strategy import RollingStrategySpec
 from wf_dagster.orchestration.strategy_spec import StrategySpec
 from wf_dagster.tracking import Recorder, run_url
 
 _LISTED = 50  # changes; all of them are in `online.json` of the recorder `online`
 
 
-def build_online_models_asset(spec: StrategySpec, options: ChosenOptions) -> dg.AssetsDefinition:
+def build_online_models_asset(
+    spec: StrategySpec, strategy: RollingStrategySpec, asset: dg.AssetSpec
+) -> dg.AssetsDefinition:
     """``NAME/online_models``: which recorders are online, since when, and what was before."""
 
     def online_models(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
@@ -43,15 +45,7 @@ def build_online_models_asset(spec: StrategySpec, options: ChosenOptions) -> dg.
             }
         )
 
-    return downstream_asset(
-        spec,
-        options,
-        online_models,
-        what="The recorders that serve, since when, and what served before. The online schedule or "
-        "a sensor switches them; a roll that was due and could not be trained fails this asset, "
-        "while the models before it go on.",
-        kinds={"mlflow"},
-    )
+    return downstream_asset(strategy, asset, online_models)
 
 
 def _models(online: Sequence[Recorder], waiting: Sequence[Recorder]) -> str:

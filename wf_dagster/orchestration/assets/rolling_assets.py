@@ -1,6 +1,7 @@
 """The assets of one strategy: recorders, predictions and labels a roll; their collection."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import warnings
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import dagster as dg
@@ -9,39 +10,28 @@ from typing_extensions import Unpack
 from wf_dagster.calendars import TradingCalendar
 from wf_dagster.market import Market
 from wf_dagster.online.sessions import daily_calendar
-from wf_dagster.orchestration.assets.asset_options import AssetOptions, ChosenOptions
+from wf_dagster.orchestration.asset_specs import specs_by_part
+from wf_dagster.orchestration.assets.asset_options import AssetOptions
 from wf_dagster.orchestration.assets.collected import build_collected_asset
 from wf_dagster.orchestration.assets.online_models import build_online_models_asset
 from wf_dagster.orchestration.assets.rolling_list import RollingAssets
-from wf_dagster.orchestration.automation.conditions import launched_by_automation, on_new_prices
+from wf_dagster.orchestration.automation.conditions import launched_by_automation
 from wf_dagster.orchestration.dagster_home import check_dagster_home
 from wf_dagster.orchestration.failures import wf_errors_as_failures
 from wf_dagster.orchestration.partitions.rolling_partitions import (
     rolling_partitions,
     strategy_market,
 )
-from wf_dagster.orchestration.resources.tracking_resource import TrackingResource
+from wf_dagster.orchestration.resources.tracking_resource import tracking_of
+from wf_dagster.orchestration.rolling_strategy import RollingStrategySpec
 from wf_dagster.orchestration.steps.backfill_step import BackfillStep
 from wf_dagster.orchestration.steps.online_step import OnlineStep
 from wf_dagster.orchestration.steps.roll_config import LAST, RollConfig
+from wf_dagster.orchestration.strategy_keys import ROLL_PARTS
 from wf_dagster.orchestration.strategy_spec import StrategySpec
+from wf_dagster.orchestration.translator import RollingTranslator
 from wf_dagster.rolling import RollingGen
 from wf_dagster.tasks import validate_task
-
-_DESCRIPTIONS = {
-    "recorders": "Trains the roll's task; one MLflow run (recorder) a roll.",
-    "predictions": (
-        "The roll's out-of-sample predictions (`pred.pkl` of its recorder). Materialized "
-        "without `recorders`, they are predicted again with the model trained before; a roll "
-        "that was never trained is trained first."
-    ),
-    "labels": "What the predictions are held against (`label.pkl` of the recorder).",
-}
-_KINDS = {
-    "recorders": {"mlflow"},
-    "predictions": {"parquet"},
-    "labels": {"parquet"},
-}
 
 
 def build_rolling_assets(
@@ -51,6 +41,8 @@ def build_rolling_assets(
     *,
     market: Market | None = None,
     calendar: TradingCalendar | None = None,
+    translator: RollingTranslator | None = None,
+    prices_key: str | None = None,
     **options: Unpack[AssetOptions],
 ) -> RollingAssets:
     """The assets of one strategy.
@@ -67,77 +59,87 @@ def build_rolling_assets(
         market: Where prices come from and on which sessions the strategy rolls, is checked and
             scheduled; default that of the settings, on the generator's calendar if it has one.
         calendar: Sessions of your own; short for ``market=Market(calendar=calendar)``.
-        **options: As follows.
-        experiment_name: MLflow experiment, if it is not to be called ``name``.
-        description: One line on the strategy, shown on each of its assets.
-        owners: Owners as Dagster takes them (an e-mail address, or ``"team:quant"``).
-        group_name: Dagster group; default ``name``.
-        kinds: Further kinds of ``recorders``, for example ``["scikitlearn"]``.
-        max_workers: Worker processes of a backfill; default the setting ``max_workers``.
-        backfill_policy: Default one run for the whole backfill.
-        retry_policy: Retries of a failed step; a retry trains only what is missing.
-        task_pool: Offers the rolls to workers outside Dagster too.
-        automation: ``"declarative"`` lets the assets follow the asset of the prices
-            (:func:`build_prices_asset`) by automation conditions, in place of a schedule or
-            sensors: each new version of the prices brings the online models up to the last
-            session, and ``collected`` and ``online_models`` follow.
-        prices_key: Key of the asset of the prices; only of use with ``"declarative"``.
+        translator: Changes how the assets look in Dagster, keys included.
+        prices_key: A former spelling of ``prices_asset``.
+        **options: Those of :class:`RollingStrategySpec`, where they are described.
 
     Returns:
         The assets, a list to be put into ``Definitions`` with the resource.
 
     Raises:
+        SettingsError: The name cannot be that of assets.
         TaskError: The template is malformed.
         OnlineError: ``automation`` is unknown, or declarative and sessions are bars within days.
         CalendarError: No roll fits the calendar, or both a calendar and a market are given.
     """
-    chosen = ChosenOptions(**options)
+    if prices_key is not None:
+        warnings.warn("prices_key is now called prices_asset", DeprecationWarning, stacklevel=2)
+        options.setdefault("prices_asset", prices_key)
+    strategy = RollingStrategySpec(
+        name=name, template=template, generator=generator, market=market, **options
+    )
+    return rolling_assets(strategy, translator, calendar)
+
+
+def rolling_assets(
+    strategy: RollingStrategySpec,
+    translator: RollingTranslator | None = None,
+    calendar: TradingCalendar | None = None,
+) -> RollingAssets:
+    """The assets of a strategy that is a value (see :func:`build_rolling_assets`)."""
     check_dagster_home()
-    template, market = strategy_market(template, generator, calendar, market)
+    template, market = strategy_market(
+        strategy.template, strategy.generator, calendar, strategy.market
+    )
     validate_task(template, calendar=market.calendar)
-    if chosen.is_declarative:  # automation conditions launch online runs
+    if strategy.is_declarative:  # automation conditions launch online runs
         daily_calendar(market)
+    partitions = rolling_partitions(template, strategy.generator, market=market, name=strategy.name)
+    assets = specs_by_part(strategy, partitions.definition, translator)
     spec = StrategySpec(
-        name=name,
-        experiment=chosen.experiment_name or name,
+        name=strategy.name,
+        experiment=strategy.experiment,
         template=dict(template),
-        generator=generator,
-        partitions=rolling_partitions(template, generator, market=market, name=name),
-        max_workers=chosen.max_workers,
-        task_pool=chosen.task_pool,
+        generator=strategy.generator,
+        partitions=partitions,
+        max_workers=strategy.max_workers,
+        task_pool=strategy.task_pool,
+        asset_keys={part: asset.key for part, asset in assets.items()},
     )
     return RollingAssets(
         [
-            _build_roll_assets(spec, chosen),
-            build_collected_asset(spec, chosen),
-            build_online_models_asset(spec, chosen),
+            _build_roll_assets(spec, strategy, [assets[part] for part in ROLL_PARTS]),
+            build_collected_asset(spec, strategy, assets["collected"]),
+            build_online_models_asset(spec, strategy, assets["online_models"]),
         ],
         spec,
     )
 
 
-def _build_roll_assets(spec: StrategySpec, options: ChosenOptions) -> dg.AssetsDefinition:
+def _build_roll_assets(
+    spec: StrategySpec, strategy: RollingStrategySpec, assets: list[dg.AssetSpec]
+) -> dg.AssetsDefinition:
     @dg.multi_asset(
         name=spec.keys.rolls_op,
-        specs=[
-            _asset_spec(spec, options, "recorders"),
-            _asset_spec(spec, options, "predictions", ["recorders"]),
-            _asset_spec(spec, options, "labels", ["recorders"]),
-        ],
+        specs=assets,
         partitions_def=spec.partitions.definition,
         can_subset=True,
-        backfill_policy=options.backfill_policy or dg.BackfillPolicy.single_run(),
-        retry_policy=options.retry_policy,
+        backfill_policy=strategy.backfill_policy or dg.BackfillPolicy.single_run(),
+        retry_policy=strategy.retry_policy,
+        op_tags=dict(strategy.op_tags),
+        pool=strategy.pool,
+        required_resource_keys={strategy.tracking_key},
     )
     def rolls(
-        context: dg.AssetExecutionContext, config: RollConfig, tracking: TrackingResource
+        context: dg.AssetExecutionContext, config: RollConfig
     ) -> Iterator[dg.MaterializeResult[Any]]:
         with wf_errors_as_failures():
+            tracking = tracking_of(context, strategy.tracking_key)
             rolls_of_run = [spec.partitions.roll(key) for key in context.partition_keys]
             validate_task(rolls_of_run[0].task, resolve=True)
             config.check()
         session = config.online_session
-        if not session and options.is_declarative and launched_by_automation(context.run.tags):
+        if not session and strategy.is_declarative and launched_by_automation(context.run.tags):
             session = LAST
         step: BackfillStep | OnlineStep = (
             OnlineStep(spec, context, session, config.predict_again)
@@ -148,23 +150,3 @@ def _build_roll_assets(spec: StrategySpec, options: ChosenOptions) -> dg.AssetsD
 
     rolls.op.compute_fn.decorated_fn.strategy = spec  # type: ignore[union-attr]  # for find_strategy
     return rolls
-
-
-def _asset_spec(
-    spec: StrategySpec, options: ChosenOptions, part: str, deps: Sequence[str] = ()
-) -> dg.AssetSpec:
-    follows_prices = options.is_declarative and part != "recorders"
-    return dg.AssetSpec(
-        spec.keys.asset(part),
-        deps=[
-            *spec.keys.assets(deps),
-            *([dg.AssetKey(options.prices_key)] if follows_prices else []),
-        ],
-        description=options.describe(_DESCRIPTIONS[part]),
-        kinds=_KINDS[part] | (set(options.kinds) if part == "recorders" else set()),
-        metadata={"mlflow_experiment": spec.experiment},
-        automation_condition=on_new_prices(options.prices_key) if follows_prices else None,
-        skippable=True,  # an online run leaves a roll alone that cannot be trained yet
-        group_name=options.group_name or spec.name,
-        owners=list(options.owners),
-    )

@@ -33,7 +33,7 @@ def build_prices_asset(
     """The prices as an asset that Dagster observes: its data version is theirs.
 
     Args:
-        key: Asset key, that of ``prices_key`` of :func:`build_rolling_assets`.
+        key: Asset key, that of ``prices_asset`` of :func:`build_rolling_assets`.
         prices: The prices of a :class:`Market`, or such a market; default that of the settings.
         cron: When the automation looks at the prices (UTC).
         group_name: Dagster group.
@@ -69,10 +69,10 @@ def is_declarative(automation: str) -> bool:
     return automation == "declarative"
 
 
-def on_new_prices(prices_key: str) -> dg.AutomationCondition[Any]:
+def on_new_prices(prices: dg.AssetKey) -> dg.AutomationCondition[Any]:
     """The latest roll, each time the prices have another version."""
     condition = dg.AutomationCondition
-    changed = condition.any_deps_updated().allow(dg.AssetSelection.assets(prices_key))
+    changed = condition.any_deps_updated().allow(dg.AssetSelection.assets(prices))
     return (
         condition.in_latest_time_window() & changed.since_last_handled() & ~condition.in_progress()
     ).with_label("on_new_prices")

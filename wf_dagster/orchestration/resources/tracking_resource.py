@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import dagster as dg
 
-from wf_dagster.errors import WfError
+from wf_dagster.errors import SettingsError, WfError
 from wf_dagster.orchestration.run_tags import BACKFILL_TAG
 from wf_dagster.tracking import check_tracking, parent_run, sweep_children
 
@@ -56,6 +56,21 @@ class TrackingResource(dg.ConfigurableResource):  # type: ignore[type-arg]
                 yield parent_id
             finally:
                 _end_dead_recorders(parent_id, experiment)
+
+
+def tracking_of(context: dg.AssetExecutionContext, key: str) -> TrackingResource:
+    """The resource of a run.
+
+    Raises:
+        SettingsError: What has that key is another resource.
+    """
+    resource = getattr(context.resources, key)
+    if not isinstance(resource, TrackingResource):
+        raise SettingsError(
+            f"resource {key!r} is a {type(resource).__name__}: give the definitions "
+            f"resources={{{key!r}: TrackingResource()}}, or the strategy another tracking_key"
+        )
+    return resource
 
 
 def _end_dead_recorders(parent_id: str, experiment: str) -> None:

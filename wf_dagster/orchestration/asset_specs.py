@@ -1,0 +1,88 @@
+"""The assets of a strategy as Dagster shows them, apart from what makes them."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from wf_dagster.orchestration.partitions.rolling_partitions import (
+    rolling_partitions,
+    strategy_market,
+)
+from wf_dagster.orchestration.rolling_strategy import RollingStrategySpec
+from wf_dagster.orchestration.strategy_keys import FOLLOWING_PARTS, ROLL_PARTS
+from wf_dagster.orchestration.translator import RollingTranslator, RollProps
+
+_UPSTREAM = {"recorders": (), "predictions": ("recorders",), "labels": ("recorders",)}
+
+
+def rolling_asset_specs(
+    spec: RollingStrategySpec, translator: RollingTranslator | None = None
+) -> list[dg.AssetSpec]:
+    """The assets of a strategy apart from their execution.
+
+    They are what :func:`build_strategy_definitions` shows of them: use them where something else
+    materializes the assets, or to say in another code location what is upstream.
+
+    Args:
+        spec: The strategy.
+        translator: Changes how they look.
+
+    Returns:
+        ``recorders``, ``predictions``, ``labels``, ``collected`` and ``online_models``.
+
+    Raises:
+        CalendarError: No roll fits the calendar.
+    """
+    template, market = strategy_market(spec.template, spec.generator, None, spec.market)
+    partitions = rolling_partitions(template, spec.generator, market=market, name=spec.name)
+    return list(specs_by_part(spec, partitions.definition, translator).values())
+
+
+def specs_by_part(
+    spec: RollingStrategySpec,
+    partitions: dg.PartitionsDefinition[str],
+    translator: RollingTranslator | None = None,
+) -> dict[str, dg.AssetSpec]:
+    """The assets of a strategy, by what they are; upstream is named by translated keys.
+
+    Args:
+        spec: The strategy.
+        partitions: Its rolls.
+        translator: Changes how they look.
+    """
+    translator = translator or RollingTranslator()
+    specs: dict[str, dg.AssetSpec] = {}
+    for part in (*ROLL_PARTS, *FOLLOWING_PARTS):
+        specs[part] = translator.get_asset_spec(
+            part,
+            RollProps(
+                name=spec.name,
+                experiment=spec.experiment,
+                default_key=spec.default_key(part),
+                description=spec.description,
+                owners=spec.owners,
+                group_name=spec.group,
+                kinds=spec.kinds,
+                tags=spec.tags,
+                is_declarative=spec.is_declarative,
+                prices=spec.prices,
+                partitions_def=partitions if part in ROLL_PARTS else None,
+                upstream=_upstream(spec, part, specs),
+            ),
+        )
+    return specs
+
+
+def _upstream(
+    spec: RollingStrategySpec, part: str, specs: dict[str, dg.AssetSpec]
+) -> list[dg.AssetDep]:
+    if part in FOLLOWING_PARTS:
+        all_rolls = dg.AllPartitionMapping()
+        return [
+            dg.AssetDep(specs[upstream].key, partition_mapping=all_rolls)
+            for upstream in ("predictions", "labels")
+        ]
+    deps = [dg.AssetDep(specs[upstream].key) for upstream in _UPSTREAM[part]]
+    if part != "recorders" and spec.is_declarative and spec.prices is not None:
+        deps.append(dg.AssetDep(spec.prices))
+    return deps

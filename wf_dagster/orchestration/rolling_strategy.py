@@ -1,0 +1,137 @@
+"""A strategy as one value: what its definitions are built of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import dagster as dg
+
+from wf_dagster.errors import SettingsError
+from wf_dagster.market import Market
+from wf_dagster.orchestration.automation.conditions import Automation, is_declarative
+from wf_dagster.orchestration.resources.task_pool_resource import TaskPoolResource
+from wf_dagster.orchestration.strategy_keys import check_strategy_name, key_path
+from wf_dagster.rolling import RollingGen
+
+PricesAsset = (
+    dg.AssetKey | str | Sequence[str] | dg.AssetsDefinition | dg.SourceAsset | dg.AssetSpec
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RollingStrategySpec:
+    """A strategy as a value: what it forecasts, how it rolls, and how Dagster shows and runs it.
+
+    Attributes:
+        name: Its name, which its asset keys, op, job, schedule and sensors begin with, and its
+            MLflow experiment: letters, digits and ``_``.
+        template: The task of the first roll (``model``, ``dataset``, ``record``).
+        generator: How its segments move on; ``step`` sets the kind of partitions.
+        market: Where prices come from and on which sessions the strategy rolls, is checked and
+            scheduled; default that of the settings, on the generator's calendar if it has one.
+        experiment_name: MLflow experiment, if it is not to be called ``name``.
+        description: One line on the strategy, shown on each of its assets.
+        owners: Owners as Dagster takes them (an e-mail address, or ``"team:quant"``).
+        group_name: Dagster group; default ``name``.
+        kinds: Further kinds of ``recorders``, for example ``["scikitlearn"]``.
+        tags: Tags of its assets.
+        max_workers: Worker processes of a backfill; default the setting ``max_workers``.
+        backfill_policy: Default one run for the whole backfill.
+        retry_policy: Retries of a failed step; a retry trains only what is missing.
+        task_pool: Offers the rolls to workers outside Dagster too.
+        automation: ``"declarative"`` lets the assets follow the asset of the prices by automation
+            conditions, in place of a schedule or sensors.
+        prices_asset: The asset of the prices, or its key; default ``"prices"`` where the assets
+            are declarative, else none.
+        key_prefix: What its asset keys have before ``name``.
+        tracking_key: Key of its resource :class:`TrackingResource`.
+        op_tags: Tags of its steps, for example what Kubernetes should give them.
+        pool: Dagster's concurrency pool of its steps.
+        cron: When its schedule ticks: every day, after the close and after the prices have come.
+        execution_timezone: Time zone of the cron line, that of the exchange.
+        signals: Key of its signals, ``/`` between the parts; strategies of one call that name the
+            same one share it. Default ``signals`` beside its other assets for a strategy that is
+            alone, the key ``signals`` for several.
+        allow_look_ahead: Whether labels of ``train`` may reach into the test segment.
+
+    Raises:
+        SettingsError: A name cannot be one of an asset.
+        OnlineError: ``automation`` is unknown.
+    """
+
+    name: str
+    template: Mapping[str, Any]
+    generator: RollingGen
+    market: Market | None = None
+    experiment_name: str | None = None
+    description: str = ""
+    owners: Sequence[str] = ()
+    group_name: str | None = None
+    kinds: Sequence[str] = ()
+    tags: Mapping[str, str] = field(default_factory=dict)
+    max_workers: int | None = None
+    backfill_policy: dg.BackfillPolicy | None = None
+    retry_policy: dg.RetryPolicy | None = None
+    task_pool: TaskPoolResource | None = None
+    automation: Automation = "manual"
+    prices_asset: PricesAsset | None = None
+    key_prefix: str | Sequence[str] = ()
+    tracking_key: str = "tracking"
+    op_tags: Mapping[str, Any] = field(default_factory=dict)
+    pool: str | None = None
+    cron: str = "30 17 * * *"
+    execution_timezone: str = "UTC"
+    signals: str | None = None
+    allow_look_ahead: bool = False
+
+    def __post_init__(self) -> None:
+        check_strategy_name(self.name)
+        key_path(self.key_prefix)
+        is_declarative(self.automation)
+
+    @property
+    def experiment(self) -> str:
+        """Its MLflow experiment."""
+        return self.experiment_name or self.name
+
+    @property
+    def group(self) -> str:
+        """Its Dagster group."""
+        return self.group_name or self.name
+
+    @property
+    def is_declarative(self) -> bool:
+        """Whether its assets carry automation conditions."""
+        return is_declarative(self.automation)
+
+    @property
+    def prices(self) -> dg.AssetKey | None:
+        """The key of the asset of its prices."""
+        if self.prices_asset is None:
+            return dg.AssetKey("prices") if self.is_declarative else None
+        return asset_key_of(self.prices_asset)
+
+    def default_key(self, part: str) -> dg.AssetKey:
+        """The key of one of its assets where no translator gives another one."""
+        return dg.AssetKey([*key_path(self.key_prefix), self.name, part])
+
+
+def asset_key_of(asset: PricesAsset) -> dg.AssetKey:
+    """The key that an asset has, or that is meant.
+
+    Args:
+        asset: A key, its text (``/`` between the parts), its parts, or a definition of one asset.
+
+    Raises:
+        SettingsError: It is a definition of several assets.
+    """
+    if isinstance(asset, str):
+        return dg.AssetKey.from_user_string(asset)
+    if isinstance(asset, dg.AssetKey | Sequence):
+        return dg.AssetKey.from_coercible(asset)
+    if isinstance(asset, dg.AssetsDefinition) and len(asset.keys) != 1:
+        keys = ", ".join(sorted(key.to_user_string() for key in asset.keys))
+        raise SettingsError(f"the definition makes {len(asset.keys)} assets ({keys}): give a key")
+    return asset.key
