@@ -14,6 +14,7 @@ from wf_dagster.orchestration.automation.sensors import (
 )
 from wf_dagster.orchestration.checks.freshness import build_freshness_sensor
 from wf_dagster.orchestration.checks.online_checks import build_online_checks
+from wf_dagster.orchestration.component import RollingStrategyComponent
 from wf_dagster.orchestration.partitions.rolling_partitions import (
     RollingPartitions,
     rolling_partitions,
@@ -27,6 +28,7 @@ from wf_dagster.orchestration.translator import RollingTranslator
 __all__ = [
     "RollingAssets",
     "RollingPartitions",
+    "RollingStrategyComponent",
     "RollingStrategySpec",
     "RollingTranslator",
     "TaskPoolResource",
