@@ -9,11 +9,12 @@ from typing import Any
 
 import dagster as dg
 from dagster._grpc.utils import get_loadable_targets
+from dagster.components.core.component_tree import ComponentTreeException
 from dagster.components.definitions import LazyDefinitions
 from dagster.components.resolved.errors import ResolutionException
 from pydantic import ValidationError
 
-from wf_dagster.errors import SettingsError
+from wf_dagster.errors import SettingsError, WfError
 from wf_dagster.orchestration.code_target import REMEDY, CodeTarget, find_target
 from wf_dagster.orchestration.strategy_spec import StrategySpec
 
@@ -49,8 +50,14 @@ def load_target(target: CodeTarget) -> dg.Definitions:
         sys.path.insert(0, folder)
     try:
         return _load_origin(target)
-    except (ResolutionException, ValidationError) as error:  # of a `defs.yaml`, with its line
-        raise SettingsError(f"the definitions of {folder} cannot be loaded: {error}") from None
+    except ComponentTreeException as error:
+        cause: BaseException | None = error
+        while isinstance(cause, ComponentTreeException):
+            cause = cause.__cause__
+        if not isinstance(cause, (ResolutionException, ValidationError, WfError)):
+            raise  # it is in code
+        # it is in a `defs.yaml`, and names the line
+        raise SettingsError(f"the definitions of {folder} cannot be loaded: {cause}") from None
 
 
 def find_strategy(definitions: dg.Definitions, name: str) -> StrategySpec:
