@@ -55,6 +55,10 @@ class StrategyKeys:
         """The op of one of the assets that look at all rolls."""
         return f"{self.name}__{part}"
 
+    def following_checks_op(self, part: str) -> str:
+        """The op of the checks of such an asset."""
+        return f"{self.following_op(part)}_checks"
+
     @property
     def online_job(self) -> str:
         """The job that brings the strategy up to a session."""

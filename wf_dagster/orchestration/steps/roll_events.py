@@ -8,6 +8,7 @@ from typing import Any
 import dagster as dg
 
 from wf_dagster.orchestration.metadata import roll_metadata
+from wf_dagster.orchestration.moved_keys import keys_of_run
 from wf_dagster.orchestration.strategy_keys import ROLL_PARTS, StrategyKeys
 from wf_dagster.training import RollOutcome
 
@@ -19,7 +20,7 @@ class RollEvents:
 
     Args:
         context: The context of the running assets.
-        keys: Those of the strategy.
+        keys: Those that the strategy was defined with.
 
     Attributes:
         selected: The assets of the run.
@@ -27,9 +28,9 @@ class RollEvents:
 
     def __init__(self, context: dg.AssetExecutionContext, keys: StrategyKeys) -> None:
         self._context = context
-        self._keys = keys
+        self._keys = keys_of_run(context, keys)
         self.selected = [
-            part for part in ROLL_PARTS if keys.asset(part) in context.selected_asset_keys
+            part for part in ROLL_PARTS if self._keys.asset(part) in context.selected_asset_keys
         ]
 
     def log(self, parts: Sequence[str], outcomes: Sequence[RollOutcome]) -> None:
