@@ -13,6 +13,7 @@ from wf_dagster.errors import SettingsError
 from wf_dagster.orchestration.assets.rolling_assets import rolling_assets
 from wf_dagster.orchestration.assets.rolling_list import RollingAssets
 from wf_dagster.orchestration.assets.signals_asset import build_signals_asset
+from wf_dagster.orchestration.automation.online_requests import online_job
 from wf_dagster.orchestration.automation.schedules import build_online_schedule
 from wf_dagster.orchestration.automation.sensors import (
     failed_recorder_sensor,
@@ -23,7 +24,7 @@ from wf_dagster.orchestration.checks.freshness import build_freshness_sensor
 from wf_dagster.orchestration.checks.online_checks import build_online_checks
 from wf_dagster.orchestration.resources.tracking_resource import TrackingResource
 from wf_dagster.orchestration.rolling_strategy import RollingStrategySpec, asset_key_of
-from wf_dagster.orchestration.strategy_keys import SIGNALS
+from wf_dagster.orchestration.strategy_keys import SIGNALS, StrategyKeys
 from wf_dagster.orchestration.translator import RollingTranslator
 
 
@@ -70,6 +71,11 @@ def build_strategy_definitions(
     specs = [spec_or_specs] if isinstance(spec_or_specs, RollingStrategySpec) else spec_or_specs
     _check_names([spec.name for spec in specs])
     parts = [dg.Definitions(executor=executor)]
+    if with_sensors:
+        # by a name of its own: Dagster takes one object of several definitions once, but renews it
+        # when it adds metadata
+        name = StrategyKeys(specs[0].name).failed_recorder_sensor
+        parts.append(dg.Definitions(sensors=[failed_recorder_sensor(name=name)]))
     if with_resource:
         resource = tracking or TrackingResource()
         parts.append(dg.Definitions(resources={spec.tracking_key: resource for spec in specs}))
@@ -82,6 +88,10 @@ def build_strategy_definitions(
             checks = build_online_checks(rolling, signals=signals)
             parts.append(dg.Definitions(asset_checks=checks))
         for spec in group.specs:
+            if (with_schedule or with_sensors) and not spec.is_declarative:
+                # Dagster renews definitions when it adds metadata: that the schedule and the
+                # sensors still have one job, it sees only where the job is in the list
+                parts.append(dg.Definitions(jobs=[online_job(strategies[spec.name], signals)]))
             if with_schedule and not spec.is_declarative:
                 schedule = build_online_schedule(
                     strategies[spec.name], spec.cron, spec.execution_timezone, signals=signals
@@ -102,7 +112,6 @@ def _build_sensors(
     return [
         *(new_data_sensor(strategy, signals=signals) for strategy in manual),
         *(roll_due_sensor(strategy, signals=signals) for strategy in manual),
-        failed_recorder_sensor(),
         build_freshness_sensor(rolling, signals=signals, name=freshness),
     ]
 

@@ -10,6 +10,9 @@ import pytest
 import yaml
 from dagster.components.core.component_tree import ComponentTree, ComponentTreeException
 
+from wf_dagster import RollingStrategySpec
+
+_BESIDE = ("template_vars_module", "post_processing")
 TYPE = "wf_dagster.RollingStrategyComponent"
 
 
@@ -53,7 +56,12 @@ class Project:
             error = error.__cause__
         return str(error)
 
-    def keys(self) -> set[str]:
+    def strategies(self, folder: str = "momentum") -> list[RollingStrategySpec]:
+        """What its file says, before definitions are made of it."""
+        component = ComponentTree.for_project(self.root).load_component(folder)
+        return list(component.strategies)
+
+    def asset_names(self) -> set[str]:
         specs = self.load().resolve_all_asset_specs()
         return {spec.key.to_user_string() for spec in specs}
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import fields
-from datetime import date
+from importlib.metadata import entry_points
 
 import dagster as dg
 import pytest
+from dagster.components.core.component_tree import ComponentTree
 
 import wf_dagster
 from tests.orchestration.component.conftest import TYPE
@@ -21,6 +24,8 @@ from wf_dagster import (
 )
 from wf_dagster.orchestration.code_location import list_strategies
 from wf_dagster.orchestration.component.strategy_model import StrategyModel
+
+WITH = ("with_checks", "with_schedule", "with_sensors", "with_signals", "with_resource")
 
 
 def names(prefix: str, *more: str) -> set[str]:
@@ -77,17 +82,21 @@ def test_the_schema_has_all_that_a_specification_has():
 
 def test_several_strategies_of_a_list_share_their_signals(project):
     project.write_strategies(strategy("ridge"), strategy("lasso", signals=None))
-    signals = [key for key in project.keys() if "signals" in key]
+    signals = [key for key in project.asset_names() if "signals" in key]
     assert len(signals) == 1
-    assert project.keys() == {*names("ridge"), *names("lasso"), *signals}
+    assert project.asset_names() == {*names("ridge"), *names("lasso"), *signals}
 
 
 def test_several_documents_and_several_folders(project):
-    one = project.write_strategies(strategy("ridge", signals="ridge_signals"))
-    two = project.write_strategies(strategy("lasso", signals="lasso_signals"))
-    project.write(f"{one.read_text()}---\n{two.read_text()}".replace("lasso", "again"))
-    project.write_strategies(strategy("other", signals="other_signals"), folder="elsewhere")
-    assert {*names("again"), *names("other")} <= project.keys()
+    one = project.write_strategies(strategy("ridge")).read_text()
+    two = project.write_strategies(strategy("lasso")).read_text()
+    project.write(f"{one}---\n{two}")
+    project.write_strategies(strategy("other"), folder="elsewhere")
+    assert project.asset_names() == set().union(
+        *(names(name, "signals") for name in ("ridge", "lasso", "other"))
+    )
+    repository = project.load().get_repository_def()
+    assert {"ridge_online", "lasso_online", "other_online"} <= set(repository.job_names)
 
 
 def test_parts_that_are_left_out(project):
@@ -98,10 +107,16 @@ def test_parts_that_are_left_out(project):
             for part in ("checks", "schedule", "sensors", "signals", "resource")
         },
     )
-    definitions = project.load()
-    assert project.keys() == names("momentum")
-    assert not (definitions.schedules or definitions.sensors or definitions.resources)
-    assert not definitions.asset_checks
+    (project.defs / "ours.py").write_text(
+        "import dagster as dg\nfrom wf_dagster.orchestration import TrackingResource\n"
+        "defs = dg.Definitions(resources={'tracking': TrackingResource()})\n"
+    )
+    assert project.asset_names() == names("momentum")
+    context = ComponentTree.for_test().load_context
+    component = RollingStrategyComponent(project.strategies(), **dict.fromkeys(WITH, False))
+    definitions = component.build_defs(context)
+    left = (definitions.schedules, definitions.sensors, definitions.asset_checks)
+    assert [*left, definitions.resources] == [[], [], [], {}]
 
 
 def test_variables_and_template_variables(project, monkeypatch):
@@ -109,12 +124,12 @@ def test_variables_and_template_variables(project, monkeypatch):
     monkeypatch.setenv("MONTHS_OF", "month")
     (project.defs / "momentum").mkdir()
     (project.defs / "momentum" / "own.py").write_text(
-        "import dagster as dg\n"
+        "from datetime import date\nimport dagster as dg\n"
         "from tests.orchestration.component.strategies import task\n"
         "from wf_dagster import RollingGen, RollingStrategySpec\n\n"
         "@dg.template_var\ndef our_task():\n    return task()\n\n"
         "@dg.template_var\ndef sliding():\n    return RollingGen(20, 'sliding', trunc_days=7)\n\n"
-        "@dg.template_var\ndef start():\n    import datetime\n    return datetime.date(2015, 1, 2)\n\n"
+        "@dg.template_var\ndef start():\n    return date(2015, 1, 2)\n\n"
         "@dg.template_var\ndef ready():\n"
         "    return RollingStrategySpec(name='ready', template=task(), generator=sliding())\n"
     )
@@ -136,14 +151,10 @@ def test_variables_and_template_variables(project, monkeypatch):
     assert set(strategies) == {"by_variable", "whole", "dated", "ready"}
     assert strategies["by_variable"].generator.trunc_days == 7
     assert strategies["whole"].generator.step == 20
-    tasks = [
-        next(iter(strategies[name].partitions.rolls)).task for name in ("by_variable", "dated")
-    ]
-    assert fingerprint(tasks[0]) == fingerprint(tasks[1])  # a date that a template gives
-    spec = definitions.resolve_assets_def("by_variable/labels").get_asset_spec(
-        dg.AssetKey(["by_variable", "labels"])
-    )
-    assert spec.group_name == "research"
+    first, second = (next(iter(strategies[n].partitions.rolls)) for n in ("by_variable", "dated"))
+    assert fingerprint(first.task) == fingerprint(second.task)  # a date that a template gives
+    key = dg.AssetKey(["by_variable", "labels"])
+    assert definitions.resolve_assets_def(key).get_asset_spec(key).group_name == "research"
 
 
 def test_texts_that_are_no_templates_stay_texts(project):
@@ -165,7 +176,7 @@ def test_translation_and_post_processing_are_followed(project):
         post_processing={"assets": [{"target": "*", "attributes": {"group_name": "desk"}}]},
     )
     definitions = project.load()
-    keys = {key for key in project.keys() if "signals" not in key}
+    keys = {key for key in project.asset_names() if "signals" not in key}
     assert keys == names("fund/momentum")
     key = dg.AssetKey(["fund", "momentum", "predictions"])
     asset = definitions.resolve_assets_def(key).get_asset_spec(key)
@@ -227,26 +238,32 @@ def test_all_that_may_be_chosen(project):
     assert strategies.task_pool.name == "rolls"
 
 
-def test_a_price_file_is_looked_for_from_the_project_on(project):
-    project.write_strategies(strategy(market={"prices": "data/prices.csv"}), with_checks=False)
-    complaint = project.complaint() if _reads_prices_at_load() else ""
-    if complaint:
-        assert str(project.root / "data" / "prices.csv") in complaint
-    else:
-        market = list_strategies(project.load())["momentum"].market
-        assert market == Market(str(project.root / "data" / "prices.csv"))
+@pytest.mark.parametrize("prices", ["sample", "qlib:30min", "s3://bucket/prices", None])
+def test_prices_that_are_no_file_of_the_project(project, prices):
+    project.write_strategies(strategy(market={"prices": prices, "calendar": "XNYS"}))
+    assert project.strategies()[0].market == Market(prices, "XNYS")
 
 
-def _reads_prices_at_load() -> bool:
-    return False
+def test_a_price_file_is_looked_for_from_the_project_on(project, monkeypatch, tmp_path_factory):
+    project.write_strategies(
+        strategy("one", market={"prices": "data/prices.csv"}),
+        strategy("two", market={"prices": "{{ context.project_root }}/data/prices.csv"}),
+        strategy("three", market={"prices": {"path": "data/prices.csv"}}),
+    )
+    monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
+    file = str(project.root / "data" / "prices.csv")
+    assert [s.market for s in project.strategies()][:2] == [Market(file)] * 2
+    assert project.strategies()[2].market == Market({"path": file})
 
 
-def test_it_is_a_public_name():
-    assert wf_dagster.RollingStrategyComponent is RollingStrategyComponent
-    assert RollingStrategyComponent.__module__.startswith("wf_dagster.orchestration.component")
-    assert date(2015, 1, 2).isoformat() == "2015-01-02"
-
-
-@pytest.mark.parametrize("name", ["RollingStrategyComponent"])
-def test_the_registry_of_dagster_finds_it_and_loads_nothing_else(name):
-    assert name in dir(wf_dagster)
+def test_the_registry_of_dagster_finds_it_and_imports_nothing_else():
+    code = (
+        "import sys, dagster\n"
+        "from dagster.components.core.package_entry import discover_package_objects\n"
+        "print([key.name for key in discover_package_objects(['wf_dagster'])])\n"
+        "print([m for m in ('mlflow', 'qlib', 'lightgbm') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["['RollingStrategyComponent']", "[]"]
+    (entry,) = entry_points(group="dagster_dg_cli.registry_modules", name="wf_dagster")
+    assert entry.load() is wf_dagster

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields
 from datetime import date
 from typing import Annotated, Any, Literal
@@ -46,13 +46,25 @@ def _mirrored(name: str, **changes: Any) -> Any:
 class PartModel(dg.Model):
     """A model, dataset or record: a class and its arguments."""
 
-    class_: str | None = Field(default=None, alias="class", description="Name or dotted path.")
-    func: str | None = Field(default=None, description="A function that makes it, in its place.")
-    module_path: str | None = Field(default=None, description="The module that holds the name.")
-    kwargs: Annotated[dict[str, Any] | None, Templated()] = None
+    class_: Annotated[str, Templated(object)] = Field(
+        default="", alias="class", description="Name or dotted path."
+    )
+    func: Annotated[str, Templated(object)] = Field(
+        default="", description="A function that makes it, in its place."
+    )
+    module_path: Annotated[str, Templated(optional=True)] = Field(
+        default="", description="The module that holds the name."
+    )
+    kwargs: Annotated[dict[str, Any], Templated(optional=True)] = Field(default_factory=dict)
 
 
-Part = Annotated[PartModel, Templated(any_text=True)]  # or a dotted path
+def _check_mapping(value: Any, check: Callable[[Any], Any]) -> Any:
+    """A template may give ready objects."""
+    return check(value) if isinstance(value, Mapping) else value
+
+
+# or a dotted path
+Part = Annotated[PartModel, Templated(any_text=True), WrapValidator(_check_mapping)]
 
 
 class TaskModel(dg.Model):
@@ -129,14 +141,14 @@ class StrategyModel(dg.Model):
     """A strategy: the attributes of ``RollingStrategySpec``, or a workflow file of Qlib's."""
 
     name: str = _mirrored("name")
-    template: Annotated[TaskModel | None, Templated(Mapping)] = _mirrored("template", default=None)
+    template: Annotated[TaskModel, Templated(optional=True)] = _mirrored("template", default=None)
     from_workflow: str | None = Field(
         default=None,
         description="A workflow file of Qlib's qrun that holds the task, in the place of "
         "template; from the folder of the defs.yaml on.",
     )
     generator: Annotated[GeneratorModel, Templated(RollingGen)] = _mirrored("generator")
-    market: Annotated[MarketModel | None, Templated(Market)] = _mirrored("market")
+    market: Annotated[MarketModel, Templated(Market, optional=True)] = _mirrored("market")
     experiment_name: str | None = _mirrored("experiment_name")
     description: str = _mirrored("description")
     owners: Annotated[list[str], Templated()] = _mirrored("owners")
@@ -145,16 +157,16 @@ class StrategyModel(dg.Model):
     tags: Annotated[dict[str, str], Templated()] = _mirrored("tags")
     max_workers: Annotated[int | None, Templated()] = _mirrored("max_workers")
     backfill_policy: Annotated[
-        Annotated[
-            SingleRunBackfillPolicyModel | MultiRunBackfillPolicyModel, Field(discriminator="type")
-        ]
-        | None,
-        Templated(dg.BackfillPolicy),
+        SingleRunBackfillPolicyModel | MultiRunBackfillPolicyModel,
+        Field(discriminator="type"),
+        Templated(dg.BackfillPolicy, optional=True),
     ] = _mirrored("backfill_policy")
-    retry_policy: Annotated[RetryModel | None, Templated(dg.RetryPolicy)] = _mirrored(
+    retry_policy: Annotated[RetryModel, Templated(dg.RetryPolicy, optional=True)] = _mirrored(
         "retry_policy"
     )
-    task_pool: Annotated[PoolModel | None, Templated(TaskPoolResource)] = _mirrored("task_pool")
+    task_pool: Annotated[PoolModel, Templated(TaskPoolResource, optional=True)] = _mirrored(
+        "task_pool"
+    )
     automation: Annotated[Automation, Templated()] = _mirrored("automation")
     prices_asset: Annotated[str | list[str] | None, Templated(object)] = _mirrored("prices_asset")
     key_prefix: Annotated[str | list[str], Templated()] = _mirrored("key_prefix")
@@ -167,7 +179,7 @@ class StrategyModel(dg.Model):
     allow_look_ahead: Annotated[bool, Templated()] = _mirrored("allow_look_ahead")
 
 
-def _keep_as_written(value: Any, check: Any) -> Any:
+def _keep_as_written(value: Any, check: Callable[[Any], Any]) -> Any:
     check(value)
     return value
 

@@ -53,6 +53,10 @@ class YamlStrategySpec(RollingStrategySpec):
         ):
             if (named := place.named_in(message, value)) != place:
                 return named.error(message)
+        market = self.written.get("market")
+        for key, value in market.items() if isinstance(market, Mapping) else ():
+            if isinstance(value, str) and value in message:  # a file or an exchange
+                return self.place.at("market", key).error(message)
         return self.place.error(message)
 
 
@@ -151,11 +155,12 @@ def _retry_policy(**values: Any) -> dg.RetryPolicy:
 def _from_project(context: dg.ResolutionContext, market: dict[str, Any]) -> dict[str, Any]:
     """A market whose price file is looked for from the project's folder on."""
     prices = market.get("prices")
-    is_named = isinstance(prices, str) and prices.partition(":")[0] in _NAMED_PRICES
-    if not isinstance(prices, str) or is_named or is_address(prices):
+    path = prices.get("path") if isinstance(prices, dict) else prices
+    if not isinstance(path, str) or path.partition(":")[0] in _NAMED_PRICES or is_address(path):
         return market
     root = ComponentLoadContext.from_resolution_context(context).project_root
-    return {**market, "prices": str(root / Path(prices).expanduser())}
+    file = str(root / Path(path).expanduser())
+    return {**market, "prices": {**prices, "path": file} if isinstance(prices, dict) else file}
 
 
 def _read_workflow(

@@ -25,11 +25,13 @@ class Templated:
     Args:
         *objects: Classes whose instances a template may put there.
         any_text: Whether every text will do.
+        optional: Whether nothing will do.
     """
 
-    def __init__(self, *objects: type, any_text: bool = False) -> None:
-        self.objects = (str, *objects) if any_text else objects
-        self.texts = {"type": "string"} if any_text else {"type": "string", "pattern": _PATTERN}
+    def __init__(self, *objects: type, any_text: bool = False, optional: bool = False) -> None:
+        texts = {"type": "string"} if any_text else {"type": "string", "pattern": _PATTERN}
+        self.objects = (*objects, *[str] * any_text, *[type(None)] * optional)
+        self.passing = {"anyOf": [texts, {"type": "null"}]} if optional else texts
 
     def __get_pydantic_core_schema__(
         self, source: Any, handler: GetCoreSchemaHandler
@@ -46,7 +48,7 @@ class Templated:
         self, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> dict[str, Any]:
         """Whoever checks by it descends into the branch, and so names the line."""
-        return {"if": self.texts, "else": handler(schema)}
+        return {"if": self.passing, "else": handler(schema)}
 
 
 def is_template(value: Any) -> bool:
