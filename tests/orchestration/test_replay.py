@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-
 import dagster as dg
 import pandas as pd
 import pytest
@@ -11,7 +9,7 @@ import pytest
 import wf_dagster
 from tests.online.market import day, made_prices, template, use_prices
 from wf_dagster import Market, RollingGen
-from wf_dagster.errors import OnlineError, SettingsError
+from wf_dagster.errors import OnlineError
 from wf_dagster.online.replay_clock import ReplayClock
 from wf_dagster.orchestration import (
     TrackingResource,
@@ -19,7 +17,6 @@ from wf_dagster.orchestration import (
     build_rolling_assets,
     build_signals_asset,
 )
-from wf_dagster.orchestration.code_location import load_definitions
 from wf_dagster.orchestration.dagster_home import prepare_dagster_home
 from wf_dagster.orchestration.replayed_sessions import Replay
 from wf_dagster.settings import get_settings
@@ -122,31 +119,3 @@ def test_what_cannot_be_replayed_is_one_message(clock):
 def test_replay_goes_no_further_than_as_of(clock):
     wf_dagster.init(prices=get_settings().prices, as_of=day(90))
     assert clock.sessions(day(85))[-1] == pd.Timestamp(day(90))
-
-
-def test_the_code_location_is_found_as_dagster_finds_it(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", list(sys.path))
-    with pytest.raises(SettingsError, match=r"neither workspace.yaml nor pyproject.toml.*-m"):
-        load_definitions()
-    body = "import dagster as dg\ndefs = dg.Definitions(metadata={{'from': {!r}}})\n"
-    for name in ("of_workspace", "of_dagster", "of_dg", "named"):
-        (tmp_path / f"{name}.py").write_text(body.format(name))
-    (tmp_path / "two.py").write_text("from named import defs\nfrom of_dg import defs as other\n")
-
-    def loaded(module=None):
-        return load_definitions(module).metadata["from"].value
-
-    project = tmp_path / "pyproject.toml"
-    project.write_text('[tool.dg.project]\ncode_location_target_module = "of_dg"\n')
-    assert loaded() == "of_dg"
-    project.write_text('[tool.dagster]\nmodule_name = "of_dagster"\n')
-    assert loaded() == "of_dagster"
-    workspace = tmp_path / "workspace.yaml"
-    workspace.write_text("load_from:\n  - python_module: of_workspace\n")
-    assert loaded() == "of_workspace"
-    assert loaded("named") == "named"
-    with pytest.raises(SettingsError, match=r"no module 'nowhere\.at_all'"):
-        load_definitions("nowhere.at_all")
-    with pytest.raises(SettingsError, match="holds 2 Definitions"):
-        load_definitions("two")

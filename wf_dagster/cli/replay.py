@@ -13,7 +13,7 @@ def replay_sessions(module: str | None, first: str | None, count: int) -> None:
     """Work through sessions and print what they brought.
 
     Args:
-        module: Module of the Definitions; default that of the folder's workspace.
+        module: Module of the Definitions; default what Dagster opens in the current folder.
         first: The first session; default the one after that of the clock.
         count: How many.
 
@@ -49,7 +49,7 @@ def stop_replay(module: str | None) -> None:
     """Remove the clock of the code location's home folder, and say so.
 
     Args:
-        module: Module of the Definitions; default that of the folder's workspace.
+        module: Module of the Definitions; default what Dagster opens in the current folder.
     """
     from wf_dagster.orchestration.code_location import load_definitions  # slow to import
 

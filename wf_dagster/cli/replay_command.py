@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from wf_dagster.cli.module_option import ModuleOption
 from wf_dagster.cli.wf_errors_as_messages import wf_errors_as_messages
 
 
@@ -20,15 +21,7 @@ def replay(
         ),
     ] = None,
     sessions: Annotated[int, typer.Option(min=1, help="How many sessions.")] = 5,
-    module: Annotated[
-        str | None,
-        typer.Option(
-            "-m",
-            "--module-name",
-            help="Module of the Definitions; default that of workspace.yaml or pyproject.toml.",
-            show_default=False,
-        ),
-    ] = None,
+    module: ModuleOption = None,
     stop: Annotated[
         bool, typer.Option("--stop", help="Remove the clock: all prices are seen again.")
     ] = False,

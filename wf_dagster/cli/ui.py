@@ -7,35 +7,50 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from wf_dagster.cli.module_option import ModuleOption
 from wf_dagster.cli.wf_errors_as_messages import wf_errors_as_messages
-from wf_dagster.errors import SettingsError
+from wf_dagster.errors import SettingsError, WfError
 from wf_dagster.extras import require_extra
 from wf_dagster.sqlite_urls import sqlite_file
+
+if TYPE_CHECKING:
+    from wf_dagster.orchestration.code_target import CodeTarget
 
 
 def ui(
     dagster_port: Annotated[int, typer.Option(help="Port of the Dagster page.")] = 3000,
     mlflow_port: Annotated[int, typer.Option(help="Port of the MLflow page.")] = 5000,
     workspace: Annotated[
-        Path, typer.Option(help="Dagster workspace file.", exists=True, dir_okay=False)
-    ] = Path("workspace.yaml"),
+        Path | None,
+        typer.Option(
+            help="Dagster workspace file; default what `dagster dev` or `dg dev` open here.",
+            exists=True,
+            dir_okay=False,
+            show_default=False,
+        ),
+    ] = None,
+    module: ModuleOption = None,
 ) -> None:
     """Open the Dagster and the MLflow page on the same state; Ctrl-C ends both."""
+    from wf_dagster.orchestration.code_target import find_target  # slow to import
+
     with wf_errors_as_messages():
-        raise typer.Exit(serve(workspace, dagster_port=dagster_port, mlflow_port=mlflow_port))
+        target = find_target(module, workspace)
+        raise typer.Exit(serve(target, dagster_port=dagster_port, mlflow_port=mlflow_port))
 
 
-def serve(workspace: Path, *, dagster_port: int, mlflow_port: int) -> int:
+def serve(target: CodeTarget, *, dagster_port: int, mlflow_port: int) -> int:
     """Serve both pages until one ends or the terminal asks to stop.
 
     Args:
-        workspace: Dagster workspace file.
+        target: The code location. It is loaded once to see which home folder it chooses.
         dagster_port: Port of the Dagster page on this machine.
         mlflow_port: Port of the MLflow page on this machine.
 
@@ -44,7 +59,8 @@ def serve(workspace: Path, *, dagster_port: int, mlflow_port: int) -> int:
 
     Raises:
         MissingExtraError: One of the pages is not installed.
-        SettingsError: A port is taken, or the home folder cannot be written.
+        SettingsError: A port is taken, the home folder cannot be written, or the code location
+            is not there.
         TrackingError: The database of the default store cannot be opened.
     """
     require_extra("ui", "wf-dagster ui")
@@ -56,6 +72,7 @@ def serve(workspace: Path, *, dagster_port: int, mlflow_port: int) -> int:
     for option, port in (("--dagster-port", dagster_port), ("--mlflow-port", mlflow_port)):
         _check_free(option, port)
 
+    _load_chosen_home(target)
     settings = get_settings()
     home = settings.make_home()
     dagster_home = prepare_dagster_home(home)
@@ -73,9 +90,6 @@ def serve(workspace: Path, *, dagster_port: int, mlflow_port: int) -> int:
     mlflow += ["--backend-store-uri", uri, "--workers", "1"]
     if location := settings.resolved_artifact_location():
         mlflow += ["--default-artifact-root", location]
-    dagster = ["-m", "dagster", "dev", "-w", str(workspace), "-p", str(dagster_port)]
-    commands = [dagster] if uri.startswith("http") else [dagster, mlflow]
-
     page = uri if uri.startswith("http") else environment["WF_MLFLOW_UI_URL"]
     print(
         f"Dagster  http://localhost:{dagster_port}\n"
@@ -83,7 +97,32 @@ def serve(workspace: Path, *, dagster_port: int, mlflow_port: int) -> int:
         "Ctrl-C ends both.",
         flush=True,
     )
-    return _run_side_by_side([[sys.executable, *c] for c in commands], environment)
+    with tempfile.TemporaryDirectory() as folder:
+        workspace = target.folder / target.file
+        if not target.is_workspace:
+            workspace = Path(folder, "workspace.yaml")
+            workspace.write_text(target.workspace_text(), encoding="utf-8")
+        dagster = ["-m", "dagster", "dev", "-w", str(workspace), "-p", str(dagster_port)]
+        commands = [dagster] if uri.startswith("http") else [dagster, mlflow]
+        return _run_side_by_side(
+            [[sys.executable, *command] for command in commands], environment, target.folder
+        )
+
+
+def _load_chosen_home(target: CodeTarget) -> None:
+    """Let the code location choose its home folder; one that fails is for the page to show."""
+    from wf_dagster.orchestration.code_location import load_target  # slow to import
+
+    try:
+        load_target(target)
+    except WfError:
+        raise
+    except Exception as error:
+        typer.echo(
+            f"wf-dagster: the definitions cannot be loaded yet ({type(error).__name__}: {error}); "
+            "the Dagster page has the details",
+            err=True,
+        )
 
 
 def _check_free(option: str, port: int) -> None:
@@ -98,7 +137,7 @@ def _check_free(option: str, port: int) -> None:
             ) from None
 
 
-def _run_side_by_side(commands: list[list[str]], environment: dict[str, str]) -> int:
+def _run_side_by_side(commands: list[list[str]], environment: dict[str, str], folder: Path) -> int:
     def stop(*_: Any) -> None:
         raise KeyboardInterrupt
 
@@ -109,7 +148,9 @@ def _run_side_by_side(commands: list[list[str]], environment: dict[str, str]) ->
     try:
         for command in commands:
             # sessions of their own, so that Ctrl-C reaches each exactly once, from here
-            children.append(subprocess.Popen(command, env=environment, start_new_session=True))
+            children.append(
+                subprocess.Popen(command, env=environment, cwd=folder, start_new_session=True)
+            )
         while all(child.poll() is None for child in children):
             time.sleep(0.2)
         return next(child.returncode for child in children if child.returncode is not None)

@@ -14,6 +14,7 @@ from wf_dagster.orchestration.automation.sensors import (
 )
 from wf_dagster.orchestration.checks.freshness import build_freshness_sensor
 from wf_dagster.orchestration.checks.online_checks import build_online_checks
+from wf_dagster.orchestration.component import RollingStrategyComponent
 from wf_dagster.orchestration.frames.frames_io_manager import FramesIOManager
 from wf_dagster.orchestration.frames.roll_input import roll_input
 from wf_dagster.orchestration.partitions.rolling_partitions import (
@@ -34,6 +35,7 @@ __all__ = [
     "RollProps",
     "RollingAssets",
     "RollingPartitions",
+    "RollingStrategyComponent",
     "RollingStrategySpec",
     "RollingTranslator",
     "TaskPoolResource",

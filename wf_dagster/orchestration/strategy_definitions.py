@@ -14,6 +14,7 @@ from wf_dagster.errors import SettingsError
 from wf_dagster.orchestration.assets.rolling_assets import rolling_assets
 from wf_dagster.orchestration.assets.rolling_list import RollingAssets
 from wf_dagster.orchestration.assets.signals_asset import build_signals_asset
+from wf_dagster.orchestration.automation.online_requests import online_job
 from wf_dagster.orchestration.automation.schedules import build_online_schedule
 from wf_dagster.orchestration.automation.sensors import (
     failed_recorder_sensor,
@@ -77,6 +78,8 @@ def build_strategy_definitions(
     _check_names([spec.name for spec in specs])
     limits = _check_arguments({} if isinstance(with_checks, bool) else with_checks)
     parts = [dg.Definitions(executor=executor)]
+    if with_sensors:
+        parts.append(dg.Definitions(sensors=[_build_failed_recorder_sensor(specs)]))
     if with_resource:
         resource = tracking or TrackingResource()
         parts.append(dg.Definitions(resources={spec.tracking_key: resource for spec in specs}))
@@ -93,6 +96,10 @@ def build_strategy_definitions(
             if spec.is_declarative:
                 continue
             strategy = strategies[spec.name]
+            if with_schedule or with_sensors:
+                # Dagster renews definitions when it adds metadata: that the schedule and the
+                # sensors still have one job, it sees only where the job is in the list
+                parts.append(dg.Definitions(jobs=[online_job(strategy, refreshed)]))
             if with_schedule:
                 cron, timezone = spec.cron, spec.execution_timezone
                 schedule = build_online_schedule(strategy, cron, timezone, signals=refreshed)
@@ -105,8 +112,15 @@ def build_strategy_definitions(
             freshness = build_freshness_sensor(
                 rolling, signals=signals, name=group.freshness_sensor
             )
-            parts.append(dg.Definitions(sensors=[failed_recorder_sensor(), freshness]))
+            parts.append(dg.Definitions(sensors=[freshness]))
     return dg.Definitions.merge(*parts)
+
+
+def _build_failed_recorder_sensor(specs: Sequence[RollingStrategySpec]) -> dg.SensorDefinition:
+    """By a name of its own: what Dagster renews, when it adds metadata, does not merge any more."""
+    if len(specs) > 1:
+        return failed_recorder_sensor()
+    return failed_recorder_sensor(name=StrategyKeys(specs[0].name).failed_recorder_sensor)
 
 
 @dataclass(frozen=True)

@@ -85,6 +85,11 @@ class StrategyKeys:
         """The sensor that asks whether its scores reach the last session."""
         return f"{self.name}_freshness_sensor"
 
+    @property
+    def failed_recorder_sensor(self) -> str:
+        """The sensor that ends recorders of failed runs, where its definitions bring it along."""
+        return f"{self.name}_failed_recorder_sensor"
+
 
 def check_strategy_name(name: str) -> None:
     """Refuse a name that Dagster would refuse in one of its definitions.
