@@ -100,8 +100,7 @@ def build_signals_asset(
             context, name, names, is_online_run=is_online_run, over_write=config.over_write
         )
 
-    definition: dg.AssetsDefinition = signals
-    return definition
+    return signals
 
 
 def _collected_of(strategy: str | RollingAssets) -> dg.AssetKey:

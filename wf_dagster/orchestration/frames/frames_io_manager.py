@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import dagster as dg
@@ -61,7 +61,9 @@ FRAMES_RESOURCE = dg.IOManagerDefinition.hardcoded_io_manager(
 )
 
 
-def multi_asset_with_frames(specs: Sequence[dg.AssetSpec], **options: Any) -> Any:
+def multi_asset_with_frames(
+    specs: Sequence[dg.AssetSpec], **options: Any
+) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
     """``dg.multi_asset`` of assets whose frames inputs are given.
 
     Args:
