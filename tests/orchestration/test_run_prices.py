@@ -65,6 +65,7 @@ def template() -> dict[str, Any]:
                     "train": ("2023-05-01", "2023-12-22"),
                     "test": (KEYS[0], "2024-03-29"),
                 },
+                "infer_processors": [{"class": "Fillna"}],
             },
         },
         "record": [{"class": "SignalRecord", "module_path": "wf_dagster.records"}],

@@ -20,7 +20,9 @@ def prices_dependency(asset: PricesAsset) -> dg.AssetDep:
         asset: The asset, or its key; of a key alone it is not known how it is partitioned.
     """
     key = asset_key_of(asset)
-    is_known = isinstance(asset, dg.AssetsDefinition | dg.SourceAsset | dg.AssetSpec)
-    if is_known and asset.partitions_def is None:
+    if (
+        isinstance(asset, dg.AssetsDefinition | dg.SourceAsset | dg.AssetSpec)
+        and asset.partitions_def is None
+    ):
         return dg.AssetDep(key)
     return dg.AssetDep(key, partition_mapping=dg.AllPartitionMapping())

@@ -25,11 +25,10 @@ def downstream_asset(
         compute: Makes it; its name is the part of the strategy that it is.
     """
     op = StrategyKeys(strategy.name).following_op(compute.__name__)
-    definition: dg.AssetsDefinition = multi_asset_with_frames(
+    return multi_asset_with_frames(
         [asset],
         name=op,
         retry_policy=strategy.retry_policy,
         op_tags=dict(strategy.op_tags),
         pool=strategy.pool,
     )(compute)
-    return definition

@@ -149,9 +149,8 @@ def _build_roll_assets(
             session = LAST
         yield from run_rolls(spec, context, tracking, config, session)
 
-    rolls.op.compute_fn.decorated_fn.strategy = spec  # for find_strategy
-    definition: dg.AssetsDefinition = rolls
-    return definition
+    rolls.op.compute_fn.decorated_fn.strategy = spec  # type: ignore[union-attr]  # for find_strategy
+    return rolls
 
 
 def _resources_of_prices(spec: StrategySpec) -> frozenset[str]:

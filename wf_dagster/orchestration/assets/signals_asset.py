@@ -125,7 +125,7 @@ def build_signals_asset(
             context, name, names, is_online_run=is_online_run, over_write=config.over_write
         )
 
-    definition: dg.AssetsDefinition = multi_asset_with_frames(
+    return multi_asset_with_frames(
         [asset],
         resources={_NOTHING: _load_nothing},
         name=asset_key.to_python_identifier(),
@@ -142,7 +142,6 @@ def build_signals_asset(
         op_tags=dict(op_tags or {}),
         pool=pool,
     )(signals)
-    return definition
 
 
 def _collected_of(strategy: str | RollingAssets) -> dg.AssetKey:

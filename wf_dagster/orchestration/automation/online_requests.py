@@ -10,8 +10,10 @@ import dagster as dg
 
 from wf_dagster.orchestration.assets.rolling_list import RollingAssets
 from wf_dagster.orchestration.moved_keys import DefinedAssets
+from wf_dagster.orchestration.run_prices import run_prices
 from wf_dagster.orchestration.run_tags import ONLINE_RUN_TAG, RESTATED_TAG, SESSION_TAG
 from wf_dagster.orchestration.signals_reference import Signals, refer_to_signals
+from wf_dagster.orchestration.steps.roll_config import LAST
 from wf_dagster.orchestration.strategy_keys import FOLLOWING_PARTS
 
 # what serves is slow to import, and asked for when a schedule or a sensor ticks
@@ -71,7 +73,9 @@ def online_request(
             sessions again.
     """
     day = f"{session:%Y-%m-%d}"
-    config = {"online_session": day, "predict_again": bool(restated)}
+    # whether prices that runs read have come so far only the run itself will know
+    at = LAST if run_prices(strategy.spec.market) is not None else day
+    config = {"online_session": at, "predict_again": bool(restated)}
     tags = {ONLINE_RUN_TAG: strategy.name, SESSION_TAG: day}
     return dg.RunRequest(
         run_key=run_key,

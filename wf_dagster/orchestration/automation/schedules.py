@@ -17,6 +17,7 @@ from wf_dagster.orchestration.automation.online_requests import (
     unfinished_run,
 )
 from wf_dagster.orchestration.failures import PRICE_ERRORS, skip_for, wf_errors_as_failures
+from wf_dagster.orchestration.run_prices import run_prices
 from wf_dagster.orchestration.signals_reference import Signals
 
 # sessions are slow to import, and asked for when a schedule ticks
@@ -111,6 +112,8 @@ def _session_of(
     is_foreseen = today <= calendar.sessions[-1]  # else nothing is known ahead
     if is_foreseen and today not in calendar.sessions:
         return None, f"{today:%Y-%m-%d} is no session of {_calendar_label(market)}"
+    if run_prices(market) is not None:
+        return today, ""  # the run reads what has come by now
     if not is_foreseen and last < today:
         return last, ""  # sessions that no exchange continues, such as weeks, begin on any day
     return None, (

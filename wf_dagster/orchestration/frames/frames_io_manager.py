@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
@@ -66,7 +66,7 @@ def multi_asset_with_frames(
     *,
     resources: Mapping[str, Any] | None = None,
     **options: Any,
-) -> Any:
+) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
     """``dg.multi_asset`` of assets whose frames inputs are given.
 
     Args:

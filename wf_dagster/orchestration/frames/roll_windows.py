@@ -80,7 +80,7 @@ class RollWindow:
 
     def cut(self, frame: pd.DataFrame) -> pd.DataFrame:
         """The rows of this time: whole days, unless sessions are bars within days."""
-        moments = frame.index.get_level_values("datetime")
+        moments = pd.DatetimeIndex(frame.index.get_level_values("datetime"))
         start, end = self.start, self.end
         if (moments == moments.normalize()).all():
             start = start.normalize()
