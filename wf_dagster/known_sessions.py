@@ -73,7 +73,10 @@ def known_sessions(market: Market, start: dt.date) -> KnownSessions:
     name = market.calendar_name
     record = _recorded(market)
     if record is not None:
-        return KnownSessions(record.days, record.bars, record.last, record.grew)
+        is_sample = market.is_sample
+        return KnownSessions(
+            record.days, record.bars, record.last, record.grew, are_fixed=is_sample
+        )
     if market.is_sample and name == "XNYS":
         return KnownSessions(sample_sessions(), None, LAST, grows=False, are_fixed=True)
     if (freq := freq_of(name)) and (counts := count_sessions(market.qlib_options, freq)):

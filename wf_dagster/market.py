@@ -136,8 +136,8 @@ class Market:
         """The replay date as a plain date, with or without that of the replay clock."""
         settings = get_settings()
         date = settings.replay_date() if by_clock else settings.as_of
-        dates = [self._as_of and self._as_of.date(), date and read_moment(date).date()]
-        return min(filter(None, dates), default=None)
+        dates = [] if self._as_of is None else [self._as_of.date()]
+        return min([*dates, read_moment(date).date()] if date else dates, default=None)
 
     def at(self, as_of: Any) -> Market:
         """The market as it was seen at a date; ``None`` hides no more than this one does."""

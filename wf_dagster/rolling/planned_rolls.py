@@ -96,10 +96,8 @@ def plan_rolls(
 
 def _until(known: KnownSessions, step: int | str, today: dt.date) -> dt.date:
     """The last day on which a roll may start while prices keep coming."""
-    if isinstance(step, str):
+    if isinstance(step, str) or known.are_guessed:
         return today + _YEAR
-    if known.are_guessed:
-        return today
     return min(known.days[-1], today + _YEAR)
 
 

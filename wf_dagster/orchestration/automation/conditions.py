@@ -15,7 +15,6 @@ import dagster as dg
 
 from wf_dagster.errors import OnlineError
 from wf_dagster.market import Market
-from wf_dagster.orchestration.automation.price_versions import price_versions
 from wf_dagster.orchestration.failures import wf_errors_as_failures
 from wf_dagster.orchestration.run_tags import AUTOMATION_TAG
 
@@ -51,6 +50,8 @@ def build_prices_asset(
         & ~dg.AutomationCondition.in_progress(),
     )
     def observed() -> dg.DataVersion:
+        from wf_dagster.orchestration.automation.price_versions import price_versions  # slow
+
         with wf_errors_as_failures():
             version = price_versions(market).version()
         return dg.DataVersion(version)

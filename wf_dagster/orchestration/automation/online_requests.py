@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
-import pandas as pd
 
-from wf_dagster.online import OnlineState
-from wf_dagster.online.ledger import OnlineLedger
-from wf_dagster.online.sessions import daily_calendar
 from wf_dagster.orchestration.assets.rolling_list import RollingAssets
 from wf_dagster.orchestration.run_tags import ONLINE_RUN_TAG, RESTATED_TAG, SESSION_TAG
 from wf_dagster.orchestration.strategy_keys import FOLLOWING_PARTS
+
+# what serves is slow to import, and asked for when a schedule or a sensor ticks
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from wf_dagster.online import OnlineState
 
 _STARTING = timedelta(minutes=10)  # until a run that has started holds the online models
 _UNFINISHED = [
@@ -33,11 +35,7 @@ def online_job(strategy: RollingAssets, signals: Sequence[str] = ("signals",)) -
     Args:
         strategy: What :func:`build_rolling_assets` gave.
         signals: Keys of signals assets to refresh after it.
-
-    Raises:
-        OnlineError: Its sessions are bars within days.
     """
-    daily_calendar(strategy.spec.market)
     keys = (*strategy.spec.keys.assets(_PARTS), *(dg.AssetKey(key) for key in signals))
     if keys not in strategy.jobs:
         strategy.jobs[keys] = dg.define_asset_job(
@@ -108,6 +106,8 @@ def unfinished_run(instance: dg.DagsterInstance, name: str, experiment: str) -> 
         name: Name of the strategy.
         experiment: Its MLflow experiment.
     """
+    from wf_dagster.online.ledger import OnlineLedger
+
     tags = {ONLINE_RUN_TAG: name}
     for record in instance.get_run_records(dg.RunsFilter(tags=tags, statuses=_UNFINISHED)):
         run = record.dagster_run
@@ -137,4 +137,6 @@ def request_key(instance: dg.DagsterInstance, strategy: RollingAssets, day: str)
 
 def online_state(strategy: RollingAssets) -> OnlineState:
     """What is online, and the last session that was worked through."""
+    from wf_dagster.online.ledger import OnlineLedger
+
     return OnlineLedger(strategy.spec.experiment).read()

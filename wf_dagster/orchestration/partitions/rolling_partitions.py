@@ -117,8 +117,8 @@ class RollingPartitions:
     def _why_early(self, key: str) -> str:
         last = self.market.calendar.last_session
         return (
-            f"roll {key} is not due: the last session with prices is {last:%Y-%m-%d}; materialize "
-            "it when there are later ones"
+            f"roll {key} cannot be trained yet: it has no sessions, as the last one with prices is "
+            f"{last:%Y-%m-%d}; materialize it when there are later ones"
         )
 
 

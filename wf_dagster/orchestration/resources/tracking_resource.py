@@ -10,7 +10,6 @@ import dagster as dg
 
 from wf_dagster.errors import SettingsError, WfError
 from wf_dagster.orchestration.run_tags import BACKFILL_TAG
-from wf_dagster.tracking import check_tracking, parent_run, sweep_children
 
 _log = logging.getLogger(__name__)
 
@@ -45,6 +44,8 @@ class TrackingResource(dg.ConfigurableResource):  # type: ignore[type-arg]
             SettingsError: The home folder cannot be written.
             TrackingError: The MLflow store does not answer.
         """
+        from wf_dagster.tracking import check_tracking, parent_run  # slow to import
+
         check_tracking()
         run = context.run
         tags = {"dagster_job": run.job_name}
@@ -74,6 +75,8 @@ def tracking_of(context: dg.AssetExecutionContext, key: str) -> TrackingResource
 
 
 def _end_dead_recorders(parent_id: str, experiment: str) -> None:
+    from wf_dagster.tracking import sweep_children  # slow to import
+
     try:
         for dead in sweep_children(parent_id, experiment):
             _log.warning("recorder %s is FAILED: %s", dead.recorder.id, dead.reason)
