@@ -38,7 +38,8 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "class": (
         {"dataset__class": "PanelDatset"},
-        "dataset.class: module 'wf_dagster.data' has no 'PanelDatset'; did you mean 'PanelDataset'?",
+        "dataset.class: module 'wf_dagster.data' has no 'PanelDatset'; did you mean "
+        "'PanelDataset'?",
     ),
     "argument": (
         {"dataset__kwargs__feature": ["a"]},

@@ -122,7 +122,6 @@ def test_the_file_of_a_module_is_found_without_importing_it() -> None:
     assert find_module_file("sklearn.linear_model") == sklearn.linear_model.__file__
     assert find_module_file("sklearn.nothing") is None
     assert find_module_file("nothing.at.all") is None
-    assert find_module_file("__main__") is None
 
 
 def test_a_signature_survives_json_and_what_is_no_path_is_refused() -> None:
