@@ -1,7 +1,7 @@
 """Materializing partitions: one event each, faults isolated, retries train what is missing."""
 
-import re
 import signal
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -221,12 +221,36 @@ def test_a_retry_trains_only_what_is_missing(instance, switch):
         ({"class": "Ridge", "module_path": "no.such.module"}, r"model\.class.*'no\.such\.module'"),
     ],
 )
-def test_a_class_that_does_not_exist_is_one_message_before_any_work(instance, model, named):
-    result = _run(instance, ["demo/recorders"], defs=_defs(model=model), tags=RANGE)
+def test_a_class_that_does_not_exist_is_one_message_when_definitions_load(model, named):
+    with pytest.raises(TaskError, match=f"strategy 'demo': {named}") as caught:
+        _defs(model=model)
+    assert caught.value.__cause__ is None
+
+
+def test_a_class_that_is_gone_is_one_message_before_any_work(instance, tmp_path, monkeypatch):
+    module = tmp_path / "own_model.py"
+    module.write_text("from wf_dagster.models import SklearnModel as OwnModel\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    defs = _defs(model="own_model.OwnModel")
+    module.write_text("")
+    del sys.modules["own_model"].OwnModel
+    result = _run(instance, ["demo/recorders"], defs=defs, tags=RANGE)
     (failure,) = result.filter_events(lambda event: event.is_step_failure)
     error = failure.event_specific_data.error
-    assert re.search(named, error.message)
+    assert "model: module 'own_model' has no 'OwnModel'" in error.message
     assert error.cause is None
+    assert find_recorders("demo", status=None) == []
+
+
+def test_a_universe_without_prices_is_one_message_before_any_recorder(instance):
+    template = task_of(KEYS[0])
+    template["dataset"]["kwargs"]["segments"]["test"] = (KEYS[0], "2019-04-30")
+    template["dataset"]["kwargs"]["instruments"] = ["AAPL", "MSTF"]
+    assets = build_rolling_assets("demo", template, RollingGen("month", trunc_days=6))
+    result = _run(instance, ["demo/recorders"], defs=_defs(assets), tags=RANGE)
+    (failure,) = result.filter_events(lambda event: event.is_step_failure)
+    assert "1 of 2 instruments are not in" in failure.event_specific_data.error.message
+    assert "'MSTF' (nearest: MSFT" in failure.event_specific_data.error.message
     assert find_recorders("demo", status=None) == []
 
 

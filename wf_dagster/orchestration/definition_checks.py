@@ -104,7 +104,7 @@ class _Definition:
         return label_reach(self.template, self._read)
 
     def find_mistakes(self) -> Iterator[WfError]:
-        form = list(find_form_mistakes(self.template))
+        form = list(find_form_mistakes(self.template, calendar=self.market.own_calendar))
         yield from form
         if not isinstance(self.template, Mapping):
             return

@@ -73,6 +73,7 @@ class NamedPart:
                 f"{self.place}: {self.name} has no {' and no '.join(lacking)}: {self.noun} needs "
                 f"{' and '.join(self.needs)}"
             )
+            return
         unknown = [] if signature.hands_on_to else signature.unknown(self.kwargs)
         for name in unknown:
             yield TaskError(

@@ -146,8 +146,9 @@ def read_signature(value: Any) -> Signature:
         parameters = list(inspect.signature(value).parameters.values())
     except (TypeError, ValueError):  # a class or function of C has none to show
         return Signature(kind, takes_any=True, methods=methods, bases=bases)
+    names = [parameter.name for parameter in parameters]
     stated = stated_look_ahead(value)
-    is_any = [p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters]
+    takes_any = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters)
     functions, classes, hands_on_to = (
         getattr(value, name, None) if is_class else None
         for name in (_NAMED_FUNCTIONS, _NAMED_CLASSES, _HANDS_ON_TO)
@@ -155,12 +156,12 @@ def read_signature(value: Any) -> Signature:
     return Signature(
         kind,
         parameters=tuple(_read_parameters(parameters)),
-        takes_any=any(is_any),
+        takes_any=takes_any,
         methods=methods,
         look_ahead=None if stated is None else (stated.horizon, stated.lag),
         named_functions=functions if isinstance(functions, tuple) else (),
         named_classes=dict(classes) if isinstance(classes, Mapping) else {},
-        hands_on_to=hands_on_to if isinstance(hands_on_to, str) else None,
+        hands_on_to=hands_on_to if takes_any and hands_on_to in names else None,
         bases=bases,
     )
 

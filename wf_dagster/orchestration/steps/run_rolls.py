@@ -43,8 +43,8 @@ def run_rolls(
         config.check()
         refresh_prices(spec.market, context)
         calendar = spec.market.calendar
-        check_parts(spec.template, home_book().look_up)
         validate_task(spec.template, calendar=calendar)
+        check_parts(spec.template, home_book().look_up)
         rolls, early = spec.partitions.split_due(context.partition_keys)
     if session:
         step = OnlineStep(spec, context, session, config.predict_again)
