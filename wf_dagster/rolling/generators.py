@@ -76,6 +76,7 @@ def whole_number(name: str, value: Any, least: int, of_what: str) -> int:
     Raises:
         TaskError: It is not whole, or too small.
     """
-    if isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= least:
+    is_whole = isinstance(value, Integral) and not isinstance(value, bool)
+    if is_whole and int(value) >= least:
         return int(value)
     raise TaskError(f"{name} {value!r} is unknown: use a number {of_what} ({least} or more)")

@@ -15,7 +15,7 @@ from wf_dagster.market import Market
 from wf_dagster.prices.recorded_sessions import is_fresh
 from wf_dagster.rolling.planned_keys import plan_keys
 from wf_dagster.rolling.rolling_gen import RollingGen
-from wf_dagster.tasks.segments import SEGMENTS
+from wf_dagster.tasks.segment_checks import SEGMENTS
 
 _log = logging.getLogger(__name__)
 _YEAR = dt.timedelta(days=366)
