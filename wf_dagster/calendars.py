@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from wf_dagster.dates import EXPANDING, SLIDING, Segment, split_segment
 from wf_dagster.errors import CalendarError
 from wf_dagster.exchanges import exchange_sessions, published_range
 from wf_dagster.module_history import find_moved_name
@@ -26,7 +27,6 @@ __all__ = [
     "split_segment", "to_day",
 ]  # fmt: skip
 
-Segment = tuple[pd.Timestamp | None, pd.Timestamp | None]  # both ends included, None is open
 Positions = npt.NDArray[np.intp]
 FIVE_DAY_WEEKS = 252  # days a year that have sessions
 
@@ -71,8 +71,8 @@ class TradingCalendar:
         (Timestamp('2024-01-02 10:00:00'), Timestamp('2024-01-02 10:30:00'))
     """
 
-    SHIFT_SD = "sliding"
-    SHIFT_EX = "expanding"
+    SHIFT_SD = SLIDING
+    SHIFT_EX = EXPANDING
 
     def __init__(self, sessions: Iterable[Any], last_session: Any = None) -> None:
         self._sessions = check_sessions(sessions)
@@ -347,17 +347,6 @@ class TradingCalendar:
             self.session_at(None if first is None else min(first, limit)),
             self.session_at(limit if last is None else min(last, limit)),
         )
-
-
-def split_segment(segment: Any) -> tuple[Any, Any]:
-    """A segment's start and end.
-
-    Raises:
-        CalendarError: It is not a pair.
-    """
-    if isinstance(segment, (tuple, list)) and len(segment) == 2:
-        return segment[0], segment[1]
-    raise CalendarError(f"{segment!r} is no segment: use a pair of dates (start, end)")
 
 
 def __getattr__(name: str) -> Any:

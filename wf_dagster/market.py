@@ -2,30 +2,32 @@
 
 from __future__ import annotations
 
-import os
+import datetime as dt
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
-from wf_dagster.calendars import TradingCalendar, earliest_day
+from wf_dagster.dates import read_moment
 from wf_dagster.errors import CalendarError, DataError
-from wf_dagster.exchanges import ExchangeFit
-from wf_dagster.prices.addresses import complete_address, is_address
-from wf_dagster.prices.base import FrameSource, PriceSource
-from wf_dagster.prices.choose import make_source, path_of
-from wf_dagster.prices.coverage import check_coverage
-from wf_dagster.prices.priced_calendar import PricedCalendar, make_priced_calendar
-from wf_dagster.qlib_bridge.calendar import read_calendar, sessions_with_data
+from wf_dagster.market_arguments import date_of, earliest, is_calendar, make_absolute
+from wf_dagster.prices.descriptions import SAMPLE, check_coverage
+from wf_dagster.prices.recorded_sessions import RecordedSessions
 from wf_dagster.qlib_bridge.options import QLIB, QlibOptions, freq_of
-from wf_dagster.qlib_bridge.qlib_prices import QlibPrices
-from wf_dagster.qlib_bridge.session import adopt_user_init, initialised_by_user
-from wf_dagster.settings import Settings, get_settings, restore, snapshot
-from wf_dagster.tables.cache import TableCache
+from wf_dagster.qlib_bridge.options_in_use import adopt_qlib_init as adopt_qlib_init
+from wf_dagster.qlib_bridge.options_in_use import is_qlib_in_use as is_qlib_in_use
+from wf_dagster.settings import get_settings
 from wf_dagster.tasks.config import class_path
 
-_SAMPLE = "sample"
+# a market is described while definitions load: what reads its prices is imported in the functions
+# that do, as it is slow to import
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from wf_dagster.calendars import TradingCalendar
+    from wf_dagster.exchanges import ExchangeFit
+    from wf_dagster.prices.base import PriceSource
+    from wf_dagster.prices.priced_calendar import PricedCalendar
+    from wf_dagster.tables.cache import TableCache
+
 _OF_PRICES = "prices"
 _OWN = "own"
 _SAMPLE_EXCHANGE = "XNYS"
@@ -77,14 +79,14 @@ class Market:
         as_of: Any = None,
         min_coverage: float | None = None,
     ) -> None:
-        if calendar is not None and not isinstance(calendar, (str, TradingCalendar)):
+        if calendar is not None and not (isinstance(calendar, str) or is_calendar(calendar)):
             raise CalendarError(
                 f"calendar is a {type(calendar).__name__}: a market takes the code of an exchange, "
                 "'prices', 'qlib', or sessions of your own as TradingCalendar(sessions)"
             )
-        self._prices = _make_absolute(prices)
+        self._prices = make_absolute(prices)
         self._calendar = calendar
-        self._as_of = earliest_day(as_of, _date_of(prices))
+        self._as_of = earliest(as_of, date_of(prices))
         if min_coverage is not None:  # else no part of what is pickled, nor of fingerprints
             self._min_coverage = check_coverage(min_coverage)
 
@@ -128,13 +130,20 @@ class Market:
     @property
     def as_of(self) -> pd.Timestamp | None:
         """The replay date; ``None`` when nothing is hidden."""
-        return earliest_day(self._as_of, get_settings().replay_date())
+        return earliest(self._as_of, get_settings().replay_date())
+
+    def hidden_after(self, *, by_clock: bool = True) -> dt.date | None:
+        """The replay date as a plain date, with or without that of the replay clock."""
+        settings = get_settings()
+        date = settings.replay_date() if by_clock else settings.as_of
+        dates = [] if self._as_of is None else [self._as_of.date()]
+        return min([*dates, read_moment(date).date()] if date else dates, default=None)
 
     def at(self, as_of: Any) -> Market:
         """The market as it was seen at a date; ``None`` hides no more than this one does."""
         if not as_of:
             return self
-        until = earliest_day(as_of, self._as_of)
+        until = earliest(as_of, self._as_of)
         return Market(self._prices, self._calendar, until, self._min_coverage)
 
     def without_as_of(self) -> Market:
@@ -159,8 +168,13 @@ class Market:
             DataError: What was given is no price source, or one of your own that shows more than
                 the replay date.
         """
+        from wf_dagster.prices.base import FrameSource
+        from wf_dagster.prices.choose import make_source
+
         settings = get_settings()
         if freq := freq_of(self._prices_name):
+            from wf_dagster.qlib_bridge.qlib_prices import QlibPrices
+
             return QlibPrices(self.qlib_options, self.as_of, freq)
         spec = settings.prices if self._prices is None else self._prices
         source = make_source(spec, self.as_of, sample_folder=settings.home / "cache")
@@ -193,11 +207,20 @@ class Market:
             CalendarError: The exchange is not known, or its sessions are not those of the prices.
             DataError: The prices cannot be read.
         """
-        if isinstance(self._calendar, TradingCalendar):
-            return self._calendar.until(self.as_of and self.as_of.date())
+        if self.own_calendar is not None:
+            return self.own_calendar.until(self.as_of and self.as_of.date())
         if freq := freq_of(self.calendar_name):
-            return read_calendar(self.qlib_options, self.as_of, freq)
+            from wf_dagster.qlib_bridge.calendar import read_calendar
+
+            calendar = read_calendar(self.qlib_options, None, freq)
+            self.recorded_sessions.note(calendar, f"{len(calendar)} {calendar!r}")
+            return calendar.until(self.as_of and self.as_of.date())
         return self._priced_calendar.calendar
+
+    @property
+    def own_calendar(self) -> TradingCalendar | None:
+        """The sessions of the user's own that it was given."""
+        return None if isinstance(self._calendar, str) else self._calendar
 
     @property
     def exchange_fit(self) -> ExchangeFit | None:
@@ -211,33 +234,48 @@ class Market:
 
     @property
     def _priced_calendar(self) -> PricedCalendar:
-        source = self.prices
+        from wf_dagster.prices.priced_calendar import make_priced_calendar
+
+        source, folder = self.prices, get_settings().home / "cache"
         key = (self.calendar_name, source.version())
         calendar = _CALENDARS.get(key)
         if calendar is None:
             while len(_CALENDARS) >= _CACHED_CALENDARS:
                 _CALENDARS.pop(next(iter(_CALENDARS)), None)
-            exchange = None if self.calendar_name == _OF_PRICES else self.calendar_name
-            folder = get_settings().home / "cache"
-            calendar = _CALENDARS[key] = make_priced_calendar(source, exchange, folder)
+            calendar = make_priced_calendar(source, self._exchange_named, folder)
+            _CALENDARS[key] = calendar
+        self.recorded_sessions.note_prices(source, calendar, self._exchange_named)
         return calendar
+
+    @property
+    def _exchange_named(self) -> str | None:
+        return None if self.calendar_name == _OF_PRICES else self.calendar_name
+
+    @property
+    def recorded_sessions(self) -> RecordedSessions:
+        """The sessions that the prices had when they were last read, by whichever process."""
+        settings = get_settings()
+        spec = make_absolute(settings.prices) if self._prices is None else self._prices
+        return RecordedSessions(
+            settings.home / "cache", spec, self.calendar_name, self.min_coverage
+        )
 
     @property
     def calendar_name(self) -> str:
         """Code of an exchange, ``"prices"``, ``"qlib"``, or ``"own"``."""
-        if isinstance(self._calendar, TradingCalendar):
+        if self.own_calendar is not None:
             return _OWN
-        if self._calendar:
+        if isinstance(self._calendar, str) and self._calendar:
             return self._calendar
         settings = get_settings()
         name = self._prices_name
-        if settings.calendar and name in (settings.prices, _make_absolute(settings.prices)):
+        if settings.calendar and name in (settings.prices, make_absolute(settings.prices)):
             return settings.calendar
         if freq_of(name):
             return str(name)
-        if name != _SAMPLE:
+        if name != SAMPLE:
             return _OF_PRICES
-        return QLIB if settings.prices == _SAMPLE and is_qlib_in_use(settings) else _SAMPLE_EXCHANGE
+        return QLIB if settings.prices == SAMPLE and is_qlib_in_use(settings) else _SAMPLE_EXCHANGE
 
     @property
     def exchange(self) -> str | None:
@@ -259,8 +297,12 @@ class Market:
 
         Then nothing becomes due by the clock on the wall.
         """
-        is_sample = self._prices_name == _SAMPLE and not freq_of(self.calendar_name)
-        return self.as_of is not None or is_sample
+        return self.as_of is not None or self.is_sample
+
+    @property
+    def is_sample(self) -> bool:
+        """Whether its prices are the sample, on other than Qlib's sessions."""
+        return self._prices_name == SAMPLE and not freq_of(self.calendar_name)
 
     def with_calendar(self, calendar: str | TradingCalendar | None) -> Market:
         """The same prices on another calendar; ``None`` is the default for these prices."""
@@ -277,8 +319,12 @@ class Market:
         Raises:
             DataError: The prices cannot be replayed.
         """
-        as_of = earliest_day(self._as_of, get_settings().as_of)
+        as_of = earliest(self._as_of, get_settings().as_of)
+        from wf_dagster.prices.base import FrameSource
+
         if freq := freq_of(self.calendar_name):
+            from wf_dagster.qlib_bridge.calendar import sessions_with_data
+
             days = sessions_with_data(self.qlib_options, freq)
             return days if as_of is None else days[days <= as_of]
         source = self.prices
@@ -305,59 +351,12 @@ class Market:
     @property
     def tables(self) -> TableCache:
         """Where tables that are computed from the prices are kept; the folder is made."""
+        from wf_dagster.tables.cache import TableCache
+
         return TableCache(get_settings().make_home() / "cache" / "features")
 
 
 _CALENDARS: dict[tuple[str, str], PricedCalendar] = {}
-
-
-def _make_absolute(prices: Any) -> Any:
-    """A path that names the same prices for whoever reads it, wherever that process stands."""
-    if isinstance(prices, Mapping) and "path" in prices:
-        others = {key: value for key, value in prices.items() if key not in ("table", "query")}
-        return {**others, "path": _make_absolute(path_of(prices))}
-    if isinstance(prices, str) and is_address(prices):
-        return complete_address(prices)
-    if isinstance(prices, (str, os.PathLike)) and prices != _SAMPLE and not freq_of(prices):
-        return str(Path(prices).expanduser().absolute())
-    return prices
-
-
-def _date_of(prices: Any) -> Any:
-    """The replay date of the prices themselves."""
-    return prices.get("as_of") if isinstance(prices, Mapping) else getattr(prices, "as_of", None)
-
-
-def is_qlib_in_use(settings: Settings | None = None) -> bool:
-    """Whether the settings name Qlib's data, or this process has called ``qlib.init``."""
-    return _qlib_options(settings or get_settings()).has_provider or initialised_by_user()
-
-
-def adopt_qlib_init() -> QlibOptions:
-    """What Qlib is initialised with.
-
-    What a ``qlib.init`` of the user's own said is taken over into the settings, so that worker
-    processes and the task pool say the same.
-    """
-    options = _qlib_options(get_settings())
-    adopted = adopt_user_init(options)
-    if adopted is None:
-        return options
-    restore(
-        {
-            **snapshot(),
-            "qlib_provider_uri": adopted.provider_uri,
-            "qlib_region": adopted.region,
-            "qlib_options": dict(adopted.arguments),
-        }
-    )
-    return adopted
-
-
-def _qlib_options(settings: Settings) -> QlibOptions:
-    return QlibOptions(
-        settings.qlib_provider_uri, settings.qlib_region, dict(settings.qlib_options)
-    )
 
 
 def default_calendar() -> TradingCalendar:

@@ -7,37 +7,24 @@ midnight is a bar where bars begin at midnight, and else a day.
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Iterable
-from numbers import Number
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from wf_dagster.dates import end_of_day as end_of_day
+from wf_dagster.dates import format_moment as format_moment
+from wf_dagster.dates import is_midnight as is_midnight
+from wf_dagster.dates import names_day as names_day
+from wf_dagster.dates import to_stamp as to_stamp
 from wf_dagster.errors import CalendarError
 
 Side = Literal["start", "end"]
 Stamps = npt.NDArray[np.datetime64]
 _DAY, _MOMENT = "datetime64[D]", "datetime64[us]"
 _REST_OF_DAY = np.timedelta64(1, "D") - np.timedelta64(1, "us")
-
-
-def to_stamp(date: Any) -> pd.Timestamp:
-    """A date, with its time of day if it has one, as a Timestamp without time zone.
-
-    Raises:
-        CalendarError: It is no date.
-    """
-    try:
-        # a number would be taken for nanoseconds since 1970
-        stamp = None if isinstance(date, Number) else pd.Timestamp(date)
-    except (TypeError, ValueError):
-        stamp = None
-    if stamp is None or pd.isna(stamp):
-        raise CalendarError(f"{date!r} is no date: use an ISO date such as '2020-03-01'")
-    return stamp.tz_localize(None) if stamp.tzinfo else stamp
 
 
 def to_day(date: Any) -> pd.Timestamp:
@@ -71,33 +58,6 @@ def earliest_day(*dates: Any) -> pd.Timestamp | None:
         CalendarError: One of them is no date, or has a time of day.
     """
     return min((to_replay_date(date) for date in dates if date), default=None)
-
-
-def is_midnight(stamp: pd.Timestamp) -> bool:
-    """Whether a stamp has no time of day."""
-    return bool(stamp == stamp.normalize())
-
-
-def end_of_day(stamp: pd.Timestamp) -> pd.Timestamp:
-    """The last microsecond of a stamp's day."""
-    return pd.Timestamp(np.datetime64(stamp, "D") + _REST_OF_DAY)
-
-
-def names_day(date: Any) -> bool:
-    """Whether a date was written without a time of day, such as ``"2024-03-01"``."""
-    if isinstance(date, str):
-        return ":" not in date
-    if isinstance(date, np.datetime64):
-        return np.datetime_data(date.dtype)[0] in ("D", "W", "M", "Y")
-    return isinstance(date, dt.date) and not isinstance(date, dt.datetime)
-
-
-def format_moment(stamp: Any) -> str:
-    """A stamp for people: an ISO date, with the time of day if it has one."""
-    stamp = pd.Timestamp(stamp)
-    if is_midnight(stamp):
-        return f"{stamp:%Y-%m-%d}"
-    return f"{stamp:%Y-%m-%d %H:%M}" if stamp.second == 0 else f"{stamp:%Y-%m-%d %H:%M:%S}"
 
 
 def has_times(stamps: pd.Index | Stamps) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import dagster as dg
 import pandas as pd
 import pytest
@@ -91,6 +93,11 @@ def assert_every_bar_is_predicted(pred):
 
 @pytest.mark.slow
 def test_a_backfill_predicts_every_bar_and_counts_bars(market, instance):
+    planned = assets(market).spec.partitions.definition.get_partition_keys()
+    assert planned[: len(KEYS)] == KEYS  # and the weeks after them, up to this one
+    assert (
+        market.calendar.has_bars
+    )  # the prices are read, and their sessions are known from then on
     strategy = assets(market)
     assert strategy.spec.partitions.definition.get_partition_keys() == KEYS
     span = {
@@ -160,23 +167,27 @@ def test_figures_without_a_market_count_the_bars_of_the_predictions(market, capl
     assert "annual figures count the 3276 bars a year" in caplog.text
 
 
-@pytest.mark.parametrize(
-    "build",
-    [
-        lambda strategy: build_online_schedule(strategy, "30 17 * * *", "America/New_York"),
-        new_data_sensor,
-        roll_due_sensor,
-    ],
-)
-def test_what_serves_is_refused_when_it_is_built(market, build):
-    strategy = assets(market)
-    with pytest.raises(OnlineError, match=NOT_SERVED):
-        build(strategy)
+@pytest.mark.parametrize("build", [new_data_sensor, roll_due_sensor])
+def test_sensors_that_serve_are_refused_when_they_tick(market, instance, build):
+    sensor = build(assets(market))  # nothing of the prices is read
+    with (
+        dg.build_sensor_context(instance=instance) as context,
+        pytest.raises(dg.Failure) as failure,
+    ):
+        sensor(context)
+    assert re.search(NOT_SERVED, failure.value.description)
 
 
-def test_declarative_assets_are_refused_when_they_are_built(market):
-    with pytest.raises(OnlineError, match=NOT_SERVED):
-        assets(market, automation="declarative")
+def test_the_schedule_is_refused_when_it_ticks(market, instance):
+    schedule = build_online_schedule(assets(market), "30 17 * * *", "America/New_York")
+    with (
+        dg.build_schedule_context(
+            instance=instance, scheduled_execution_time=pd.Timestamp("2023-12-08 22:30", tz="UTC")
+        ) as context,
+        pytest.raises(dg.Failure) as failure,
+    ):
+        schedule(context)
+    assert re.search(NOT_SERVED, failure.value.description)
 
 
 def test_an_online_run_is_refused_before_any_work(market, instance):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import logging
 
 import dagster as dg
 import numpy as np
@@ -117,19 +118,39 @@ def _metadata(instance, part, name):
     return {event.partition: event.metadata[name].value for event in reversed(events)}
 
 
-def test_a_roll_that_is_not_due_fails_alone(instance, clock):
+def _warnings(instance, result):
+    return [
+        entry.user_message
+        for entry in instance.all_logs(result.run_id)
+        if entry.level == logging.WARNING and "left out" in entry.user_message
+    ]
+
+
+def test_rolls_that_are_not_due_are_left_out_of_a_run_and_named(instance, clock):
     result = _run(instance, PARTS, ["2019-03-01", "2019-04-01", "2019-05-01"])
+    assert result.success
+    april, may = _warnings(instance, result)
+    assert (
+        "demo 2019-04-01 is left out: roll 2019-04-01 cannot be trained yet: it is due at the close"
+        " of 2019-03-2" in april
+    )
+    assert "the last session with prices is 2019-03-15" in april
+    assert "demo 2019-05-01 is left out" in may
+    for part in PARTS:
+        marked = instance.get_materialized_partitions(dg.AssetKey(["demo", part]))
+        assert marked == {"2019-03-01"}
+    assert list(_metadata(instance, "recorders", "fingerprint")) == ["2019-03-01"]
+    assert len(find_recorders("demo", status=None)) == 1
+
+
+def test_a_run_of_rolls_that_are_not_due_alone_fails(instance, clock):
+    result = _run(instance, PARTS, ["2019-04-01", "2019-05-01"])
     assert not result.success
     (failure,) = result.filter_events(lambda event: event.is_step_failure)
     error = failure.event_specific_data
     assert error.user_failure_data.metadata["failed_rolls"].value == ["2019-04-01", "2019-05-01"]
-    assert (
-        "2019-04-01: roll 2019-04-01 cannot be trained yet: it is due at the close of 2019-03-2"
-        in error.error.message
-    )
-    assert "the last session with prices is 2019-03-15" in error.error.message
-    assert list(_metadata(instance, "recorders", "fingerprint")) == ["2019-03-01"]
-    assert len(find_recorders("demo", status=None)) == 1
+    assert "2019-04-01: roll 2019-04-01 cannot be trained yet" in error.error.message
+    assert not find_recorders("demo", status=None)
 
 
 def test_a_roll_is_trained_before_its_test_segment_and_predicted_when_it_begins(instance, clock):

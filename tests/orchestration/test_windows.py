@@ -33,7 +33,7 @@ def _made(exchange, step, today, start="2019-02-01"):
     template = task_of(start)
     template["dataset"]["kwargs"]["segments"]["test"] = (start, "2020-12-31")
     rolls = Rolls.from_template(template, RollingGen(step, calendar=calendar))
-    definition = windows_of(rolls.keys, step, pd.Timestamp(today))
+    definition = windows_of(rolls.keys, step, dt.date.fromisoformat(today))
     sent = serialize_value(TimeWindowPartitionsSnap.from_def(definition))
     return rolls.keys, deserialize_value(sent, TimeWindowPartitionsSnap).get_partitions_definition()
 

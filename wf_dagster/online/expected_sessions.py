@@ -6,6 +6,7 @@ Weekends, holidays and early closes are the exchange's: nothing is due while it 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 import pandas as pd
 
@@ -31,7 +32,7 @@ class ExpectedSessions:
     sessions: pd.DatetimeIndex
 
 
-def due_at(now: pd.Timestamp, closes: pd.Series, grace: pd.Timedelta) -> ExpectedSessions:
+def due_at(now: pd.Timestamp, closes: pd.Series, grace: timedelta) -> ExpectedSessions:
     """What is due at a moment.
 
     Args:
@@ -48,9 +49,7 @@ def due_at(now: pd.Timestamp, closes: pd.Series, grace: pd.Timedelta) -> Expecte
     return ExpectedSessions(closed[-1], closed)
 
 
-def due_now(
-    market: Market, grace: pd.Timedelta, now: pd.Timestamp | None = None
-) -> ExpectedSessions:
+def due_now(market: Market, grace: timedelta, now: pd.Timestamp | None = None) -> ExpectedSessions:
     """What is due by the clock; where time stands still, the last session with prices.
 
     Of sessions that are bars within days, the days are due.

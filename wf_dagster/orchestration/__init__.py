@@ -23,9 +23,10 @@ from wf_dagster.orchestration.resources.task_pool_resource import TaskPoolResour
 from wf_dagster.orchestration.resources.tracking_resource import TrackingResource
 from wf_dagster.orchestration.rolling_strategy import RollingStrategySpec
 from wf_dagster.orchestration.strategy_definitions import build_strategy_definitions
-from wf_dagster.orchestration.translator import RollingTranslator
+from wf_dagster.orchestration.translator import RollingTranslator, RollProps
 
 __all__ = [
+    "RollProps",
     "RollingAssets",
     "RollingPartitions",
     "RollingStrategyComponent",

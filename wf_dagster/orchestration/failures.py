@@ -7,7 +7,17 @@ from contextlib import contextmanager
 
 import dagster as dg
 
-from wf_dagster.errors import WfError
+from wf_dagster.errors import CalendarError, DataError, WfError
+
+PRICE_ERRORS = (DataError, CalendarError)  # of prices that cannot be used as they are now
+
+
+def skip_for(
+    error: WfError, context: dg.SensorEvaluationContext | dg.ScheduleEvaluationContext
+) -> dg.SkipReason:
+    """The answer of a tick that meets unusable prices: the next one may find them mended."""
+    context.log.warning(str(error))
+    return dg.SkipReason(str(error))
 
 
 @contextmanager

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from wf_dagster.training import RollOutcome
+if TYPE_CHECKING:
+    from wf_dagster.training import RollOutcome
 
 Metadata = dict[str, dg.MetadataValue[Any]]
 

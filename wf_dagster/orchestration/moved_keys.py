@@ -54,12 +54,12 @@ class DefinedAssets(dg.AssetSelection):
     """Assets by the keys that they were defined with.
 
     Args:
-        owner: What selects them, for messages.
-        keys: Those keys.
+        user: What selects them, for messages.
+        defined: Those keys.
     """
 
-    owner: str
-    keys: tuple[dg.AssetKey, ...]
+    user: str
+    defined: tuple[dg.AssetKey, ...]
 
     def resolve_inner(self, asset_graph: Any, allow_missing: bool) -> set[dg.AssetKey]:
         """Their keys in an asset graph.
@@ -68,8 +68,8 @@ class DefinedAssets(dg.AssetSelection):
             SettingsError: One is not there, or checks were left behind at a former key.
         """
         moved = moved_keys(asset_graph)
-        there = asset_graph.materializable_asset_keys
-        keys = {moved.get(key, key) for key in self.keys}
+        there: set[dg.AssetKey] = set(asset_graph.materializable_asset_keys)
+        keys = {moved.get(key, key) for key in self.defined}
         if not allow_missing:
             self._check_assets(keys - there)
             self._check_checks(asset_graph, moved)
@@ -79,13 +79,13 @@ class DefinedAssets(dg.AssetSelection):
         if missing:
             names = ", ".join(sorted(key.to_user_string() for key in missing))
             raise SettingsError(
-                f"{self.owner} refreshes {names}, which no asset of the code location makes: put "
+                f"{self.user} refreshes {names}, which no asset of the code location makes: put "
                 "it into the Definitions (signals: build_signals_asset), or leave signals out with "
                 "signals=()"
             )
 
     def _check_checks(self, graph: Any, moved: Mapping[dg.AssetKey, dg.AssetKey]) -> None:
-        for key in self.keys:
+        for key in self.defined:
             now = moved.get(key, key)
             if now != key and any(check.asset_key == key for check in graph.asset_check_keys):
                 raise SettingsError(
@@ -96,4 +96,4 @@ class DefinedAssets(dg.AssetSelection):
                 )
 
     def __str__(self) -> str:
-        return " or ".join(f'key:"{key.to_user_string()}"' for key in self.keys)
+        return " or ".join(f'key:"{key.to_user_string()}"' for key in self.defined)

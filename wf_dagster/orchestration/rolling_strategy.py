@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
 from wf_dagster.errors import SettingsError
-from wf_dagster.market import Market
 from wf_dagster.orchestration.automation.conditions import Automation, is_declarative
 from wf_dagster.orchestration.resources.task_pool_resource import TaskPoolResource
 from wf_dagster.orchestration.strategy_keys import check_strategy_name, key_path
-from wf_dagster.rolling import RollingGen
+
+if TYPE_CHECKING:  # slow to import: pandas
+    from wf_dagster.market import Market
+    from wf_dagster.rolling import RollingGen
 
 PricesAsset = (
     dg.AssetKey | str | Sequence[str] | dg.AssetsDefinition | dg.SourceAsset | dg.AssetSpec
@@ -57,7 +59,8 @@ class RollingStrategySpec:
         allow_look_ahead: Whether labels of ``train`` may reach into the test segment.
 
     Raises:
-        SettingsError: A name cannot be one of an asset.
+        SettingsError: The name or the prefix cannot be part of keys, or a text is where a list
+            belongs.
         OnlineError: ``automation`` is unknown.
     """
 
@@ -90,6 +93,12 @@ class RollingStrategySpec:
         check_strategy_name(self.name)
         key_path(self.key_prefix)
         is_declarative(self.automation)
+        for field_name in ("owners", "kinds"):
+            if isinstance(value := getattr(self, field_name), str):
+                raise SettingsError(
+                    f"{field_name} of strategy {self.name!r} is the text {value!r}: give a list, "
+                    f"[{value!r}]"
+                )
 
     @property
     def experiment(self) -> str:
@@ -127,11 +136,11 @@ def asset_key_of(asset: PricesAsset) -> dg.AssetKey:
     Raises:
         SettingsError: It is a definition of several assets.
     """
-    if isinstance(asset, str):
-        return dg.AssetKey.from_user_string(asset)
-    if isinstance(asset, dg.AssetKey | Sequence):
-        return dg.AssetKey.from_coercible(asset)
     if isinstance(asset, dg.AssetsDefinition) and len(asset.keys) != 1:
         keys = ", ".join(sorted(key.to_user_string() for key in asset.keys))
         raise SettingsError(f"the definition makes {len(asset.keys)} assets ({keys}): give a key")
-    return asset.key
+    if isinstance(asset, dg.AssetsDefinition | dg.SourceAsset | dg.AssetSpec):
+        return asset.key
+    if isinstance(asset, str):
+        return dg.AssetKey.from_user_string(asset)
+    return dg.AssetKey.from_coercible(asset)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
+from typing import Any
 
 import dagster as dg
 
@@ -22,8 +23,10 @@ from wf_dagster.orchestration.automation.sensors import (
 )
 from wf_dagster.orchestration.checks.freshness import build_freshness_sensor
 from wf_dagster.orchestration.checks.online_checks import build_online_checks
+from wf_dagster.orchestration.checks.online_limits import OnlineLimits
 from wf_dagster.orchestration.resources.tracking_resource import TrackingResource
 from wf_dagster.orchestration.rolling_strategy import RollingStrategySpec, asset_key_of
+from wf_dagster.orchestration.signals_reference import Signals
 from wf_dagster.orchestration.strategy_keys import SIGNALS, StrategyKeys
 from wf_dagster.orchestration.translator import RollingTranslator
 
@@ -32,7 +35,7 @@ def build_strategy_definitions(
     spec_or_specs: RollingStrategySpec | Sequence[RollingStrategySpec],
     *,
     translator: RollingTranslator | None = None,
-    with_checks: bool = True,
+    with_checks: bool | Mapping[str, Any] = True,
     with_schedule: bool = True,
     with_sensors: bool = True,
     with_signals: bool = True,
@@ -46,15 +49,16 @@ def build_strategy_definitions(
     resource. They are ``Definitions`` like any others: ``dg.Definitions.merge`` puts those of
     several calls, and your own, together.
 
-    What is left out can be replaced: checks by those of :func:`build_online_checks` with other
-    limits, the schedule by one of yours for the job, signals by :func:`build_signals_asset`, the
-    resource by one of your definitions with its key. The job is there with the schedule or the
+    What is left out can be replaced: the schedule by one of yours for the job, the resource by one
+    of yours with its key, signals by :func:`build_signals_asset` with the key that the strategies
+    name (``signals=``), which their jobs refresh then. The job is there with the schedule or the
     sensors; leave out both where sessions are bars within days.
 
     Args:
         spec_or_specs: The strategy, or several.
         translator: Changes how the assets look in Dagster, keys included.
-        with_checks: Whether there are the checks of :func:`build_online_checks`.
+        with_checks: Whether there are the checks of :func:`build_online_checks`; its arguments,
+            such as ``{"ic_floor": -0.1}``, for other limits.
         with_schedule: Whether there is the schedule of :func:`build_online_schedule`; a strategy
             that is declarative needs none, and has none.
         with_sensors: Whether there are the sensors of new prices and of rolls that are due (none
@@ -65,11 +69,13 @@ def build_strategy_definitions(
         tracking: The resource; default ``TrackingResource()``.
 
     Raises:
-        SettingsError: There is no strategy, or two have one name.
+        SettingsError: There is no strategy, two have one name, or an argument of the checks is
+            unknown.
         WfError: As :func:`build_rolling_assets`.
     """
     specs = [spec_or_specs] if isinstance(spec_or_specs, RollingStrategySpec) else spec_or_specs
     _check_names([spec.name for spec in specs])
+    limits = _check_arguments({} if isinstance(with_checks, bool) else with_checks)
     parts = [dg.Definitions(executor=executor)]
     if with_sensors:
         # by a name of its own: Dagster takes one object of several definitions once, but renews it
@@ -83,37 +89,33 @@ def build_strategy_definitions(
         strategies = {spec.name: rolling_assets(spec, translator) for spec in group.specs}
         rolling = list(strategies.values())
         signals = [group.build_signals(rolling, translator)] if with_signals else []
+        refreshed: Sequence[Signals] = signals or group.named_signals
         parts.append(dg.Definitions(assets=[*chain.from_iterable(rolling), *signals]))
-        if with_checks:
-            checks = build_online_checks(rolling, signals=signals)
+        if with_checks is not False:
+            checks = build_online_checks(rolling, **{"signals": signals, **limits})
             parts.append(dg.Definitions(asset_checks=checks))
         for spec in group.specs:
-            if (with_schedule or with_sensors) and not spec.is_declarative:
+            if spec.is_declarative:
+                continue
+            strategy = strategies[spec.name]
+            if with_schedule or with_sensors:
                 # Dagster renews definitions when it adds metadata: that the schedule and the
                 # sensors still have one job, it sees only where the job is in the list
-                parts.append(dg.Definitions(jobs=[online_job(strategies[spec.name], signals)]))
-            if with_schedule and not spec.is_declarative:
-                schedule = build_online_schedule(
-                    strategies[spec.name], spec.cron, spec.execution_timezone, signals=signals
-                )
+                parts.append(dg.Definitions(jobs=[online_job(strategy, refreshed)]))
+            if with_schedule:
+                cron, timezone = spec.cron, spec.execution_timezone
+                schedule = build_online_schedule(strategy, cron, timezone, signals=refreshed)
                 parts.append(dg.Definitions(schedules=[schedule]))
+            if with_sensors:
+                online = [new_data_sensor(strategy, signals=refreshed)]
+                online += [roll_due_sensor(strategy, signals=refreshed)]
+                parts.append(dg.Definitions(sensors=online))
         if with_sensors:
-            manual = [strategies[spec.name] for spec in group.specs if not spec.is_declarative]
-            parts.append(dg.Definitions(sensors=_build_sensors(rolling, manual, signals)))
+            freshness = build_freshness_sensor(
+                rolling, signals=signals, name=group.freshness_sensor
+            )
+            parts.append(dg.Definitions(sensors=[freshness]))
     return dg.Definitions.merge(*parts)
-
-
-def _build_sensors(
-    rolling: Sequence[RollingAssets],
-    manual: Sequence[RollingAssets],
-    signals: Sequence[dg.AssetsDefinition],
-) -> list[dg.SensorDefinition]:
-    freshness = rolling[0].spec.keys.freshness_sensor
-    return [
-        *(new_data_sensor(strategy, signals=signals) for strategy in manual),
-        *(roll_due_sensor(strategy, signals=signals) for strategy in manual),
-        build_freshness_sensor(rolling, signals=signals, name=freshness),
-    ]
 
 
 @dataclass(frozen=True)
@@ -123,6 +125,22 @@ class _SignalsGroup:
     key: dg.AssetKey
     experiment: str
     specs: Sequence[RollingStrategySpec]
+
+    @property
+    def named_signals(self) -> list[dg.AssetKey]:
+        """The signals that the strategies ask for by name."""
+        return [self.key] if self.specs[0].signals is not None else []
+
+    @property
+    def freshness_sensor(self) -> str:
+        """The name of their sensor: definitions of several calls have each its own."""
+        if len(self.specs) == 1:
+            return StrategyKeys(self.specs[0].name).freshness_sensor
+        return (
+            "freshness"
+            if self.experiment == SIGNALS
+            else f"{self.key.to_python_identifier()}_freshness"
+        )
 
     def build_signals(
         self, rolling: Sequence[RollingAssets], translator: RollingTranslator | None
@@ -158,6 +176,16 @@ def _group_by_signals(specs: Sequence[RollingStrategySpec]) -> list[_SignalsGrou
         members = groups[key].specs if key in groups else ()
         groups[key] = _SignalsGroup(key, experiment, [*members, spec])
     return list(groups.values())
+
+
+def _check_arguments(arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+    known = {"signals", "blocking", *OnlineLimits.__annotations__}
+    if unknown := sorted(set(arguments) - known):
+        raise SettingsError(
+            f"with_checks has no {unknown[0]!r}: it takes {', '.join(sorted(known))}, as "
+            "build_online_checks does"
+        )
+    return arguments
 
 
 def _check_names(names: Sequence[str]) -> None:

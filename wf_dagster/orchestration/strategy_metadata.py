@@ -38,9 +38,10 @@ class RollingMetadata:
             for name, value in metadata.items()
             if name.startswith(f"{NAMESPACE}/")
         }
-        if not {"part", "key", "experiment"} <= set(values):
+        names = set(cls.__dataclass_fields__) & set(values)
+        if not {"part", "key", "experiment"} <= names:
             return None
-        return cls(**{name: values.get(name) for name in cls.__dataclass_fields__})
+        return cls(**{name: str(values[name]) for name in names})
 
     def attach(self, asset: dg.AssetSpec) -> dg.AssetSpec:
         """The asset with this metadata, and its part as a tag, which selections can ask for."""

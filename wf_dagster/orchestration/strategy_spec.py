@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from wf_dagster.calendars import TradingCalendar
 from wf_dagster.market import Market
-from wf_dagster.online import OnlineToolR, RollingStrategy
-from wf_dagster.online.inspection import Inspection
-from wf_dagster.online.sessions import session_calendar
 from wf_dagster.orchestration.partitions.rolling_partitions import RollingPartitions
 from wf_dagster.orchestration.resources.task_pool_resource import TaskPoolResource
 from wf_dagster.orchestration.strategy_keys import StrategyKeys
 from wf_dagster.rolling import RollingGen
+
+# what serves is slow to import, and asked for when something runs
+if TYPE_CHECKING:
+    from wf_dagster.calendars import TradingCalendar
+    from wf_dagster.online import OnlineToolR, RollingStrategy
+    from wf_dagster.online.inspection import Inspection
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,8 @@ class StrategySpec:
     @property
     def calendar(self) -> TradingCalendar:
         """Its sessions, with data up to the last one that has prices now."""
+        from wf_dagster.online.sessions import session_calendar
+
         return session_calendar(self.market)
 
     @property
@@ -60,12 +64,18 @@ class StrategySpec:
 
     def online_tool(self) -> OnlineToolR:
         """What says which of its models are online."""
+        from wf_dagster.online import OnlineToolR
+
         return OnlineToolR(self.experiment, trusted=self.market.modules, market=self.market)
 
     def online_strategy(self) -> RollingStrategy:
         """The online strategy of the same task."""
+        from wf_dagster.online import RollingStrategy
+
         return RollingStrategy(self.experiment, self.template, self.generator, market=self.market)
 
     def inspection(self) -> Inspection:
         """The strategy as it is now, for checks."""
+        from wf_dagster.online.inspection import Inspection
+
         return Inspection(self.experiment, self.partitions.rolls, self.market)

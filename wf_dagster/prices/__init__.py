@@ -1,10 +1,15 @@
 """Where prices come from, and the checks of a price file."""
 
-from wf_dagster.prices.base import FrameSource, PriceSource
-from wf_dagster.prices.files import CsvPrices, FeatherPrices, ParquetPrices
-from wf_dagster.prices.own import OwnPrices
-from wf_dagster.prices.sample import SamplePrices
-from wf_dagster.prices.sql import SqlPrices
+from typing import TYPE_CHECKING
+
+from wf_dagster.lazy_names import lazy_names
+
+if TYPE_CHECKING:
+    from wf_dagster.prices.base import FrameSource, PriceSource
+    from wf_dagster.prices.files import CsvPrices, FeatherPrices, ParquetPrices
+    from wf_dagster.prices.own import OwnPrices
+    from wf_dagster.prices.sample import SamplePrices
+    from wf_dagster.prices.sql import SqlPrices
 
 __all__ = [
     "CsvPrices",
@@ -16,3 +21,18 @@ __all__ = [
     "SamplePrices",
     "SqlPrices",
 ]
+
+# they are slow to import: a market is described without its prices
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "CsvPrices": "files",
+        "FeatherPrices": "files",
+        "FrameSource": "base",
+        "OwnPrices": "own",
+        "ParquetPrices": "files",
+        "PriceSource": "base",
+        "SamplePrices": "sample",
+        "SqlPrices": "sql",
+    },
+)

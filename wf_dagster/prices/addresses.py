@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qsl, quote, urlsplit
 
 from wf_dagster.errors import DataError
@@ -48,6 +49,20 @@ def complete_address(address: str) -> str:
     if path in ("", ":memory:") or path.startswith("file:"):
         return address
     return f"{start}{Path(path).expanduser().absolute()}{rest}"
+
+
+def table_address(address: Any, table: str | None, query: str | None) -> str:
+    """The address of a table or a query of a database.
+
+    Raises:
+        DataError: Both are named, or the address names one itself.
+    """
+    if (table and query) or "#" in str(address):
+        raise DataError(
+            "prices: a table and a query are two sources; name one of them, by 'table', by 'query' "
+            "or behind # in the address"
+        )
+    return f"{address}#{table or query}"
 
 
 def database_file(address: str) -> Path | None:

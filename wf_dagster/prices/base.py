@@ -12,7 +12,8 @@ from typing_extensions import Self
 from wf_dagster.errors import DataError
 from wf_dagster.moments import rows_between, to_replay_date
 from wf_dagster.prices.close_digests import digest_closes
-from wf_dagster.prices.coverage import SettledPrices, check_coverage, log_waiting, settle
+from wf_dagster.prices.coverage import SettledPrices, log_waiting, settle
+from wf_dagster.prices.descriptions import check_coverage
 from wf_dagster.settings import MIN_COVERAGE
 
 CACHED_PLACES = 8  # whose prices a process holds: strategies on several markets

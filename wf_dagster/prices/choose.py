@@ -12,12 +12,12 @@ from wf_dagster.calendars import earliest_day
 from wf_dagster.errors import DataError
 from wf_dagster.prices.addresses import is_address, is_file_address
 from wf_dagster.prices.base import PriceSource, Replayable
+from wf_dagster.prices.descriptions import path_of
 from wf_dagster.prices.files import make_file_source
 from wf_dagster.prices.own import make_own_source
 from wf_dagster.prices.sample import SamplePrices
-from wf_dagster.prices.sql import SqlPrices, table_address
+from wf_dagster.prices.sql import SqlPrices
 
-_KEYS = {"path", "table", "query", "as_of", "min_coverage"}
 _KINDS = (
     "'sample', a .parquet, .csv, .csv.gz, .csv.zst, .feather, .arrow or .ipc file or a folder of "
     "them, an address such as s3://bucket/prices or sqlite:////data/prices.db#table, or a "
@@ -58,24 +58,6 @@ def make_source(
     if source is None:
         raise DataError(f"prices={str(spec)!r} is no price source: use {_KINDS}")
     return source
-
-
-def path_of(description: Mapping[str, Any]) -> Any:
-    """The path, or the address with its table or query, of a description.
-
-    Raises:
-        DataError: A key is unknown or missing.
-    """
-    if unknown := set(description) - _KEYS or {"path"} - set(description):
-        raise DataError(
-            f"prices: the key {min(map(str, unknown))!r} is unknown or missing; write {{'path': "
-            "..., 'as_of': ...}, with a 'table' or a 'query' where the path is a database's"
-        )
-    if description.get("table") or description.get("query"):
-        return table_address(
-            description["path"], description.get("table"), description.get("query")
-        )
-    return description["path"]
 
 
 def _seen_at(source: PriceSource, as_of: pd.Timestamp | None) -> PriceSource:

@@ -15,14 +15,11 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from numbers import Real
 from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-
-from wf_dagster.errors import DataError
 
 LOOK_BACK = 5  # sessions; an instrument without a close on any of them is not waited for
 _USUAL = 20  # sessions that say what share of the instruments usually has a close
@@ -59,20 +56,6 @@ class SettledPrices:
 
     frame: pd.DataFrame
     waiting: tuple[WaitingDay, ...] = ()
-
-
-def check_coverage(share: Any) -> float:
-    """A share of instruments.
-
-    Raises:
-        DataError: It is no number above 0 and up to 1.
-    """
-    if isinstance(share, bool) or not isinstance(share, Real) or not 0 < float(share) <= 1:
-        raise DataError(
-            f"min_coverage={share!r} is no share of the instruments: use a number above 0 and up "
-            "to 1, such as 0.5"
-        )
-    return float(share)
 
 
 def settle(prices: pd.DataFrame, min_coverage: float) -> SettledPrices:

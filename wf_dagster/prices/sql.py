@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from wf_dagster.errors import DataError
-from wf_dagster.prices.addresses import complete_address
+from wf_dagster.prices.addresses import complete_address, table_address
 from wf_dagster.prices.columns import ColumnSource, Selection
 from wf_dagster.prices.file_checks import KEYS, check_long_table
 from wf_dagster.prices.seldom import ask_seldom
@@ -99,17 +98,3 @@ class SqlPrices(ColumnSource):
         from wf_dagster.prices.sql_table import PriceTable  # SQLAlchemy is slow to import
 
         return PriceTable(self.address)
-
-
-def table_address(address: Any, table: str | None, query: str | None) -> str:
-    """The address of a table or a query of a database.
-
-    Raises:
-        DataError: Both are named, or the address names one itself.
-    """
-    if (table and query) or "#" in str(address):
-        raise DataError(
-            "prices: a table and a query are two sources; name one of them, by 'table', by 'query' "
-            "or behind # in the address"
-        )
-    return f"{address}#{table or query}"

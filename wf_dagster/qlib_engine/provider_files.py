@@ -7,12 +7,12 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from wf_dagster.errors import DataError, SettingsError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 DEFAULT = "__DEFAULT_FREQ"  # Qlib's key for the folder of all frequencies
 _DAY = "day"
@@ -91,6 +91,8 @@ def data_version(provider_uri: Any) -> str:
 
 def content_digest(provider_uri: Any, until: pd.Timestamp) -> str:
     """Identifies the daily values up to a session; the same when later ones come."""
+    import numpy as np  # slow to import
+
     digest = hashlib.sha256()
     for folder in folders_of(provider_uri).values():
         calendar = folder / "calendars" / f"{_DAY}.txt"

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Callable, Iterable, Mapping
+from numbers import Integral
 from typing import Any
-
-import numpy as np
 
 from wf_dagster.errors import TaskError
 from wf_dagster.tasks import Task
@@ -77,6 +76,6 @@ def whole_number(name: str, value: Any, least: int, of_what: str) -> int:
     Raises:
         TaskError: It is not whole, or too small.
     """
-    if isinstance(value, (int, np.integer)) and type(value) is not bool and value >= least:
+    if isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= least:
         return int(value)
     raise TaskError(f"{name} {value!r} is unknown: use a number {of_what} ({least} or more)")

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from wf_dagster.calendars import Segment, TradingCalendar
-from wf_dagster.moments import to_stamp
+from wf_dagster.dates import Segment, to_stamp
 from wf_dagster.tasks.segments import with_dataset_kwargs
 
 if TYPE_CHECKING:
+    from wf_dagster.calendars import TradingCalendar
     from wf_dagster.rolling.rolling_gen import RollingGen
     from wf_dagster.tasks import Task
 

@@ -5,15 +5,17 @@ from __future__ import annotations
 import abc
 import copy
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from wf_dagster.calendars import TradingCalendar
 from wf_dagster.errors import TaskError
 from wf_dagster.market import Market
 from wf_dagster.rolling.generators import TaskGen, whole_number
 from wf_dagster.tasks import TRUNC_DAYS, Task
 from wf_dagster.tasks.label_functions import LABEL, label_functions
 from wf_dagster.tasks.segments import align_segments, truncate_segments, with_dataset_kwargs
+
+if TYPE_CHECKING:
+    from wf_dagster.calendars import TradingCalendar
 
 
 class MultiHorizonGenBase(TaskGen):
@@ -81,6 +83,7 @@ class MultiHorizonGen(MultiHorizonGenBase):
 
     Example:
         >>> import pandas as pd
+        >>> from wf_dagster import TradingCalendar
         >>> calendar = TradingCalendar(pd.bdate_range("2020-01-01", "2020-12-31"))
         >>> task = {"model": "package.Model", "dataset": {
         ...     "class": "PanelDataset", "module_path": "wf_dagster.data", "kwargs": {"segments": {

@@ -5,11 +5,9 @@ from __future__ import annotations
 import copy
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
-from wf_dagster.calendars import Segment, TradingCalendar
+from wf_dagster.dates import EXPANDING, SLIDING, Segment
 from wf_dagster.errors import TaskError
 from wf_dagster.market import Market
 from wf_dagster.rolling.generators import TaskGen, whole_number
@@ -18,6 +16,11 @@ from wf_dagster.tasks import TRUNC_DAYS, WARM_START, Task
 from wf_dagster.tasks.config import class_path
 from wf_dagster.tasks.fingerprint import fingerprint
 from wf_dagster.tasks.segments import align_segments, truncate_segments, with_dataset_kwargs
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from wf_dagster.calendars import TradingCalendar
 
 _log = logging.getLogger(__name__)
 _FREQUENCY = {"week": "W-SUN", "month": "M", "quarter": "Q-DEC", "year": "Y-DEC"}
@@ -64,6 +67,7 @@ class RollingGen(TaskGen):
 
     Example:
         >>> import pandas as pd
+        >>> from wf_dagster import TradingCalendar
         >>> calendar = TradingCalendar(pd.bdate_range("2020-01-01", "2020-12-31"))
         >>> task = {
         ...     "model": "package.Model",
@@ -75,8 +79,8 @@ class RollingGen(TaskGen):
         (7, (Timestamp('2020-07-29 00:00:00'), Timestamp('2020-08-25 00:00:00')))
     """
 
-    ROLL_EX = TradingCalendar.SHIFT_EX
-    ROLL_SD = TradingCalendar.SHIFT_SD
+    ROLL_EX = EXPANDING
+    ROLL_SD = SLIDING
 
     def __init__(
         self,

@@ -5,16 +5,19 @@ from __future__ import annotations
 import bisect
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
-from wf_dagster.calendars import Segment, TradingCalendar
+from wf_dagster.dates import Segment
 from wf_dagster.errors import RollKeyError
 from wf_dagster.market import Market
 from wf_dagster.rolling.rolling_gen import RollingGen
 from wf_dagster.tasks import Task
 from wf_dagster.tasks.segments import parse_segment
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from wf_dagster.calendars import TradingCalendar
 
 _DAY = "%Y-%m-%d"
 
@@ -162,6 +165,8 @@ class Rolls:
         Args:
             calendar: One that knows later sessions; default that of the rolls.
         """
+        import pandas as pd  # slow to import
+
         calendar = calendar or self.calendar
         spans = [calendar.between(*roll.test) for roll in self]
         days = pd.DatetimeIndex(calendar.sessions[:0].append(spans).unique())

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
-from wf_dagster.calendars import TradingCalendar
+from wf_dagster.dates import format_moment
 from wf_dagster.errors import CalendarError
-from wf_dagster.moments import format_moment
 from wf_dagster.rolling.rolls import Roll
 from wf_dagster.tasks.label_functions import label_reach
 from wf_dagster.tasks.segments import align_segments
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from wf_dagster.calendars import TradingCalendar
 
 
 def due_session(

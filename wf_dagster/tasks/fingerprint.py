@@ -9,14 +9,14 @@ from collections.abc import Mapping
 from datetime import date, timedelta
 from pathlib import PurePath
 from types import BuiltinFunctionType, FunctionType, ModuleType
-from typing import Any
-
-import numpy as np
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from wf_dagster.errors import TaskError
 from wf_dagster.module_history import find_former_module
 from wf_dagster.tasks.schema import TRUNC_DAYS
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # not what a library takes for a date: that changes from one release to the next
 _MOMENT = re.compile(
@@ -70,6 +70,9 @@ def _check_unicode(text: str) -> None:
 
 
 def _to_plain(value: Any, where: str) -> Any:
+    import numpy as np  # slow to import, as the next
+    import pandas as pd
+
     if value is None or isinstance(value, (bool, int)):
         return value
     if isinstance(value, (date, np.datetime64)):
@@ -111,6 +114,8 @@ def _to_plain(value: Any, where: str) -> Any:
 
 def _get_state(value: Any) -> Any:
     """What pickling would keep of an object; ``None`` when it cannot be known."""
+    import pandas as pd  # slow to import
+
     if isinstance(value, (ModuleType, pd.DataFrame, pd.Series)):
         return None
     getstate = getattr(type(value), "__getstate__", None)
@@ -127,6 +132,8 @@ def _to_key(key: Any, where: str) -> str:
 
 
 def _to_plain_text(value: str) -> str:
+    import pandas as pd  # slow to import
+
     # '2020-01-01 00:00:00' and '2020-01-01' are the same day; other texts stay as they are
     if _MOMENT.fullmatch(value):
         try:

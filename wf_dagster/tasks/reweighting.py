@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from typing import Any
-
-import numpy as np
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from wf_dagster.errors import DataError, TaskError
 from wf_dagster.tasks.config import init_instance, locate
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
 
 REWEIGHTER = "reweighter"  # key of a task
 _FORMS = (
@@ -90,6 +91,9 @@ def check_weights(values: Any, rows: pd.Index, reweighter: Any, segment: str) ->
     Raises:
         DataError: There is not a finite weight a row.
     """
+    import numpy as np  # slow to import, as the next
+    import pandas as pd
+
     name = _name_of(reweighter)
     if isinstance(values, pd.DataFrame) and values.shape[1] == 1:
         values = values.iloc[:, 0]
@@ -124,6 +128,8 @@ def _align(values: pd.Series, rows: pd.Index, name: str, segment: str) -> pd.Ser
 
 
 def _check_values(weights: np.ndarray[Any, Any], rows: pd.Index, name: str, segment: str) -> None:
+    import numpy as np  # slow to import
+
     for wrong, what in ((~np.isfinite(weights), "NaN or infinite"), (weights < 0, "negative")):
         if wrong.any():
             first = int(wrong.argmax())

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from difflib import get_close_matches
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
-from wf_dagster.calendars import split_segment
+from wf_dagster.dates import (
+    end_of_day,
+    format_moment,
+    is_midnight,
+    names_day,
+    read_moment,
+    split_segment,
+)
 from wf_dagster.errors import CalendarError, TaskError
-from wf_dagster.moments import end_of_day, format_moment, is_midnight, names_day, to_stamp
 from wf_dagster.tasks.config import find_class, read_name
 from wf_dagster.tasks.modules import modules_named
 from wf_dagster.tasks.reweighting import REWEIGHTER
@@ -132,7 +137,7 @@ def _check_segments(segments: Mapping[str, Any], calendar: TradingCalendar | Non
         where = f"dataset.kwargs.segments.{name}"
         try:
             parsed[name] = start, end = split_segment(segment)
-            first, last = (None if x is None else to_stamp(x) for x in (start, end))
+            first, last = (None if x is None else read_moment(x) for x in (start, end))
         except CalendarError as error:
             raise TaskError(f"{where}: {error}") from None
         if first is not None and last is not None and first > _last_moment(last):
@@ -145,23 +150,23 @@ def _check_segments(segments: Mapping[str, Any], calendar: TradingCalendar | Non
     for before, after in combinations(names, 2):
         end, start = parsed[before][1], parsed[after][0]
         if start is None or end is None or _overlap(end, start, calendar):
-            ends = "is open" if end is None else f"ends {format_moment(to_stamp(end))}"
-            starts = "at the beginning" if start is None else format_moment(to_stamp(start))
+            ends = "is open" if end is None else f"ends {format_moment(read_moment(end))}"
+            starts = "at the beginning" if start is None else format_moment(read_moment(start))
             raise TaskError(
                 f"dataset.kwargs.segments.{before} {ends}, but {after} starts {starts}: "
                 "segments must follow one another without overlap"
             )
 
 
-def _last_moment(stamp: pd.Timestamp) -> pd.Timestamp:
+def _last_moment(stamp: datetime) -> datetime:
     """The last moment that an end may mean, which without a time of day is a day."""
     return end_of_day(stamp) if is_midnight(stamp) else stamp
 
 
 def _overlap(end: Any, start: Any, calendar: TradingCalendar | None) -> bool:
     """Whether a segment with this end reaches into one with this start."""
-    last = end_of_day(to_stamp(end)) if names_day(end) else to_stamp(end)
-    if last >= to_stamp(start):
+    last = end_of_day(read_moment(end)) if names_day(end) else read_moment(end)
+    if last >= read_moment(start):
         return True
     # what is two moments of a day is one session where sessions are days
     return calendar is not None and calendar.index(end, "end") >= calendar.index(start)
@@ -171,7 +176,7 @@ def _check_on_calendar(where: str, start: Any, end: Any, calendar: TradingCalend
     outside = (start is not None and calendar.index(start) == len(calendar)) or (
         end is not None and calendar.index(end, "end") < 0
     )
-    ends = ["open" if x is None else format_moment(to_stamp(x)) for x in (start, end)]
+    ends = ["open" if x is None else format_moment(read_moment(x)) for x in (start, end)]
     if outside:
         first, last = calendar.sessions[0], calendar.sessions[-1]
         raise TaskError(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from wf_dagster.calendars import Segment, TradingCalendar, split_segment
+from wf_dagster.dates import Segment, split_segment, to_stamp
 from wf_dagster.errors import CalendarError, TaskError
-from wf_dagster.moments import to_stamp
 from wf_dagster.tasks.schema import Task
+
+if TYPE_CHECKING:
+    from wf_dagster.calendars import TradingCalendar
 
 SEGMENTS = "dataset.kwargs.segments"
 

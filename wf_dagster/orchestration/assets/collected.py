@@ -4,13 +4,11 @@ from typing import Any
 
 import dagster as dg
 
-from wf_dagster.collect import collect_strategy
 from wf_dagster.orchestration.assets.downstream import downstream_asset
 from wf_dagster.orchestration.failures import wf_errors_as_failures
 from wf_dagster.orchestration.metadata import number_metadata
 from wf_dagster.orchestration.rolling_strategy import RollingStrategySpec
 from wf_dagster.orchestration.strategy_spec import StrategySpec
-from wf_dagster.tracking import run_url
 
 
 def build_collected_asset(
@@ -19,6 +17,9 @@ def build_collected_asset(
     """``NAME/collected``: one out-of-sample frame of predictions over all finished rolls."""
 
     def collected(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
+        from wf_dagster.collect import collect_strategy  # slow to import, as the next
+        from wf_dagster.tracking import run_url
+
         with wf_errors_as_failures():
             state = spec.online_tool().state()
             collection = collect_strategy(

@@ -1,16 +1,18 @@
 """Which models of a strategy are online, as an asset."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from wf_dagster.online import OnlineState, OnlineToolR
 from wf_dagster.orchestration.assets.downstream import downstream_asset
 from wf_dagster.orchestration.failures import wf_errors_as_failures
 from wf_dagster.orchestration.rolling_strategy import RollingStrategySpec
 from wf_dagster.orchestration.strategy_spec import StrategySpec
-from wf_dagster.tracking import Recorder, run_url
+
+if TYPE_CHECKING:
+    from wf_dagster.online import OnlineState, OnlineToolR
+    from wf_dagster.tracking import Recorder
 
 _LISTED = 50  # changes; all of them are in `online.json` of the recorder `online`
 
@@ -48,14 +50,14 @@ def build_online_models_asset(
     return downstream_asset(strategy, asset, online_models)
 
 
-def _models(online: Sequence[Recorder], waiting: Sequence[Recorder]) -> str:
+def _models(online: "Sequence[Recorder]", waiting: "Sequence[Recorder]") -> str:
     lines = ["| status | roll | recorder |", "|---|---|---|"]
     for status, recorders in (("online", online), ("next_online", waiting)):
         lines += [f"| {status} | {_roll(r)} | {_link(r)} |" for r in recorders]
     return "\n".join(lines)
 
 
-def _history(state: OnlineState, tool: OnlineToolR) -> str:
+def _history(state: "OnlineState", tool: "OnlineToolR") -> str:
     changes = state.changes[: -_LISTED - 1 : -1]
     ids = dict.fromkeys(recorder_id for change in changes for recorder_id in change.online)
     recorders = {recorder.id: recorder for recorder in tool.recorders(ids)}
@@ -67,9 +69,11 @@ def _history(state: OnlineState, tool: OnlineToolR) -> str:
     return "\n".join(lines)
 
 
-def _roll(recorder: Recorder) -> str:
+def _roll(recorder: "Recorder") -> str:
     return str(recorder.list_tags().get("roll", recorder.name))
 
 
-def _link(recorder: Recorder) -> str:
+def _link(recorder: "Recorder") -> str:
+    from wf_dagster.tracking import run_url  # slow to import
+
     return f"[{recorder.id[:8]}]({run_url(recorder.experiment_id, recorder.id)})"

@@ -2,14 +2,12 @@
 
 import warnings
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 from typing_extensions import Unpack
 
-from wf_dagster.calendars import TradingCalendar
 from wf_dagster.market import Market
-from wf_dagster.online.sessions import daily_calendar
 from wf_dagster.orchestration.asset_specs import specs_by_part
 from wf_dagster.orchestration.assets.asset_options import AssetOptions
 from wf_dagster.orchestration.assets.collected import build_collected_asset
@@ -24,14 +22,15 @@ from wf_dagster.orchestration.partitions.rolling_partitions import (
 )
 from wf_dagster.orchestration.resources.tracking_resource import tracking_of
 from wf_dagster.orchestration.rolling_strategy import RollingStrategySpec
-from wf_dagster.orchestration.steps.backfill_step import BackfillStep
-from wf_dagster.orchestration.steps.online_step import OnlineStep
 from wf_dagster.orchestration.steps.roll_config import LAST, RollConfig
 from wf_dagster.orchestration.strategy_keys import ROLL_PARTS
 from wf_dagster.orchestration.strategy_spec import StrategySpec
 from wf_dagster.orchestration.translator import RollingTranslator
 from wf_dagster.rolling import RollingGen
 from wf_dagster.tasks import validate_task
+
+if TYPE_CHECKING:
+    from wf_dagster.calendars import TradingCalendar
 
 
 def build_rolling_assets(
@@ -40,7 +39,7 @@ def build_rolling_assets(
     generator: RollingGen,
     *,
     market: Market | None = None,
-    calendar: TradingCalendar | None = None,
+    calendar: "TradingCalendar | None" = None,
     translator: RollingTranslator | None = None,
     prices_key: str | None = None,
     **options: Unpack[AssetOptions],
@@ -69,8 +68,9 @@ def build_rolling_assets(
     Raises:
         SettingsError: The name cannot be that of assets.
         TaskError: The template is malformed.
-        OnlineError: ``automation`` is unknown, or declarative and sessions are bars within days.
-        CalendarError: No roll fits the calendar, or both a calendar and a market are given.
+        OnlineError: ``automation`` is unknown.
+        CalendarError: There is no roll, whatever the prices, or both a calendar and a market are
+            given.
     """
     if prices_key is not None:
         warnings.warn("prices_key is now called prices_asset", DeprecationWarning, stacklevel=2)
@@ -84,16 +84,14 @@ def build_rolling_assets(
 def rolling_assets(
     strategy: RollingStrategySpec,
     translator: RollingTranslator | None = None,
-    calendar: TradingCalendar | None = None,
+    calendar: "TradingCalendar | None" = None,
 ) -> RollingAssets:
     """The assets of a strategy that is a value (see :func:`build_rolling_assets`)."""
     check_dagster_home()
     template, market = strategy_market(
         strategy.template, strategy.generator, calendar, strategy.market
     )
-    validate_task(template, calendar=market.calendar)
-    if strategy.is_declarative:  # automation conditions launch online runs
-        daily_calendar(market)
+    validate_task(template)
     partitions = rolling_partitions(template, strategy.generator, market=market, name=strategy.name)
     assets = specs_by_part(strategy, partitions.definition, translator)
     spec = StrategySpec(
@@ -133,20 +131,15 @@ def _build_roll_assets(
     def rolls(
         context: dg.AssetExecutionContext, config: RollConfig
     ) -> Iterator[dg.MaterializeResult[Any]]:
+        # steps are slow to import: pandas, MLflow and the models of the task
+        from wf_dagster.orchestration.steps.run_rolls import run_rolls
+
         with wf_errors_as_failures():
             tracking = tracking_of(context, strategy.tracking_key)
-            rolls_of_run = [spec.partitions.roll(key) for key in context.partition_keys]
-            validate_task(rolls_of_run[0].task, resolve=True)
-            config.check()
         session = config.online_session
         if not session and strategy.is_declarative and launched_by_automation(context.run.tags):
             session = LAST
-        step: BackfillStep | OnlineStep = (
-            OnlineStep(spec, context, session, config.predict_again)
-            if session
-            else BackfillStep(spec, context, config.reuse_finished)
-        )
-        yield from step.run(rolls_of_run, tracking)
+        yield from run_rolls(spec, context, tracking, config, session)
 
     rolls.op.compute_fn.decorated_fn.strategy = spec  # type: ignore[union-attr]  # for find_strategy
     return rolls

@@ -5,34 +5,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import dagster as dg
-import pandas as pd
 from pydantic import Field
 
-from wf_dagster.collect import average_signals
 from wf_dagster.errors import SettingsError
-from wf_dagster.moments import format_moment
-from wf_dagster.online import OnlineToolR
-from wf_dagster.online.ledger import OnlineLedger
-from wf_dagster.online.served_prices import late_names
-from wf_dagster.online.signal_revisions import FILE as REVISIONS
-from wf_dagster.online.signal_revisions import (
-    LateNames,
-    first_to_make,
-    load_revisions,
-    no_revisions,
-    revise_signals,
-)
-from wf_dagster.online.signal_store import append_signals, days_of, keep_signals, load_signals
 from wf_dagster.orchestration.assets.rolling_list import RollingAssets
 from wf_dagster.orchestration.automation.conditions import Automation, is_declarative
-from wf_dagster.orchestration.failures import wf_errors_as_failures
-from wf_dagster.orchestration.metadata import number_metadata
 from wf_dagster.orchestration.rolling_strategy import asset_key_of
 from wf_dagster.orchestration.run_tags import SESSION_TAG
 from wf_dagster.orchestration.strategy_keys import SIGNALS
 from wf_dagster.orchestration.strategy_metadata import RollingMetadata
 from wf_dagster.orchestration.translator import RollingTranslator, RollProps
-from wf_dagster.tracking import run_url
 
 # Strategies are inputs of signals, though signals read their frames from the recorders: Dagster
 # refuses definitions with an input that nothing makes, while a mere dependency may be missing.
@@ -128,41 +110,11 @@ def build_signals_asset(
     def signals(
         context: dg.AssetExecutionContext, config: SignalsConfig, **_: object
     ) -> dg.MaterializeResult[Any]:
-        with wf_errors_as_failures():
-            # strategies begin their online life one after the other
-            is_online_run = declarative or SESSION_TAG in context.run.tags
-            frame = average_signals(names, only_exist=is_online_run)
-            revised = no_revisions()
-            if not config.over_write and any(OnlineToolR(of).state().sessions for of in names):
-                session = context.run.tags.get(SESSION_TAG)
-                late = {of: late_names(OnlineLedger(of)) for of in names}
-                frame, revised = _append_to_sent(name, frame, session, late)
-            further = {}
-            if len(revised):
-                further[REVISIONS] = pd.concat([load_revisions(name), revised], ignore_index=True)
-            recorder = keep_signals(name, frame, names, further)
-        for day, rows in revised.groupby("session")["rows"].sum().items():
-            context.log.warning(
-                f"{name}: the signals of {day:%Y-%m-%d}, which were sent, have {rows} rows more, "
-                "whose closes came late"
-            )
-        days = days_of(frame)
-        figures = {"rows": len(frame), "sessions": int(days.nunique())}
-        if len(revised):
-            figures["late_rows"] = int(revised["rows"].sum())
-            figures["revised_sessions"] = int(revised["session"].nunique())
-        latest = frame.loc[days.max(), "score"].sort_values(ascending=False)
-        context.log.info(f"{name}: {len(frame)} scores up to {format_moment(days.max())}")
-        table = "\n".join(f"| {code} | {score:+.3f} |" for code, score in latest.items())
-        return dg.MaterializeResult(
-            metadata={
-                **number_metadata(figures),
-                "first": dg.MetadataValue.text(format_moment(days.min())),
-                "last": dg.MetadataValue.text(format_moment(days.max())),
-                "top": dg.MetadataValue.text(f"{latest.index[0]} {latest.iloc[0]:+.3f}"),
-                "latest": dg.MetadataValue.md(f"| instrument | score |\n|---|---|\n{table}"),
-                "mlflow_run": dg.MetadataValue.url(run_url(recorder.experiment_id, recorder.id)),
-            }
+        from wf_dagster.orchestration.steps.signals_step import make_signals  # slow to import
+
+        is_online_run = declarative or SESSION_TAG in context.run.tags
+        return make_signals(
+            context, name, names, is_online_run=is_online_run, over_write=config.over_write
         )
 
     with warnings.catch_warnings():
@@ -196,20 +148,3 @@ def _experiment_of(strategy: str | RollingAssets) -> str:
     if isinstance(strategy, str):
         return asset_key_of(strategy).path[-1]
     return strategy.spec.experiment
-
-
-def _append_to_sent(
-    experiment: str, frame: pd.DataFrame, session: str | None, late: LateNames
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The signals that were sent, completed, then those of the sessions after them; revisions."""
-    sent = load_signals(experiment)
-    if sent is None:
-        return frame, no_revisions()
-    if isinstance(sent, pd.Series):  # an OnlineManager has sent them
-        sent = sent.to_frame("score")
-    first = days_of(sent).max()
-    if session is not None:  # a session that was sent stays, unless it is worked through again
-        first = min(first + pd.Timedelta(days=1), pd.Timestamp(session))
-    first = first_to_make(sent, first, late)
-    sent, revised = revise_signals(sent, frame, late, load_revisions(experiment))
-    return append_signals(sent, frame, first), revised

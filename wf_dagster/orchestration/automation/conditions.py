@@ -8,14 +8,13 @@ events, and what is downstream follows those events in runs of its own.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import dagster as dg
 
 from wf_dagster.errors import OnlineError
 from wf_dagster.market import Market
-from wf_dagster.orchestration.automation.price_versions import price_versions
 from wf_dagster.orchestration.failures import wf_errors_as_failures
 from wf_dagster.orchestration.run_tags import AUTOMATION_TAG
 from wf_dagster.orchestration.strategy_metadata import PART_TAG
@@ -24,7 +23,7 @@ Automation = Literal["manual", "declarative"]
 
 
 def build_prices_asset(
-    key: str = "prices",
+    key: str | Sequence[str] | dg.AssetKey = "prices",
     *,
     prices: object = None,
     cron: str = "*/5 * * * *",
@@ -52,6 +51,8 @@ def build_prices_asset(
         & ~dg.AutomationCondition.in_progress(),
     )
     def observed() -> dg.DataVersion:
+        from wf_dagster.orchestration.automation.price_versions import price_versions  # slow
+
         with wf_errors_as_failures():
             version = price_versions(market).version()
         return dg.DataVersion(version)
@@ -77,7 +78,7 @@ def on_new_prices() -> dg.AutomationCondition[Any]:
     may be another one than they were defined with.
     """
     condition = dg.AutomationCondition
-    recorders = dg.AssetSelection.tag(PART_TAG, "recorders", include_sources=True)
+    recorders = dg.AssetSelection.tag(PART_TAG, "recorders")
     changed = condition.any_deps_updated().ignore(recorders)
     return (
         condition.in_latest_time_window() & changed.since_last_handled() & ~condition.in_progress()

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
-import pandas as pd
 
-from wf_dagster.online import OnlineState
-from wf_dagster.online.ledger import OnlineLedger
-from wf_dagster.online.sessions import daily_calendar
 from wf_dagster.orchestration.assets.rolling_list import RollingAssets
 from wf_dagster.orchestration.moved_keys import DefinedAssets
 from wf_dagster.orchestration.run_tags import ONLINE_RUN_TAG, RESTATED_TAG, SESSION_TAG
 from wf_dagster.orchestration.signals_reference import Signals, refer_to_signals
 from wf_dagster.orchestration.strategy_keys import FOLLOWING_PARTS
+
+# what serves is slow to import, and asked for when a schedule or a sensor ticks
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from wf_dagster.online import OnlineState
 
 _STARTING = timedelta(minutes=10)  # until a run that has started holds the online models
 _UNFINISHED = [
@@ -35,11 +37,7 @@ def online_job(strategy: RollingAssets, signals: Sequence[Signals] = ("signals",
     Args:
         strategy: What :func:`build_rolling_assets` gave.
         signals: What :func:`build_signals_asset` gave, or its keys: what to refresh after it.
-
-    Raises:
-        OnlineError: Its sessions are bars within days.
     """
-    daily_calendar(strategy.spec.market)
     of_signals = [reference.key for reference in refer_to_signals(signals)]
     keys = (*strategy.spec.keys.assets(_PARTS), *of_signals)
     if keys not in strategy.jobs:
@@ -111,6 +109,8 @@ def unfinished_run(instance: dg.DagsterInstance, name: str, experiment: str) -> 
         name: Name of the strategy.
         experiment: Its MLflow experiment.
     """
+    from wf_dagster.online.ledger import OnlineLedger
+
     tags = {ONLINE_RUN_TAG: name}
     for record in instance.get_run_records(dg.RunsFilter(tags=tags, statuses=_UNFINISHED)):
         run = record.dagster_run
@@ -140,4 +140,6 @@ def request_key(instance: dg.DagsterInstance, strategy: RollingAssets, day: str)
 
 def online_state(strategy: RollingAssets) -> OnlineState:
     """What is online, and the last session that was worked through."""
+    from wf_dagster.online.ledger import OnlineLedger
+
     return OnlineLedger(strategy.spec.experiment).read()

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 import dagster as dg
-import pandas as pd
 
-from wf_dagster.calendars import to_day
 from wf_dagster.market import Market
-from wf_dagster.online.sessions import session_calendar
 from wf_dagster.orchestration.assets.rolling_list import RollingAssets
 from wf_dagster.orchestration.automation.online_requests import (
     online_job,
@@ -18,8 +16,12 @@ from wf_dagster.orchestration.automation.online_requests import (
     request_key,
     unfinished_run,
 )
-from wf_dagster.orchestration.failures import wf_errors_as_failures
+from wf_dagster.orchestration.failures import PRICE_ERRORS, skip_for, wf_errors_as_failures
 from wf_dagster.orchestration.signals_reference import Signals
+
+# sessions are slow to import, and asked for when a schedule ticks
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def build_online_schedule(
@@ -65,7 +67,10 @@ def build_online_schedule(
         context: dg.ScheduleEvaluationContext,
     ) -> dg.RunRequest | dg.SkipReason:
         with wf_errors_as_failures():
-            return _request_or_skip(context, strategy, execution_timezone)
+            try:
+                return _request_or_skip(context, strategy, execution_timezone)
+            except PRICE_ERRORS as error:
+                return skip_for(error, context)
 
     return online_schedule
 
@@ -89,7 +94,12 @@ def _session_of(
     market: Market, tick: datetime, execution_timezone: str
 ) -> tuple[pd.Timestamp | None, str]:
     """The session that a tick is for, or why there is none."""
-    calendar = session_calendar(market)
+    import pandas as pd
+
+    from wf_dagster.calendars import to_day
+    from wf_dagster.online.sessions import daily_calendar
+
+    calendar = daily_calendar(market)
     last = calendar.last_session
     if market.as_of is not None:  # the replay date is today
         return last, ""

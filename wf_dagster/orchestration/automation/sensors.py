@@ -9,9 +9,7 @@ from functools import cache
 from typing import Any
 
 import dagster as dg
-import pandas as pd
 
-from wf_dagster.online.late_rows import only_came_late
 from wf_dagster.orchestration.assets.rolling_list import RollingAssets
 from wf_dagster.orchestration.automation.online_requests import (
     held_rolls,
@@ -20,12 +18,10 @@ from wf_dagster.orchestration.automation.online_requests import (
     request_key,
     unfinished_run,
 )
-from wf_dagster.orchestration.automation.price_versions import template_prices
-from wf_dagster.orchestration.failures import wf_errors_as_failures
+from wf_dagster.orchestration.failures import PRICE_ERRORS, skip_for, wf_errors_as_failures
 from wf_dagster.orchestration.run_tags import ONLINE_RUN_TAG, RESTATED_TAG
 from wf_dagster.orchestration.signals_reference import Signals
 from wf_dagster.rolling import why_not_due
-from wf_dagster.tracking import end_runs_of
 
 Answer = dg.SensorResult | dg.SkipReason
 _RUNS_A_TICK = 100  # a first tick may find years of failed runs
@@ -72,15 +68,24 @@ def _strategy_sensor(
     @dg.sensor(**options)
     def sensor(context: dg.SensorEvaluationContext) -> Answer:
         with wf_errors_as_failures():
-            return evaluate(context, strategy)
+            try:
+                return evaluate(context, strategy)
+            except PRICE_ERRORS as error:
+                return skip_for(error, context)
 
     return sensor
 
 
 def _look_for_prices(context: dg.SensorEvaluationContext, strategy: RollingAssets) -> Answer:
+    import pandas as pd  # slow to import, as the next
+
+    from wf_dagster.online.late_rows import only_came_late
+    from wf_dagster.online.sessions import daily_calendar
+    from wf_dagster.orchestration.automation.price_versions import template_prices
+
     spec = strategy.spec
     prices = template_prices(spec.template, spec.market)
-    session, version = spec.calendar.last_session, prices.version()
+    session, version = daily_calendar(spec.market).last_session, prices.version()
     day = f"{session:%Y-%m-%d}"
     before: dict[str, str] = json.loads(context.cursor or "{}")
     if before.get("version") == version and before.get("session") == day:
@@ -148,7 +153,9 @@ def roll_due_sensor(
 
 
 def _look_for_due_roll(context: dg.SensorEvaluationContext, strategy: RollingAssets) -> Answer:
-    calendar = strategy.spec.calendar
+    from wf_dagster.online.sessions import daily_calendar  # slow to import
+
+    calendar = daily_calendar(strategy.spec.market)
     session = calendar.last_session
     due = [roll for roll in strategy.spec.partitions.rolls if why_not_due(roll, calendar) is None]
     if not due:
@@ -197,6 +204,8 @@ def _failed_recorder_sensor(
         description="Ends the recorders of Dagster runs that failed or were cancelled.",
     )
     def sensor(context: dg.SensorEvaluationContext) -> Answer:
+        from wf_dagster.tracking import end_runs_of  # slow to import
+
         since = float(context.cursor) if context.cursor else None
         records: Any = context.instance.get_run_records(
             dg.RunsFilter(

@@ -17,23 +17,27 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
+from typing import TYPE_CHECKING
 
 import dagster as dg
-import pandas as pd
 
-from wf_dagster.online.expected_sessions import ExpectedSessions, due_now, fresh
-from wf_dagster.online.quality import Finding
-from wf_dagster.online.signal_store import days_of
 from wf_dagster.orchestration.assets.rolling_list import RollingAssets
 from wf_dagster.orchestration.checks.online_limits import GRACE
-from wf_dagster.orchestration.failures import wf_errors_as_failures
+from wf_dagster.orchestration.failures import PRICE_ERRORS, skip_for, wf_errors_as_failures
 from wf_dagster.orchestration.metadata import number_metadata
 from wf_dagster.orchestration.moved_keys import moved_keys
 from wf_dagster.orchestration.signals_reference import Signals, refer_to_signals
 from wf_dagster.orchestration.strategy_keys import SIGNALS
 from wf_dagster.orchestration.strategy_spec import StrategySpec
-from wf_dagster.tracking import find_recorder_of_kind
+
+# what scores are compared with is slow to import, and asked for when a check runs
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from wf_dagster.online.expected_sessions import ExpectedSessions
+    from wf_dagster.online.quality import Finding
 
 FRESH = "fresh"
 
@@ -63,6 +67,8 @@ class Freshness:
 
     def find(self, now: pd.Timestamp | None = None) -> Finding | None:
         """The answer; ``None`` when there is nothing that could be stale."""
+        from wf_dagster.online.expected_sessions import fresh
+
         newest = self.newest()
         if newest is None:
             return None
@@ -71,7 +77,7 @@ class Freshness:
 
 
 def freshness_questions(
-    specs: Sequence[StrategySpec], signals: Sequence[Signals], max_missed: int, grace: pd.Timedelta
+    specs: Sequence[StrategySpec], signals: Sequence[Signals], max_missed: int, grace: timedelta
 ) -> Iterator[Freshness]:
     """The questions of freshness of strategies and their signals.
 
@@ -110,7 +116,7 @@ def build_freshness_sensor(
     *,
     signals: Sequence[Signals] = ("signals",),
     max_missed: int = 1,
-    grace: pd.Timedelta = GRACE,
+    grace: timedelta = GRACE,
     name: str = "freshness",
     minimum_interval_seconds: int = 900,
     default_status: dg.DefaultSensorStatus = dg.DefaultSensorStatus.STOPPED,
@@ -142,7 +148,10 @@ def build_freshness_sensor(
         repository = context.repository_def  # a test may have none
         moved = moved_keys(repository.asset_graph) if repository else {}
         with wf_errors_as_failures():
-            answers = [(question.key_in(moved), question.find()) for question in questions]
+            try:
+                answers = [(question.key_in(moved), question.find()) for question in questions]
+            except PRICE_ERRORS as error:
+                return skip_for(error, context)
         findings = {key: finding for key, finding in answers if finding is not None}
         cursor = {
             key.to_user_string(): [finding.passed, finding.numbers["due"]]
@@ -186,10 +195,17 @@ def _newest_prediction(spec: StrategySpec) -> pd.Timestamp | None:
 
 
 def _newest_signal(experiment: str) -> pd.Timestamp | None:
+    import pandas as pd
+
+    from wf_dagster.online.signal_store import days_of
+    from wf_dagster.tracking import find_recorder_of_kind
+
     recorder = find_recorder_of_kind(experiment, "signals")
     days = days_of(recorder.load_object("signals.pkl")) if recorder else ()
     return pd.Timestamp(max(days)) if len(days) else None
 
 
-def _due(spec: StrategySpec, grace: pd.Timedelta, now: pd.Timestamp | None) -> ExpectedSessions:
+def _due(spec: StrategySpec, grace: timedelta, now: pd.Timestamp | None) -> ExpectedSessions:
+    from wf_dagster.online.expected_sessions import due_now
+
     return due_now(spec.market, grace, now)

@@ -1,13 +1,11 @@
 """Asset checks of a strategy that serves."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import dagster as dg
 from typing_extensions import Unpack
 
-from wf_dagster.online import quality
-from wf_dagster.online.late_rows import find_changes
-from wf_dagster.online.quality import Finding
 from wf_dagster.orchestration.assets.rolling_list import RollingAssets
 from wf_dagster.orchestration.checks.freshness import (
     FRESH,
@@ -16,12 +14,15 @@ from wf_dagster.orchestration.checks.freshness import (
     strategy_specs,
 )
 from wf_dagster.orchestration.checks.online_limits import ChosenLimits, OnlineLimits
-from wf_dagster.orchestration.checks.roll_checks import RollChecks
-from wf_dagster.orchestration.failures import wf_errors_as_failures
+from wf_dagster.orchestration.failures import PRICE_ERRORS, wf_errors_as_failures
 from wf_dagster.orchestration.metadata import number_metadata
 from wf_dagster.orchestration.signals_reference import Signals
 from wf_dagster.orchestration.strategy_keys import SIGNALS
 from wf_dagster.orchestration.strategy_spec import StrategySpec
+
+# what is asked of scores is slow to import, and asked for when a check runs
+if TYPE_CHECKING:
+    from wf_dagster.online.quality import Finding
 
 _WARNINGS = ("score_drift", "rolling_ic", "same_history")
 _DESCRIPTIONS = {
@@ -101,8 +102,9 @@ def _roll_checks(
         can_subset=True,
     )
     def checks(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
-        selected = sorted(context.selected_asset_check_keys)
-        with wf_errors_as_failures():
+        from wf_dagster.orchestration.checks.roll_checks import RollChecks
+
+        def find(keys: Sequence[dg.AssetCheckKey]) -> "dict[dg.AssetCheckKey, Finding]":
             rolls = RollChecks.of_run(context, spec, limits)
             answers: dict[str, Callable[[], Finding]] = {
                 "complete": rolls.complete,
@@ -112,7 +114,9 @@ def _roll_checks(
                 "labels_known": rolls.labels_known,
                 FRESH: lambda: _fresh(questions[spec.keys.check("predictions", FRESH)]),
             }
-            findings = {key: answers[key.name]() for key in selected}
+            return {key: answers[key.name]() for key in keys}
+
+        findings = _find_all(sorted(context.selected_asset_check_keys), find)
         for key, finding in findings.items():
             yield _result(key, finding)
 
@@ -120,12 +124,14 @@ def _roll_checks(
 
 
 def _collected_check(spec: StrategySpec, limits: ChosenLimits) -> dg.AssetChecksDefinition:
-    def find() -> Finding:
+    def find() -> "Finding":
+        from wf_dagster.online.quality import Finding, rolling_ic
+
         recorder = spec.inspection().collected()
         if recorder is None:
             return Finding(False, "nothing was collected yet: materialize `collected`")
         pred, label = recorder.load_object("pred.pkl"), recorder.load_object("label.pkl")
-        return quality.rolling_ic(pred, label, limits.ic_sessions, limits.ic_floor)
+        return rolling_ic(pred, label, limits.ic_sessions, limits.ic_floor)
 
     check = _check_spec("rolling_ic", spec.keys.asset("collected"))
     return _single_check(spec.keys.following_checks_op("collected"), check, find)
@@ -144,27 +150,33 @@ def _online_check(spec: StrategySpec, limits: ChosenLimits) -> dg.AssetChecksDef
         can_subset=True,
     )
     def checks(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
-        selected = sorted(context.selected_asset_check_keys)
-        with wf_errors_as_failures():
-            findings = {key: found[key.name]() for key in selected}
+        findings = _find_all(
+            sorted(context.selected_asset_check_keys),
+            lambda keys: {key: found[key.name]() for key in keys},
+        )
         for key, finding in findings.items():
             yield _result(key, finding)
 
     return checks
 
 
-def _one_generation(spec: StrategySpec) -> Finding:
+def _one_generation(spec: StrategySpec) -> "Finding":
+    from wf_dagster.online.quality import one_generation
+
     inspection = spec.inspection()
     serving, tags = inspection.generation()
     starts = [start for roll in inspection.rolls if (start := roll.test[0]) is not None]
-    return quality.one_generation(inspection.state, serving, tags, starts)
+    return one_generation(inspection.state, serving, tags, starts)
 
 
-def _same_history(spec: StrategySpec, max_changed: int) -> Finding:
+def _same_history(spec: StrategySpec, max_changed: int) -> "Finding":
+    from wf_dagster.online.late_rows import find_changes
+    from wf_dagster.online.quality import Finding, same_history
+
     changes = find_changes(spec.online_strategy())
     if changes is None:
         return Finding(True, "not judged: it is not known what prices were served with")
-    return quality.same_history(*changes, max_changed)
+    return same_history(*changes, max_changed)
 
 
 def _signals_check(question: Freshness) -> dg.AssetChecksDefinition:
@@ -174,19 +186,34 @@ def _signals_check(question: Freshness) -> dg.AssetChecksDefinition:
 
 
 def _single_check(
-    op: str, spec: dg.AssetCheckSpec, find: Callable[[], Finding]
+    op: str, spec: dg.AssetCheckSpec, find: "Callable[[], Finding]"
 ) -> dg.AssetChecksDefinition:
     @dg.multi_asset_check(name=op, specs=[spec])
     def check(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
-        with wf_errors_as_failures():
-            finding = find()
+        findings = _find_all([spec.key], lambda keys: dict.fromkeys(keys, find()))
         for key in context.selected_asset_check_keys:
-            yield _result(key, finding)
+            yield _result(key, findings[spec.key])
 
     return check
 
 
-def _fresh(question: Freshness) -> Finding:
+def _find_all(
+    keys: Sequence[dg.AssetCheckKey],
+    find: "Callable[[Sequence[dg.AssetCheckKey]], dict[dg.AssetCheckKey, Finding]]",
+) -> "dict[dg.AssetCheckKey, Finding]":
+    """What checks find; they have failed where the prices cannot be used as they are now."""
+    from wf_dagster.online.quality import Finding
+
+    with wf_errors_as_failures():
+        try:
+            return find(keys)
+        except PRICE_ERRORS as error:
+            return dict.fromkeys(keys, Finding(False, str(error)))
+
+
+def _fresh(question: Freshness) -> "Finding":
+    from wf_dagster.online.quality import Finding
+
     return question.find() or Finding(True, "not judged: no scores of the current roll yet")
 
 
@@ -194,7 +221,7 @@ def _check_spec(name: str, asset: dg.AssetKey, blocking: bool = False) -> dg.Ass
     return dg.AssetCheckSpec(name, asset=asset, description=_DESCRIPTIONS[name], blocking=blocking)
 
 
-def _result(key: dg.AssetCheckKey, finding: Finding) -> dg.AssetCheckResult:
+def _result(key: dg.AssetCheckKey, finding: "Finding") -> dg.AssetCheckResult:
     warns = key.name in _WARNINGS
     return dg.AssetCheckResult(
         asset_key=key.asset_key,

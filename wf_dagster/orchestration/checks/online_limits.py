@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 
-import pandas as pd
 from typing_extensions import TypedDict
 
-GRACE = pd.Timedelta(hours=6)
+GRACE = timedelta(hours=6)
 
 
 class OnlineLimits(TypedDict, total=False):
@@ -20,7 +20,7 @@ class OnlineLimits(TypedDict, total=False):
     psi_sessions: int
     max_missed: int
     max_changed: int
-    grace: pd.Timedelta
+    grace: timedelta
 
 
 @dataclass(frozen=True)
@@ -34,4 +34,4 @@ class ChosenLimits:
     psi_sessions: int = 20
     max_missed: int = 1
     max_changed: int = 1
-    grace: pd.Timedelta = GRACE
+    grace: timedelta = GRACE

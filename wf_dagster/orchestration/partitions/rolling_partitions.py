@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
-import pandas as pd
 
-from wf_dagster.calendars import TradingCalendar
-from wf_dagster.errors import CalendarError, DataError
+from wf_dagster.errors import CalendarError, DataError, RollKeyError
 from wf_dagster.market import Market
 from wf_dagster.orchestration.partitions.windows import windows_of
+from wf_dagster.prices.recorded_sessions import is_fresh
 from wf_dagster.rolling import Roll, RollingGen, Rolls
+from wf_dagster.rolling.planned_rolls import plan_rolls
 from wf_dagster.tasks import Task
 from wf_dagster.training.task_market import take_market
 
-_FRESH_DAYS = 10  # prices that are older do not grow any more
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from wf_dagster.calendars import TradingCalendar
 
 
 @dataclass(frozen=True)
@@ -26,16 +30,49 @@ class RollingPartitions:
     """The partitions of one strategy.
 
     Attributes:
-        definition: What Dagster shows and backfills.
-        rolls: The rolls behind it. A roll's dates come from here, never from the partition's
-            time window, whose end means nothing for rolls.
-        market: On whose sessions they stand. Its calendar has data up to the last session there
-            is now, while that of the rolls is as old as the code location.
+        definition: What Dagster shows and backfills. It is made while definitions load, of the
+            sessions that are known without reading prices.
+        template: The task of the first roll.
+        generator: How its segments move on.
+        market: On whose sessions the rolls stand.
+        horizon: The last day on which a roll may start; ``None`` leaves it to the prices.
+        name: The strategy's name, for messages.
     """
 
     definition: dg.TimeWindowPartitionsDefinition
-    rolls: Rolls
+    template: Mapping[str, Any]
+    generator: RollingGen
     market: Market
+    horizon: Any = None
+    name: str = ""
+
+    @property
+    def rolls(self) -> Rolls:
+        """The rolls on the sessions that there are now, with their dates: prices are read.
+
+        A roll's dates come from here, never from the partition's time window, whose end means
+        nothing for rolls.
+
+        Raises:
+            CalendarError: The template's segments do not fit the calendar.
+            DataError: The prices cannot be read.
+        """
+        sessions = self.market.calendar
+        until = self.horizon
+        if until is None:
+            until = _horizon(self.market, sessions)
+        key = (sessions, until)
+        if key not in self._made:
+            rolls = Rolls.from_template(
+                self.template, self.generator, sessions, until=until, name=self.name
+            )
+            self._made.clear()  # those of earlier prices
+            self._made[key] = rolls
+        return self._made[key]
+
+    @cached_property
+    def _made(self) -> dict[Any, Rolls]:
+        return {}
 
     def roll(self, key: str) -> Roll:
         """The roll of a partition key.
@@ -53,6 +90,37 @@ class RollingPartitions:
         """The partition key of a task made by the same template and generator."""
         return self.rolls.key_of(task)
 
+    def split_due(self, keys: Sequence[str]) -> tuple[list[Roll], dict[str, str]]:
+        """The rolls of partition keys, and those whose sessions are not known yet.
+
+        Args:
+            keys: Of the definition, which was made before prices were read.
+
+        Returns:
+            The rolls, and by key why there is none yet.
+
+        Raises:
+            RollKeyError: A key lies among the rolls and is none: the definition was made of
+                other sessions than the prices have.
+        """
+        rolls = self.rolls
+        last = max(rolls.keys, default="")
+        early = {key: self._why_early(key) for key in keys if key > last}
+        try:
+            return [rolls.resolve(key) for key in keys if key not in early], early
+        except RollKeyError as error:
+            raise RollKeyError(
+                f"{error}. Its partition was planned before the prices were read: reload the code "
+                "location, which then has the partitions of these prices"
+            ) from None
+
+    def _why_early(self, key: str) -> str:
+        last = self.market.calendar.last_session
+        return (
+            f"roll {key} cannot be trained yet: it has no sessions, as the last one with prices is "
+            f"{last:%Y-%m-%d}; materialize it when there are later ones"
+        )
+
 
 def rolling_partitions(
     template: Mapping[str, Any],
@@ -65,11 +133,13 @@ def rolling_partitions(
 ) -> RollingPartitions:
     """Turn a task template and a rolling generator into time-window partitions.
 
-    Every roll whose test segment has started by the calendar's last session is a partition:
-    the current roll is there before its test window has ended. While prices keep coming, the
-    rolls of the time ahead are in the definition too, and Dagster shows each from midnight (UTC)
-    of its key on: a code location that stays loaded needs no reload for the next roll. Keys are
-    ISO dates; no key falls on a day that is not a roll.
+    No price is read: the sessions are those of the calendar that was given, or that the prices had
+    when they were last read, or that the named exchange publishes, or weekdays (see
+    :func:`~wf_dagster.known_sessions.known_sessions`). Every roll that has started by the last
+    session that is known, or by today where prices keep coming, is a partition: the current roll is
+    there before its test window has ended. While prices keep coming, the rolls of the time ahead
+    are in the definition too, and Dagster shows each from midnight (UTC) of its key on: a code
+    location that stays loaded needs no reload for the next roll. Keys are ISO dates.
 
     Args:
         template: The task of the first roll.
@@ -81,7 +151,8 @@ def rolling_partitions(
         name: The strategy's name, for messages.
 
     Raises:
-        CalendarError: The template has no roll on this calendar.
+        TaskError: The template has no test segment with a start.
+        CalendarError: The template has no roll, whatever the prices.
 
     Example:
         >>> import pandas as pd
@@ -105,15 +176,9 @@ def rolling_partitions(
         ['2020-07-01', '2020-08-01']
     """
     template, market = strategy_market(template, generator, calendar, market)
-    sessions = market.calendar
-    until = _horizon(market, sessions) if horizon is None else horizon
-    rolls = Rolls.from_template(template, generator, sessions, until=until, name=name)
-    if not rolls.keys:
-        raise CalendarError(
-            f"strategy {name!r} has no roll: its test segment starts after the last session "
-            "with prices; give it an earlier test start"
-        )
-    return RollingPartitions(windows_of(rolls.keys, generator.step), rolls, market)
+    planned = plan_rolls(template, generator, market, horizon=horizon, name=name)
+    definition = windows_of(planned.keys, generator.step, open_ended=planned.are_open_ended)
+    return RollingPartitions(definition, template, generator, market, horizon, name)
 
 
 def strategy_market(
@@ -153,8 +218,7 @@ def strategy_market(
 
 def _horizon(market: Market, calendar: TradingCalendar) -> pd.Timestamp:
     """Until when rolls are foreseen: past the last session only where prices keep coming."""
-    age = pd.Timestamp.now("UTC").tz_localize(None) - calendar.last_session
-    if age.days <= _FRESH_DAYS:
+    if is_fresh(calendar.last_session.date()):
         return calendar.sessions[-1]
     if market.is_replayed:
         with suppress(DataError):  # a replay ends where the prices do that it hides

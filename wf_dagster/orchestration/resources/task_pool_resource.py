@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import dagster as dg
 from pydantic import Field
 
-from wf_dagster.pool import TaskManager
+if TYPE_CHECKING:
+    from wf_dagster.pool import TaskManager
 
 
 class TaskPoolResource(dg.ConfigurableResource):  # type: ignore[type-arg]
@@ -37,6 +40,8 @@ class TaskPoolResource(dg.ConfigurableResource):  # type: ignore[type-arg]
             PoolInputError: The name or the address is not usable.
             PoolStoreError: The store does not answer or refuses the login.
         """
+        from wf_dagster.pool import TaskManager  # slow to import
+
         return TaskManager(
             self.name or strategy,
             self.url or None,

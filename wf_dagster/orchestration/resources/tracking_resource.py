@@ -11,7 +11,6 @@ import dagster as dg
 
 from wf_dagster.errors import SettingsError, WfError
 from wf_dagster.orchestration.run_tags import BACKFILL_TAG
-from wf_dagster.tracking import check_tracking, parent_run, sweep_children
 
 _log = logging.getLogger(__name__)
 
@@ -63,6 +62,8 @@ class TrackingResource(dg.ConfigurableResource, metaclass=_OneObject):  # type: 
             SettingsError: The home folder cannot be written.
             TrackingError: The MLflow store does not answer.
         """
+        from wf_dagster.tracking import check_tracking, parent_run  # slow to import
+
         check_tracking()
         run = context.run
         tags = {"dagster_job": run.job_name}
@@ -92,6 +93,8 @@ def tracking_of(context: dg.AssetExecutionContext, key: str) -> TrackingResource
 
 
 def _end_dead_recorders(parent_id: str, experiment: str) -> None:
+    from wf_dagster.tracking import sweep_children  # slow to import
+
     try:
         for dead in sweep_children(parent_id, experiment):
             _log.warning("recorder %s is FAILED: %s", dead.recorder.id, dead.reason)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -34,16 +34,24 @@ class BackfillStep:
     reuse_finished: bool = False
 
     def run(
-        self, rolls: Sequence[Roll], tracking: TrackingResource
+        self, rolls: Sequence[Roll], tracking: TrackingResource, early: Mapping[str, str]
     ) -> Iterator[dg.MaterializeResult[Any]]:
         """Work on the rolls of the run; one materialization a partition and asset.
+
+        Rolls that cannot be trained yet are left out with a warning: nothing is materialized of
+        them, and the run does not fail for it, unless it has no other roll.
+
+        Args:
+            rolls: Those of the run that the prices reach.
+            tracking: Where the run has its parent in MLflow.
+            early: Why others of the run cannot be trained yet, by key.
 
         Raises:
             Failure: Rolls failed, or nothing could be done; those that are finished are marked.
         """
         events = RollEvents(self.context, self.spec.keys)
         workers = workers_for(len(rolls), self.spec.max_workers)
-        if workers > 1:
+        if workers > 1 and rolls:
             prepare_workers(rolls[0].task, workers)
         outcomes: dict[str, RollOutcome] = {}
         with (
@@ -53,14 +61,21 @@ class BackfillStep:
             runner = RollRunner(self.spec, self.context, parent_id)
             try:
                 jobs = self._plan(runner, rolls, events.selected)
-                runner.run(self._without_early(jobs, outcomes), outcomes)
+                early = {**early, **self._find_early(jobs)}
+                ready = [job for job in jobs if job.key not in early]
+                self._report_early(runner, early, bool(ready), outcomes)
+                runner.run(ready, outcomes)
             except BaseException:  # a cancelled run keeps what it has finished
                 events.log_trained(outcomes)
                 events.log_finished(outcomes)
                 raise
             events.log_trained(outcomes)
-            events.raise_failures(outcomes, len(rolls))
-        yield from events.results(outcomes)
+            events.raise_failures(outcomes, len(outcomes))
+        if early:
+            events.log_finished(outcomes)  # a result marks all partitions of the run
+            events.end_without(early)
+        else:
+            yield from events.results(outcomes)
 
     def _plan(
         self, runner: RollRunner, rolls: Sequence[Roll], selected: Sequence[str]
@@ -91,18 +106,28 @@ class BackfillStep:
             newest.setdefault(recorder.list_tags().get("fingerprint"), recorder.id)
         return newest
 
-    def _without_early(
-        self, jobs: Sequence[RollJob], outcomes: dict[str, RollOutcome]
-    ) -> list[RollJob]:
-        """The jobs that can be done; rolls that cannot be trained yet have failed."""
+    def _find_early(self, jobs: Sequence[RollJob]) -> dict[str, str]:
+        """Why rolls that are to be trained cannot be trained yet, by key."""
         calendar = self.spec.calendar
-        ready = []
-        for job in jobs:
-            roll = self.spec.partitions.roll(job.key)
-            reason = why_not_due(roll, calendar) if job.kind == "train" else None
-            if reason is None:
-                ready.append(job)
+        reasons = {
+            job.key: why_not_due(self.spec.partitions.roll(job.key), calendar)
+            for job in jobs
+            if job.kind == "train"
+        }
+        return {key: reason for key, reason in reasons.items() if reason is not None}
+
+    def _report_early(
+        self,
+        runner: RollRunner,
+        early: Mapping[str, str],
+        are_some_ready: bool,
+        outcomes: dict[str, RollOutcome],
+    ) -> None:
+        """Say which rolls are left out; where there are no others, they have failed."""
+        for key, reason in early.items():
+            if are_some_ready:
+                self.context.log.warning(f"{self.spec.name} {key} is left out: {reason}")
             else:
-                outcomes[job.key] = RollOutcome.failed(job, reason)
-                self.context.log.error(f"{self.spec.name} {job.key} FAILED: {reason}")
-        return ready
+                job = runner.training_job(key, self.spec.template)
+                outcomes[key] = RollOutcome.failed(job, reason)
+                self.context.log.error(f"{self.spec.name} {key} FAILED: {reason}")

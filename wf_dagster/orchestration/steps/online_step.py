@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -46,11 +46,16 @@ class OnlineStep:
     predict_again: bool = False
 
     def run(
-        self, rolls: Sequence[Roll], tracking: TrackingResource
+        self, rolls: Sequence[Roll], tracking: TrackingResource, early: Mapping[str, str]
     ) -> Iterator[dg.MaterializeResult[Any]]:
         """Work through the session; what changes beside the run's rolls is logged as events.
 
         Nothing is materialized of a single roll that cannot be trained yet.
+
+        Args:
+            rolls: Those of the run that the prices reach.
+            tracking: Where the run has its parent in MLflow.
+            early: Why others of the run cannot be trained yet, by key.
 
         Raises:
             Failure: A roll of the run failed, the date is none, later sessions were worked through,
@@ -64,8 +69,14 @@ class OnlineStep:
             tracking.parent(self.context, self.spec.experiment) as parent_id,
         ):
             outcomes = self._catch_up(rolls, events, parent_id)
+            for key, reason in early.items():
+                self.context.log.warning(f"{self.spec.name} {key} is left out: {reason}")
             events.raise_failures(outcomes, len(rolls))
-        yield from events.results(outcomes)
+        if early and outcomes:
+            events.log_finished(outcomes)  # a result marks all partitions of the run
+            events.end_without(early)
+        else:
+            yield from events.results(outcomes)
 
     def _catch_up(
         self, rolls: Sequence[Roll], events: RollEvents, parent_id: str

@@ -6,12 +6,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
+from packaging.version import Version
 
 from wf_dagster.orchestration.metadata import roll_metadata
 from wf_dagster.orchestration.moved_keys import keys_of_run
+from wf_dagster.orchestration.run_tags import BACKFILL_TAG
 from wf_dagster.orchestration.strategy_keys import ROLL_PARTS, StrategyKeys
 from wf_dagster.training import RollOutcome
 
+_ENDS_BACKFILLS = Version("1.13.22")
 Outcomes = Mapping[str, RollOutcome]  # by key of the roll
 
 
@@ -69,6 +72,26 @@ class RollEvents:
         if failed:
             self.log_finished(outcomes)
             raise _failure(failed, total)
+
+    def end_without(self, early: Mapping[str, str]) -> None:
+        """End the step where rolls were left out that cannot be trained yet.
+
+        A backfill of Dagster's waits for each of its partitions; before 1.13.22 it waits for ever
+        for one that no run materializes or fails on (dagster issue 17745).
+
+        Args:
+            early: Why, by key.
+
+        Raises:
+            Failure: It is such a backfill.
+        """
+        if BACKFILL_TAG in self._context.run.tags and Version(dg.__version__) < _ENDS_BACKFILLS:
+            raise dg.Failure(
+                description=(
+                    f"{len(early)} rolls cannot be trained yet; the others are finished and "
+                    "marked.\n" + "\n".join(f"- {reason}" for reason in early.values())
+                )
+            )
 
     def results(self, outcomes: Outcomes) -> Iterator[dg.MaterializeResult[Any]]:
         """One materialization a partition and selected asset."""
