@@ -14,8 +14,10 @@ import pytest
 from filelock import FileLock
 
 import wf_dagster
+from tests.orchestration.component.conftest import project  # noqa: F401
 from tests.qlib.by_qlib import GROWN, QUICK, SLOW
 from tests.qlib.provider import sample_panel, seeded_panel, write_provider
+from tests.qlib.workflow_files import BASE, WORKFLOW
 
 ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent
@@ -104,3 +106,12 @@ def sample(qlib_folder: Path) -> Path:
     """Qlib's data in the settings: the sample prices."""
     wf_dagster.init(qlib_provider_uri=str(qlib_folder / "sample"), qlib_region="us")
     return qlib_folder / "sample"
+
+
+@pytest.fixture
+def workflow(tmp_path, seeded, monkeypatch):
+    (tmp_path / "base.yaml").write_text(BASE)
+    (tmp_path / "workflow.yaml").write_text(WORKFLOW)
+    (tmp_path / "own").mkdir()
+    monkeypatch.setenv("PROVIDER", str(seeded))
+    return tmp_path / "workflow.yaml"

@@ -7,8 +7,7 @@ import sys
 
 import pytest
 
-from tests.orchestration.component.conftest import project  # noqa: F401
-from tests.qlib.test_dagster import import_workflow, workflow  # noqa: F401
+from tests.qlib.test_dagster import import_workflow
 from wf_dagster import fingerprint, get_settings
 from wf_dagster.errors import SettingsError
 from wf_dagster.orchestration.code_location import list_strategies, load_definitions
@@ -16,7 +15,7 @@ from wf_dagster.qlib_bridge.workflow_task import read_workflow_task
 
 
 @pytest.fixture
-def written(project, workflow):  # noqa: F811
+def written(project, workflow):
     return project.write_strategies(
         {
             "name": "imported",
@@ -65,7 +64,7 @@ def test_what_is_wrong_with_the_file_is_said_with_the_line_that_names_it(
     assert "cannot be read" in project.complaint()
 
 
-def test_one_process_has_the_data_of_one_provider(workflow, monkeypatch, tmp_path):  # noqa: F811
+def test_one_process_has_the_data_of_one_provider(workflow, monkeypatch, tmp_path):
     read_workflow_task(workflow).apply_settings()
     monkeypatch.setenv("PROVIDER", str(tmp_path))
     other = read_workflow_task(workflow)

@@ -136,7 +136,7 @@ def _pick_definitions(module: ModuleType) -> dg.Definitions:
     distinct = {id(value): value for value in values.values()}
     where = f"module {module.__name__!r}"
     if len(distinct) == 1:
-        return _to_definitions(*distinct.values(), where)
+        return _to_definitions(next(iter(distinct.values())), where)
     if _MAIN in values:  # merged from the others
         return _to_definitions(values[_MAIN], where)
     if not distinct and (assets := dg.load_assets_from_modules([module])):

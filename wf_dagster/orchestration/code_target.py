@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import tomli
 import yaml  # type: ignore[import-untyped]
-from dagster._core.errors import DagsterError
 from dagster._core.remote_origin import ManagedGrpcPythonEnvCodeLocationOrigin
 from dagster._core.secrets.env_file import get_env_var_dict
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
@@ -115,7 +115,7 @@ def _of_module(
 def _of_workspace(file: Path) -> CodeTarget:
     try:
         origins = location_origins_from_yaml_paths([str(file)])
-    except (DagsterError, OSError, ValueError, yaml.YAMLError) as error:
+    except (dg.DagsterError, OSError, ValueError, yaml.YAMLError) as error:
         raise SettingsError(f"{file} is no workspace of Dagster's: {error}") from None
     for origin in origins:
         if isinstance(origin, ManagedGrpcPythonEnvCodeLocationOrigin):

@@ -38,7 +38,7 @@ class RollRecognition:
         for roll in wanted:
             self._trusted |= {*modules_named(roll.task), *(roll.market or Market()).modules}
 
-    def find_roll(self, recorder: Recorder) -> WantedRoll | None:
+    def find_roll(self, recorder: MLflowRecorder) -> WantedRoll | None:
         """The roll that a recorder stands for; ``None`` for none of them."""
         tags = recorder.list_tags()
         identity = RollIdentity.from_tags(tags)
