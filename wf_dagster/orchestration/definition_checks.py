@@ -90,7 +90,7 @@ def check_definition(
 class _Definition:
     """A strategy before it has rolls."""
 
-    template: Mapping[str, Any]
+    template: Any
     generator: RollingGen
     market: Market
 
