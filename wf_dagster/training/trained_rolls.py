@@ -66,7 +66,7 @@ class RollRecognition:
         return identity
 
 
-def _load_market(recorder: MLflowRecorder) -> Market | None:
+def _load_market(recorder: Recorder) -> Market | None:
     """The market that a recorder names; ``None`` for that of settings which nobody has noted."""
     try:
         market = recorder.load_object(MARKET)
