@@ -5,12 +5,16 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+import tarfile
 import zipfile
+from email import message_from_bytes
 from pathlib import Path
 
 import pytest
+import tomli
 
 import wf_dagster
+from wf_dagster.extras import EXTRAS
 
 ROOT = Path(__file__).parents[1]
 HEAVY = ("mlflow", "dagster", "pandas", "numpy", "lightgbm", "sklearn", "pymongo", "sqlalchemy")
@@ -54,15 +58,57 @@ def test_type_checkers_see_the_names_that_load_lazily():
     assert seen == set(wf_dagster.__all__)
 
 
+def test_the_version_is_that_of_the_project():
+    version = tomli.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    assert wf_dagster.__version__ == version
+
+
+@pytest.fixture(scope="module")
+def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An sdist, and the wheel that is built from it."""
+    folder = tmp_path_factory.mktemp("dist")
+    command = [sys.executable, "-m", "build", "--no-isolation", "-o", folder, ROOT]
+    subprocess.run(command, check=True, capture_output=True)
+    return folder
+
+
 @pytest.mark.integration
-def test_the_wheel_holds_the_package_alone(tmp_path):
-    subprocess.run(
-        [sys.executable, "-m", "build", "--wheel", "--no-isolation", "-o", tmp_path, ROOT],
-        check=True,
-        capture_output=True,
-    )
-    (wheel,) = tmp_path.glob("*.whl")
+def test_the_wheel_holds_the_package_alone(dist):
+    (wheel,) = dist.glob("*.whl")
     names = zipfile.ZipFile(wheel).namelist()
     tops = {name.split("/")[0] for name in names}
     assert {top for top in tops if not top.endswith(".dist-info")} == {"wf_dagster"}
-    assert "wf_dagster/py.typed" in names
+    listed = subprocess.run(
+        ["git", "ls-files", "wf_dagster"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    files = {name for name in names if name.startswith("wf_dagster/")}
+    assert set(listed.stdout.split()) <= files
+    assert "wf_dagster/py.typed" in files
+
+
+@pytest.mark.integration
+def test_the_sdist_holds_what_is_built_and_read(dist):
+    (sdist,) = dist.glob("*.tar.gz")
+    with tarfile.open(sdist) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    assert {"LICENSE", "README.md", "CHANGELOG.md", "pyproject.toml", "docs/install.md"} <= names
+    assert not {name for name in names if name.startswith(("tests", "assets", "benchmarks"))}
+
+
+@pytest.mark.integration
+def test_the_metadata_say_whose_licence_and_which_extras(dist):
+    (wheel,) = dist.glob("*.whl")
+    archive = zipfile.ZipFile(wheel)
+    folder = f"wf_dagster-{wf_dagster.__version__}.dist-info"
+    metadata = message_from_bytes(archive.read(f"{folder}/METADATA"))
+    assert metadata["Version"] == wf_dagster.__version__
+    assert metadata["License-Expression"] == "Apache-2.0"
+    assert set(EXTRAS) < set(metadata.get_all("Provides-Extra", []))
+    assert "Apache License" in archive.read(f"{folder}/licenses/LICENSE").decode()
+    checked = subprocess.run(
+        [sys.executable, "-m", "twine", "check", "--strict", *dist.iterdir()],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert checked.returncode == 0, checked.stdout
