@@ -49,9 +49,7 @@ def due_at(now: pd.Timestamp, closes: pd.Series, grace: timedelta) -> ExpectedSe
     return ExpectedSessions(closed[-1], closed)
 
 
-def due_now(
-    market: Market, grace: timedelta, now: pd.Timestamp | None = None
-) -> ExpectedSessions:
+def due_now(market: Market, grace: timedelta, now: pd.Timestamp | None = None) -> ExpectedSessions:
     """What is due by the clock; where time stands still, the last session with prices.
 
     Of sessions that are bars within days, the days are due.
