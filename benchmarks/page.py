@@ -80,7 +80,9 @@ def write_page(page: Path, measured: Mapping[str, Measured]) -> None:
     machines = "; and on ".join(sorted({result.machine for result in rows.values()}))
     table = [row(*HEAD), row(*["---"] * len(HEAD))]
     table += [row(*cells(name, result)) for name, result in rows.items()]
-    page.write_text(_PAGE.format(table="\n".join(table), machines=machines))
+    by_hand = page.read_text().partition(_BY_HAND) if page.exists() else ("", "", "")
+    written = _PAGE.format(table="\n".join(table), machines=machines)
+    page.write_text(written + "".join(by_hand[1:]))
 
 
 def _figure(value: float, unit: str) -> str:
@@ -101,6 +103,7 @@ def _is_reached(what: Row, result: Measured) -> bool:
     return result.qlib / result.here >= what.faster
 
 
+_BY_HAND = "\n## Loading definitions\n"  # from there on the page stays as it is
 _PAGE = """\
 # Beside Qlib: time and memory
 

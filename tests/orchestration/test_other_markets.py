@@ -54,7 +54,7 @@ def _assets(folder, days, market_of, test_from):
 
 
 def _backfill(strategy, definitions):
-    keys = strategy.spec.partitions.definition.get_partition_keys()
+    keys = strategy.spec.partitions.rolls.keys
     job = definitions.get_implicit_global_asset_job_def()
     with dg.DagsterInstance.ephemeral() as instance:
         result = job.execute_in_process(

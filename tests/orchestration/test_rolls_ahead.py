@@ -96,7 +96,7 @@ def clock(home, tmp_path):
     return file
 
 
-def _run(instance, parts, keys=()):
+def _run(instance, parts, keys=(), tags=()):
     assets = build_rolling_assets("demo", template_of("2019-03-01"), RollingGen("month"))
     job = dg.Definitions(
         assets=assets,
@@ -108,7 +108,8 @@ def _run(instance, parts, keys=()):
         asset_selection=[dg.AssetKey(["demo", part]) for part in parts],
         instance=instance,
         raise_on_error=False,
-        tags={f"dagster/asset_partition_range_{end}": key for end, key in ends.items()},
+        tags={f"dagster/asset_partition_range_{end}": key for end, key in ends.items()}
+        | dict(tags),
     )
 
 
@@ -129,7 +130,8 @@ def _warnings(instance, result):
 def test_rolls_that_are_not_due_are_left_out_of_a_run_and_named(instance, clock):
     result = _run(instance, PARTS, ["2019-03-01", "2019-04-01", "2019-05-01"])
     assert result.success
-    april, may = _warnings(instance, result)
+    april, may, checks = _warnings(instance, result)
+    assert checks == "2 rolls were left out, so Dagster skips the checks of this run"
     assert (
         "demo 2019-04-01 is left out: roll 2019-04-01 cannot be trained yet: it is due at the close"
         " of 2019-03-2" in april
@@ -141,6 +143,29 @@ def test_rolls_that_are_not_due_are_left_out_of_a_run_and_named(instance, clock)
         assert marked == {"2019-03-01"}
     assert list(_metadata(instance, "recorders", "fingerprint")) == ["2019-03-01"]
     assert len(find_recorders("demo", status=None)) == 1
+
+
+def test_what_follows_rolls_that_are_left_out_is_not_skipped_without_a_word(instance, clock):
+    result = _run(instance, [*PARTS, "collected"], ["2019-03-01", "2019-04-01"])
+    (failure,) = result.filter_events(lambda event: event.is_step_failure)
+    message = failure.event_specific_data.error.message
+    assert "1 rolls cannot be trained yet; the others are finished and marked" in message
+    assert "Dagster therefore skips demo/collected in this run: materialize them alone" in message
+    marked = instance.get_materialized_partitions(dg.AssetKey(["demo", "recorders"]))
+    assert marked == {"2019-03-01"}
+
+
+@pytest.mark.parametrize(("version", "is_green"), [("1.13.22", True), ("1.13.21", False)])
+def test_a_backfill_of_an_earlier_dagster_is_not_left_waiting(
+    instance, clock, monkeypatch, version, is_green
+):
+    monkeypatch.setattr(dg, "__version__", version)
+    result = _run(
+        instance, PARTS, ["2019-03-01", "2019-04-01"], {"dagster/backfill": "some-backfill"}
+    )
+    assert result.success is is_green
+    marked = instance.get_materialized_partitions(dg.AssetKey(["demo", "recorders"]))
+    assert marked == {"2019-03-01"}
 
 
 def test_a_run_of_rolls_that_are_not_due_alone_fails(instance, clock):

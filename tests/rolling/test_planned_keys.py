@@ -166,7 +166,7 @@ def test_bars_of_days_are_recorded_with_their_number(home, tmp_path):
 
 
 def test_a_template_that_starts_after_the_sample_has_no_roll(home):
-    with pytest.raises(CalendarError, match=r"'demo' has no roll: .* give it an earlier test"):
+    with pytest.raises(CalendarError, match=r"'demo' has no roll: .* earlier start"):
         plan_rolls(template_of("2023-06-01"), RollingGen("month"), Market(), name="demo")
 
 

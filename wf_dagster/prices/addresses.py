@@ -115,14 +115,15 @@ def _split_file_database(address: str) -> tuple[str, str, str]:
 
 
 def _check_no_secret(address: str) -> None:
-    from wf_dagster.tracking.redaction import is_secret_name  # slow to import
-
     host = re.split(r"[/?]", address.partition("://")[2], maxsplit=1)[0]
     host = re.sub(r"\[[\da-fA-F:.%]+\]", "", host)  # an address of IPv6 has colons
     # as a password may hold any character, what follows a colon is one unless it is a port
     secrets = re.findall(r":([^@]*)@", host) or re.findall(r":(?!\d*(?:#|$))(.*)", host)
     query = urlsplit(address.partition("#")[0]).query if "?" in address else ""
-    secrets += [value for name, value in parse_qsl(query) if is_secret_name(name)]
+    if arguments := parse_qsl(query):
+        from wf_dagster.tracking.redaction import is_secret_name  # slow to import
+
+        secrets += [value for name, value in arguments if is_secret_name(name)]
     if not all(_VARIABLE.fullmatch(value) for value in secrets):
         raise DataError(
             f"the {scheme_of(address)} address of the prices holds a password, which would be "

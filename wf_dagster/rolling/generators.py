@@ -76,7 +76,6 @@ def whole_number(name: str, value: Any, least: int, of_what: str) -> int:
     Raises:
         TaskError: It is not whole, or too small.
     """
-    is_whole = isinstance(value, Integral) and not isinstance(value, bool)
-    if is_whole and int(value) >= least:
-        return int(value)
-    raise TaskError(f"{name} {value!r} is unknown: use a number {of_what} ({least} or more)")
+    if isinstance(value, bool) or not isinstance(value, Integral) or int(value) < least:
+        raise TaskError(f"{name} {value!r} is unknown: use a number {of_what} ({least} or more)")
+    return int(value)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from wf_dagster.dates import read_moment, split_segment
+from wf_dagster.dates import format_moment, read_moment, split_segment
 from wf_dagster.errors import CalendarError, TaskError
 from wf_dagster.known_sessions import KnownSessions, known_sessions
 from wf_dagster.market import Market
@@ -81,9 +81,11 @@ def plan_rolls(
     keys = plan_keys(test, generator.step, reached.days, known.bars, last=last, until=until)
     if not keys:
         if known.are_fixed:
+            end = "open" if test[1] is None else format_moment(test[1])
             raise CalendarError(
-                f"strategy {name!r} has no roll: its test segment starts after the last session "
-                "with prices; give it an earlier test start"
+                f"strategy {name!r} has no roll: {SEGMENTS}.{generator.test_key} from {start} to "
+                f"{end} holds no session with prices, which run from {known.days[0]} to {last}; "
+                "give it an earlier start, or a later end"
             )
         later = max(start, until) + _YEAR  # prices may have come as far by the time they are read
         far = replace(known, bars=None).reach(later + _YEAR)

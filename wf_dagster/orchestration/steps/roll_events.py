@@ -76,22 +76,35 @@ class RollEvents:
     def end_without(self, early: Mapping[str, str]) -> None:
         """End the step where rolls were left out that cannot be trained yet.
 
-        A backfill of Dagster's waits for each of its partitions; before 1.13.22 it waits for ever
-        for one that no run materializes or fails on (dagster issue 17745).
+        Dagster skips what follows in a run where an asset has not marked all of its partitions; and
+        a backfill waits for each of its own, before 1.13.22 for ever where the run that was to make
+        it has succeeded (dagster issue 17745). Neither may happen without a word.
 
         Args:
             early: Why, by key.
 
         Raises:
-            Failure: It is such a backfill.
+            Failure: Assets follow in the run, or it is of such a backfill.
         """
-        if BACKFILL_TAG in self._context.run.tags and Version(dg.__version__) < _ENDS_BACKFILLS:
-            raise dg.Failure(
-                description=(
-                    f"{len(early)} rolls cannot be trained yet; the others are finished and "
-                    "marked.\n" + "\n".join(f"- {reason}" for reason in early.values())
-                )
+        following = self._context.job_def.asset_layer.selected_asset_keys - {
+            self._keys.asset(part) for part in ROLL_PARTS
+        }
+        waits = BACKFILL_TAG in self._context.run.tags and Version(dg.__version__) < _ENDS_BACKFILLS
+        if not (following or waits):
+            self._context.log.warning(
+                f"{len(early)} rolls were left out, so Dagster skips the checks of this run"
             )
+            return
+        names = ", ".join(sorted(key.to_user_string() for key in following))
+        skipped = f"Dagster therefore skips {names} in this run: materialize them alone.\n"
+        raise dg.Failure(
+            description=(
+                f"{len(early)} rolls cannot be trained yet; the others are finished and marked.\n"
+                f"{skipped if following else ''}"
+                + "\n".join(f"- {reason}" for reason in early.values())
+            ),
+            metadata={"early_rolls": dg.MetadataValue.json(list(early))},
+        )
 
     def results(self, outcomes: Outcomes) -> Iterator[dg.MaterializeResult[Any]]:
         """One materialization a partition and selected asset."""
