@@ -1,6 +1,5 @@
 """Materializing partitions: one event each, faults isolated, retries train what is missing."""
 
-import re
 import signal
 import sys
 from collections import Counter
