@@ -185,9 +185,13 @@ def read_part(config: Any, where: str, module: str = "", **options: Any) -> Name
 
 
 def _outer_parts(task: Mapping[str, Any]) -> Iterator[NamedPart]:
-    of_model = {"needs": _OF_MODELS, "noun": "a model"}
-    of_dataset = {"needs": ("prepare",), "noun": "a dataset", "offered": ("market",)}
-    of_record = {"needs": ("generate",), "noun": "a record", "offered": _OF_RECORDS}
+    of_model: dict[str, Any] = {"needs": _OF_MODELS, "noun": "a model"}
+    of_dataset: dict[str, Any] = {
+        "needs": ("prepare",),
+        "noun": "a dataset",
+        "offered": ("market",),
+    }
+    of_record: dict[str, Any] = {"needs": ("generate",), "noun": "a record", "offered": _OF_RECORDS}
     outer = [("model", task.get("model"), of_model), ("dataset", task.get("dataset"), of_dataset)]
     outer += [(where, record, of_record) for where, record in list_records(task)]
     for where, config, options in outer:
