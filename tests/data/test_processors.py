@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wf_dagster.data import processors
+from wf_dagster import Market
+from wf_dagster.data import PanelDataset, processors
+from wf_dagster.errors import DataError, TaskError
 
 COLUMNS = pd.MultiIndex.from_tuples(
     [("feature", "a"), ("feature", "b"), ("feature", "flat"), ("label", "label")]
@@ -132,3 +134,53 @@ def test_rows_with_gaps_are_dropped() -> None:
 )
 def test_no_rows_are_no_problem(name: str) -> None:
     pd.testing.assert_frame_equal(getattr(processors, name)()(TEST.head(0)), TEST.head(0))
+
+
+class Doubled:
+    """A processor of one's own, with no base class and nothing to learn."""
+
+    def __call__(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Twice the frame."""
+        return frame * 2
+
+
+class Centred(Doubled):
+    """One that learns from the train segment."""
+
+    def fit(self, frame: pd.DataFrame) -> None:
+        """Take the means."""
+        self.mean = frame.mean()
+
+    def __call__(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Minus the means."""
+        return frame - self.mean
+
+
+class InPlace(Doubled):
+    """One that forgets to give the frame back."""
+
+    def __call__(self, frame: pd.DataFrame) -> None:  # type: ignore[override]
+        """Change it."""
+        frame *= 2
+
+
+SEGMENTS = {"train": ("2018-01-02", "2018-06-29"), "test": ("2018-07-02", "2018-07-31")}
+
+
+def test_a_processor_of_ones_own_needs_a_call_only_and_a_fit_where_it_learns() -> None:
+    raw = PanelDataset(SEGMENTS, market=Market("sample"))
+    train, test = (raw.prepare(name, "feature", "raw") for name in ("train", "test"))
+    path = "tests.data.test_processors"
+    for own in (Doubled(), f"{path}.Doubled", {"class": "Doubled", "module_path": path}):
+        doubled = PanelDataset(SEGMENTS, infer_processors=[own], market=Market("sample"))
+        pd.testing.assert_frame_equal(doubled.prepare("test", "feature"), test * 2)
+    centred = PanelDataset(SEGMENTS, infer_processors=[Centred()], market=Market("sample"))
+    pd.testing.assert_frame_equal(centred.prepare("test", "feature"), test - train.mean())
+
+
+def test_what_is_no_processor_and_what_gives_none_are_named() -> None:
+    with pytest.raises(TaskError, match=r"infer_processors\.0 is 5, not a processor: it needs"):
+        PanelDataset(SEGMENTS, infer_processors=[5], market=Market("sample"))
+    forgets = PanelDataset(SEGMENTS, infer_processors=[InPlace()], market=Market("sample"))
+    with pytest.raises(DataError, match="InPlace gave a NoneType: its __call__ must give the"):
+        forgets.prepare("test")

@@ -97,7 +97,7 @@ def test_own_names_of_segments_are_those_of_the_generator() -> None:
     segments = {"train": ("2017-01-02", "2018-12-20"), "forecast": ("2019-01-02", None)}
     generator = RollingGen("month", trunc_days=6, test_key="forecast")
     check(template(segments=segments), generator=generator)
-    with pytest.raises(TaskError, match=r"segments.test is missing"):
+    with pytest.raises(TaskError, match=r"segments\.test is missing"):
         check(template(segments=segments))
 
 

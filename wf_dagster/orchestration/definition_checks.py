@@ -72,10 +72,10 @@ def check_definition(
     if reach is not None and not allow_look_ahead:
         mistakes += _find_look_ahead(generator.trunc_days, reach)
     _raise(name, mistakes)
-    if names_qlib({"dataset": template.get("dataset")}):
-        return generator  # as Qlib has it: what is late is warned of when it is measured
     if allow_look_ahead:
         return generator.with_look_ahead()
+    if names_qlib({"dataset": template.get("dataset")}):
+        return generator  # as Qlib has it: what is late is warned of when it is measured
     if generator.trunc_days is None and reach:
         _log.warning(
             "strategy %r: its label reaches %d sessions and its RollingGen has no trunc_days: "
@@ -101,7 +101,10 @@ class _Definition:
     @property
     def reach(self) -> int | None:
         """Sessions after which the label is known; ``None`` where it does not say."""
-        return label_reach(self.template, self._read)
+        try:
+            return label_reach(self.template, self._read)
+        except TaskError:  # a dataset of the user's own, with labels of another kind
+            return None
 
     def find_mistakes(self) -> Iterator[WfError]:
         form = list(find_form_mistakes(self.template, calendar=self.market.own_calendar))

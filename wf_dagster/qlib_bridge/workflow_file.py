@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -61,14 +62,47 @@ def _read_text(path: Path) -> str:
         raise TaskError(f"{str(path)!r} cannot be read: {error}") from None
 
 
+class _Padded(int):
+    """A number that was written with zeros in front."""
+
+    text: str
+
+    def __new__(cls, number: int, text: str) -> _Padded:
+        padded = super().__new__(cls, number)
+        padded.text = text
+        return padded
+
+
+def _with_codes(value: Any, are_names: bool = False) -> Any:
+    """A configuration whose ``instruments`` keep the zeros of their codes: 000001 is a name."""
+    if isinstance(value, dict):
+        return {n: _with_codes(v, are_names or n == "instruments") for n, v in value.items()}
+    if isinstance(value, list):
+        return [_with_codes(inner, are_names) for inner in value]
+    if isinstance(value, _Padded):
+        return value.text if are_names else int(value)
+    return value
+
+
 def _parse(text: str, path: Path) -> dict[str, Any]:
     try:
-        from ruamel.yaml import YAML  # slow to import; it comes with Qlib
+        from ruamel.yaml import YAML, SafeConstructor  # slow to import; it comes with Qlib
         from ruamel.yaml.error import YAMLError
     except ImportError as error:
         raise TaskError(f"a workflow file of Qlib's is read with its own YAML: {EXTRA}") from error
+
+    class Codes(SafeConstructor):  # type: ignore[misc]  # of a library that is imported here
+        """Keeps how a number is written that has zeros in front."""
+
+        def construct_number(self, node: Any) -> Any:
+            number = self.construct_yaml_int(node)
+            return _Padded(number, node.value) if re.fullmatch(r"0[0-9]+", node.value) else number
+
+    Codes.add_constructor("tag:yaml.org,2002:int", Codes.construct_number)
+    yaml = YAML(typ="safe", pure=True)
+    yaml.Constructor = Codes
     try:
-        config = YAML(typ="safe", pure=True).load(text)
+        config = _with_codes(yaml.load(text))
     except YAMLError as error:
         raise TaskError(f"{path} is no YAML: {' '.join(str(error).split())}") from None
     if not isinstance(config, dict):

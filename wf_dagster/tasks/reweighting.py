@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from wf_dagster.errors import DataError, TaskError
 from wf_dagster.tasks.config import init_instance, locate
-from wf_dagster.tasks.schema import REWEIGHTER
+from wf_dagster.tasks.schema import REWEIGHTER as REWEIGHTER
 
 if TYPE_CHECKING:
     import numpy as np

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from wf_dagster.dates import Segment, split_segment, to_stamp
 from wf_dagster.errors import CalendarError, TaskError
 from wf_dagster.tasks.schema import Task
-from wf_dagster.tasks.segment_checks import SEGMENTS
+from wf_dagster.tasks.segment_checks import SEGMENTS as SEGMENTS
 
 if TYPE_CHECKING:
     from wf_dagster.calendars import TradingCalendar
