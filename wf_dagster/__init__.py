@@ -9,6 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 _WHERE = {
+    "AssetPrices": "wf_dagster.orchestration",
     "AverageEnsemble": "wf_dagster.collect",
     "BrokenObjectError": "wf_dagster.errors",
     "CalendarError": "wf_dagster.errors",
@@ -25,6 +26,7 @@ _WHERE = {
     "ExperimentDeletedError": "wf_dagster.errors",
     "ExperimentNotFoundError": "wf_dagster.errors",
     "FeatherPrices": "wf_dagster.prices",
+    "FramesIOManager": "wf_dagster.orchestration",
     "Group": "wf_dagster.collect",
     "LabelUpdater": "wf_dagster.online",
     "LeaseError": "wf_dagster.errors",
@@ -59,6 +61,7 @@ _WHERE = {
     "Recorder": "wf_dagster.tracking",
     "RecorderCollector": "wf_dagster.collect",
     "RecorderNotFoundError": "wf_dagster.errors",
+    "ResourcePrices": "wf_dagster.orchestration",
     "Roll": "wf_dagster.rolling",
     "RollKeyError": "wf_dagster.errors",
     "RollingAssets": "wf_dagster.orchestration",
@@ -106,9 +109,16 @@ _WHERE = {
     "get_settings": "wf_dagster.settings",
     "handler_mod": "wf_dagster.rolling",
     "init": "wf_dagster.settings",
+    "load_collected": "wf_dagster.frames",
+    "load_labels": "wf_dagster.frames",
+    "load_online_models": "wf_dagster.frames",
+    "load_predictions": "wf_dagster.frames",
+    "load_recorders": "wf_dagster.frames",
+    "load_signals": "wf_dagster.frames",
     "new_data_sensor": "wf_dagster.orchestration",
     "price_source": "wf_dagster.market",
     "roll_due_sensor": "wf_dagster.orchestration",
+    "roll_input": "wf_dagster.orchestration",
     "rolling_asset_specs": "wf_dagster.orchestration",
     "run_task": "wf_dagster.pool",
     "task_generator": "wf_dagster.rolling",
@@ -155,6 +165,12 @@ if TYPE_CHECKING:
     from wf_dagster.errors import TrainingError as TrainingError
     from wf_dagster.errors import UnsafeObjectError as UnsafeObjectError
     from wf_dagster.errors import WfError as WfError
+    from wf_dagster.frames import load_collected as load_collected
+    from wf_dagster.frames import load_labels as load_labels
+    from wf_dagster.frames import load_online_models as load_online_models
+    from wf_dagster.frames import load_predictions as load_predictions
+    from wf_dagster.frames import load_recorders as load_recorders
+    from wf_dagster.frames import load_signals as load_signals
     from wf_dagster.market import Market as Market
     from wf_dagster.market import price_source as price_source
     from wf_dagster.models import LightGBMModel as LightGBMModel
@@ -169,6 +185,9 @@ if TYPE_CHECKING:
     from wf_dagster.online import RecordUpdater as RecordUpdater
     from wf_dagster.online import RMDLoader as RMDLoader
     from wf_dagster.online import RollingStrategy as RollingStrategy
+    from wf_dagster.orchestration import AssetPrices as AssetPrices
+    from wf_dagster.orchestration import FramesIOManager as FramesIOManager
+    from wf_dagster.orchestration import ResourcePrices as ResourcePrices
     from wf_dagster.orchestration import RollingAssets as RollingAssets
     from wf_dagster.orchestration import RollingStrategyComponent as RollingStrategyComponent
     from wf_dagster.orchestration import RollingStrategySpec as RollingStrategySpec
@@ -185,6 +204,7 @@ if TYPE_CHECKING:
     from wf_dagster.orchestration import failed_recorder_sensor as failed_recorder_sensor
     from wf_dagster.orchestration import new_data_sensor as new_data_sensor
     from wf_dagster.orchestration import roll_due_sensor as roll_due_sensor
+    from wf_dagster.orchestration import roll_input as roll_input
     from wf_dagster.orchestration import rolling_asset_specs as rolling_asset_specs
     from wf_dagster.pool import TaskManager as TaskManager
     from wf_dagster.pool import run_task as run_task

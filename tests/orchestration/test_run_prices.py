@@ -21,7 +21,9 @@ from wf_dagster.orchestration import (
     AssetPrices,
     ResourcePrices,
     TrackingResource,
+    build_online_schedule,
     build_rolling_assets,
+    build_signals_asset,
 )
 from wf_dagster.rolling import RollingGen
 from wf_dagster.tracking import find_recorders
@@ -303,3 +305,23 @@ def test_an_asset_of_a_polars_repository_with_columns_of_its_own(instance, stora
     assert storage.loads == ["whole"]
     days = predictions().index.unique("datetime")
     assert days.equals(DAYS[(DAYS >= "2024-02-01") & (DAYS < "2024-03-01")])
+
+
+def test_the_schedule_asks_for_the_last_session_there_is(instance, tmp_path):
+    """Whether the prices of the day have come only the run will know, as it reads them."""
+    strategy = fund(WarehousePrices("warehouse"))
+    resource = warehouse(tmp_path, until="2024-01-31")
+    defs = definitions([*strategy, build_signals_asset([strategy])], dg.mem_io_manager,
+                       warehouse=resource)  # fmt: skip
+    schedule = build_online_schedule(strategy, "0 18 * * *", "America/New_York")
+    defs = dg.Definitions.merge(defs, dg.Definitions(schedules=[schedule]))
+    tick = pd.Timestamp("2024-02-01 18:00", tz="America/New_York").to_pydatetime()
+    context = dg.build_schedule_context(
+        instance=instance, scheduled_execution_time=tick, repository_def=defs.get_repository_def()
+    )
+    skipped = schedule.evaluate_tick(context).skip_message
+    assert "the prices 'warehouse' were not read yet" in skipped
+    run(defs, instance, ROLLS, partition_key=KEYS[1])  # it is not due, and its prices are read
+    (request,) = schedule.evaluate_tick(context).run_requests
+    assert request.run_config["ops"]["fund_rolls"]["config"]["online_session"] == "last"
+    assert request.tags["wf_session"] == "2024-02-01"
