@@ -11,8 +11,7 @@ from wf_dagster.tracking.active_starts import tracking_uri
 from wf_dagster.tracking.experiment_manager import MLflowExpManager
 from wf_dagster.tracking.heartbeat import BEAT_SECONDS, HEARTBEAT_TAG, Heartbeat
 from wf_dagster.tracking.mlflow_recorder import FAILURE_TAG, MLflowRecorder
-from wf_dagster.tracking.parent_run import PARENT, RUN_TAG
-from wf_dagster.tracking.recorder import KIND_TAG, PARENT_TAG, Recorder
+from wf_dagster.tracking.recorder import KIND_TAG, PARENT, PARENT_TAG, RUN_TAG, Recorder
 from wf_dagster.tracking.run_search import find_runs, quote_text
 from wf_dagster.tracking.store import call_store
 

@@ -14,7 +14,7 @@ from wf_dagster.records.recorder_market import MARKET
 from wf_dagster.rolling import RollIdentity, RollsByIdentity, WantedRoll
 from wf_dagster.rolling.roll_identity import TRAINING_TAG
 from wf_dagster.tasks import modules_named
-from wf_dagster.tracking import MLflowRecorder, find_recorders
+from wf_dagster.tracking import MLflowRecorder, Recorder, find_recorders
 from wf_dagster.training.task import DATA_UNTIL
 
 _DAY = "%Y-%m-%d"
@@ -38,7 +38,7 @@ class RollRecognition:
         for roll in wanted:
             self._trusted |= {*modules_named(roll.task), *(roll.market or Market()).modules}
 
-    def find_roll(self, recorder: MLflowRecorder) -> WantedRoll | None:
+    def find_roll(self, recorder: Recorder) -> WantedRoll | None:
         """The roll that a recorder stands for; ``None`` for none of them."""
         tags = recorder.list_tags()
         identity = RollIdentity.from_tags(tags)
@@ -49,7 +49,7 @@ class RollRecognition:
             identity = self._identify(recorder, tags.get("roll"))
         return roll or (None if identity is None else self._rolls.find(identity))
 
-    def _identify(self, recorder: MLflowRecorder, key: str | None) -> RollIdentity | None:
+    def _identify(self, recorder: Recorder, key: str | None) -> RollIdentity | None:
         """What identifies a recorder of an earlier version, if it may be one of the rolls."""
         if key is not None and not self._rolls.may_hold(key):
             return None
@@ -66,7 +66,7 @@ class RollRecognition:
         return identity
 
 
-def _load_market(recorder: MLflowRecorder) -> Market | None:
+def _load_market(recorder: Recorder) -> Market | None:
     """The market that a recorder names; ``None`` for that of settings which nobody has noted."""
     try:
         market = recorder.load_object(MARKET)
