@@ -257,7 +257,7 @@ def record_expectations() -> dict[str, Any]:
     experiments = R.list_experiments()
     return {
         "experiments": {
-            name: {i: describe_recorder(r) for i, r in experiment.list_recorders().items()}
+            name: {r.id: describe_recorder(r) for r in experiment.search()}
             for name, experiment in sorted(experiments.items())
             if name != "Default"
         },

@@ -78,6 +78,11 @@ def show_prices(home: Path, as_of: str | None = None) -> None:
     wf_dagster.init(home=home, prices=home / PRICES, max_workers=1, as_of=as_of)
 
 
+def list_all(experiment: str) -> dict[str, Recorder]:
+    """All recorders of an experiment, also those that are no trainings."""
+    return {recorder.id: recorder for recorder in R.get_exp(experiment_name=experiment).search()}
+
+
 def list_trainings(experiment: str) -> dict[str, Recorder]:
     """The finished recorders that trained a task, by id."""
     return {
@@ -105,7 +110,7 @@ def list_online(name: str, session: str) -> list[str]:
 
 @pytest.mark.parametrize("experiment", sorted(recorded["experiments"]))
 def test_recorders_are_as_they_were(old_home: Path, experiment: str) -> None:
-    recorders = R.list_recorders(experiment_name=experiment)
+    recorders = list_all(experiment)
     assert set(recorders) == set(recorded["experiments"][experiment])
     for recorder_id, known in recorded["experiments"][experiment].items():
         recorder = recorders[recorder_id]
@@ -179,14 +184,14 @@ def test_rolls_are_recognised_and_collected(
     known = recorded["strategies"][name]
     assert {roll.key: fingerprint(roll.task) for roll in rolls} == known["rolls"]
 
-    before = R.list_recorders(experiment_name=name)
+    before = list_all(name)
     collection = collect_strategy(name, rolls)
     assert (collection.rolls, collection.gaps, collection.outdated) == (len(rolls), [], [])
     assert collection.coverage == 1.0
     frames = [before[known["recorders"][key]].load_object("pred.pkl") for key in rolls.keys]
     pd.testing.assert_frame_equal(collection.pred, pd.concat(frames).sort_index())
     # the one with what is collected is taken up again, where there was one
-    assert set(R.list_recorders(experiment_name=name)) == {*before, collection.recorder.id}
+    assert set(list_all(name)) == {*before, collection.recorder.id}
     assert collection.recorder.id in before
 
 
@@ -304,7 +309,7 @@ def test_the_next_sessions_are_worked_through(old_home: Path) -> None:
 
 
 def test_signals_of_the_asset_load(old_home: Path) -> None:
-    (recorder,) = R.list_recorders(experiment_name=BLEND).values()
+    (recorder,) = list_all(BLEND).values()
     signals = recorder.load_object("signals.pkl")
     assert list(signals.columns) == ["score"]
     (known,) = recorded["experiments"][BLEND].values()
@@ -374,7 +379,7 @@ def test_the_pool_is_worked_through(old_home: Path) -> None:
 def test_a_delayed_training_is_finished_by_its_trainer(old_home: Path) -> None:
     show_prices(old_home)  # a replay date would be a part of the tasks
     trainer = DelayTrainerRM(TRIALS)
-    before = R.list_recorders(experiment_name=TRIALS)
+    before = list_all(TRIALS)
     prepared = trainer.train([describe_trial(4.0), describe_trial(5.0)])
     assert [recorder.status for recorder in prepared] == ["SCHEDULED"] * 2
     trained = trainer.end_train(prepared)
@@ -384,13 +389,13 @@ def test_a_delayed_training_is_finished_by_its_trainer(old_home: Path) -> None:
 
 
 def test_what_the_pool_has_done_is_not_trained_again(old_home: Path) -> None:
-    before = R.list_recorders(experiment_name=TRIALS)
+    before = list_all(TRIALS)
     show_prices(old_home)
     trained = TrainerRM(TRIALS).train([describe_trial(1.0), describe_trial(2.0)])
     known = recorded["pools"][TRIALS]["tasks"]
     wanted = [known[fingerprint(describe_trial(alpha))]["result"] for alpha in (1.0, 2.0)]
     assert [recorder.id for recorder in trained] == wanted
-    assert set(R.list_recorders(experiment_name=TRIALS)) == set(before)
+    assert set(list_all(TRIALS)) == set(before)
 
 
 # pickled managers

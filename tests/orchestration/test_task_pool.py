@@ -13,9 +13,12 @@ import pytest
 
 from tests.support import task_of
 from wf_dagster import TaskManager, init
+from wf_dagster.errors import OwnerError
 from wf_dagster.orchestration import TaskPoolResource, TrackingResource, build_rolling_assets
 from wf_dagster.rolling import RollingGen
-from wf_dagster.tracking import find_recorders, parent_of
+from wf_dagster.tasks import fingerprint
+from wf_dagster.tracking import Owner, find_recorders, parent_of
+from wf_dagster.training import RollJob, run_rolls_in_pool
 
 ROOT = Path(__file__).parents[2]
 KEYS = ["2019-01-01", "2019-02-01", "2019-03-01", "2019-04-01", "2019-05-01", "2019-06-01"]
@@ -167,3 +170,26 @@ def test_what_a_stopped_run_offered_is_withdrawn(instance, tmp_path):
     result = _run(instance, "exit")
     assert not result.success
     assert TaskManager("demo").task_stat().get("waiting", 0) == 0
+
+
+def test_the_pool_of_another_owner_is_refused_before_anything_is_offered(instance):
+    """Two homes whose strategies have one name, on one task store."""
+    theirs = Owner("demo", "desk", "desk.defs")
+    TaskManager("demo").create_task([{"task": task_of(KEYS[0]), "owner": theirs.to_json()}])
+    jobs = [make_job(KEYS[0])]
+    with pytest.raises(OwnerError) as refused:
+        [*run_rolls_in_pool(jobs, TaskManager("demo"), owner=Owner("demo", "lab", "lab.defs"))]
+    text = str(refused.value)
+    assert "the pool 'demo' at " in text
+    assert "holds tasks of 'demo' of code location 'desk', module desk.defs" in text
+    assert "wf-dagster pool remove demo" in text
+    assert TaskManager("demo").task_stat() == {"waiting": 1}
+    # one that is named is shared on purpose; a script's run may be anybody's
+    (outcome,) = run_rolls_in_pool(jobs, TaskManager("shared"))
+    assert outcome.ok
+    assert _run(instance, keys=KEYS[:1]).success
+
+
+def make_job(key):
+    task = task_of(key)
+    return RollJob(key, "train", "demo", fingerprint(task), task, recorder_name=key)

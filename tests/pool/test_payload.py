@@ -85,7 +85,7 @@ def test_a_big_result_is_kept_by_a_recorder(file_pool, name):
     (encoded,) = file_pool.query({"_id": task_id}, decode=False)
     assert len(encoded["res"]) < 1000
     pd.testing.assert_frame_equal(file_pool.re_query(task_id)["res"], frame)
-    (recorder,) = R.list_recorders(experiment_name=name).values()
+    (recorder,) = R.get_exp(experiment_name=name, create=False).search()
     assert recorder.status == "FINISHED"
     assert recorder.list_tags()["wf_kind"] == "pool_result"  # no training: nobody collects it
 

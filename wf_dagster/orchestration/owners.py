@@ -36,6 +36,15 @@ def claim_for_strategy(context: dg.AssetExecutionContext, spec: StrategySpec) ->
     )
 
 
+def find_pool_owner(context: dg.AssetExecutionContext, spec: StrategySpec) -> Owner:
+    """Whose task pool it is that is called like a strategy.
+
+    Neither file nor machine: they are part of the tasks, which a retry elsewhere finds again.
+    """
+    code = _describe_code(context)
+    return Owner(spec.name, code.get("location", ""), code.get("module", ""))
+
+
 def claim_for_signals(context: dg.AssetExecutionContext, experiment: str) -> None:
     """Make sure that an experiment of signals is that of the running asset, before any work.
 

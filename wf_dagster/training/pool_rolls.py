@@ -8,20 +8,25 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from wf_dagster.errors import PoolError
+from wf_dagster.errors import OwnerError, PoolError
 from wf_dagster.pool import TaskManager
 from wf_dagster.tasks import WARM_START
-from wf_dagster.tracking import R, Recorder, set_parent
+from wf_dagster.tracking import Owner, R, Recorder, set_parent
 from wf_dagster.training.parallel import run_rolls, workers_for
 from wf_dagster.training.pool_jobs import PoolJob, carry_market
 from wf_dagster.training.pool_tasks import offer_lost, run_pool_tasks
 from wf_dagster.training.roll_jobs import RollJob, RollOutcome
 
 _log = logging.getLogger(__name__)
+_OWNER = "filter.owner"
 
 
 def run_rolls_in_pool(
-    jobs: Sequence[RollJob], pool: TaskManager, *, max_workers: int | None = None
+    jobs: Sequence[RollJob],
+    pool: TaskManager,
+    *,
+    max_workers: int | None = None,
+    owner: Owner | None = None,
 ) -> Iterator[RollOutcome]:
     """As :func:`run_rolls`, but what is to be trained is offered to other workers too.
 
@@ -34,13 +39,17 @@ def run_rolls_in_pool(
         jobs: What to do; keys are unique.
         pool: Where the tasks go.
         max_workers: Worker processes of this machine; default the setting ``max_workers``.
+        owner: Whose pool it is; ``None`` for one that several share on purpose.
 
     Yields:
         One outcome a job, in the order in which they finish.
 
     Raises:
+        OwnerError: The pool holds tasks of another owner; nothing was offered or trained.
         PoolStoreError: The pool's store went away for longer than the pool's patience.
     """
+    if owner is not None:
+        _check_owner(pool, owner)
     # rolls that start from one another's models follow one another: nobody can help with them
     to_train = [job for job in jobs if job.task is not None and not job.task.get(WARM_START)]
     to_train = [job for job in to_train if job.kind == "train" and not _is_followed(job, jobs)]
@@ -48,7 +57,7 @@ def run_rolls_in_pool(
     yield from run_rolls([job for job in jobs if job.key not in shared], max_workers=max_workers)
     if not to_train:
         return
-    ids = pool.create_task([_define_task(job) for job in to_train])
+    ids = pool.create_task([_define_task(job, owner) for job in to_train])
     by_id = dict(zip(ids, to_train, strict=True))
     query = {"_id": {"$in": ids}}
     _offer_again(pool, query)
@@ -77,12 +86,26 @@ def _is_followed(job: RollJob, jobs: Sequence[RollJob]) -> bool:
     return job.fingerprint in starts
 
 
-def _define_task(job: RollJob) -> dict[str, Any]:
+def _check_owner(pool: TaskManager, owner: Owner) -> None:
+    others = {"$and": [{_OWNER: {"$exists": True}}, {_OWNER: {"$ne": owner.to_json()}}]}
+    for task in pool.query(others, decode=False):
+        other = Owner.from_json(task["filter"]["owner"])
+        if other.part != owner.part or not owner.is_of_same_code(other):
+            raise OwnerError(
+                f"the pool {pool.task_pool!r} at {pool.address} holds tasks of {other}; this is "
+                f"{owner}, and workers of either would train for the other: nothing was offered. "
+                "Name a pool of its own, or one that both share, TaskPoolResource(name=...); or "
+                f"take the tasks away: wf-dagster pool remove {pool.task_pool}"
+            )
+
+
+def _define_task(job: RollJob, owner: Owner | None) -> dict[str, Any]:
     return {
         "task": carry_market(job.task or {}, job.market),
         "experiment_name": job.experiment_name,
         "recorder_name": job.recorder_name,
         "tags": job.tags,
+        **({} if owner is None else {"owner": owner.to_json()}),
     }
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import dagster as dg
 
 from wf_dagster.market import Market
+from wf_dagster.orchestration.owners import find_pool_owner
 from wf_dagster.orchestration.roll_progress import RollProgress
 from wf_dagster.orchestration.run_tags import ROOT_RUN_TAG
 from wf_dagster.orchestration.strategy_spec import StrategySpec
@@ -78,12 +79,16 @@ class RollRunner:
         log, name = self._context.log, self._spec.name
         counts = {kind: sum(job.kind == kind for job in jobs) for kind in _PLANS}
         plan = ", ".join(f"{_PLANS[kind]} {count}" for kind, count in counts.items() if count)
-        pool = None
+        pool = owner = None
         if self._spec.task_pool is not None and counts["train"]:
             pool = self._spec.task_pool.open(name)
+            # one that is named is shared on purpose
+            owner = (
+                None if self._spec.task_pool.name else find_pool_owner(self._context, self._spec)
+            )
         offer = f", offered to the pool {pool.task_pool} at {pool.address}" if pool else ""
         log.info(f"{name}: {len(jobs)} rolls ({plan}){offer}")
-        run = run_rolls if pool is None else partial(run_rolls_in_pool, pool=pool)
+        run = run_rolls if pool is None else partial(run_rolls_in_pool, pool=pool, owner=owner)
         started = time.perf_counter()
         for done, outcome in enumerate(run(jobs, max_workers=self._spec.max_workers), 1):
             outcomes[outcome.key] = outcome
