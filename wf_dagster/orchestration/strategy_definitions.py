@@ -77,11 +77,6 @@ def build_strategy_definitions(
     _check_names([spec.name for spec in specs])
     limits = _check_arguments({} if isinstance(with_checks, bool) else with_checks)
     parts = [dg.Definitions(executor=executor)]
-    if with_sensors:
-        # by a name of its own: Dagster takes one object of several definitions once, but renews it
-        # when it adds metadata
-        name = StrategyKeys(specs[0].name).failed_recorder_sensor
-        parts.append(dg.Definitions(sensors=[failed_recorder_sensor(name=name)]))
     if with_resource:
         resource = tracking or TrackingResource()
         parts.append(dg.Definitions(resources={spec.tracking_key: resource for spec in specs}))
@@ -114,7 +109,7 @@ def build_strategy_definitions(
             freshness = build_freshness_sensor(
                 rolling, signals=signals, name=group.freshness_sensor
             )
-            parts.append(dg.Definitions(sensors=[freshness]))
+            parts.append(dg.Definitions(sensors=[failed_recorder_sensor(), freshness]))
     return dg.Definitions.merge(*parts)
 
 
