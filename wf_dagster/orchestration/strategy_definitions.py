@@ -78,8 +78,6 @@ def build_strategy_definitions(
     _check_names([spec.name for spec in specs])
     limits = _check_arguments({} if isinstance(with_checks, bool) else with_checks)
     parts = [dg.Definitions(executor=executor)]
-    if with_sensors:
-        parts.append(dg.Definitions(sensors=[_build_failed_recorder_sensor(specs)]))
     if with_resource:
         resource = tracking or TrackingResource()
         parts.append(dg.Definitions(resources={spec.tracking_key: resource for spec in specs}))
@@ -112,15 +110,8 @@ def build_strategy_definitions(
             freshness = build_freshness_sensor(
                 rolling, signals=signals, name=group.freshness_sensor
             )
-            parts.append(dg.Definitions(sensors=[freshness]))
+            parts.append(dg.Definitions(sensors=[failed_recorder_sensor(), freshness]))
     return dg.Definitions.merge(*parts)
-
-
-def _build_failed_recorder_sensor(specs: Sequence[RollingStrategySpec]) -> dg.SensorDefinition:
-    """By a name of its own: what Dagster renews, when it adds metadata, does not merge any more."""
-    if len(specs) > 1:
-        return failed_recorder_sensor()
-    return failed_recorder_sensor(name=StrategyKeys(specs[0].name).failed_recorder_sensor)
 
 
 @dataclass(frozen=True)

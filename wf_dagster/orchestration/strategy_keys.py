@@ -87,7 +87,7 @@ class StrategyKeys:
 
     @property
     def failed_recorder_sensor(self) -> str:
-        """The sensor that ends recorders of failed runs, where its definitions bring it along."""
+        """The sensor that ends recorders of failed runs, where a component brings it along."""
         return f"{self.name}_failed_recorder_sensor"
 
 

@@ -55,7 +55,8 @@ def test_a_component_gives_what_the_call_in_python_does(project):
         execution_timezone="America/New_York",
     )
     loaded, called = project.load(), build_strategy_definitions(spec)
-    assert snapshot(loaded) == snapshot(called)
+    names_of_ours = {"failed_recorder_sensor": "momentum_failed_recorder_sensor"}
+    assert snapshot(loaded) == {names_of_ours.get(name, name) for name in snapshot(called)}
     in_yaml, in_python = (list_strategies(d)["momentum"] for d in (loaded, called))
     assert list(in_yaml.partitions.rolls.keys) == [f"2020-0{month}-01" for month in range(1, 7)]
     assert [fingerprint(roll.task) for roll in in_yaml.partitions.rolls] == [

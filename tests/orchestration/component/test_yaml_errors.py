@@ -34,7 +34,7 @@ def line_of(text: str, part: str) -> int:
             "'unknown_word' not found in",
         ),
         ("name: momentum", "name: my-momentum", "strategy name 'my-momentum'"),
-        ("prices: sample", "prices: no_file.csv", "no_file.csv does not exist"),
+        ("prices: sample", "prices: sample\n      calendar: 7", "calendar is a int"),
         ("prices: sample", "price: sample", "Extra inputs are not permitted"),
         ("class: SklearnModel", "clas: SklearnModel", "Extra inputs are not permitted"),
         ("- '2019-12-31'", "- '2019-13-31'", "'2019-13-31' is no date"),

@@ -2,22 +2,25 @@
 
 # Dagster reads the annotations as types, so they are none of texts
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Any
 
 import dagster as dg
 from dagster.components.utils.translation import TranslationFn, TranslationFnResolver
+from dagster_shared.record import replace
 from pydantic import BaseModel, create_model
 
 from wf_dagster.errors import WfError
 from wf_dagster.orchestration.assets.rolling_assets import rolling_assets
+from wf_dagster.orchestration.automation.sensors import failed_recorder_sensor
 from wf_dagster.orchestration.component.scaffolder import RollingStrategyScaffolder
 from wf_dagster.orchestration.component.strategy_model import Strategies
 from wf_dagster.orchestration.component.strategy_yaml import YamlStrategySpec, resolve_strategies
 from wf_dagster.orchestration.rolling_strategy import RollingStrategySpec
 from wf_dagster.orchestration.strategy_definitions import build_strategy_definitions
+from wf_dagster.orchestration.strategy_keys import StrategyKeys
 from wf_dagster.orchestration.translator import RollingTranslator, RollProps
 
 
@@ -52,7 +55,8 @@ class RollingStrategyComponent(dg.Component, dg.Resolvable):
         strategies: The strategies; those of one component share their signals.
         translation: Changes how the assets look in Dagster: attributes of an ``AssetSpec``, keys
             included. Templates in it may name ``part``, ``props`` and ``spec``.
-        with_checks: Whether there are checks.
+        with_checks: Whether there are checks; or arguments of :func:`build_online_checks`, such as
+            ``{"ic_floor": -0.1}``.
         with_schedule: Whether there are schedules.
         with_sensors: Whether there are sensors.
         with_signals: Whether there are signals.
@@ -81,7 +85,7 @@ class RollingStrategyComponent(dg.Component, dg.Resolvable):
         ]
         | None
     ) = None
-    with_checks: bool = True
+    with_checks: bool | dict[str, Any] = True
     with_schedule: bool = True
     with_sensors: bool = True
     with_signals: bool = True
@@ -113,7 +117,7 @@ class RollingStrategyComponent(dg.Component, dg.Resolvable):
         """
         translator = _ComponentTranslator(self)
         try:
-            return build_strategy_definitions(
+            definitions = build_strategy_definitions(
                 list(self.strategies),
                 translator=translator,
                 with_checks=self.with_checks,
@@ -131,6 +135,19 @@ class RollingStrategyComponent(dg.Component, dg.Resolvable):
                         raise strategy.error(error) from None
                     raise
             raise
+        return replace(definitions, sensors=self._name_sensors(definitions.sensors or []))
+
+    def _name_sensors(self, sensors: Iterable[Any]) -> list[Any]:
+        """The sensors, that of failed runs by a name of this component.
+
+        Definitions in Python share that sensor as one object, but Dagster renews what a component
+        makes, so that those of two components would be two of one name.
+        """
+        own = StrategyKeys(self.strategies[0].name).failed_recorder_sensor
+        shared = failed_recorder_sensor()
+        return [
+            failed_recorder_sensor(name=own) if sensor is shared else sensor for sensor in sensors
+        ]
 
 
 class _ComponentTranslator(RollingTranslator):
