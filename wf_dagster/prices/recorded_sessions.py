@@ -94,7 +94,8 @@ class RecordedSessions:
             calendar: With data up to the last session with prices.
             version: Changes when one of them does.
         """
-        if _NOTED.get(self.file) == version:
+        file = self.file
+        if _NOTED.get(file) == version:
             return
         days = list(calendar.days.date)
         bars = None
@@ -102,8 +103,8 @@ class RecordedSessions:
             bars = calendar.sessions.normalize().value_counts().sort_index().tolist()
         last = calendar.last_session.date()
         state = files_state(self.prices)
-        write_record(self.file, SessionRecord(days, last, bars, is_fresh(last), state))
-        _NOTED[self.file] = version
+        write_record(file, SessionRecord(days, last, bars, is_fresh(last), state))
+        _NOTED[file] = version
 
 
 def is_fresh(last: dt.date) -> bool:

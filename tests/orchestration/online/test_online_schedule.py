@@ -11,6 +11,7 @@ import pytest
 from tests.online.market import REACH, SESSIONS, STEP, TEST, day, template
 from tests.orchestration.online.life import Life, create_assets, failures, roll_key
 from wf_dagster.collect import average_signals
+from wf_dagster.online.ledger import OnlineLedger
 from wf_dagster.orchestration.automation import online_requests as online_runs
 
 FRIDAY = next(n for n in range(TEST, len(SESSIONS)) if SESSIONS[n].dayofweek == 4)
@@ -107,7 +108,7 @@ def test_a_run_that_died_unseen_is_not_waited_for(
     )
     assert run.run_id in reason(life.tick())  # it may be about to begin
     monkeypatch.setattr(online_runs, "_STARTING", timedelta(0))
-    with online_runs.OnlineLedger("ridge").exclusive():
+    with OnlineLedger("ridge").exclusive():
         assert run.run_id in reason(life.tick())  # it is at work
     request = life.tick()
     assert request.run_key == f"ridge:{day(TEST)}:1"
