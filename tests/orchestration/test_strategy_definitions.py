@@ -229,7 +229,7 @@ def test_a_folder_of_definitions_loads(tmp_path: Path, monkeypatch: pytest.Monke
             f"    return build_strategy_definitions(spec_of({name!r}))\n"
         )
     monkeypatch.syspath_prepend(str(tmp_path))
-    definitions = dg.load_from_defs_folder(project_root=tmp_path)
+    definitions = dg.load_from_defs_folder(path_within_project=tmp_path)
     dg.Definitions.validate_loadable(definitions)
     assert {"momentum/signals", "value/signals"} <= keys_of(definitions)
     for module in [name for name in sys.modules if name.startswith("host_of_folder")]:
