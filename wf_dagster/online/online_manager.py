@@ -10,7 +10,6 @@ import pandas as pd
 from typing_extensions import Self
 
 from wf_dagster.collect import MergeCollector
-from wf_dagster.dates import check_range
 from wf_dagster.errors import CollectError, OnlineError, TrainingError
 from wf_dagster.online import signal_store
 from wf_dagster.online.manager_pickle import pickle_state, unpickle_state
@@ -258,11 +257,9 @@ class OnlineManager:
 
         Raises:
             OnlineError: ``frequency`` is unknown, or as for :meth:`routine`.
-            CalendarError: The last session is before the current one.
         """
         calendar = self._group.calendar()
         end = session_at(end_time, calendar)
-        check_range(self.cur_time, end)
         sessions = last_of_each(frequency, calendar.between(self.cur_time, end))
         self._recall_signals()
         self.status = self.STATUS_SIMULATING

@@ -86,12 +86,13 @@ def _with_codes(value: Any, are_names: bool = False) -> Any:
 
 def _parse(text: str, path: Path) -> dict[str, Any]:
     try:
-        from ruamel.yaml import YAML, SafeConstructor  # slow to import; it comes with Qlib
+        from ruamel.yaml import YAML  # slow to import, as the next; it comes with Qlib
+        from ruamel.yaml.constructor import SafeConstructor
         from ruamel.yaml.error import YAMLError
     except ImportError as error:
         raise TaskError(f"a workflow file of Qlib's is read with its own YAML: {EXTRA}") from error
 
-    class Codes(SafeConstructor):  # type: ignore[misc]  # of a library that is imported here
+    class Codes(SafeConstructor):
         """Keeps how a number is written that has zeros in front."""
 
         def construct_number(self, node: Any) -> Any:

@@ -102,6 +102,6 @@ def refuse_late_labels(task: Mapping[str, Any], late: LateLabels | None) -> None
         )
         return
     raise DataError(
-        f"{late.describe()}: with trunc_days={late.trunc_days} (now {trunc_days or 'none'}) the "
+        f"{late.describe()}: with trunc_days={late.trunc_days} (now {trunc_days}) the "
         "generator ends the segments before such labels"
     )
