@@ -1,6 +1,9 @@
 """Two code locations on one home: what the first has recorded is not the second's to replace."""
 
+import os
+import subprocess
 import sys
+from pathlib import Path
 
 import dagster as dg
 import pandas as pd
@@ -26,6 +29,7 @@ from wf_dagster.orchestration.owners import check_experiments
 from wf_dagster.rolling import RollingGen
 from wf_dagster.tracking import find_recorders, read_owner, write_owner
 
+ROOT = Path(__file__).parents[2]
 SESSIONS = pd.bdate_range("2023-01-02", "2023-12-29", name="datetime")
 NOV, DEC = "2023-11-01", "2023-12-01"
 ROLLS = [dg.AssetKey(["mine", part]) for part in ("recorders", "predictions", "labels")]
@@ -215,3 +219,52 @@ def test_signals_of_backfills_alone_follow_their_strategy_with_a_count(prices, i
     assert result.success, error
     assert "none of them was online, so they are replaced" in caplog.text
     assert len(load_signals("signals")) == 6 * len(SESSIONS[SESSIONS >= DEC])
+
+
+@pytest.mark.slow
+def test_the_command_line_is_the_owner_however_it_names_the_module(prices, instance, tmp_path):
+    """By file, by module; another project of that file name, and a second strategy, are refused."""
+    build_text = f"""
+import dagster as dg
+import pandas as pd
+from tests.orchestration.test_owners import build
+from wf_dagster.orchestration import TrackingResource
+
+defs = dg.Definitions(
+    [*build({str(prices)!r})], resources={{"tracking": TrackingResource()}}
+)
+"""
+    second = build_text.replace("[*build", "[*build(PRICES, 'other', experiment='mine'), *build")
+    projects = {"one": build_text, "two": build_text, "three": second}
+    for name, text in projects.items():
+        (tmp_path / name).mkdir()
+        text = text.replace("PRICES", repr(str(prices)))
+        (tmp_path / name / "definitions.py").write_text(text)
+
+    def materialize(project, *where):
+        finished = subprocess.run(
+            [sys.executable, "-m", "dagster", "asset", "materialize", *where,
+             "--select", "mine/recorders", "--partition", DEC],
+            cwd=tmp_path / project, capture_output=True, text=True, check=False,
+            env={**os.environ, "PYTHONPATH": f"{ROOT}:{tmp_path / project}"},
+        )  # fmt: skip
+        return finished.returncode, finished.stdout + finished.stderr
+
+    code, text = materialize("one", "-f", "definitions.py")
+    assert code == 0, text[-3000:]
+    owner = read_owner("mine", "strategy")
+    assert (owner.part, owner.module) == ("mine", "")
+    assert owner.file == str((tmp_path / "one" / "definitions.py").resolve())
+    code, text = materialize("one", "-m", "definitions")
+    assert code == 0, text[-3000:]
+    code, text = materialize("two", "-f", "definitions.py")
+    assert code != 0
+    assert f"file {tmp_path / 'one' / 'definitions.py'}" in text
+    (tmp_path / "one" / "definitions.py").write_text(
+        (tmp_path / "three" / "definitions.py").read_text()
+    )
+    code, text = materialize("one", "-f", "definitions.py")
+    assert code != 0
+    assert "two strategies, " in text
+    assert "name the experiment 'mine'" in text
+    assert len(find_recorders("mine")) == 2
