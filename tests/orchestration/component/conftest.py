@@ -58,8 +58,9 @@ class Project:
 
     def strategies(self, folder: str = "momentum") -> list[RollingStrategySpec]:
         """What its file says, before definitions are made of it."""
-        component = ComponentTree.for_project(self.root).load_component(folder)
-        return list(component.strategies)
+        tree = ComponentTree.for_project(self.root)
+        load = getattr(tree, "load_component", None) or tree.load_component_at_path  # before 1.13
+        return list(load(folder).strategies)
 
     def asset_names(self) -> set[str]:
         specs = self.load().resolve_all_asset_specs()
