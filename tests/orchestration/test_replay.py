@@ -42,11 +42,11 @@ def instance(home, clock):
         yield dagster_instance
 
 
-def _definitions(schedule=True):
-    demo = build_rolling_assets("demo", template(), RollingGen(STEP, trunc_days=4))
+def _definitions(schedule=True, **options):
+    demo = build_rolling_assets("demo", template(), RollingGen(STEP, trunc_days=4), **options)
     schedules = [build_online_schedule(demo, "0 18 * * *", "UTC")] if schedule else []
     return dg.Definitions(
-        assets=[*demo, build_signals_asset(["demo"])],
+        assets=[*demo, build_signals_asset([demo])],
         schedules=schedules,
         resources={"tracking": TrackingResource()},
         executor=dg.in_process_executor,
@@ -78,6 +78,13 @@ def test_each_session_is_worked_through_once_and_says_what_it_brought(clock, ins
     (after,) = replay.run(list(clock.sessions(None, 1)))
     assert after.session == day(FIRST + 6)
     assert after.predictions == 6
+
+
+def test_a_replay_reads_what_is_at_the_keys_of_the_code_location(clock, instance):
+    replay = Replay(_definitions(key_prefix="fund"), instance, clock)
+    first, second = replay.run(list(clock.sessions(None, 2)))
+    assert first.trained == (day(TEST + STEP),)
+    assert (second.predictions, second.labels) == (6, 6)  # counted by what `collected` showed
 
 
 def test_a_session_before_the_clock_that_was_not_worked_through_is_refused(clock, instance):

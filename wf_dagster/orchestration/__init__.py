@@ -25,12 +25,13 @@ from wf_dagster.orchestration.resources.tracking_resource import TrackingResourc
 from wf_dagster.orchestration.rolling_strategy import RollingStrategySpec
 from wf_dagster.orchestration.run_prices import AssetPrices, ResourcePrices
 from wf_dagster.orchestration.strategy_definitions import build_strategy_definitions
-from wf_dagster.orchestration.translator import RollingTranslator
+from wf_dagster.orchestration.translator import RollingTranslator, RollProps
 
 __all__ = [
     "AssetPrices",
     "FramesIOManager",
     "ResourcePrices",
+    "RollProps",
     "RollingAssets",
     "RollingPartitions",
     "RollingStrategySpec",

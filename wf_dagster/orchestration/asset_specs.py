@@ -11,6 +11,7 @@ from wf_dagster.orchestration.partitions.rolling_partitions import (
 from wf_dagster.orchestration.prices_dependency import prices_dependency
 from wf_dagster.orchestration.rolling_strategy import RollingStrategySpec
 from wf_dagster.orchestration.strategy_keys import FOLLOWING_PARTS, ROLL_PARTS
+from wf_dagster.orchestration.strategy_metadata import RollingMetadata
 from wf_dagster.orchestration.translator import RollingTranslator, RollProps
 
 _UPSTREAM = {"recorders": (), "predictions": ("recorders",), "labels": ("recorders",)}
@@ -54,7 +55,7 @@ def specs_by_part(
     translator = translator or RollingTranslator()
     specs: dict[str, dg.AssetSpec] = {}
     for part in (*ROLL_PARTS, *FOLLOWING_PARTS):
-        specs[part] = translator.get_asset_spec(
+        asset = translator.get_asset_spec(
             part,
             RollProps(
                 name=spec.name,
@@ -66,11 +67,12 @@ def specs_by_part(
                 kinds=spec.kinds,
                 tags=spec.tags,
                 is_declarative=spec.is_declarative,
-                prices=spec.prices,
                 partitions_def=partitions if part in ROLL_PARTS else None,
                 upstream=_upstream(spec, part, specs),
             ),
         )
+        own = RollingMetadata(part, asset.key.to_user_string(), spec.experiment, spec.name)
+        specs[part] = own.attach(asset)
     return specs
 
 

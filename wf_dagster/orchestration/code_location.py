@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import tomli
 import yaml  # type: ignore[import-untyped]
 
 from wf_dagster.errors import SettingsError
+from wf_dagster.orchestration.moved_keys import keys_in
 from wf_dagster.orchestration.strategy_spec import StrategySpec
 
 _REMEDY = "name the module that holds your Definitions with -m, for example -m assets.definitions"
@@ -63,14 +65,19 @@ def find_strategy(definitions: dg.Definitions, name: str) -> StrategySpec:
 
 
 def list_strategies(definitions: dg.Definitions) -> dict[str, StrategySpec]:
-    """The strategies of a code location, by name."""
+    """The strategies of a code location, by name, with their asset keys as they are in it."""
+    repository = definitions.get_repository_def()
     functions = [
         getattr(getattr(assets.node_def, "compute_fn", None), "decorated_fn", None)
-        for assets in definitions.get_repository_def().assets_defs_by_key.values()
+        for assets in repository.assets_defs_by_key.values()
         if assets.is_executable
     ]
     specs = [getattr(function, "strategy", None) for function in functions]
-    return {spec.name: spec for spec in specs if isinstance(spec, StrategySpec)}
+    return {
+        spec.name: replace(spec, asset_keys=keys_in(repository.asset_graph, spec.keys).by_part)
+        for spec in specs
+        if isinstance(spec, StrategySpec)
+    }
 
 
 def _module_of_folder() -> str:

@@ -19,6 +19,7 @@ from wf_dagster.errors import OnlineError
 from wf_dagster.online import OnlineState, OnlineToolR
 from wf_dagster.online.replay_clock import ReplayClock
 from wf_dagster.orchestration.automation.online_requests import unfinished_run
+from wf_dagster.orchestration.code_location import list_strategies
 from wf_dagster.orchestration.dagster_home import prepare_dagster_home
 from wf_dagster.orchestration.run_tags import ONLINE_RUN_TAG
 from wf_dagster.orchestration.strategy_keys import StrategyKeys
@@ -92,14 +93,14 @@ class Replay:
     ) -> None:
         quiet = dg.Definitions(loggers={_LOGGER: _quiet_logger})
         repository = dg.Definitions.merge(definitions, quiet).get_repository_def()
+        strategies = list_strategies(definitions)
         self.clock = clock
         self.strategies = []
         for schedule in repository.schedule_defs:
             job = repository.get_job(schedule.job_name)
             if name := job.tags.get(ONLINE_RUN_TAG):
-                models = repository.asset_graph.get(StrategyKeys(name).asset("online_models"))
-                experiment = models.metadata["mlflow_experiment"]
-                self.strategies.append(_ReplayedStrategy(name, experiment, schedule, job, instance))
+                keys, experiment = strategies[name].keys, strategies[name].experiment
+                self.strategies.append(_ReplayedStrategy(keys, experiment, schedule, job, instance))
         if not self.strategies:
             raise OnlineError(
                 "no strategy of the code location has an online schedule: put "
@@ -145,15 +146,15 @@ class Replay:
 
 @dataclass(frozen=True)
 class _ReplayedStrategy:
-    name: str
+    keys: StrategyKeys
     experiment: str
     schedule: dg.ScheduleDefinition
     job: dg.JobDefinition
     instance: dg.DagsterInstance
 
     @property
-    def _keys(self) -> StrategyKeys:
-        return StrategyKeys(self.name)
+    def name(self) -> str:
+        return self.keys.name
 
     @cached_property
     def _tool(self) -> OnlineToolR:
@@ -200,7 +201,7 @@ class _ReplayedStrategy:
             event.step_materialization_data.materialization
             for event in result.get_asset_materialization_events()
         ]
-        recorders = self._keys.asset("recorders")
+        recorders = self.keys.asset("recorders")
         trained = [m.partition for m in materializations if m.asset_key == recorders]
         tops = (str(m.metadata["top"].value) for m in materializations if "top" in m.metadata)
         return SessionReport(
@@ -246,7 +247,7 @@ class _ReplayedStrategy:
 
     def _figures(self) -> dict[str, Any]:
         """What `collected` showed last."""
-        event = self.instance.get_latest_materialization_event(self._keys.asset("collected"))
+        event = self.instance.get_latest_materialization_event(self.keys.asset("collected"))
         materialization = event.asset_materialization if event else None
         metadata = materialization.metadata if materialization else {}
         return {name: value.value for name, value in metadata.items()}

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from wf_dagster.market import Market
+from wf_dagster.errors import SettingsError
 from wf_dagster.orchestration.automation.conditions import Automation, is_declarative
 from wf_dagster.orchestration.price_keys import PricesAsset, asset_key_of
 from wf_dagster.orchestration.resources.task_pool_resource import TaskPoolResource
 from wf_dagster.orchestration.run_prices import AssetPrices, run_prices
 from wf_dagster.orchestration.strategy_keys import check_strategy_name, key_path
-from wf_dagster.rolling import RollingGen
 from wf_dagster.training.task_market import take_market
+
+if TYPE_CHECKING:  # slow to import: pandas
+    from wf_dagster.market import Market
+    from wf_dagster.rolling import RollingGen
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +60,8 @@ class RollingStrategySpec:
         allow_look_ahead: Whether labels of ``train`` may reach into the test segment.
 
     Raises:
-        SettingsError: A name cannot be one of an asset.
+        SettingsError: The name or the prefix cannot be part of keys, or a text is where a list
+            belongs.
         OnlineError: ``automation`` is unknown.
     """
 
@@ -90,6 +94,12 @@ class RollingStrategySpec:
         check_strategy_name(self.name)
         key_path(self.key_prefix)
         is_declarative(self.automation)
+        for field_name in ("owners", "kinds"):
+            if isinstance(value := getattr(self, field_name), str):
+                raise SettingsError(
+                    f"{field_name} of strategy {self.name!r} is the text {value!r}: give a list, "
+                    f"[{value!r}]"
+                )
 
     @property
     def experiment(self) -> str:

@@ -15,6 +15,7 @@ FOLLOWING_PARTS = ("collected", "online_models")
 SIGNALS = "signals"
 
 _NAME = re.compile(r"[A-Za-z0-9_]+")
+_PREFIX = re.compile(r"[A-Za-z0-9_.-]+")
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,10 @@ class StrategyKeys:
     def following_op(self, part: str) -> str:
         """The op of one of the assets that look at all rolls."""
         return f"{self.name}__{part}"
+
+    def following_checks_op(self, part: str) -> str:
+        """The op of the checks of such an asset."""
+        return f"{self.following_op(part)}_checks"
 
     @property
     def online_job(self) -> str:
@@ -101,14 +106,15 @@ def key_path(prefix: str | Sequence[str]) -> list[str]:
         prefix: Text (``/`` between the parts), or the parts.
 
     Raises:
-        SettingsError: A part is empty or no text.
+        SettingsError: A part is empty, or has letters that keys cannot have.
     """
     parts = prefix.split("/") if isinstance(prefix, str) and prefix else list(prefix)
-    if wrong := [part for part in parts if not isinstance(part, str) or not part or "/" in part]:
-        raise SettingsError(
-            f"key_prefix {prefix!r} has a part {wrong[0]!r}: give texts, such as 'fund' or "
-            "['fund', 'eu']"
-        )
+    for part in parts:
+        if not isinstance(part, str) or not _PREFIX.fullmatch(part):
+            raise SettingsError(
+                f"key_prefix {prefix!r} has a part {part!r}: use letters, digits, _, - and ., such "
+                "as 'fund' or ['fund', 'eu']"
+            )
     return parts
 
 

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import dagster as dg
 from typing_extensions import Self
 
 NAMESPACE = "wf_dagster"
+PART_TAG = f"{NAMESPACE}/part"
 
 
 @dataclass(frozen=True)
@@ -16,26 +18,35 @@ class RollingMetadata:
     """The metadata ``wf_dagster/...`` of an asset.
 
     Attributes:
-        strategy: The strategy it belongs to; ``None`` of signals, which may be of several.
-        part: Which of its assets it is: ``"recorders"``, ``"signals"`` and so on.
+        part: Which asset of a strategy it is: ``"recorders"``, ``"signals"`` and so on.
+        key: The key that it was defined with, ``/`` between the parts; a key prefix may have been
+            put before it since.
         experiment: The MLflow experiment of its recorders.
+        strategy: The strategy it belongs to; ``None`` of signals, which may be of several.
     """
 
+    part: str
+    key: str
+    experiment: str
     strategy: str | None = None
-    part: str | None = None
-    experiment: str | None = None
-
-    def to_metadata(self) -> dict[str, str]:
-        """As an ``AssetSpec`` takes it: the values that are there, with the namespace."""
-        values = asdict(self).items()
-        return {f"{NAMESPACE}/{name}": value for name, value in values if value is not None}
 
     @classmethod
-    def of(cls, metadata: Mapping[str, Any]) -> Self:
-        """That of an asset; empty where this package has not made it."""
-        texts = {
+    def of(cls, metadata: Mapping[str, Any]) -> Self | None:
+        """That of an asset; ``None`` where the asset is none of this package."""
+        values = {
             name.partition("/")[2]: getattr(value, "value", value)
             for name, value in metadata.items()
             if name.startswith(f"{NAMESPACE}/")
         }
-        return cls(**{name: texts.get(name) for name in cls.__dataclass_fields__})
+        names = set(cls.__dataclass_fields__) & set(values)
+        if not {"part", "key", "experiment"} <= names:
+            return None
+        return cls(**{name: str(values[name]) for name in names})
+
+    def attach(self, asset: dg.AssetSpec) -> dg.AssetSpec:
+        """The asset with this metadata, and its part as a tag, which selections can ask for."""
+        values = {name: value for name, value in asdict(self).items() if value is not None}
+        return asset.merge_attributes(
+            metadata={f"{NAMESPACE}/{name}": value for name, value in values.items()},
+            tags={PART_TAG: self.part},
+        )

@@ -9,7 +9,6 @@ import dagster as dg
 
 from wf_dagster.orchestration.automation.conditions import on_new_prices, on_new_results
 from wf_dagster.orchestration.strategy_keys import FOLLOWING_PARTS, ROLL_PARTS, SIGNALS
-from wf_dagster.orchestration.strategy_metadata import RollingMetadata
 
 _DESCRIPTIONS = {
     "recorders": "Trains the roll's task; one MLflow run (recorder) a roll.",
@@ -54,9 +53,8 @@ class RollProps:
         kinds: Further kinds of ``recorders``.
         tags: The tags.
         is_declarative: Whether it follows what is upstream by automation conditions.
-        prices: The key of the prices that it follows.
         partitions_def: The rolls, of the partitioned assets.
-        collected: Of signals: the collections that they are the average of.
+        upstream: What it depends on, by the keys that the translator gave.
     """
 
     name: str
@@ -68,7 +66,6 @@ class RollProps:
     kinds: Sequence[str] = ()
     tags: Mapping[str, str] = field(default_factory=dict)
     is_declarative: bool = False
-    prices: dg.AssetKey | None = None
     partitions_def: dg.PartitionsDefinition[str] | None = None
     upstream: Sequence[dg.AssetDep] = ()
 
@@ -96,22 +93,17 @@ class RollingTranslator:
             roll_props: What is known of it, its upstream in keys as they were translated.
         """
         props = roll_props
-        own = RollingMetadata(
-            strategy=None if part == SIGNALS else props.name,
-            part=part,
-            experiment=props.experiment,
-        )
         condition = None
-        if props.is_declarative and part in ("predictions", "labels") and props.prices:
-            condition = on_new_prices(props.prices)
+        if props.is_declarative and part in ("predictions", "labels"):
+            condition = on_new_prices()
         elif props.is_declarative and part in (*FOLLOWING_PARTS, SIGNALS):
             condition = on_new_results()
         return dg.AssetSpec(
             props.default_key,
             deps=list(props.upstream),
-            description="\n\n".join(filter(None, [_DESCRIPTIONS[part], props.description])),
+            description=_describe(part, props.description),
             kinds=_KINDS[part] | (set(props.kinds) if part == "recorders" else set()),
-            metadata={"mlflow_experiment": props.experiment, **own.to_metadata()},
+            metadata={"mlflow_experiment": props.experiment},
             automation_condition=condition,
             skippable=part in ROLL_PARTS,  # an online run leaves a roll alone that is not due yet
             group_name=props.group_name,
@@ -119,3 +111,9 @@ class RollingTranslator:
             tags=dict(props.tags),
             partitions_def=props.partitions_def,
         )
+
+
+def _describe(part: str, own: str) -> str:
+    if part == SIGNALS:
+        return own or _DESCRIPTIONS[part]
+    return "\n\n".join(filter(None, [_DESCRIPTIONS[part], own]))

@@ -6,12 +6,24 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
+from wf_dagster.errors import SettingsError
 from wf_dagster.orchestration.assets.rolling_list import RollingAssets
 from wf_dagster.orchestration.automation.conditions import Automation, is_declarative
 from wf_dagster.orchestration.frames.frames_io_manager import multi_asset_with_frames
+from wf_dagster.orchestration.price_keys import asset_key_of
 from wf_dagster.orchestration.run_tags import SESSION_TAG
-from wf_dagster.orchestration.strategy_keys import SIGNALS, StrategyKeys
+from wf_dagster.orchestration.strategy_keys import SIGNALS
+from wf_dagster.orchestration.strategy_metadata import RollingMetadata
 from wf_dagster.orchestration.translator import RollingTranslator, RollProps
+
+# Strategies are inputs of signals, though signals read their frames from the recorders: Dagster
+# refuses definitions with an input that nothing makes, while a mere dependency may be missing.
+_NOTHING = "wf_nothing"
+
+
+@dg.input_manager(description="The frames are read from their recorders.")
+def _load_nothing(_: dg.InputContext) -> None:
+    return None
 
 
 class SignalsConfig(dg.Config):
@@ -24,7 +36,7 @@ class SignalsConfig(dg.Config):
 
 
 def build_signals_asset(
-    strategies: Sequence[str | RollingAssets],
+    strategies: str | RollingAssets | Sequence[str | RollingAssets],
     *,
     key: str | Sequence[str] | dg.AssetKey = SIGNALS,
     experiment: str | None = None,
@@ -45,8 +57,11 @@ def build_signals_asset(
     and those of the last one made again. Launch it with ``over_write`` to make all of them anew.
 
     Args:
-        strategies: What :func:`build_rolling_assets` gave, or the names given to it.
-        key: Asset key.
+        strategies: What :func:`build_rolling_assets` gave, or the names given to it, with their
+            key prefix if they have one (``"fund/momentum"``). A name whose ``NAME/collected`` the
+            code location does not know is refused when it is loaded; for a strategy of another
+            code location, add ``dg.AssetSpec(["NAME", "collected"])`` to the assets.
+        key: Asset key; as a text with ``/`` between its parts.
         experiment: Name of the MLflow experiment that keeps the frame (``signals.pkl``: rows
             ``(datetime, instrument)``, column ``score``); default the key, ``/`` between its parts.
         experiments: MLflow experiments of the strategies that are given by name, if they are not
@@ -63,11 +78,19 @@ def build_signals_asset(
 
     Raises:
         OnlineError: ``automation`` is unknown.
+        SettingsError: There is no strategy, or not an experiment each.
     """
     declarative = is_declarative(automation)
-    asset_key = dg.AssetKey.from_coercible(key)
+    several = [strategies] if isinstance(strategies, str | RollingAssets) else list(strategies)
+    asset_key = asset_key_of(key)
     name = experiment or asset_key.to_user_string()
-    names = list(experiments or map(_experiment_of, strategies))
+    names = list(experiments or map(_experiment_of, several))
+    if not several or len(names) != len(several):
+        raise SettingsError(
+            f"signals {name!r} are of {len(several)} strategies and {len(names)} experiments: give "
+            "the strategies they are the average of, and an experiment each or none"
+        )
+    upstream = [_collected_of(strategy) for strategy in several]
     asset = (translator or RollingTranslator()).get_asset_spec(
         SIGNALS,
         RollProps(
@@ -79,19 +102,13 @@ def build_signals_asset(
             group_name=group_name,
             tags=tags or {},
             is_declarative=declarative,
-            upstream=[dg.AssetDep(_collected_of(strategy)) for strategy in strategies],
+            upstream=[dg.AssetDep(key) for key in upstream],
         ),
     )
+    asset = RollingMetadata(SIGNALS, asset.key.to_user_string(), name).attach(asset)
 
-    @multi_asset_with_frames(
-        [asset],
-        name=asset_key.to_python_identifier(),
-        retry_policy=retry_policy,
-        op_tags=dict(op_tags or {}),
-        pool=pool,
-    )
     def signals(
-        context: dg.AssetExecutionContext, config: SignalsConfig
+        context: dg.AssetExecutionContext, config: SignalsConfig, **_: object
     ) -> dg.MaterializeResult[Any]:
         from wf_dagster.orchestration.steps.signals_step import make_signals  # slow to import
 
@@ -100,16 +117,32 @@ def build_signals_asset(
             context, name, names, is_online_run=is_online_run, over_write=config.over_write
         )
 
-    return signals
+    return multi_asset_with_frames(
+        [asset],
+        name=asset_key.to_python_identifier(),
+        ins={
+            dep.asset_key.to_python_identifier(): dg.AssetIn(
+                dep.asset_key,
+                partition_mapping=dep.partition_mapping,
+                input_manager_key=_NOTHING,
+            )
+            for dep in asset.deps
+            if dep.asset_key in upstream
+        },
+        resource_defs={_NOTHING: _load_nothing},
+        retry_policy=retry_policy,
+        op_tags=dict(op_tags or {}),
+        pool=pool,
+    )(signals)
 
 
 def _collected_of(strategy: str | RollingAssets) -> dg.AssetKey:
-    return (
-        StrategyKeys(strategy).asset("collected")
-        if isinstance(strategy, str)
-        else (strategy.key("collected"))
-    )
+    if isinstance(strategy, str):
+        return asset_key_of(f"{strategy}/collected")
+    return strategy.key("collected")
 
 
 def _experiment_of(strategy: str | RollingAssets) -> str:
-    return strategy if isinstance(strategy, str) else strategy.spec.experiment
+    if isinstance(strategy, str):
+        return asset_key_of(strategy).path[-1]
+    return strategy.spec.experiment

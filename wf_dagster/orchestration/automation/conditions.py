@@ -8,7 +8,7 @@ events, and what is downstream follows those events in runs of its own.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import dagster as dg
@@ -17,12 +17,13 @@ from wf_dagster.errors import OnlineError
 from wf_dagster.market import Market
 from wf_dagster.orchestration.failures import wf_errors_as_failures
 from wf_dagster.orchestration.run_tags import AUTOMATION_TAG
+from wf_dagster.orchestration.strategy_metadata import PART_TAG
 
 Automation = Literal["manual", "declarative"]
 
 
 def build_prices_asset(
-    key: str = "prices",
+    key: str | Sequence[str] | dg.AssetKey = "prices",
     *,
     prices: object = None,
     cron: str = "*/5 * * * *",
@@ -70,10 +71,15 @@ def is_declarative(automation: str) -> bool:
     return automation == "declarative"
 
 
-def on_new_prices(prices: dg.AssetKey) -> dg.AutomationCondition[Any]:
-    """The latest roll, each time the prices have another version."""
+def on_new_prices() -> dg.AutomationCondition[Any]:
+    """The latest roll, each time its prices have another version.
+
+    They are all that it depends on beside ``recorders``, which are left out by a tag: their key
+    may be another one than they were defined with.
+    """
     condition = dg.AutomationCondition
-    changed = condition.any_deps_updated().allow(dg.AssetSelection.assets(prices))
+    recorders = dg.AssetSelection.tag(PART_TAG, "recorders")
+    changed = condition.any_deps_updated().ignore(recorders)
     return (
         condition.in_latest_time_window() & changed.since_last_handled() & ~condition.in_progress()
     ).with_label("on_new_prices")

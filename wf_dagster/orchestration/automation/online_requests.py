@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from wf_dagster.orchestration.assets.rolling_list import RollingAssets
+from wf_dagster.orchestration.moved_keys import DefinedAssets
 from wf_dagster.orchestration.run_prices import run_prices
 from wf_dagster.orchestration.run_tags import ONLINE_RUN_TAG, RESTATED_TAG, SESSION_TAG
+from wf_dagster.orchestration.signals_reference import Signals, refer_to_signals
 from wf_dagster.orchestration.steps.roll_config import LAST
 from wf_dagster.orchestration.strategy_keys import FOLLOWING_PARTS
 
@@ -31,18 +33,19 @@ _UNFINISHED = [
 _PARTS = ("predictions", "labels", *FOLLOWING_PARTS)
 
 
-def online_job(strategy: RollingAssets, signals: Sequence[str] = ("signals",)) -> Any:
+def online_job(strategy: RollingAssets, signals: Sequence[Signals] = ("signals",)) -> Any:
     """The job that brings a strategy up to a session, in this order: rolls, then what follows.
 
     Args:
         strategy: What :func:`build_rolling_assets` gave.
-        signals: Keys of signals assets to refresh after it.
+        signals: What :func:`build_signals_asset` gave, or its keys: what to refresh after it.
     """
-    keys = (*strategy.spec.keys.assets(_PARTS), *(dg.AssetKey(key) for key in signals))
+    of_signals = [reference.key for reference in refer_to_signals(signals)]
+    keys = (*strategy.spec.keys.assets(_PARTS), *of_signals)
     if keys not in strategy.jobs:
         strategy.jobs[keys] = dg.define_asset_job(
             strategy.spec.keys.online_job,
-            selection=dg.AssetSelection.assets(*keys),
+            selection=DefinedAssets(f"job {strategy.spec.keys.online_job}", keys),
             description=(
                 f"Brings the online models of {strategy.name} up to a session: trains rolls that "
                 "are due, switches models, updates predictions and labels, then collects and makes "

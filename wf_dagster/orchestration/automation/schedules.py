@@ -18,6 +18,7 @@ from wf_dagster.orchestration.automation.online_requests import (
 )
 from wf_dagster.orchestration.failures import PRICE_ERRORS, skip_for, wf_errors_as_failures
 from wf_dagster.orchestration.run_prices import run_prices
+from wf_dagster.orchestration.signals_reference import Signals
 
 # sessions are slow to import, and asked for when a schedule ticks
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def build_online_schedule(
     cron: str,
     execution_timezone: str,
     *,
-    signals: Sequence[str] = ("signals",),
+    signals: Sequence[Signals] = ("signals",),
     default_status: dg.DefaultScheduleStatus = dg.DefaultScheduleStatus.STOPPED,
 ) -> dg.ScheduleDefinition:
     """A schedule that keeps the online models of a strategy current.
@@ -46,7 +47,7 @@ def build_online_schedule(
         strategy: What :func:`build_rolling_assets` gave.
         cron: When to tick: every day, after the close and after the prices have come.
         execution_timezone: Time zone of the cron line, that of the exchange.
-        signals: Keys of the signals assets to refresh.
+        signals: What :func:`build_signals_asset` gave, or its keys: what to refresh.
         default_status: Whether it is switched on from the start.
 
     Example:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from datetime import datetime, timezone
+from functools import cache
 from typing import Any
 
 import dagster as dg
@@ -19,6 +20,7 @@ from wf_dagster.orchestration.automation.online_requests import (
 )
 from wf_dagster.orchestration.failures import PRICE_ERRORS, skip_for, wf_errors_as_failures
 from wf_dagster.orchestration.run_tags import ONLINE_RUN_TAG, RESTATED_TAG
+from wf_dagster.orchestration.signals_reference import Signals
 from wf_dagster.rolling import why_not_due
 
 Answer = dg.SensorResult | dg.SkipReason
@@ -28,7 +30,7 @@ _RUNS_A_TICK = 100  # a first tick may find years of failed runs
 def new_data_sensor(
     strategy: RollingAssets,
     *,
-    signals: Sequence[str] = ("signals",),
+    signals: Sequence[Signals] = ("signals",),
     minimum_interval_seconds: int = 60,
     default_status: dg.DefaultSensorStatus = dg.DefaultSensorStatus.STOPPED,
 ) -> dg.SensorDefinition:
@@ -43,7 +45,7 @@ def new_data_sensor(
 
     Args:
         strategy: What :func:`build_rolling_assets` gave.
-        signals: Keys of the signals assets to refresh.
+        signals: What :func:`build_signals_asset` gave, or its keys: what to refresh.
         minimum_interval_seconds: Seconds between looks.
         default_status: Whether it is switched on from the start.
     """
@@ -124,7 +126,7 @@ def _is_owed(instance: dg.DagsterInstance, strategy: RollingAssets, restated: st
 def roll_due_sensor(
     strategy: RollingAssets,
     *,
-    signals: Sequence[str] = ("signals",),
+    signals: Sequence[Signals] = ("signals",),
     minimum_interval_seconds: int = 300,
     default_status: dg.DefaultSensorStatus = dg.DefaultSensorStatus.STOPPED,
 ) -> dg.SensorDefinition:
@@ -135,7 +137,7 @@ def roll_due_sensor(
 
     Args:
         strategy: What :func:`build_rolling_assets` gave.
-        signals: Keys of the signals assets to refresh.
+        signals: What :func:`build_signals_asset` gave, or its keys: what to refresh.
         minimum_interval_seconds: Seconds between looks.
         default_status: Whether it is switched on from the start.
     """
@@ -186,6 +188,13 @@ def failed_recorder_sensor(
         default_status: Whether it is switched on from the start.
         name: Name of the sensor.
     """
+    return _failed_recorder_sensor(minimum_interval_seconds, default_status, name)
+
+
+@cache  # definitions that bring it along each can be merged: Dagster takes one object once
+def _failed_recorder_sensor(
+    minimum_interval_seconds: int, default_status: dg.DefaultSensorStatus, name: str
+) -> dg.SensorDefinition:
     unsuccessful = [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
 
     @dg.sensor(

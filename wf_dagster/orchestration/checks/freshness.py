@@ -15,7 +15,7 @@ an evaluation of the check, so that an alarm also comes when nothing runs.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -27,6 +27,9 @@ from wf_dagster.orchestration.assets.rolling_list import RollingAssets
 from wf_dagster.orchestration.checks.online_limits import GRACE
 from wf_dagster.orchestration.failures import PRICE_ERRORS, skip_for, wf_errors_as_failures
 from wf_dagster.orchestration.metadata import number_metadata
+from wf_dagster.orchestration.moved_keys import moved_keys
+from wf_dagster.orchestration.signals_reference import Signals, refer_to_signals
+from wf_dagster.orchestration.strategy_keys import SIGNALS
 from wf_dagster.orchestration.strategy_spec import StrategySpec
 
 # what scores are compared with is slow to import, and asked for when a check runs
@@ -44,16 +47,23 @@ class Freshness:
     """A question of freshness.
 
     Attributes:
-        key: The check that it answers.
+        key: The check that it answers, on the key that its asset was defined with.
+        part: What may be stale: ``"predictions"`` or ``"signals"``.
         newest: The last day there is; ``None`` when there is nothing yet.
         due: What should be there at a moment; ``None`` is now.
         max_missed: Sessions that may be missing.
     """
 
     key: dg.AssetCheckKey
+    part: str
     newest: Callable[[], pd.Timestamp | None]
     due: Callable[[pd.Timestamp | None], ExpectedSessions]
     max_missed: int
+
+    def key_in(self, moved: Mapping[dg.AssetKey, dg.AssetKey]) -> dg.AssetCheckKey:
+        """The check, on the key that its asset has now."""
+        asset = self.key.asset_key
+        return dg.AssetCheckKey(moved.get(asset, asset), self.key.name)
 
     def find(self, now: pd.Timestamp | None = None) -> Finding | None:
         """The answer; ``None`` when there is nothing that could be stale."""
@@ -62,32 +72,34 @@ class Freshness:
         newest = self.newest()
         if newest is None:
             return None
-        what = self.key.asset_key.path[-1]
+        what = self.key.asset_key.path[-1] if self.part == SIGNALS else self.part
         return fresh(newest, self.due(now), self.max_missed, what)
 
 
 def freshness_questions(
-    specs: Sequence[StrategySpec], signals: Sequence[str], max_missed: int, grace: timedelta
+    specs: Sequence[StrategySpec], signals: Sequence[Signals], max_missed: int, grace: timedelta
 ) -> Iterator[Freshness]:
     """The questions of freshness of strategies and their signals.
 
     Args:
         specs: The strategies; each counts the sessions of its own market.
-        signals: Asset keys of signals; their sessions are those of the first strategy.
+        signals: Signals; their sessions are those of the first strategy.
         max_missed: Sessions that may be missing.
         grace: Time after the close of a session in which nothing is due yet.
     """
     for spec in specs:
         yield Freshness(
             spec.keys.check("predictions", FRESH),
+            "predictions",
             partial(_newest_prediction, spec),
             partial(_due, spec, grace),
             max_missed,
         )
-    for key in signals if specs else ():
+    for reference in refer_to_signals(signals) if specs else ():
         yield Freshness(
-            dg.AssetCheckKey(dg.AssetKey.from_coercible(key), FRESH),
-            partial(_newest_signal, key),
+            dg.AssetCheckKey(reference.key, FRESH),
+            SIGNALS,
+            partial(_newest_signal, reference.experiment),
             partial(_due, specs[0], grace),
             max_missed,
         )
@@ -102,7 +114,7 @@ def strategy_specs(rolling: RollingAssets | Sequence[RollingAssets]) -> list[Str
 def build_freshness_sensor(
     rolling: RollingAssets | Sequence[RollingAssets],
     *,
-    signals: Sequence[str] = ("signals",),
+    signals: Sequence[Signals] = ("signals",),
     max_missed: int = 1,
     grace: timedelta = GRACE,
     name: str = "freshness",
@@ -133,9 +145,11 @@ def build_freshness_sensor(
     )
     def sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         before = json.loads(context.cursor) if context.cursor else {}
+        repository = context.repository_def  # a test may have none
+        moved = moved_keys(repository.asset_graph) if repository else {}
         with wf_errors_as_failures():
             try:
-                answers = [(question.key, question.find()) for question in questions]
+                answers = [(question.key_in(moved), question.find()) for question in questions]
             except PRICE_ERRORS as error:
                 return skip_for(error, context)
         findings = {key: finding for key, finding in answers if finding is not None}
@@ -180,13 +194,13 @@ def _newest_prediction(spec: StrategySpec) -> pd.Timestamp | None:
     return spec.inspection().newest()
 
 
-def _newest_signal(key: str) -> pd.Timestamp | None:
+def _newest_signal(experiment: str) -> pd.Timestamp | None:
     import pandas as pd
 
     from wf_dagster.online.signal_store import days_of
     from wf_dagster.tracking import find_recorder_of_kind
 
-    recorder = find_recorder_of_kind(key, "signals")
+    recorder = find_recorder_of_kind(experiment, "signals")
     days = days_of(recorder.load_object("signals.pkl")) if recorder else ()
     return pd.Timestamp(max(days)) if len(days) else None
 

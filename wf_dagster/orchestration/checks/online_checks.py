@@ -16,6 +16,8 @@ from wf_dagster.orchestration.checks.freshness import (
 from wf_dagster.orchestration.checks.online_limits import ChosenLimits, OnlineLimits
 from wf_dagster.orchestration.failures import PRICE_ERRORS, wf_errors_as_failures
 from wf_dagster.orchestration.metadata import number_metadata
+from wf_dagster.orchestration.signals_reference import Signals
+from wf_dagster.orchestration.strategy_keys import SIGNALS
 from wf_dagster.orchestration.strategy_spec import StrategySpec
 
 # what is asked of scores is slow to import, and asked for when a check runs
@@ -40,7 +42,7 @@ _PREDICTIONS = ("complete", "unique_rows", "usable_scores", "score_drift", FRESH
 def build_online_checks(
     rolling: RollingAssets | Sequence[RollingAssets],
     *,
-    signals: Sequence[str] = ("signals",),
+    signals: Sequence[Signals] = ("signals",),
     blocking: Sequence[str] = ("complete",),
     **limits: Unpack[OnlineLimits],
 ) -> list[dg.AssetChecksDefinition]:
@@ -53,7 +55,8 @@ def build_online_checks(
 
     Args:
         rolling: The assets of a strategy, or of several that share their signals.
-        signals: Asset keys of signals whose freshness is checked.
+        signals: What :func:`build_signals_asset` gave, or its keys: signals whose freshness is
+            checked.
         blocking: Names of the checks of ``predictions`` that stop what comes after them in a run.
         **limits: As follows.
         label_slack: Sessions that labels may be late (default 2).
@@ -78,8 +81,8 @@ def build_online_checks(
         checks.append(_roll_checks(spec, chosen, questions, blocking))
         checks.append(_collected_check(spec, chosen))
         checks.append(_online_check(spec, chosen))
-    of_signals = [key for key in questions if key.asset_key.path[-1] != "predictions"]
-    return [*checks, *(_signals_check(questions[key]) for key in of_signals)]
+    of_signals = [question for question in questions.values() if question.part == SIGNALS]
+    return [*checks, *map(_signals_check, of_signals)]
 
 
 def _roll_checks(
@@ -130,7 +133,8 @@ def _collected_check(spec: StrategySpec, limits: ChosenLimits) -> dg.AssetChecks
         pred, label = recorder.load_object("pred.pkl"), recorder.load_object("label.pkl")
         return rolling_ic(pred, label, limits.ic_sessions, limits.ic_floor)
 
-    return _single_check(_check_spec("rolling_ic", spec.keys.asset("collected")), find)
+    check = _check_spec("rolling_ic", spec.keys.asset("collected"))
+    return _single_check(spec.keys.following_checks_op("collected"), check, find)
 
 
 def _online_check(spec: StrategySpec, limits: ChosenLimits) -> dg.AssetChecksDefinition:
@@ -141,7 +145,7 @@ def _online_check(spec: StrategySpec, limits: ChosenLimits) -> dg.AssetChecksDef
     }
 
     @dg.multi_asset_check(
-        name=f"{asset.to_python_identifier()}_checks",
+        name=spec.keys.following_checks_op("online_models"),
         specs=[_check_spec(name, asset) for name in found],
         can_subset=True,
     )
@@ -176,16 +180,19 @@ def _same_history(spec: StrategySpec, max_changed: int) -> "Finding":
 
 
 def _signals_check(question: Freshness) -> dg.AssetChecksDefinition:
-    return _single_check(_check_spec(FRESH, question.key.asset_key), lambda: _fresh(question))
+    asset = question.key.asset_key
+    op = f"{asset.to_python_identifier()}_checks"
+    return _single_check(op, _check_spec(FRESH, asset), lambda: _fresh(question))
 
 
 def _single_check(
-    spec: dg.AssetCheckSpec, find: "Callable[[], Finding]"
+    op: str, spec: dg.AssetCheckSpec, find: "Callable[[], Finding]"
 ) -> dg.AssetChecksDefinition:
-    @dg.multi_asset_check(name=f"{spec.asset_key.to_python_identifier()}_checks", specs=[spec])
-    def check() -> Iterator[dg.AssetCheckResult]:
+    @dg.multi_asset_check(name=op, specs=[spec])
+    def check(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
         findings = _find_all([spec.key], lambda keys: dict.fromkeys(keys, find()))
-        yield _result(spec.key, findings[spec.key])
+        for key in context.selected_asset_check_keys:
+            yield _result(key, findings[spec.key])
 
     return check
 

@@ -36,11 +36,11 @@ def load_frame(context: dg.InputContext) -> Any:
     asset = asset_of(context)
     wanted = InputType.of(context)
     if asset.part == SIGNALS:
-        return wanted.convert(load_signals(str(asset.experiment)))
+        return wanted.convert(load_signals(asset.experiment))
     if asset.part == "collected":
-        return wanted.convert(load_collected(str(asset.experiment)))
+        return wanted.convert(load_collected(asset.experiment))
     if asset.part == "online_models":
-        return wanted.pass_objects(load_online_models(str(asset.experiment)))
+        return wanted.pass_objects(load_online_models(asset.experiment))
     return _load_rolls(context, asset, wanted)
 
 
@@ -54,27 +54,27 @@ def asset_of(context: dg.InputContext) -> RollingMetadata:
     """
     upstream = context.upstream_output
     metadata = RollingMetadata.of(upstream.definition_metadata if upstream is not None else {})
-    if metadata.part is not None and metadata.experiment is not None:
+    if metadata is not None:
         return metadata
-    path = context.asset_key.path
+    path, key = context.asset_key.path, context.asset_key.to_user_string()
     if path[-1] in (*ROLL_PARTS, *FOLLOWING_PARTS) and len(path) > 1:
-        return RollingMetadata(path[-2], path[-1], path[-2])
+        return RollingMetadata(path[-1], key, path[-2], path[-2])
     if path[-1] == SIGNALS:
-        return RollingMetadata(None, SIGNALS, context.asset_key.to_user_string())
+        return RollingMetadata(SIGNALS, key, key)
     raise CollectError(
-        f"{context.asset_key.to_user_string()} is no asset of a strategy, as far as its metadata "
+        f"{key} is no asset of a strategy, as far as its metadata "
         "and its key show: load it in the asset, with load_signals, load_collected or "
         "load_predictions of wf_dagster"
     )
 
 
 def _load_rolls(context: dg.InputContext, asset: RollingMetadata, wanted: InputType) -> Any:
-    name = str(asset.experiment)
+    name = asset.experiment
     window = RollWindow.of(context)
     keys = _keys_of(context, name) if window is None else window.keys(list(load_recorders(name)))
     if asset.part == "recorders":
         return wanted.pass_rolls(load_recorders(name, keys))
-    load = _ROLL_FRAMES[str(asset.part)]
+    load = _ROLL_FRAMES[asset.part]
     cut = window.cut if window is not None else lambda frame: frame
     if wanted.is_dict:
         return {key: wanted.convert(cut(load(name, key))) for key in keys or load_recorders(name)}

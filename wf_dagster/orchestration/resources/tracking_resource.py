@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any, ClassVar
 
 import dagster as dg
 
@@ -14,7 +15,23 @@ from wf_dagster.orchestration.run_tags import BACKFILL_TAG
 _log = logging.getLogger(__name__)
 
 
-class TrackingResource(dg.ConfigurableResource):  # type: ignore[type-arg]
+class _OneObject(type(dg.ConfigurableResource)):  # type: ignore[misc]
+    """Makes a resource that has no values the same object each time.
+
+    ``Definitions.merge`` takes two resources of one key only where they are one object.
+    """
+
+    _objects: ClassVar[dict[type, Any]] = {}
+
+    def __call__(cls, **values: Any) -> Any:
+        if values or cls.model_fields:
+            return super().__call__(**values)
+        if cls not in cls._objects:
+            cls._objects[cls] = super().__call__()
+        return cls._objects[cls]
+
+
+class TrackingResource(dg.ConfigurableResource, metaclass=_OneObject):  # type: ignore[type-arg]
     """Gives each Dagster run its parent run in MLflow.
 
     The parent carries the tag ``dagster_run_id``, which is also how
@@ -24,7 +41,8 @@ class TrackingResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     its artifacts in ``./mlruns``.
 
     Where MLflow is comes from the settings (``wf_dagster.init`` or ``WF_TRACKING_URI``), so
-    that worker processes, notebooks and Dagster steps agree.
+    that worker processes, notebooks and Dagster steps agree. ``TrackingResource()`` is the same
+    object each time, so definitions that bring one along each can be merged.
     """
 
     @contextmanager

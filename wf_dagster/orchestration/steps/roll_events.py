@@ -9,6 +9,7 @@ import dagster as dg
 from packaging.version import Version
 
 from wf_dagster.orchestration.metadata import roll_metadata
+from wf_dagster.orchestration.moved_keys import keys_of_run
 from wf_dagster.orchestration.run_tags import BACKFILL_TAG
 from wf_dagster.orchestration.strategy_keys import ROLL_PARTS, StrategyKeys
 from wf_dagster.training import RollOutcome
@@ -22,7 +23,7 @@ class RollEvents:
 
     Args:
         context: The context of the running assets.
-        keys: Those of the strategy.
+        keys: Those that the strategy was defined with.
 
     Attributes:
         selected: The assets of the run.
@@ -30,9 +31,9 @@ class RollEvents:
 
     def __init__(self, context: dg.AssetExecutionContext, keys: StrategyKeys) -> None:
         self._context = context
-        self._keys = keys
+        self._keys = keys_of_run(context, keys)
         self.selected = [
-            part for part in ROLL_PARTS if keys.asset(part) in context.selected_asset_keys
+            part for part in ROLL_PARTS if self._keys.asset(part) in context.selected_asset_keys
         ]
 
     def log(self, parts: Sequence[str], outcomes: Sequence[RollOutcome]) -> None:
