@@ -9,8 +9,10 @@ import pandas as pd
 import pytest
 
 from tests.orchestration.frames.host import KEYS, strategy_assets
+from wf_dagster import Market
 from wf_dagster.errors import SettingsError
 from wf_dagster.orchestration import (
+    AssetPrices,
     RollingStrategySpec,
     TrackingResource,
     build_strategy_definitions,
@@ -168,3 +170,15 @@ def test_a_roll_depends_on_all_days_and_lacks_none(instance):
     assert not result.required_but_nonexistent_parents_partitions
     days = {parent.partition_key for parent in result.parent_partitions}
     assert {"2019-01-01", "2019-02-15"} <= days
+
+
+def test_the_asset_that_holds_the_prices_of_the_market_is_upstream_by_itself(instance):
+    prices = prices_of("days in New York")
+    strategy = strategy_assets(market=Market(AssetPrices(prices)), automation="declarative")
+    defs = dg.Definitions([prices, *strategy], resources={"tracking": TrackingResource()})
+    parents = defs.resolve_asset_graph().get(dg.AssetKey(["ridge", "recorders"])).parent_keys
+    assert parents == {prices.key}
+    ticks = Ticks(defs, instance)
+    assert ticks.requested() == {}
+    instance.report_runless_asset_event(dg.AssetMaterialization(prices.key, partition="2019-03-05"))
+    assert ticks.requested() == {"ridge/predictions": {KEYS[-1]}, "ridge/labels": {KEYS[-1]}}

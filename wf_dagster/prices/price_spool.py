@@ -131,26 +131,26 @@ class PriceSpool:
         values: Mapping[str, Any],
         gone: list[str],
     ) -> int:
-        frames = self._kept(record, {*values, *gone})
+        order, frames, codes = self._kept(record, {*values, *gone})
         for part, value in values.items():
             place = f"{owner.source}, {part}" if part else owner.source
             table = to_table(value, place)
             if part and table.empty:  # a day without trade
                 continue
-            frames[part] = check_long_table(table, place)
+            frames.append(check_long_table(table, place))
+            codes.append(np.full(len(table), len(order)))
+            order.append(part)
         if not frames:
             raise DataError(f"{owner.source} holds no rows: materialize it with prices first")
-        order = list(frames)
-        frame = join_frames(list(frames.values()), owner.source)
-        codes = np.repeat(np.arange(len(order)), [len(part) for part in frames.values()])
+        frame = join_frames(frames, owner.source)
         rank = frame.index.argsort()
-        frame, codes = frame.iloc[rank], codes[rank]
-        _check_once(frame, [order[code] for code in codes], owner.source)
+        frame, code = frame.iloc[rank], np.concatenate(codes)[rank]
+        _check_once(frame, order, code, owner.source)
         if not self._holds(frame, record):
             part_file = self.folder / "prices.parquet.part"
             frame.reset_index().to_parquet(part_file, index=False)
             part_file.replace(self.file)
-        np.save(self.folder / "parts.npy", codes.astype("int32"))
+        np.save(self.folder / "parts.npy", code.astype("int32"))
         noted = _Record(
             owner=asdict(owner),
             marks=dict(marks),
@@ -161,14 +161,19 @@ class PriceSpool:
         write_text(self.folder / "spool.json", json.dumps(asdict(noted)))
         return len(frame)
 
-    def _kept(self, record: _Record, replaced: set[str]) -> dict[str, pd.DataFrame]:
-        """The rows of the parts that stay, by part."""
+    def _kept(
+        self, record: _Record, replaced: set[str]
+    ) -> tuple[list[str], list[pd.DataFrame], list[np.ndarray[Any, Any]]]:
+        """The parts that stay, their rows as one frame, and of which part each row is."""
         stay = [part for part in record.order if part not in replaced]
         if not stay:
-            return {}
-        frame = pd.read_parquet(self.file).set_index(["datetime", "instrument"])
+            return [], [], []
         codes = np.load(self.folder / "parts.npy")
-        return {part: frame[codes == record.order.index(part)] for part in stay}
+        numbers = {part: number for number, part in enumerate(stay)}
+        renumbered = np.array([numbers.get(part, -1) for part in record.order])[codes]
+        frame = pd.read_parquet(self.file).set_index(["datetime", "instrument"])
+        is_kept = renumbered >= 0
+        return stay, [frame[is_kept]], [renumbered[is_kept]]
 
     def _holds(self, frame: pd.DataFrame, record: _Record) -> bool:
         """Whether the file has these prices already: its version then stays."""
@@ -186,12 +191,14 @@ class PriceSpool:
         return _Record()
 
 
-def _check_once(frame: pd.DataFrame, parts: list[str], source: str) -> None:
+def _check_once(
+    frame: pd.DataFrame, order: list[str], codes: np.ndarray[Any, Any], source: str
+) -> None:
     twice = frame.index.duplicated()
     if twice.any():
         day, name = frame.index[twice][0]
         rows = np.flatnonzero(frame.index == (day, name))
-        holders = " and ".join(dict.fromkeys(parts[row] for row in rows))
+        holders = " and ".join(dict.fromkeys(order[codes[row]] for row in rows))
         raise DataError(
             f"{source}: {name} on {format_moment(day)} is in more than one partition ({holders}): "
             "keep one row for each datetime and instrument"

@@ -127,7 +127,6 @@ def build_signals_asset(
 
     return multi_asset_with_frames(
         [asset],
-        resources={_NOTHING: _load_nothing},
         name=asset_key.to_python_identifier(),
         ins={
             dep.asset_key.to_python_identifier(): dg.AssetIn(
@@ -138,6 +137,7 @@ def build_signals_asset(
             for dep in asset.deps
             if dep.asset_key in upstream
         },
+        resource_defs={_NOTHING: _load_nothing},
         retry_policy=retry_policy,
         op_tags=dict(op_tags or {}),
         pool=pool,

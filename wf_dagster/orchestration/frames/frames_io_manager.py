@@ -64,21 +64,21 @@ FRAMES_RESOURCE = dg.IOManagerDefinition.hardcoded_io_manager(
 def multi_asset_with_frames(
     specs: Sequence[dg.AssetSpec],
     *,
-    resources: Mapping[str, Any] | None = None,
+    resource_defs: Mapping[str, dg.ResourceDefinition] | None = None,
     **options: Any,
 ) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
     """``dg.multi_asset`` of assets whose frames inputs are given.
 
     Args:
         specs: The assets.
-        resources: What else they bring along.
+        resource_defs: Further resources that they bring along.
         **options: Those of ``dg.multi_asset``.
     """
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Parameter `resource_defs`", dg.BetaWarning)
         return dg.multi_asset(
             specs=[_with_frames(spec) for spec in specs],
-            resource_defs={FRAMES_KEY: FRAMES_RESOURCE, **(resources or {})},
+            resource_defs={**(resource_defs or {}), FRAMES_KEY: FRAMES_RESOURCE},
             **options,
         )
 

@@ -62,7 +62,7 @@ def asset_of(context: dg.InputContext) -> RollingMetadata:
     if path[-1] == SIGNALS:
         return RollingMetadata(SIGNALS, key, key)
     raise CollectError(
-        f"{context.asset_key.to_user_string()} is no asset of a strategy, as far as its metadata "
+        f"{key} is no asset of a strategy, as far as its metadata "
         "and its key show: load it in the asset, with load_signals, load_collected or "
         "load_predictions of wf_dagster"
     )
@@ -74,7 +74,7 @@ def _load_rolls(context: dg.InputContext, asset: RollingMetadata, wanted: InputT
     keys = _keys_of(context, name) if window is None else window.keys(list(load_recorders(name)))
     if asset.part == "recorders":
         return wanted.pass_rolls(load_recorders(name, keys))
-    load = _ROLL_FRAMES[str(asset.part)]
+    load = _ROLL_FRAMES[asset.part]
     cut = window.cut if window is not None else lambda frame: frame
     if wanted.is_dict:
         return {key: wanted.convert(cut(load(name, key))) for key in keys or load_recorders(name)}
