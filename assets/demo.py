@@ -22,9 +22,9 @@ from wf_dagster.errors import WfError
 from wf_dagster.market import Market
 from wf_dagster.online.replay_clock import ReplayClock
 from wf_dagster.orchestration.dagster_home import prepare_dagster_home
-from wf_dagster.orchestration.replayed_sessions import Replay
+from wf_dagster.orchestration.location.replayed_sessions import Replay
 from wf_dagster.orchestration.run_tags import RANGE_END_TAG, RANGE_START_TAG
-from wf_dagster.orchestration.strategy_keys import ROLL_PARTS, StrategyKeys
+from wf_dagster.orchestration.strategy.strategy_keys import ROLL_PARTS, StrategyKeys
 from wf_dagster.rolling import Rolls
 from wf_dagster.settings import get_settings
 from wf_dagster.tasks import fingerprint

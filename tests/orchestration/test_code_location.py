@@ -9,8 +9,8 @@ import pytest
 import yaml
 
 from wf_dagster.errors import SettingsError
-from wf_dagster.orchestration.code_location import load_definitions
-from wf_dagster.orchestration.code_target import find_target
+from wf_dagster.orchestration.location.code_location import load_definitions
+from wf_dagster.orchestration.location.code_target import find_target
 
 BODY = "import dagster as dg\ndefs = dg.Definitions(metadata={{'from': {!r}}})\n"
 LAZY = """

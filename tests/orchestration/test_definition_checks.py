@@ -13,7 +13,7 @@ from tests.support import task_of
 from wf_dagster import Market, RollingGen, Rolls, TradingCalendar
 from wf_dagster.errors import CalendarError, DataError, TaskError
 from wf_dagster.orchestration import build_rolling_assets
-from wf_dagster.orchestration.definition_checks import check_definition
+from wf_dagster.orchestration.strategy.definition_checks import check_definition
 from wf_dagster.tasks import TRUNC_DAYS, fingerprint
 
 MONTHLY = RollingGen("month", trunc_days=6)

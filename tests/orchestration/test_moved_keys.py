@@ -24,7 +24,7 @@ from wf_dagster.orchestration import (
     online_job,
     roll_due_sensor,
 )
-from wf_dagster.orchestration.code_location import find_strategy
+from wf_dagster.orchestration.location.code_location import find_strategy
 
 PARTS = ("recorders", "predictions", "labels")
 TRANSLATED = {part: f"fund/ridge/{part}" for part in (*PARTS, "collected", "online_models")}

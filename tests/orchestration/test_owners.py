@@ -25,7 +25,7 @@ from wf_dagster.online.ledger import OnlineLedger
 from wf_dagster.online.online_state import OnlineState
 from wf_dagster.online.signal_store import load_signals, sources_of
 from wf_dagster.orchestration import TrackingResource, build_rolling_assets, build_signals_asset
-from wf_dagster.orchestration.owners import check_experiments
+from wf_dagster.orchestration.steps.owners import check_experiments
 from wf_dagster.rolling import RollingGen
 from wf_dagster.tracking import find_recorders, read_owner, write_owner
 

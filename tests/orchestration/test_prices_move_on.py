@@ -13,7 +13,7 @@ from dagster._core.execution.api import execute_run
 from tests.online.market import made_prices, template
 from wf_dagster import Market, RollingStrategy
 from wf_dagster.orchestration import TrackingResource, build_rolling_assets
-from wf_dagster.orchestration.strategy_spec import StrategySpec
+from wf_dagster.orchestration.strategy.strategy_spec import StrategySpec
 from wf_dagster.rolling import RollingGen
 from wf_dagster.tasks import fingerprint
 from wf_dagster.tracking import find_recorder_of_kind, find_recorders

@@ -18,7 +18,7 @@ from wf_dagster.orchestration import (
     build_signals_asset,
 )
 from wf_dagster.orchestration.dagster_home import prepare_dagster_home
-from wf_dagster.orchestration.replayed_sessions import Replay
+from wf_dagster.orchestration.location.replayed_sessions import Replay
 from wf_dagster.settings import get_settings
 
 TEST, STEP = 70, 8  # as in the market

@@ -28,8 +28,8 @@ from wf_dagster.orchestration import (
     new_data_sensor,
 )
 from wf_dagster.orchestration.checks.freshness import freshness_questions
-from wf_dagster.orchestration.code_location import list_strategies
-from wf_dagster.orchestration.replayed_sessions import Replay
+from wf_dagster.orchestration.location.code_location import list_strategies
+from wf_dagster.orchestration.location.replayed_sessions import Replay
 from wf_dagster.settings import get_settings
 from wf_dagster.tracking import find_recorders
 

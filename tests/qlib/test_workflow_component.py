@@ -10,7 +10,7 @@ import pytest
 from tests.qlib.test_dagster import import_workflow
 from wf_dagster import fingerprint, get_settings
 from wf_dagster.errors import SettingsError
-from wf_dagster.orchestration.code_location import list_strategies, load_definitions
+from wf_dagster.orchestration.location.code_location import list_strategies, load_definitions
 from wf_dagster.qlib_bridge.workflow_task import read_workflow_task
 
 

@@ -30,7 +30,7 @@ def audit(
     """
     # slow to import
     from wf_dagster.audit import audit_strategy, select_rolls
-    from wf_dagster.orchestration.code_location import find_strategy, load_definitions
+    from wf_dagster.orchestration.location.code_location import find_strategy, load_definitions
     from wf_dagster.progress import progress_bar
 
     with wf_errors_as_messages():

@@ -22,8 +22,8 @@ def replay_sessions(module: str | None, first: str | None, count: int) -> None:
     """
     # slow to import
     from wf_dagster.cli.replay_lines import open_console, print_replay
-    from wf_dagster.orchestration.code_location import list_strategies, load_definitions
-    from wf_dagster.orchestration.replayed_sessions import open_replay
+    from wf_dagster.orchestration.location.code_location import list_strategies, load_definitions
+    from wf_dagster.orchestration.location.replayed_sessions import open_replay
 
     started = time.perf_counter()
     terminal = open_console()
@@ -51,7 +51,7 @@ def stop_replay(module: str | None) -> None:
     Args:
         module: Module of the Definitions; default what Dagster opens in the current folder.
     """
-    from wf_dagster.orchestration.code_location import load_definitions  # slow to import
+    from wf_dagster.orchestration.location.code_location import load_definitions  # slow to import
 
     try:
         load_definitions(module)  # it may choose the home folder

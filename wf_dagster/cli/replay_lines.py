@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 if TYPE_CHECKING:
-    from wf_dagster.orchestration.replayed_sessions import SessionReport
+    from wf_dagster.orchestration.location.replayed_sessions import SessionReport
 
 _LINE = "{:<10}  {:<14}  {:<12}  {:<10}  {:>11}  {:>6}  {:>9}  {}"
 _HEAD = (

@@ -21,7 +21,7 @@ from wf_dagster.extras import require_extra
 from wf_dagster.sqlite_urls import sqlite_file
 
 if TYPE_CHECKING:
-    from wf_dagster.orchestration.code_target import CodeTarget
+    from wf_dagster.orchestration.location.code_target import CodeTarget
 
 
 def ui(
@@ -39,7 +39,7 @@ def ui(
     module: ModuleOption = None,
 ) -> None:
     """Open the Dagster and the MLflow page on the same state; Ctrl-C ends both."""
-    from wf_dagster.orchestration.code_target import find_target  # slow to import
+    from wf_dagster.orchestration.location.code_target import find_target  # slow to import
 
     with wf_errors_as_messages():
         target = find_target(module, workspace)
@@ -65,7 +65,9 @@ def serve(target: CodeTarget, *, dagster_port: int, mlflow_port: int) -> int:
     """
     require_extra("ui", "wf-dagster ui")
 
-    from wf_dagster.orchestration.dagster_home import prepare_dagster_home  # slow to import
+    from wf_dagster.orchestration.dagster_home import (
+        prepare_dagster_home,  # slow to import
+    )
     from wf_dagster.settings import get_settings
     from wf_dagster.tracking.store import get_client  # slow to import
 
@@ -111,7 +113,7 @@ def serve(target: CodeTarget, *, dagster_port: int, mlflow_port: int) -> int:
 
 def _load_chosen_home(target: CodeTarget) -> None:
     """Let the code location choose its home folder; one that fails is for the page to show."""
-    from wf_dagster.orchestration.code_location import load_target  # slow to import
+    from wf_dagster.orchestration.location.code_location import load_target  # slow to import
 
     try:
         load_target(target)

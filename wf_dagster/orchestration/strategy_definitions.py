@@ -24,12 +24,12 @@ from wf_dagster.orchestration.automation.sensors import (
 from wf_dagster.orchestration.checks.freshness import build_freshness_sensor
 from wf_dagster.orchestration.checks.online_checks import build_online_checks
 from wf_dagster.orchestration.checks.online_limits import OnlineLimits
-from wf_dagster.orchestration.price_keys import asset_key_of
+from wf_dagster.orchestration.host_prices.price_keys import asset_key_of
 from wf_dagster.orchestration.resources.tracking_resource import TrackingResource
-from wf_dagster.orchestration.rolling_strategy import RollingStrategySpec
-from wf_dagster.orchestration.signals_reference import Signals
-from wf_dagster.orchestration.strategy_keys import SIGNALS, StrategyKeys
-from wf_dagster.orchestration.translator import RollingTranslator
+from wf_dagster.orchestration.strategy.rolling_strategy import RollingStrategySpec
+from wf_dagster.orchestration.strategy.signals_reference import Signals
+from wf_dagster.orchestration.strategy.strategy_keys import SIGNALS, StrategyKeys
+from wf_dagster.orchestration.strategy.translator import RollingTranslator
 
 
 def build_strategy_definitions(

@@ -22,8 +22,8 @@ from wf_dagster import (
     build_strategy_definitions,
     fingerprint,
 )
-from wf_dagster.orchestration.code_location import list_strategies
 from wf_dagster.orchestration.component.strategy_model import StrategyModel
+from wf_dagster.orchestration.location.code_location import list_strategies
 
 WITH = ("with_checks", "with_schedule", "with_sensors", "with_signals", "with_resource")
 

@@ -14,7 +14,7 @@ from tests.orchestration.component.conftest import TYPE
 from tests.orchestration.component.strategies import PARTS
 from wf_dagster import Market
 from wf_dagster.errors import SettingsError, TaskError
-from wf_dagster.orchestration.code_location import list_strategies
+from wf_dagster.orchestration.location.code_location import list_strategies
 
 
 def scaffold(project, name="momentum", kind="yaml", append=False, **params) -> Path:

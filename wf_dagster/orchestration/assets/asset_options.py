@@ -8,9 +8,9 @@ from typing import Any
 import dagster as dg
 from typing_extensions import TypedDict
 
-from wf_dagster.orchestration.automation.conditions import Automation
-from wf_dagster.orchestration.price_keys import PricesAsset
+from wf_dagster.orchestration.host_prices.price_keys import PricesAsset
 from wf_dagster.orchestration.resources.task_pool_resource import TaskPoolResource
+from wf_dagster.orchestration.strategy.conditions import Automation
 
 
 class AssetOptions(TypedDict, total=False):

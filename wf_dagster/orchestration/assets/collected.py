@@ -7,8 +7,8 @@ import dagster as dg
 from wf_dagster.orchestration.assets.downstream import downstream_asset
 from wf_dagster.orchestration.failures import wf_errors_as_failures
 from wf_dagster.orchestration.metadata import number_metadata
-from wf_dagster.orchestration.rolling_strategy import RollingStrategySpec
-from wf_dagster.orchestration.strategy_spec import StrategySpec
+from wf_dagster.orchestration.strategy.rolling_strategy import RollingStrategySpec
+from wf_dagster.orchestration.strategy.strategy_spec import StrategySpec
 
 
 def build_collected_asset(
@@ -18,7 +18,7 @@ def build_collected_asset(
 
     def collected(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
         from wf_dagster.collect import collect_strategy  # slow to import, as the next
-        from wf_dagster.orchestration.owners import claim_for_strategy
+        from wf_dagster.orchestration.steps.owners import claim_for_strategy
         from wf_dagster.tracking import run_url
 
         with wf_errors_as_failures():

@@ -8,8 +8,8 @@ from typing import Any
 import dagster as dg
 
 from wf_dagster.orchestration.frames.frames_io_manager import multi_asset_with_frames
-from wf_dagster.orchestration.rolling_strategy import RollingStrategySpec
-from wf_dagster.orchestration.strategy_keys import StrategyKeys
+from wf_dagster.orchestration.strategy.rolling_strategy import RollingStrategySpec
+from wf_dagster.orchestration.strategy.strategy_keys import StrategyKeys
 
 Compute = Callable[[dg.AssetExecutionContext], dg.MaterializeResult[Any]]
 

@@ -7,8 +7,8 @@ import dagster as dg
 
 from wf_dagster.orchestration.assets.downstream import downstream_asset
 from wf_dagster.orchestration.failures import wf_errors_as_failures
-from wf_dagster.orchestration.rolling_strategy import RollingStrategySpec
-from wf_dagster.orchestration.strategy_spec import StrategySpec
+from wf_dagster.orchestration.strategy.rolling_strategy import RollingStrategySpec
+from wf_dagster.orchestration.strategy.strategy_spec import StrategySpec
 
 if TYPE_CHECKING:
     from wf_dagster.online import OnlineState, OnlineToolR

@@ -8,27 +8,27 @@ import dagster as dg
 from typing_extensions import Unpack
 
 from wf_dagster.market import Market
-from wf_dagster.orchestration.asset_specs import specs_by_part
 from wf_dagster.orchestration.assets.asset_options import AssetOptions
+from wf_dagster.orchestration.assets.asset_specs import specs_by_part
 from wf_dagster.orchestration.assets.collected import build_collected_asset
 from wf_dagster.orchestration.assets.online_models import build_online_models_asset
 from wf_dagster.orchestration.assets.rolling_list import RollingAssets
-from wf_dagster.orchestration.automation.conditions import launched_by_automation
 from wf_dagster.orchestration.dagster_home import check_dagster_home
-from wf_dagster.orchestration.definition_checks import check_definition
 from wf_dagster.orchestration.failures import wf_errors_as_failures
 from wf_dagster.orchestration.frames.frames_io_manager import multi_asset_with_frames
+from wf_dagster.orchestration.host_prices.run_prices import run_prices
 from wf_dagster.orchestration.partitions.rolling_partitions import (
     rolling_partitions,
     strategy_market,
 )
 from wf_dagster.orchestration.resources.tracking_resource import tracking_of
-from wf_dagster.orchestration.rolling_strategy import RollingStrategySpec
-from wf_dagster.orchestration.run_prices import run_prices
 from wf_dagster.orchestration.steps.roll_config import LAST, RollConfig
-from wf_dagster.orchestration.strategy_keys import ROLL_PARTS
-from wf_dagster.orchestration.strategy_spec import StrategySpec
-from wf_dagster.orchestration.translator import RollingTranslator
+from wf_dagster.orchestration.strategy.conditions import launched_by_automation
+from wf_dagster.orchestration.strategy.definition_checks import check_definition
+from wf_dagster.orchestration.strategy.rolling_strategy import RollingStrategySpec
+from wf_dagster.orchestration.strategy.strategy_keys import ROLL_PARTS
+from wf_dagster.orchestration.strategy.strategy_spec import StrategySpec
+from wf_dagster.orchestration.strategy.translator import RollingTranslator
 from wf_dagster.rolling import RollingGen
 
 if TYPE_CHECKING:

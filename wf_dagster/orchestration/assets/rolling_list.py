@@ -7,7 +7,7 @@ from typing import Any
 
 import dagster as dg
 
-from wf_dagster.orchestration.strategy_spec import StrategySpec
+from wf_dagster.orchestration.strategy.strategy_spec import StrategySpec
 
 
 class RollingAssets(list[dg.AssetsDefinition]):

@@ -9,13 +9,13 @@ from pydantic import Field
 
 from wf_dagster.errors import SettingsError
 from wf_dagster.orchestration.assets.rolling_list import RollingAssets
-from wf_dagster.orchestration.automation.conditions import Automation, is_declarative
 from wf_dagster.orchestration.frames.frames_io_manager import multi_asset_with_frames
-from wf_dagster.orchestration.price_keys import asset_key_of
+from wf_dagster.orchestration.host_prices.price_keys import asset_key_of
 from wf_dagster.orchestration.run_tags import SESSION_TAG
-from wf_dagster.orchestration.strategy_keys import SIGNALS
-from wf_dagster.orchestration.strategy_metadata import RollingMetadata
-from wf_dagster.orchestration.translator import RollingTranslator, RollProps
+from wf_dagster.orchestration.strategy.conditions import Automation, is_declarative
+from wf_dagster.orchestration.strategy.strategy_keys import SIGNALS
+from wf_dagster.orchestration.strategy.strategy_metadata import RollingMetadata
+from wf_dagster.orchestration.strategy.translator import RollingTranslator, RollProps
 
 # Strategies are inputs of signals, though signals read their frames from the recorders: Dagster
 # refuses definitions with an input that nothing makes, while a mere dependency may be missing.

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from wf_dagster.orchestration.assets.rolling_list import RollingAssets
-from wf_dagster.orchestration.moved_keys import DefinedAssets
-from wf_dagster.orchestration.run_prices import run_prices
+from wf_dagster.orchestration.host_prices.run_prices import run_prices
 from wf_dagster.orchestration.run_tags import ONLINE_RUN_TAG, RESTATED_TAG, SESSION_TAG
-from wf_dagster.orchestration.signals_reference import Signals, refer_to_signals
 from wf_dagster.orchestration.steps.roll_config import LAST
-from wf_dagster.orchestration.strategy_keys import FOLLOWING_PARTS
+from wf_dagster.orchestration.strategy.moved_keys import DefinedAssets
+from wf_dagster.orchestration.strategy.signals_reference import Signals, refer_to_signals
+from wf_dagster.orchestration.strategy.strategy_keys import FOLLOWING_PARTS
 
 # what serves is slow to import, and asked for when a schedule or a sensor ticks
 if TYPE_CHECKING:

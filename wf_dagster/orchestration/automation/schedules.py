@@ -17,8 +17,8 @@ from wf_dagster.orchestration.automation.online_requests import (
     unfinished_run,
 )
 from wf_dagster.orchestration.failures import PRICE_ERRORS, skip_for, wf_errors_as_failures
-from wf_dagster.orchestration.run_prices import run_prices
-from wf_dagster.orchestration.signals_reference import Signals
+from wf_dagster.orchestration.host_prices.run_prices import run_prices
+from wf_dagster.orchestration.strategy.signals_reference import Signals
 
 # sessions are slow to import, and asked for when a schedule ticks
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from wf_dagster.orchestration.automation.online_requests import (
 )
 from wf_dagster.orchestration.failures import PRICE_ERRORS, skip_for, wf_errors_as_failures
 from wf_dagster.orchestration.run_tags import ONLINE_RUN_TAG, RESTATED_TAG
-from wf_dagster.orchestration.signals_reference import Signals
+from wf_dagster.orchestration.strategy.signals_reference import Signals
 from wf_dagster.rolling import why_not_due
 
 Answer = dg.SensorResult | dg.SkipReason

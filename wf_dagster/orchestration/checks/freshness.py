@@ -27,10 +27,10 @@ from wf_dagster.orchestration.assets.rolling_list import RollingAssets
 from wf_dagster.orchestration.checks.online_limits import GRACE
 from wf_dagster.orchestration.failures import PRICE_ERRORS, skip_for, wf_errors_as_failures
 from wf_dagster.orchestration.metadata import number_metadata
-from wf_dagster.orchestration.moved_keys import moved_keys
-from wf_dagster.orchestration.signals_reference import Signals, refer_to_signals
-from wf_dagster.orchestration.strategy_keys import SIGNALS
-from wf_dagster.orchestration.strategy_spec import StrategySpec
+from wf_dagster.orchestration.strategy.moved_keys import moved_keys
+from wf_dagster.orchestration.strategy.signals_reference import Signals, refer_to_signals
+from wf_dagster.orchestration.strategy.strategy_keys import SIGNALS
+from wf_dagster.orchestration.strategy.strategy_spec import StrategySpec
 
 # what scores are compared with is slow to import, and asked for when a check runs
 if TYPE_CHECKING:

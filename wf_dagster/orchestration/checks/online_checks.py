@@ -16,9 +16,9 @@ from wf_dagster.orchestration.checks.freshness import (
 from wf_dagster.orchestration.checks.online_limits import ChosenLimits, OnlineLimits
 from wf_dagster.orchestration.failures import PRICE_ERRORS, wf_errors_as_failures
 from wf_dagster.orchestration.metadata import number_metadata
-from wf_dagster.orchestration.signals_reference import Signals
-from wf_dagster.orchestration.strategy_keys import SIGNALS
-from wf_dagster.orchestration.strategy_spec import StrategySpec
+from wf_dagster.orchestration.strategy.signals_reference import Signals
+from wf_dagster.orchestration.strategy.strategy_keys import SIGNALS
+from wf_dagster.orchestration.strategy.strategy_spec import StrategySpec
 
 # what is asked of scores is slow to import, and asked for when a check runs
 if TYPE_CHECKING:

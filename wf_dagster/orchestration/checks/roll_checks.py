@@ -15,7 +15,6 @@ from wf_dagster.online.drift import score_drift
 from wf_dagster.online.inspection import Inspected
 from wf_dagster.online.quality import Finding
 from wf_dagster.online.signal_store import days_of
-from wf_dagster.orchestration.automation.conditions import launched_by_automation
 from wf_dagster.orchestration.checks.online_limits import ChosenLimits
 from wf_dagster.orchestration.run_tags import (
     PARTITION_TAG,
@@ -23,7 +22,8 @@ from wf_dagster.orchestration.run_tags import (
     RANGE_START_TAG,
     SESSION_TAG,
 )
-from wf_dagster.orchestration.strategy_spec import StrategySpec
+from wf_dagster.orchestration.strategy.conditions import launched_by_automation
+from wf_dagster.orchestration.strategy.strategy_spec import StrategySpec
 
 
 @dataclass(frozen=True)

@@ -18,10 +18,10 @@ from wf_dagster.orchestration.automation.sensors import failed_recorder_sensor
 from wf_dagster.orchestration.component.scaffolder import RollingStrategyScaffolder
 from wf_dagster.orchestration.component.strategy_model import Strategies
 from wf_dagster.orchestration.component.strategy_yaml import YamlStrategySpec, resolve_strategies
-from wf_dagster.orchestration.rolling_strategy import RollingStrategySpec
+from wf_dagster.orchestration.strategy.rolling_strategy import RollingStrategySpec
+from wf_dagster.orchestration.strategy.strategy_keys import StrategyKeys
+from wf_dagster.orchestration.strategy.translator import RollingTranslator, RollProps
 from wf_dagster.orchestration.strategy_definitions import build_strategy_definitions
-from wf_dagster.orchestration.strategy_keys import StrategyKeys
-from wf_dagster.orchestration.translator import RollingTranslator, RollProps
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from pydantic import BaseModel, Field
 
 from wf_dagster.errors import WfError
 from wf_dagster.market import Market
-from wf_dagster.orchestration.strategy_keys import check_strategy_name
+from wf_dagster.orchestration.strategy.strategy_keys import check_strategy_name
 from wf_dagster.rolling import RollingGen
 
 _HORIZON = 5  # sessions from the trade to the end of the forecast

@@ -16,10 +16,10 @@ from dagster.components.resolved.core_models import (
 from pydantic import ConfigDict, Field, PlainSerializer, WrapValidator
 
 from wf_dagster.market import Market
-from wf_dagster.orchestration.automation.conditions import Automation
 from wf_dagster.orchestration.component.templated import Templated
 from wf_dagster.orchestration.resources.task_pool_resource import TaskPoolResource
-from wf_dagster.orchestration.rolling_strategy import RollingStrategySpec
+from wf_dagster.orchestration.strategy.conditions import Automation
+from wf_dagster.orchestration.strategy.rolling_strategy import RollingStrategySpec
 from wf_dagster.rolling import RollingGen
 
 _ATTRIBUTE = re.compile(r"^ {8}(\w+): (.+(?:\n {10,}.+)*)", re.MULTILINE)

@@ -21,7 +21,7 @@ from wf_dagster.orchestration.component.strategy_model import GeneratorModel, St
 from wf_dagster.orchestration.component.templated import fill_templates
 from wf_dagster.orchestration.component.yaml_place import YamlPlace
 from wf_dagster.orchestration.resources.task_pool_resource import TaskPoolResource
-from wf_dagster.orchestration.rolling_strategy import RollingStrategySpec
+from wf_dagster.orchestration.strategy.rolling_strategy import RollingStrategySpec
 from wf_dagster.prices.addresses import is_address
 from wf_dagster.rolling import RollingGen
 

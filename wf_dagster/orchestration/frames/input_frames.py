@@ -17,8 +17,8 @@ from wf_dagster.frames import (
 )
 from wf_dagster.orchestration.frames.input_types import InputType
 from wf_dagster.orchestration.frames.roll_windows import RollWindow
-from wf_dagster.orchestration.strategy_keys import FOLLOWING_PARTS, ROLL_PARTS, SIGNALS
-from wf_dagster.orchestration.strategy_metadata import RollingMetadata
+from wf_dagster.orchestration.strategy.strategy_keys import FOLLOWING_PARTS, ROLL_PARTS, SIGNALS
+from wf_dagster.orchestration.strategy.strategy_metadata import RollingMetadata
 
 _ROLL_FRAMES = {"predictions": load_predictions, "labels": load_labels}
 

@@ -8,8 +8,8 @@ from zoneinfo import ZoneInfo
 import dagster as dg
 
 from wf_dagster.errors import SettingsError
-from wf_dagster.orchestration.price_keys import PricesAsset, asset_key_of
-from wf_dagster.orchestration.strategy_metadata import NAMESPACE
+from wf_dagster.orchestration.host_prices.price_keys import PricesAsset, asset_key_of
+from wf_dagster.orchestration.strategy.strategy_metadata import NAMESPACE
 
 WINDOWED = f"{NAMESPACE}/rows_of_partition"
 TIMEZONE = f"{NAMESPACE}/timezone"

@@ -10,12 +10,12 @@ import dagster as dg
 
 from wf_dagster.collect.roll_recorders import wanted_rolls
 from wf_dagster.orchestration.failures import wf_errors_as_failures
-from wf_dagster.orchestration.owners import claim_for_strategy
 from wf_dagster.orchestration.resources.tracking_resource import TrackingResource
 from wf_dagster.orchestration.run_tags import ROOT_RUN_TAG
+from wf_dagster.orchestration.steps.owners import claim_for_strategy
 from wf_dagster.orchestration.steps.roll_events import RollEvents
 from wf_dagster.orchestration.steps.roll_runner import RollRunner
-from wf_dagster.orchestration.strategy_spec import StrategySpec
+from wf_dagster.orchestration.strategy.strategy_spec import StrategySpec
 from wf_dagster.rolling import Roll, why_not_due
 from wf_dagster.tracking import Recorder
 from wf_dagster.training import (

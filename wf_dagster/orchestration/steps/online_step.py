@@ -13,13 +13,13 @@ from wf_dagster.market import Market
 from wf_dagster.online import OnlineManager, RollingStrategy, RoutineReport
 from wf_dagster.online.sessions import daily_calendar, session_calendar
 from wf_dagster.orchestration.failures import wf_errors_as_failures
-from wf_dagster.orchestration.owners import claim_for_strategy
 from wf_dagster.orchestration.resources.tracking_resource import TrackingResource
+from wf_dagster.orchestration.steps.owners import claim_for_strategy
 from wf_dagster.orchestration.steps.roll_config import LAST
 from wf_dagster.orchestration.steps.roll_events import RollEvents
 from wf_dagster.orchestration.steps.roll_runner import RollRunner
 from wf_dagster.orchestration.steps.roll_trainer import RollTrainer
-from wf_dagster.orchestration.strategy_spec import StrategySpec
+from wf_dagster.orchestration.strategy.strategy_spec import StrategySpec
 from wf_dagster.rolling import Roll, why_not_due
 from wf_dagster.tasks import fingerprint
 from wf_dagster.tracking import Recorder

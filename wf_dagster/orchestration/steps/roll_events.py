@@ -9,9 +9,9 @@ import dagster as dg
 from packaging.version import Version
 
 from wf_dagster.orchestration.metadata import roll_metadata
-from wf_dagster.orchestration.moved_keys import keys_of_run
 from wf_dagster.orchestration.run_tags import BACKFILL_TAG
-from wf_dagster.orchestration.strategy_keys import ROLL_PARTS, StrategyKeys
+from wf_dagster.orchestration.strategy.moved_keys import keys_of_run
+from wf_dagster.orchestration.strategy.strategy_keys import ROLL_PARTS, StrategyKeys
 from wf_dagster.training import RollOutcome
 
 _ENDS_BACKFILLS = Version("1.13.22")

@@ -10,10 +10,10 @@ from typing import Any
 import dagster as dg
 
 from wf_dagster.market import Market
-from wf_dagster.orchestration.owners import find_pool_owner
 from wf_dagster.orchestration.roll_progress import RollProgress
 from wf_dagster.orchestration.run_tags import ROOT_RUN_TAG
-from wf_dagster.orchestration.strategy_spec import StrategySpec
+from wf_dagster.orchestration.steps.owners import find_pool_owner
+from wf_dagster.orchestration.strategy.strategy_spec import StrategySpec
 from wf_dagster.tasks import fingerprint
 from wf_dagster.training import RollJob, RollOutcome, run_rolls, run_rolls_in_pool
 

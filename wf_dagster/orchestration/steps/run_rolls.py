@@ -8,12 +8,12 @@ from typing import Any
 import dagster as dg
 
 from wf_dagster.orchestration.failures import wf_errors_as_failures
+from wf_dagster.orchestration.host_prices.price_refresh import refresh_prices
 from wf_dagster.orchestration.resources.tracking_resource import TrackingResource
 from wf_dagster.orchestration.steps.backfill_step import BackfillStep
 from wf_dagster.orchestration.steps.online_step import OnlineStep
-from wf_dagster.orchestration.steps.price_refresh import refresh_prices
 from wf_dagster.orchestration.steps.roll_config import RollConfig
-from wf_dagster.orchestration.strategy_spec import StrategySpec
+from wf_dagster.orchestration.strategy.strategy_spec import StrategySpec
 from wf_dagster.tasks import validate_task
 from wf_dagster.tasks.named_parts import check_parts
 from wf_dagster.tasks.signature_book import home_book

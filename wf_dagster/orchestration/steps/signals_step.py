@@ -31,8 +31,8 @@ from wf_dagster.online.signal_store import (
 )
 from wf_dagster.orchestration.failures import wf_errors_as_failures
 from wf_dagster.orchestration.metadata import number_metadata
-from wf_dagster.orchestration.owners import claim_for_signals
 from wf_dagster.orchestration.run_tags import SESSION_TAG
+from wf_dagster.orchestration.steps.owners import claim_for_signals
 from wf_dagster.tracking import run_url
 
 _OVER_WRITE = (

@@ -8,56 +8,16 @@ events, and what is downstream follows those events in runs of its own.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import dagster as dg
 
 from wf_dagster.errors import OnlineError
-from wf_dagster.market import Market
-from wf_dagster.orchestration.failures import wf_errors_as_failures
 from wf_dagster.orchestration.run_tags import AUTOMATION_TAG
-from wf_dagster.orchestration.strategy_metadata import PART_TAG
+from wf_dagster.orchestration.strategy.strategy_metadata import PART_TAG
 
 Automation = Literal["manual", "declarative"]
-
-
-def build_prices_asset(
-    key: str | Sequence[str] | dg.AssetKey = "prices",
-    *,
-    prices: object = None,
-    cron: str = "*/5 * * * *",
-    group_name: str = "prices",
-    description: str = "",
-) -> dg.SourceAsset:
-    """The prices as an asset that Dagster observes: its data version is theirs.
-
-    Args:
-        key: Asset key, that of ``prices_asset`` of :func:`build_rolling_assets`.
-        prices: The prices of a :class:`Market`, or such a market; default that of the settings.
-        cron: When the automation looks at the prices (UTC).
-        group_name: Dagster group.
-        description: Shown on the asset.
-    """
-
-    market = prices if isinstance(prices, Market) else Market(prices)
-
-    @dg.observable_source_asset(
-        key=key,
-        group_name=group_name,
-        description=description
-        or "Daily prices. A new version is a later session, or prices that were restated.",
-        automation_condition=dg.AutomationCondition.cron_tick_passed(cron)
-        & ~dg.AutomationCondition.in_progress(),
-    )
-    def observed() -> dg.DataVersion:
-        from wf_dagster.orchestration.automation.price_versions import price_versions  # slow
-
-        with wf_errors_as_failures():
-            version = price_versions(market).version()
-        return dg.DataVersion(version)
-
-    return observed
 
 
 def is_declarative(automation: str) -> bool:

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 import dagster as dg
 
-from wf_dagster.orchestration.automation.conditions import on_new_prices, on_new_results
-from wf_dagster.orchestration.strategy_keys import FOLLOWING_PARTS, ROLL_PARTS, SIGNALS
+from wf_dagster.orchestration.strategy.conditions import on_new_prices, on_new_results
+from wf_dagster.orchestration.strategy.strategy_keys import FOLLOWING_PARTS, ROLL_PARTS, SIGNALS
 
 _DESCRIPTIONS = {
     "recorders": "Trains the roll's task; one MLflow run (recorder) a roll.",

@@ -12,7 +12,7 @@ from typing import Any
 import dagster as dg
 
 from wf_dagster.errors import OwnerError
-from wf_dagster.orchestration.strategy_spec import StrategySpec
+from wf_dagster.orchestration.strategy.strategy_spec import StrategySpec
 from wf_dagster.tracking import Owner, claim_experiment
 
 

@@ -10,7 +10,7 @@ import dagster as dg
 import pandas as pd
 
 from wf_dagster.errors import DataError
-from wf_dagster.orchestration.run_prices import AssetPrices
+from wf_dagster.orchestration.host_prices.run_prices import AssetPrices
 from wf_dagster.prices.foreign_frames import to_table
 
 WHOLE = ""  # the one part of an asset without partitions

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dagster as dg
 
-from wf_dagster.orchestration.price_keys import PricesAsset, asset_key_of
+from wf_dagster.orchestration.host_prices.price_keys import PricesAsset, asset_key_of
 
 
 def prices_dependency(asset: PricesAsset) -> dg.AssetDep:

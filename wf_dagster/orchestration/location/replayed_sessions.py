@@ -19,10 +19,10 @@ from wf_dagster.errors import OnlineError
 from wf_dagster.online import OnlineState, OnlineToolR
 from wf_dagster.online.replay_clock import ReplayClock
 from wf_dagster.orchestration.automation.online_requests import unfinished_run
-from wf_dagster.orchestration.code_location import list_strategies
 from wf_dagster.orchestration.dagster_home import prepare_dagster_home
+from wf_dagster.orchestration.location.code_location import list_strategies
 from wf_dagster.orchestration.run_tags import ONLINE_RUN_TAG
-from wf_dagster.orchestration.strategy_keys import StrategyKeys
+from wf_dagster.orchestration.strategy.strategy_keys import StrategyKeys
 
 _PATIENCE = 600.0  # seconds for which a run of somebody else is waited for
 _LOGGER = "wf_replay"

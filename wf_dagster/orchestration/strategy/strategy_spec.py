@@ -11,7 +11,7 @@ import dagster as dg
 from wf_dagster.market import Market
 from wf_dagster.orchestration.partitions.rolling_partitions import RollingPartitions
 from wf_dagster.orchestration.resources.task_pool_resource import TaskPoolResource
-from wf_dagster.orchestration.strategy_keys import StrategyKeys
+from wf_dagster.orchestration.strategy.strategy_keys import StrategyKeys
 from wf_dagster.rolling import RollingGen
 
 # what serves is slow to import, and asked for when something runs

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import dagster as dg
 
-from wf_dagster.orchestration.price_keys import asset_key_of
-from wf_dagster.orchestration.strategy_metadata import RollingMetadata
+from wf_dagster.orchestration.host_prices.price_keys import asset_key_of
+from wf_dagster.orchestration.strategy.strategy_metadata import RollingMetadata
 
 Signals = str | dg.AssetKey | dg.AssetsDefinition
 

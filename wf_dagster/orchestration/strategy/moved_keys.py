@@ -13,8 +13,8 @@ from typing import Any
 import dagster as dg
 
 from wf_dagster.errors import SettingsError
-from wf_dagster.orchestration.strategy_keys import ROLL_PARTS, StrategyKeys
-from wf_dagster.orchestration.strategy_metadata import RollingMetadata
+from wf_dagster.orchestration.strategy.strategy_keys import ROLL_PARTS, StrategyKeys
+from wf_dagster.orchestration.strategy.strategy_metadata import RollingMetadata
 
 
 def moved_keys(graph: Any) -> dict[dg.AssetKey, dg.AssetKey]:

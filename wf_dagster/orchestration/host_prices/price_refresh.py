@@ -5,7 +5,7 @@ from __future__ import annotations
 import dagster as dg
 
 from wf_dagster.market import Market
-from wf_dagster.orchestration.run_prices import run_prices
+from wf_dagster.orchestration.host_prices.run_prices import run_prices
 from wf_dagster.prices.price_spool import PriceSpool, SpoolOwner
 
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import dagster as dg
 
+from wf_dagster.orchestration.host_prices.prices_dependency import prices_dependency
 from wf_dagster.orchestration.partitions.rolling_partitions import (
     rolling_partitions,
     strategy_market,
 )
-from wf_dagster.orchestration.prices_dependency import prices_dependency
-from wf_dagster.orchestration.rolling_strategy import RollingStrategySpec
-from wf_dagster.orchestration.strategy_keys import FOLLOWING_PARTS, ROLL_PARTS
-from wf_dagster.orchestration.strategy_metadata import RollingMetadata
-from wf_dagster.orchestration.translator import RollingTranslator, RollProps
+from wf_dagster.orchestration.strategy.rolling_strategy import RollingStrategySpec
+from wf_dagster.orchestration.strategy.strategy_keys import FOLLOWING_PARTS, ROLL_PARTS
+from wf_dagster.orchestration.strategy.strategy_metadata import RollingMetadata
+from wf_dagster.orchestration.strategy.translator import RollingTranslator, RollProps
 
 _UPSTREAM = {"recorders": (), "predictions": ("recorders",), "labels": ("recorders",)}
 

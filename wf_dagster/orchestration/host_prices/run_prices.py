@@ -16,7 +16,7 @@ import dagster as dg
 from typing_extensions import Self
 
 from wf_dagster.errors import SettingsError
-from wf_dagster.orchestration.price_keys import PricesAsset, asset_key_of
+from wf_dagster.orchestration.host_prices.price_keys import PricesAsset, asset_key_of
 
 if TYPE_CHECKING:
     from wf_dagster.market import Market
@@ -179,7 +179,9 @@ class AssetPrices(RunPrices):
 
     def marks(self, context: dg.AssetExecutionContext) -> Mapping[str, str | None]:
         """The latest materialization of each partition."""
-        from wf_dagster.orchestration.steps.asset_values import find_marks  # when something runs
+        from wf_dagster.orchestration.host_prices.asset_values import (
+            find_marks,  # when something runs
+        )
 
         return find_marks(context, self.key)
 
@@ -187,7 +189,9 @@ class AssetPrices(RunPrices):
         self, context: dg.AssetExecutionContext
     ) -> AbstractContextManager[Callable[[str], Any]]:
         """What loads a partition through the IO manager."""
-        from wf_dagster.orchestration.steps.asset_values import open_reader  # when something runs
+        from wf_dagster.orchestration.host_prices.asset_values import (
+            open_reader,  # when something runs
+        )
 
         return open_reader(context, self)
 

@@ -16,9 +16,9 @@ from dagster.components.resolved.errors import ResolutionException
 from pydantic import ValidationError
 
 from wf_dagster.errors import SettingsError, WfError
-from wf_dagster.orchestration.code_target import REMEDY, CodeTarget, find_target
-from wf_dagster.orchestration.moved_keys import keys_in
-from wf_dagster.orchestration.strategy_spec import StrategySpec
+from wf_dagster.orchestration.location.code_target import REMEDY, CodeTarget, find_target
+from wf_dagster.orchestration.strategy.moved_keys import keys_in
+from wf_dagster.orchestration.strategy.strategy_spec import StrategySpec
 
 _MAIN = "defs"  # the Definitions of a module that holds several
 

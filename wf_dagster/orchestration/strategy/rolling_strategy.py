@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from wf_dagster.errors import SettingsError
-from wf_dagster.orchestration.automation.conditions import Automation, is_declarative
-from wf_dagster.orchestration.price_keys import PricesAsset, asset_key_of
+from wf_dagster.orchestration.host_prices.price_keys import PricesAsset, asset_key_of
+from wf_dagster.orchestration.host_prices.run_prices import AssetPrices, run_prices
 from wf_dagster.orchestration.resources.task_pool_resource import TaskPoolResource
-from wf_dagster.orchestration.run_prices import AssetPrices, run_prices
-from wf_dagster.orchestration.strategy_keys import check_strategy_name, key_path
+from wf_dagster.orchestration.strategy.conditions import Automation, is_declarative
+from wf_dagster.orchestration.strategy.strategy_keys import check_strategy_name, key_path
 from wf_dagster.training.task_market import take_market
 
 if TYPE_CHECKING:

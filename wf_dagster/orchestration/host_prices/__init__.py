@@ -1,0 +1,1 @@
+"""Prices that an asset or a resource of the host gives."""
