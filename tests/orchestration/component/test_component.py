@@ -25,6 +25,8 @@ from wf_dagster import (
 from wf_dagster.orchestration.component.strategy_model import StrategyModel
 from wf_dagster.orchestration.location.code_location import list_strategies
 
+# called project_root before Dagster 1.13
+PROJECT_ROOT = "{{ context.project_root if context is defined else project_root }}"
 WITH = ("with_checks", "with_schedule", "with_sensors", "with_signals", "with_resource")
 
 
@@ -248,7 +250,7 @@ def test_prices_that_are_no_file_of_the_project(project, prices):
 def test_a_price_file_is_looked_for_from_the_project_on(project, monkeypatch, tmp_path_factory):
     project.write_strategies(
         strategy("one", market={"prices": "data/prices.csv"}),
-        strategy("two", market={"prices": "{{ context.project_root }}/data/prices.csv"}),
+        strategy("two", market={"prices": f"{PROJECT_ROOT}/data/prices.csv"}),
         strategy("three", market={"prices": {"path": "data/prices.csv"}}),
     )
     monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
