@@ -26,6 +26,7 @@ from wf_dagster.orchestration.checks.online_checks import build_online_checks
 from wf_dagster.orchestration.checks.online_limits import OnlineLimits
 from wf_dagster.orchestration.host_prices.price_keys import asset_key_of
 from wf_dagster.orchestration.resources.tracking_resource import TrackingResource
+from wf_dagster.orchestration.strategy.experiments import check_experiments
 from wf_dagster.orchestration.strategy.rolling_strategy import RollingStrategySpec
 from wf_dagster.orchestration.strategy.signals_reference import Signals
 from wf_dagster.orchestration.strategy.strategy_keys import SIGNALS, StrategyKeys
@@ -72,10 +73,12 @@ def build_strategy_definitions(
     Raises:
         SettingsError: There is no strategy, two have one name, or an argument of the checks is
             unknown.
+        OwnerError: Two have one experiment.
         WfError: As :func:`build_rolling_assets`.
     """
     specs = [spec_or_specs] if isinstance(spec_or_specs, RollingStrategySpec) else spec_or_specs
     _check_names([spec.name for spec in specs])
+    check_experiments((spec.name, spec.experiment) for spec in specs)
     limits = _check_arguments({} if isinstance(with_checks, bool) else with_checks)
     parts = [dg.Definitions(executor=executor)]
     if with_resource:

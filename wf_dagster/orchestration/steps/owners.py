@@ -11,7 +11,7 @@ from typing import Any
 
 import dagster as dg
 
-from wf_dagster.errors import OwnerError
+from wf_dagster.orchestration.strategy.experiments import check_experiments
 from wf_dagster.orchestration.strategy.strategy_spec import StrategySpec
 from wf_dagster.tracking import Owner, claim_experiment
 
@@ -60,26 +60,6 @@ def claim_for_signals(context: dg.AssetExecutionContext, experiment: str) -> Non
         remedy="Give this asset a key of its own, build_signals_asset(..., key=...)",
         is_gone=lambda key: bool(keys) and key not in keys,
     )
-
-
-def check_experiments(strategies: Iterable[tuple[str, str]]) -> None:
-    """Refuse strategies that would record into one experiment.
-
-    Args:
-        strategies: Pairs of what a strategy is called, for people, and its experiment.
-
-    Raises:
-        OwnerError: Two have the same experiment; the message names both.
-    """
-    owners: dict[str, str] = {}
-    for label, experiment in strategies:
-        if experiment in owners:
-            raise OwnerError(
-                f"two strategies, {owners[experiment]!r} and {label!r}, name the experiment "
-                f"{experiment!r}, where each would take the other's recorders and online models "
-                "for its own: give each an experiment_name of its own"
-            )
-        owners[experiment] = label
 
 
 def _describe_code(context: dg.AssetExecutionContext) -> dict[str, str]:
