@@ -13,6 +13,10 @@ MOST = 8  # parameters; what belongs together is one typed value
 # Signatures that have more, and why.
 EXCEPTIONS = {
     "wf_dagster.PanelDataset": "the eight that a stored task may name, and the market handed in",
+    "wf_dagster.RollingStrategySpec": "what a strategy is, by name, as its YAML has it",
+    "wf_dagster.build_signals_asset": "what an asset of Dagster's may be given",
+    "wf_dagster.build_strategy_definitions": "the strategies, and which parts are left out",
+    "wf_dagster.orchestration.RollProps": "made here, and read by translators",
     "wf_dagster.RollingGen": "Qlib's seven, and three that say on which sessions and how",
     "wf_dagster.data.Panel": "a result: its fields are read, nobody calls it",
     "wf_dagster.records.PortfolioConfig": "Qlib's eight, and two that say what a delisting costs",

@@ -7,6 +7,7 @@ from typing import Any, Literal
 import pandas as pd
 
 from wf_dagster.errors import SettingsError
+from wf_dagster.extras import optional_import
 
 Engine = Literal["pandas", "polars"]
 
@@ -37,12 +38,7 @@ def to_polars(frame: pd.DataFrame) -> Any:
     Raises:
         SettingsError: Polars is not installed.
     """
-    try:
+    with optional_import("polars", "a Polars frame", SettingsError):
         import polars  # slow to import, and an extra
-    except ImportError:
-        raise SettingsError(
-            "a Polars frame is asked for, and Polars is not installed: "
-            "pip install 'wf-dagster[polars]', or ask for a pandas frame"
-        ) from None
     columns = frame.reset_index()
     return polars.from_pandas(columns.set_axis([str(name) for name in columns.columns], axis=1))
