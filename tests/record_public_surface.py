@@ -30,6 +30,7 @@ ROOMS = (
     "calendars",
     "collect",
     "data",
+    "frames",
     "models",
     "online",
     "orchestration",
@@ -191,6 +192,7 @@ def text_of_annotation(annotation: Any) -> str:
     if isinstance(annotation, ForwardRef):
         annotation = annotation.__forward_arg__
     text = annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)
+    text = _ADDRESS.sub(r"<\2>", text)
     return re.sub(r"\b(?:[A-Za-z_]\w*\.)+(?=[A-Za-z_])", "", text)
 
 
