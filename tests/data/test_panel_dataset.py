@@ -218,7 +218,7 @@ BAD_PROCESSORS: dict[str, tuple[Any, str]] = {
     "kwargs": ([{"class": "Fillna", "kwargs": {"value": 1}}], r"Fillna cannot be made"),
     "group": ([{"class": "Fillna", "kwargs": {"fields_group": "x"}}], "fields_group 'x' is unkn"),
     "no list": ({"class": "Fillna"}, "use a list of processors"),
-    "no processor": (["collections.OrderedDict"], "not a processor: it needs fit and __call__"),
+    "no processor": (["collections.OrderedDict"], "not a processor: it needs __call__"),
 }
 
 
