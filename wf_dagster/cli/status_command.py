@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -63,7 +64,7 @@ def status(
                 spec.name,
                 spec.experiment,
                 spec.market,
-                lambda spec=spec: spec.partitions.rolls,  # type: ignore[misc]
+                partial(getattr, spec.partitions, "rolls"),
                 signals=signals_of(definitions, spec),
                 max_missed=max_missed,
                 grace=GRACE,

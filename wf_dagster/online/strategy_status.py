@@ -144,9 +144,10 @@ def read_strategy_status(
         calendar = session_calendar(market)
         status = replace(status, prices_until=format_moment(calendar.last_session))
         rolls, due = read_rolls(), due_now(market, grace, now)
-    except WfError as error:
-        status = replace(status, prices_error=str(error))
-        problems.append(f"prices: {error}")
+    except Exception as error:  # a price source of the user's own may raise anything
+        text = str(error) if isinstance(error, WfError) else f"{type(error).__name__}: {error}"
+        status = replace(status, prices_error=text)
+        problems.append(f"prices: {text}" if calendar is None else text)
     try:
         state = OnlineLedger(experiment).read()
         behind = _count_missed(due, state.session)
