@@ -44,7 +44,7 @@ def status(
     Reading the prices records their sessions in the home folder, for later loads of definitions.
     """
     # slow to import
-    from wf_dagster.online.strategy_status import read_strategy_status
+    from wf_dagster.online.status_reading import read_strategy_status
     from wf_dagster.orchestration.checks.online_limits import GRACE
     from wf_dagster.orchestration.location.code_location import (
         find_strategy,

@@ -18,7 +18,7 @@ from wf_dagster import Market, OwnPrices
 from wf_dagster.cli import app
 from wf_dagster.online.ledger import OnlineLedger
 from wf_dagster.online.online_state import Change, OnlineState
-from wf_dagster.online.strategy_status import read_strategy_status
+from wf_dagster.online.status_reading import read_strategy_status
 from wf_dagster.tracking import R
 
 EVE = TEST + STEP - 1  # all labels that the second roll learns from are known
