@@ -100,6 +100,7 @@ def test_a_guess_is_named_with_its_remedy_and_ends_when_prices_are_read(file, ca
     assert "strategy 'demo'" in warning
     assert "rolls of 20 sessions are planned on weekdays" in warning
     assert "calendar='XSHG'" in warning
+    assert "`wf-dagster status`" in warning
     assert "reload the code location" in warning
     rolls = Rolls.from_template(template_of("2019-01-02"), RollingGen(20), market.calendar)
     assert guess.keys[0] == rolls.keys[0] == "2019-01-02"

@@ -12,6 +12,7 @@ from wf_dagster.cli.owner_command import owner
 from wf_dagster.cli.pool_commands import pool_app
 from wf_dagster.cli.qlib_import import qlib_import
 from wf_dagster.cli.replay_command import replay
+from wf_dagster.cli.status_command import status
 from wf_dagster.cli.sweep_command import sweep
 from wf_dagster.cli.ui import ui
 from wf_dagster.cli.worker_command import worker
@@ -28,6 +29,7 @@ app.command("worker")(worker)
 app.command("ui")(ui)
 app.command("qlib-import")(qlib_import)
 app.command("replay")(replay)
+app.command("status")(status)
 app.command("sweep")(sweep)
 app.command("owner")(owner)
 app.command("audit")(audit)

@@ -76,6 +76,18 @@ class OnlineState:
             served = change.online
         return served
 
+    def online_since(self, recorder_id: str) -> str | None:
+        """The session since which a recorder has served without a break.
+
+        ``None`` for one that does not serve, or was set by hand.
+        """
+        since = None
+        for change in reversed(self.changes):
+            if recorder_id not in change.online:
+                break
+            since = change.session
+        return since or None
+
     def serving_since(self, session: str) -> tuple[str, ...]:
         """Ids of what served at a session or later, each once."""
         later = (i for change in self.changes if change.session > session for i in change.online)

@@ -121,6 +121,16 @@ def keep_signals(
     return recorder
 
 
+def newest_signal(experiment_name: str) -> pd.Timestamp | None:
+    """The last day of the signals that an experiment holds; ``None`` when there are none yet."""
+    recorder = find_recorder_of_kind(experiment_name, KIND)
+    try:
+        days = () if recorder is None else days_of(recorder.load_object(FILE))
+    except ObjectNotFoundError:  # its maker died before they were written
+        return None
+    return pd.Timestamp(max(days)) if len(days) else None
+
+
 def sources_of(experiment_name: str) -> list[str]:
     """The strategies that the signals of an experiment are made of, as far as they are noted."""
     recorder = find_recorder_of_kind(experiment_name, KIND)

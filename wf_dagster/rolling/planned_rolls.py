@@ -121,8 +121,8 @@ def _warn_of_guess(name: str, step: int) -> None:
     _log.warning(
         "strategy %r: which days are sessions is not known before its prices were read, so rolls "
         "of %d sessions are planned on weekdays, and their partitions may have other dates; name "
-        "an exchange (Market(..., calendar='XSHG')), or have the prices read once by a run, a "
-        "sensor or an observation, and reload the code location",
+        "an exchange (Market(..., calendar='XSHG')), or have the prices read once, by "
+        "`wf-dagster status`, a run, a sensor or an observation, and reload the code location",
         name,
         step,
     )

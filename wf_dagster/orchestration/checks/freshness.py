@@ -195,14 +195,9 @@ def _newest_prediction(spec: StrategySpec) -> pd.Timestamp | None:
 
 
 def _newest_signal(experiment: str) -> pd.Timestamp | None:
-    import pandas as pd
+    from wf_dagster.online.signal_store import newest_signal
 
-    from wf_dagster.online.signal_store import days_of
-    from wf_dagster.tracking import find_recorder_of_kind
-
-    recorder = find_recorder_of_kind(experiment, "signals")
-    days = days_of(recorder.load_object("signals.pkl")) if recorder else ()
-    return pd.Timestamp(max(days)) if len(days) else None
+    return newest_signal(experiment)
 
 
 def _due(spec: StrategySpec, grace: timedelta, now: pd.Timestamp | None) -> ExpectedSessions:

@@ -18,6 +18,8 @@ from pydantic import ValidationError
 from wf_dagster.errors import SettingsError, WfError
 from wf_dagster.orchestration.location.code_target import REMEDY, CodeTarget, find_target
 from wf_dagster.orchestration.strategy.moved_keys import keys_in
+from wf_dagster.orchestration.strategy.strategy_keys import SIGNALS
+from wf_dagster.orchestration.strategy.strategy_metadata import RollingMetadata
 from wf_dagster.orchestration.strategy.strategy_spec import StrategySpec
 
 _MAIN = "defs"  # the Definitions of a module that holds several
@@ -93,6 +95,19 @@ def list_strategies(definitions: dg.Definitions) -> dict[str, StrategySpec]:
         for spec in specs
         if isinstance(spec, StrategySpec)
     }
+
+
+def signals_of(definitions: dg.Definitions, strategy: StrategySpec) -> list[str]:
+    """The MLflow experiments of the signals of a code location that are made of a strategy.
+
+    Args:
+        definitions: The code location.
+        strategy: As :func:`find_strategy` gives it.
+    """
+    graph = definitions.get_repository_def().asset_graph
+    children = graph.get(strategy.keys.asset("collected")).child_keys
+    found = [RollingMetadata.of(graph.get(key).metadata) for key in sorted(children)]
+    return [asset.experiment for asset in found if asset is not None and asset.part == SIGNALS]
 
 
 def _load_origin(target: CodeTarget) -> dg.Definitions:
