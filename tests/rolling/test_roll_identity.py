@@ -79,7 +79,8 @@ def test_what_it_does_not_learn_from_is_no_part_of_it(path, value):
 @pytest.mark.parametrize("name", ["prices", "instruments"])
 def test_the_place_of_a_file_is_no_part_of_it(name):
     here, there = (
-        changed(f"{KWARGS}.{name}", path) for path in ("/old/daily.csv", "/new/folder/daily.csv")
+        changed(f"{KWARGS}.{name}", path)
+        for path in ("/old/data/daily.csv", "/new/folder/data/daily.csv")
     )
     assert training_fingerprint(here) == training_fingerprint(there)
     assert training_fingerprint(here) != training_fingerprint(task_of(MONTH))
@@ -93,6 +94,7 @@ def test_a_format_is_no_part_of_it_but_the_file_of_a_universe_is():
     assert named("prices", "/a/daily.csv") != named("prices", "sample")
     assert named("prices", "close") != named("prices", "vwap"), "an own dataset may mean a field"
     assert named("instruments", "/a/big.txt") != named("instruments", "/a/small.txt")
+    assert named("instruments", "csi/members.txt") != named("instruments", "sp/members.txt")
 
 
 def test_it_is_the_same_however_it_is_written():
@@ -177,3 +179,21 @@ def test_models_of_a_template_are_the_same_whatever_their_dates_and_records():
     assert same_models(task_of("2020-03-01")) == same_models(changed("record", []))
     assert same_models(task_of("2020-03-01")) == same_models(task_of("2021-07-01"))
     assert same_models(task_of(MONTH)) != same_models(changed(f"{KWARGS}.label", "my.label"))
+
+
+@pytest.mark.parametrize(
+    ("name", "before", "after"),
+    [
+        ("end_time", 2, 60),
+        ("max_missing", 0.1, 0.2),
+        ("prices", "fundamentals.csv", "macro.csv"),
+        ("instruments", "a/names.txt", "a/others.txt"),
+        ("segments", {"head": "x"}, {"head": "y"}),
+    ],
+)
+def test_arguments_of_a_function_count_whatever_they_are_called(name, before, after):
+    def training(value):
+        function = {"func": "my.features", "kwargs": {name: value}}
+        return training_fingerprint(changed(f"{KWARGS}.features", function))
+
+    assert training(before) != training(after)

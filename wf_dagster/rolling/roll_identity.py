@@ -8,15 +8,15 @@ for a roll (a backfill, the collection, online models, checks, the audit) asks i
   (sample, Qlib's, a table, a source of one's own); another exchange where both are named.
 - **The same training, whose records are computed again:** the records.
 - **The same training, predicted again:** the test segment, as long as it begins in the roll.
-- **Nothing:** place and format of the prices, the folder of a universe's file, cores, what is
-  printed, limits beyond which work is refused, and keys of a task that nobody trains from.
+- **Nothing:** place and format of the prices, what is above the folder of a universe's file, cores,
+  what is printed, limits beyond which work is refused, and keys of a task that nobody trains from.
 """
 
 from __future__ import annotations
 
 import bisect
 import os
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,7 +39,8 @@ _DAY = "%Y-%m-%d"
 _EFFORT = {"n_jobs", "num_threads", "nthread", "thread_count"}
 _EFFORT |= {"verbose", "verbosity", "verbose_eval"}
 # arguments of a dataset: who it is handed to, and up to which limit it is taken at all
-_NO_TRAINING = {"max_missing", "end_time"}
+_DATA_END = {"end_time"}
+_NO_TRAINING = {"max_missing", *_DATA_END}
 
 
 def training_fingerprint(task: Mapping[str, Any], test_key: str | None = None) -> str:
@@ -262,30 +263,40 @@ def find_test_key(segments: Mapping[str, Any]) -> str:
     return max(segments, key=place)
 
 
-def _of_training(value: Any, test_key: str | None) -> Any:
-    """What a dataset's configuration says of the training."""
-    if isinstance(value, Mapping):
-        parts = {
-            name: _place_free(name, _of_training(part, test_key))
-            for name, part in value.items()
-            if name not in _NO_TRAINING and not isinstance(part, Market)
-        }
-        segments = parts.get("segments")
-        if isinstance(segments, Mapping) and segments:
-            test = test_key or find_test_key(segments)
-            parts["segments"] = {n: parse_segment(s) for n, s in segments.items() if n != test}
-        return parts
-    if isinstance(value, (list, tuple)):
-        return [_of_training(part, test_key) for part in value]
-    return value
+def _of_training(dataset: Any, test_key: str | None) -> Any:
+    """What a dataset's configuration says of the training.
+
+    Only the arguments of the dataset itself and of its handler mean here what their names say; a
+    feature function may have arguments of the same names, and these count.
+    """
+    kwargs = dataset.get("kwargs") if isinstance(dataset, Mapping) else None
+    if not isinstance(kwargs, Mapping):
+        return dataset
+    parts = _of_arguments(kwargs, _NO_TRAINING)
+    handler = parts.get("handler")
+    if isinstance(handler, Mapping) and isinstance(handler.get("kwargs"), Mapping):
+        parts["handler"] = {**handler, "kwargs": _of_arguments(handler["kwargs"], _DATA_END)}
+    segments = parts.get("segments")
+    if isinstance(segments, Mapping) and segments:
+        test = test_key or find_test_key(segments)
+        parts["segments"] = {n: parse_segment(s) for n, s in segments.items() if n != test}
+    return {**dataset, "kwargs": parts}
+
+
+def _of_arguments(kwargs: Mapping[str, Any], left_out: Set[str]) -> dict[str, Any]:
+    return {
+        name: _place_free(name, value)
+        for name, value in kwargs.items()
+        if name not in left_out and not isinstance(value, Market)
+    }
 
 
 def _place_free(name: str, value: Any) -> Any:
-    """Prices by what they are, the file of a universe by its name: neither by its place."""
+    """Prices by what they are; the file of a universe by its name and that of its folder."""
     if name == "prices":
         return place_free(value)
     if name == "instruments" and isinstance(value, (str, os.PathLike)):
-        return Path(value).name
+        return "/".join(Path(value).parts[-2:])  # `csi300/members.txt` is not `sp500/members.txt`
     return value
 
 

@@ -43,7 +43,9 @@ def locate(name: str, module_path: str | None = None, *, where: str = "") -> Any
             raise TaskError(
                 f"{place}module {module!r} needs {missing!r}, which is not installed"
             ) from error
-        raise TaskError(f"{place}module {module!r} cannot be imported: {error}") from error
+        of_class = "is not a package" in str(error)
+        remedy = "; name a class or function of a module itself, not of a class" if of_class else ""
+        raise TaskError(f"{place}module {module!r} cannot be imported: {error}{remedy}") from error
     except Exception as error:  # a module of the user's may raise anything
         raise TaskError(
             f"{place}module {module!r} fails while it is imported, with "

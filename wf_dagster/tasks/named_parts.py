@@ -120,6 +120,12 @@ def find_part_mistakes(task: Mapping[str, Any], look_up: LookUp) -> Iterator[Tas
                 else:
                     inner.append(child)
         parts = inner
+    model = task.get("model")
+    if model is not None and not isinstance(model, (str, Mapping)):
+        try:
+            check_model(model)
+        except TaskError as error:
+            yield error
 
 
 def check_parts(task: Mapping[str, Any], look_up: LookUp) -> None:
@@ -134,9 +140,6 @@ def check_parts(task: Mapping[str, Any], look_up: LookUp) -> None:
     """
     for mistake in find_part_mistakes(task, look_up):
         raise mistake
-    model = task.get("model")
-    if not isinstance(model, (str, Mapping)):
-        check_model(model)
 
 
 def check_model(model: Any) -> None:

@@ -176,6 +176,8 @@ def _has_method(value: Any, name: str) -> bool:
         return callable(getattr(value, name, None))
     # not those of the class itself: each class can be called
     holder = next((kind for kind in value.__mro__ if name in vars(kind)), None)
+    if holder is None and name != "__call__":  # it may hand on what it has not itself
+        return any("__getattr__" in vars(kind) for kind in value.__mro__)
     return holder is not None and vars(holder)[name] is not None
 
 

@@ -25,6 +25,11 @@ from wf_dagster.tracking.store import call_store
 _log = logging.getLogger(__name__)
 _TAGS = {"strategy": "wf_owner", "signals": "wf_signals_owner"}  # of an experiment, by kind
 KINDS = tuple(_TAGS)
+_COMMON_WORDS = {
+    *("app", "assets", "code_location", "dagster", "dagster_project", "definitions", "defs"),
+    *("jobs", "main", "my_project", "pipelines", "project", "repo", "repository", "src"),
+    "workspace",
+}
 
 
 @dataclass(frozen=True)
@@ -101,7 +106,8 @@ class Owner:
 
 
 def _is_common(name: str) -> bool:
-    return name.endswith(".py") or name in ("definitions", "defs")
+    """Whether many projects have a module, or a code location, of this name."""
+    return name.endswith(".py") or {*name.split(".")} <= _COMMON_WORDS
 
 
 def read_owner(experiment_name: str, kind: str) -> Owner | None:
