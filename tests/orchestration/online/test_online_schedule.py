@@ -125,7 +125,7 @@ def test_a_run_that_died_after_its_rolls_is_made_up_for(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("wf_dagster.orchestration.assets.signals_asset.keep_signals", die)
+        patch.setattr("wf_dagster.orchestration.steps.signals_step.keep_signals", die)
         assert not life.run(life.tick()).success
     assert life.state.session == day(TEST + 1)
     assert life.signals.index[-1][0] == SESSIONS[TEST]
@@ -158,9 +158,7 @@ def test_a_roll_that_is_yet_to_be_trained_is_no_partition_to_rely_on(life: Life)
 
 def test_no_price_file_is_one_clear_sentence(life: Life) -> None:
     life.path.unlink()
-    with pytest.raises(dg.Failure) as caught:
-        life.tick()
-    assert "does not exist: give its path with" in str(caught.value.description)
+    assert "does not exist: give its path with" in reason(life.tick())
 
 
 def test_two_strategies_share_their_signals(life: Life) -> None:
