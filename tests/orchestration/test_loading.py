@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -111,7 +112,7 @@ def test_a_database_that_is_away_is_not_asked(tmp_path):
 def location(market):
     template = task_of("2019-01-02")
     template["dataset"]["kwargs"]["segments"]["test"] = ("2019-01-02", None)
-    strategy = build_rolling_assets("demo", template, RollingGen("month"), market=market)
+    strategy = build_rolling_assets("demo", template, RollingGen("month", trunc_days=7), market=market)
     return strategy, dg.Definitions(
         assets=strategy,
         asset_checks=build_online_checks(strategy),
@@ -171,15 +172,15 @@ def test_a_partition_that_is_no_roll_of_the_prices_names_the_nearest(home, tmp_p
         "test": ("2019-01-02", None),
     }
     market = Market(str(tmp_path / "prices.parquet"))
-    partitions = rolling_partitions(template, RollingGen(5), market=market, name="demo")
+    partitions = rolling_partitions(template, RollingGen(5, trunc_days=7), market=market, name="demo")
     planned = partitions.definition.get_partition_keys()
     assert planned[:2] == ["2019-01-02", "2019-01-09"]
-    with pytest.raises(
-        wf_dagster.RollKeyError,
-        match=r"'2019-01-09' is no roll of 'demo': the nearest is 2019-01-02 and 2019-01-11 .*"
-        r"planned before the prices were read: reload the code location",
-    ):
-        partitions.split_due(planned[:2])
-    rolls, early = partitions.split_due(["2019-01-02", "2019-12-31", planned[-1]])
+    rolls, early, misplaced = partitions.split_due([*planned[:2], "2019-12-31", planned[-1]])
     assert [roll.key for roll in rolls] == ["2019-01-02"]
-    assert early
+    assert set(early) == {"2019-12-31", planned[-1]}
+    assert list(misplaced) == ["2019-01-09"]
+    assert re.search(
+        r"'2019-01-09' is no roll of 'demo': the nearest is 2019-01-02 and 2019-01-11 .*"
+        r"planned before the prices were read: reload the code location",
+        misplaced["2019-01-09"],
+    )

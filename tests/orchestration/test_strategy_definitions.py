@@ -19,13 +19,18 @@ from wf_dagster import (
     build_strategy_definitions,
     rolling_asset_specs,
 )
+from wf_dagster.errors import SettingsError
 from wf_dagster.orchestration import (
     TaskPoolResource,
     TrackingResource,
+    build_online_checks,
     build_prices_asset,
     build_rolling_assets,
     build_signals_asset,
     failed_recorder_sensor,
+    new_data_sensor,
+    online_job,
+    roll_due_sensor,
 )
 
 PARTS = {"recorders", "predictions", "labels", "collected", "online_models"}
@@ -411,3 +416,14 @@ def test_a_spec_is_a_value():
     assert spec.group == spec.experiment == "ridge"
     with pytest.raises(wf_dagster.OnlineError, match=r"automation 'sometimes' is unknown"):
         spec_of(automation="sometimes")
+
+
+def test_parts_made_by_hand_say_what_they_take():
+    strategy = spec_of()
+    for build in (new_data_sensor, roll_due_sensor, online_job, build_online_checks):
+        with pytest.raises(SettingsError, match=r"RollingStrategySpec: .*build_strategy_definit"):
+            build(strategy)
+    with pytest.raises(SettingsError, match=r"build_signals_asset is given a int"):
+        build_signals_asset([3])
+    asset = build_signals_asset([spec_of(key_prefix="fund")])
+    assert dg.AssetKey(["fund", strategy.name, "collected"]) in asset.keys_by_input_name.values()

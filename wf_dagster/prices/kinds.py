@@ -12,11 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from wf_dagster.prices.addresses import is_address
-from wf_dagster.prices.base import PriceSource
-from wf_dagster.prices.sample import SamplePrices
+from wf_dagster.prices.descriptions import SAMPLE
 from wf_dagster.tasks.config import class_path
 
-SAMPLE = "sample"
 TABLE = "table"
 
 
@@ -30,7 +28,13 @@ def source_kind(prices: Any) -> str:
         return class_path(prices)
     if isinstance(prices, Mapping):
         prices = prices.get("path")
-    if isinstance(prices, SamplePrices) or prices == SAMPLE:
+    if prices is None or isinstance(prices, (str, os.PathLike)):
+        return SAMPLE if prices == SAMPLE else TABLE
+    # sources are slow to import, and whoever gives one has them
+    from wf_dagster.prices.base import PriceSource
+    from wf_dagster.prices.sample import SamplePrices
+
+    if isinstance(prices, SamplePrices):
         return SAMPLE
     kind = type(prices)
     is_own = isinstance(prices, PriceSource) and kind.__module__.partition(".")[0] != "wf_dagster"
@@ -48,4 +52,8 @@ def place_free(prices: Any) -> Any:
     if isinstance(prices, str):
         is_place = is_address(prices) or os.sep in prices or Path(prices).suffix
         return TABLE if is_place else prices
+    if prices is None:
+        return None
+    from wf_dagster.prices.base import PriceSource  # slow to import
+
     return source_kind(prices) if isinstance(prices, (PriceSource, os.PathLike)) else prices

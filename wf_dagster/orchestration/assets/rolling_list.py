@@ -7,6 +7,7 @@ from typing import Any
 
 import dagster as dg
 
+from wf_dagster.errors import SettingsError
 from wf_dagster.orchestration.strategy.strategy_spec import StrategySpec
 
 
@@ -31,3 +32,20 @@ class RollingAssets(list[dg.AssetsDefinition]):
     def key(self, part: str) -> dg.AssetKey:
         """The key of one of the assets."""
         return self.spec.keys.asset(part)
+
+
+def check_is_assets(strategy: Any, user: str) -> None:
+    """Refuse what is not the assets of a strategy.
+
+    Args:
+        strategy: What was given.
+        user: What takes it, for the message.
+
+    Raises:
+        SettingsError: It is something else, such as a :class:`RollingStrategySpec`.
+    """
+    if not isinstance(strategy, RollingAssets):
+        raise SettingsError(
+            f"{user} is given a {type(strategy).__name__}: give what build_rolling_assets(...) "
+            "returned; of a RollingStrategySpec, build_strategy_definitions(spec) makes all parts"
+        )

@@ -8,14 +8,17 @@ import dagster as dg
 from pydantic import Field
 
 from wf_dagster.errors import SettingsError
-from wf_dagster.orchestration.assets.rolling_list import RollingAssets
+from wf_dagster.orchestration.assets.rolling_list import RollingAssets, check_is_assets
 from wf_dagster.orchestration.frames.frames_io_manager import multi_asset_with_frames
 from wf_dagster.orchestration.host_prices.price_keys import asset_key_of
 from wf_dagster.orchestration.run_tags import SESSION_TAG
 from wf_dagster.orchestration.strategy.conditions import Automation, is_declarative
+from wf_dagster.orchestration.strategy.rolling_strategy import RollingStrategySpec
 from wf_dagster.orchestration.strategy.strategy_keys import SIGNALS
 from wf_dagster.orchestration.strategy.strategy_metadata import RollingMetadata
 from wf_dagster.orchestration.strategy.translator import RollingTranslator, RollProps
+
+Strategy = str | RollingAssets | RollingStrategySpec
 
 # Strategies are inputs of signals, though signals read their frames from the recorders: Dagster
 # refuses definitions with an input that nothing makes, while a mere dependency may be missing.
@@ -37,7 +40,7 @@ class SignalsConfig(dg.Config):
 
 
 def build_signals_asset(
-    strategies: str | RollingAssets | Sequence[str | RollingAssets],
+    strategies: Strategy | Sequence[Strategy],
     *,
     key: str | Sequence[str] | dg.AssetKey = SIGNALS,
     experiment: str | None = None,
@@ -59,10 +62,11 @@ def build_signals_asset(
     Without it no row that was sent goes away, nor are the signals of other strategies replaced.
 
     Args:
-        strategies: What :func:`build_rolling_assets` gave, or the names given to it, with their
-            key prefix if they have one (``"fund/momentum"``). A name whose ``NAME/collected`` the
-            code location does not know is refused when it is loaded; for a strategy of another
-            code location, add ``dg.AssetSpec(["NAME", "collected"])`` to the assets.
+        strategies: What :func:`build_rolling_assets` gave, :class:`RollingStrategySpec` values
+            (whose keys no translator changes), or the names of strategies, with their key prefix if
+            they have one (``"fund/momentum"``). A name whose ``NAME/collected`` the code location
+            does not know is refused when it is loaded; for a strategy of another one, add
+            ``dg.AssetSpec(["NAME", "collected"])`` to the assets.
         key: Asset key; as a text with ``/`` between its parts.
         experiment: Name of the MLflow experiment that keeps the frame (``signals.pkl``: rows
             ``(datetime, instrument)``, column ``score``); default the key, ``/`` between its parts.
@@ -83,7 +87,11 @@ def build_signals_asset(
         SettingsError: There is no strategy, not an experiment each, or one for two of them.
     """
     declarative = is_declarative(automation)
-    several = [strategies] if isinstance(strategies, str | RollingAssets) else list(strategies)
+    several: list[Strategy] = (
+        [strategies] if isinstance(strategies, str | RollingStrategySpec) else [*strategies]
+    )
+    if isinstance(strategies, RollingAssets):
+        several = [strategies]
     asset_key = asset_key_of(key)
     name = experiment or asset_key.to_user_string()
     names = list(experiments or map(_experiment_of, several))
@@ -144,13 +152,19 @@ def build_signals_asset(
     )(signals)
 
 
-def _collected_of(strategy: str | RollingAssets) -> dg.AssetKey:
+def _collected_of(strategy: Strategy) -> dg.AssetKey:
     if isinstance(strategy, str):
         return asset_key_of(f"{strategy}/collected")
+    if isinstance(strategy, RollingStrategySpec):
+        return strategy.default_key("collected")
+    check_is_assets(strategy, "build_signals_asset")
     return strategy.key("collected")
 
 
-def _experiment_of(strategy: str | RollingAssets) -> str:
+def _experiment_of(strategy: Strategy) -> str:
     if isinstance(strategy, str):
         return asset_key_of(strategy).path[-1]
+    if isinstance(strategy, RollingStrategySpec):
+        return strategy.experiment
+    check_is_assets(strategy, "build_signals_asset")
     return strategy.spec.experiment

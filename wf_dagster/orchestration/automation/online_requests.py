@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from wf_dagster.orchestration.assets.rolling_list import RollingAssets
+from wf_dagster.orchestration.assets.rolling_list import RollingAssets, check_is_assets
 from wf_dagster.orchestration.host_prices.run_prices import run_prices
 from wf_dagster.orchestration.run_tags import ONLINE_RUN_TAG, RESTATED_TAG, SESSION_TAG
 from wf_dagster.orchestration.steps.roll_config import LAST
@@ -39,7 +39,11 @@ def online_job(strategy: RollingAssets, signals: Sequence[Signals] = ("signals",
     Args:
         strategy: What :func:`build_rolling_assets` gave.
         signals: What :func:`build_signals_asset` gave, or its keys: what to refresh after it.
+
+    Raises:
+        SettingsError: It is given something else than the assets of a strategy.
     """
+    check_is_assets(strategy, "online_job")
     of_signals = [reference.key for reference in refer_to_signals(signals)]
     keys = (*strategy.spec.keys.assets(_PARTS), *of_signals)
     if keys not in strategy.jobs:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from wf_dagster.market import Market
-from wf_dagster.orchestration.assets.rolling_list import RollingAssets
+from wf_dagster.orchestration.assets.rolling_list import RollingAssets, check_is_assets
 from wf_dagster.orchestration.automation.online_requests import (
     online_job,
     online_request,
@@ -55,6 +55,7 @@ def build_online_schedule(
         ...     momentum, "30 17 * * *", "America/New_York"
         ... )  # doctest: +SKIP
     """
+    check_is_assets(strategy, "build_online_schedule")
 
     @dg.schedule(
         cron_schedule=cron,

@@ -10,7 +10,7 @@ from typing import Any
 
 import dagster as dg
 
-from wf_dagster.orchestration.assets.rolling_list import RollingAssets
+from wf_dagster.orchestration.assets.rolling_list import RollingAssets, check_is_assets
 from wf_dagster.orchestration.automation.online_requests import (
     held_rolls,
     online_job,
@@ -49,6 +49,7 @@ def new_data_sensor(
         minimum_interval_seconds: Seconds between looks.
         default_status: Whether it is switched on from the start.
     """
+    check_is_assets(strategy, "new_data_sensor")
     return _strategy_sensor(
         strategy,
         _look_for_prices,
@@ -141,6 +142,7 @@ def roll_due_sensor(
         minimum_interval_seconds: Seconds between looks.
         default_status: Whether it is switched on from the start.
     """
+    check_is_assets(strategy, "roll_due_sensor")
     return _strategy_sensor(
         strategy,
         _look_for_due_roll,

@@ -19,11 +19,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from wf_dagster.orchestration.assets.rolling_list import RollingAssets
+from wf_dagster.orchestration.assets.rolling_list import RollingAssets, check_is_assets
 from wf_dagster.orchestration.checks.online_limits import GRACE
 from wf_dagster.orchestration.failures import PRICE_ERRORS, skip_for, wf_errors_as_failures
 from wf_dagster.orchestration.metadata import number_metadata
@@ -107,7 +107,11 @@ def freshness_questions(
 
 def strategy_specs(rolling: RollingAssets | Sequence[RollingAssets]) -> list[StrategySpec]:
     """One strategy or several; the assets of one are a list themselves."""
-    several = [rolling] if isinstance(rolling, RollingAssets) else rolling
+    several: list[Any] = [rolling]
+    if isinstance(rolling, list | tuple) and not isinstance(rolling, RollingAssets):
+        several = list(rolling)
+    for strategy in several:
+        check_is_assets(strategy, "checks or a sensor of freshness")
     return [strategy.spec for strategy in several]
 
 

@@ -90,29 +90,33 @@ class RollingPartitions:
         """The partition key of a task made by the same template and generator."""
         return self.rolls.key_of(task)
 
-    def split_due(self, keys: Sequence[str]) -> tuple[list[Roll], dict[str, str]]:
-        """The rolls of partition keys, and those whose sessions are not known yet.
+    def split_due(self, keys: Sequence[str]) -> tuple[list[Roll], dict[str, str], dict[str, str]]:
+        """The rolls of partition keys, and why others have none.
 
         Args:
             keys: Of the definition, which was made before prices were read.
 
         Returns:
-            The rolls, and by key why there is none yet.
-
-        Raises:
-            RollKeyError: A key lies among the rolls and is none: the definition was made of
-                other sessions than the prices have.
+            The rolls; by key why there is none yet; and by key why it lies among the rolls and is
+            none: the definition was made of other sessions than the prices have.
         """
         rolls = self.rolls
         last = max(rolls.keys, default="")
-        early = {key: self._why_early(key) for key in keys if key > last}
-        try:
-            return [rolls.resolve(key) for key in keys if key not in early], early
-        except RollKeyError as error:
-            raise RollKeyError(
-                f"{error}. Its partition was planned before the prices were read: reload the code "
-                "location, which then has the partitions of these prices"
-            ) from None
+        ready: list[Roll] = []
+        early: dict[str, str] = {}
+        misplaced: dict[str, str] = {}
+        for key in keys:
+            if key > last:
+                early[key] = self._why_early(key)
+                continue
+            try:
+                ready.append(rolls.resolve(key))
+            except RollKeyError as error:
+                misplaced[key] = (
+                    f"{error}. Its partition was planned before the prices were read: reload the "
+                    "code location, which then has the partitions of these prices"
+                )
+        return ready, early, misplaced
 
     def _why_early(self, key: str) -> str:
         last = self.market.calendar.last_session

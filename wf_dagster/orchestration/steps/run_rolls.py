@@ -45,9 +45,14 @@ def run_rolls(
         calendar = spec.market.calendar
         validate_task(spec.template, calendar=calendar)
         check_parts(spec.template, home_book().look_up)
-        rolls, early = spec.partitions.split_due(context.partition_keys)
+        rolls, early, misplaced = spec.partitions.split_due(context.partition_keys)
+    if misplaced and not rolls:
+        raise dg.Failure("\n".join(misplaced.values()))
+    left_out = {**early, **misplaced}
     if session:
         step = OnlineStep(spec, context, session, config.predict_again)
-        yield from step.run(rolls, tracking, early)
+        yield from step.run(rolls, tracking, left_out)
     else:
-        yield from BackfillStep(spec, context, config.reuse_finished).run(rolls, tracking, early)
+        yield from BackfillStep(spec, context, config.reuse_finished).run(rolls, tracking, left_out)
+    if misplaced:  # the others are done
+        raise dg.Failure("\n".join(misplaced.values()))
