@@ -43,7 +43,7 @@ from wf_dagster import Market, RollingGen, build_rolling_assets, new_data_sensor
 from wf_dagster.orchestration import TrackingResource, build_online_checks
 template = json.loads({template!r})
 strategies = [
-    build_rolling_assets(name, template, RollingGen(step), market=Market({prices!r}))
+    build_rolling_assets(name, template, RollingGen(step, trunc_days=7), market=Market({prices!r}))
     for name, step in (("monthly", "month"), ("counted", 20))
 ]
 defs = dg.Definitions(
@@ -112,7 +112,9 @@ def test_a_database_that_is_away_is_not_asked(tmp_path):
 def location(market):
     template = task_of("2019-01-02")
     template["dataset"]["kwargs"]["segments"]["test"] = ("2019-01-02", None)
-    strategy = build_rolling_assets("demo", template, RollingGen("month", trunc_days=7), market=market)
+    strategy = build_rolling_assets(
+        "demo", template, RollingGen("month", trunc_days=7), market=market
+    )
     return strategy, dg.Definitions(
         assets=strategy,
         asset_checks=build_online_checks(strategy),
@@ -172,7 +174,9 @@ def test_a_partition_that_is_no_roll_of_the_prices_names_the_nearest(home, tmp_p
         "test": ("2019-01-02", None),
     }
     market = Market(str(tmp_path / "prices.parquet"))
-    partitions = rolling_partitions(template, RollingGen(5, trunc_days=7), market=market, name="demo")
+    partitions = rolling_partitions(
+        template, RollingGen(5, trunc_days=7), market=market, name="demo"
+    )
     planned = partitions.definition.get_partition_keys()
     assert planned[:2] == ["2019-01-02", "2019-01-09"]
     rolls, early, misplaced = partitions.split_due([*planned[:2], "2019-12-31", planned[-1]])
