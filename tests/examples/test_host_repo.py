@@ -63,7 +63,7 @@ class Host:
 
     def install(self, wheel: Path) -> None:
         """As the README says, with the versions that this repository is tested with."""
-        parts = [str(wheel), "dagster-dg-cli", "dagster-webserver", "-c", ROOT / "constraints.txt"]
+        parts = [f"{wheel}[ui]", "dagster-dg-cli", "-c", ROOT / "constraints.txt"]
         if shutil.which("uv"):
             subprocess.run(
                 ["uv", "venv", "-q", "-p", sys.executable, ".venv"], check=True, cwd=self.root
