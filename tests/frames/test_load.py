@@ -113,7 +113,7 @@ def test_polars_frames_have_the_index_as_columns(preds):
 
 def test_a_missing_polars_is_said_with_its_remedy(preds, monkeypatch):
     monkeypatch.setitem(sys.modules, "polars", None)
-    with pytest.raises(SettingsError, match=r"pip install 'wf-dagster\[polars\]'"):
+    with pytest.raises(SettingsError, match=r'pip install "wf-dagster\[polars\]"'):
         load_predictions("demo", engine="polars")
 
 
