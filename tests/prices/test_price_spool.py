@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import datetime as dt
 import pickle
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
+from filelock import FileLock
 
 import wf_dagster
 from wf_dagster.errors import DataError
 from wf_dagster.market import Market
-from wf_dagster.prices.price_spool import PriceSpool, SpoolOwner
+from wf_dagster.prices.price_spool import Mark, PriceSpool, SpoolOwner, Unknown
 from wf_dagster.prices.spooled import SpooledPrices
 
 OWNER = SpoolOwner("asset fund/prices")
@@ -29,7 +32,7 @@ class Parts:
 
     def __init__(self) -> None:
         self.frames = {"mon": _day("2024-01-01", 1.0, 2.0), "tue": _day("2024-01-02", 3.0, 4.0)}
-        self.marks: dict[str, str | None] = {"mon": "1", "tue": "1"}
+        self.marks: dict[str, Mark] = {"mon": "1", "tue": "1"}
         self.read: list[str] = []
 
     def __call__(self, part: str) -> object:
@@ -192,3 +195,63 @@ def test_prices_of_somebody_else_are_not_replaced(parts, first, second):
         parts.update(second)
     assert len(_closes()) == 4
     parts.update(SpoolOwner(first.source))  # a run whose code location is not known
+
+
+# parts of which nothing is known, and runs at the same time
+
+
+def test_a_part_of_which_nothing_is_known_keeps_its_rows_and_its_mark(parts):
+    """A fresh Dagster instance knows one of 650 days, and later all that it knew before."""
+    days = [f"{day:%Y-%m-%d}" for day in pd.bdate_range("2021-01-04", periods=650)]
+    parts.frames = {day: _day(day, 1.0, 2.0) for day in days}
+    parts.marks = dict.fromkeys(days, "1")
+    assert parts.update().rows == 1300
+    parts.frames[days[3]] = _day(days[3], 30.0, 40.0)
+    parts.marks = {**dict.fromkeys(days, Unknown.MARK), days[3]: "7"}
+    update = parts.update()
+    assert (update.read, update.gone, update.unread) == ([days[3]], [], [])
+    assert update.rows == 1300
+    close = SpooledPrices("prices").load()["close"].unstack("instrument")
+    assert close.index[close["A"] == 30.0].strftime("%Y-%m-%d").tolist() == [days[3]]
+    parts.marks = {**dict.fromkeys(days, "1"), days[3]: "7"}
+    assert parts.update().read == []
+
+
+def test_a_part_of_which_nothing_was_ever_known_is_not_read(parts):
+    parts.marks = {"mon": "1", "tue": Unknown.MARK}
+    update = parts.update()
+    assert (update.read, update.unread, update.rows) == (["mon"], ["tue"], 2)
+    assert parts.update().unread == ["tue"]
+    parts.marks["tue"] = "1"
+    update = parts.update()
+    assert (update.read, update.unread, update.rows) == (["tue"], [], 4)
+
+
+def test_what_goes_on_is_reported(parts):
+    days = [f"{day:%Y-%m-%d}" for day in pd.bdate_range("2021-01-04", periods=120)]
+    parts.frames = {day: _day(day, 1.0) for day in days}
+    messages: list[str] = []
+    spool = PriceSpool("prices")
+    spool.update(OWNER, dict.fromkeys(days, "1"), parts, messages.append)
+    assert messages == [
+        "reading 120 partitions of asset fund/prices",
+        "100 of 120 partitions of asset fund/prices read",
+    ]
+
+
+def test_a_run_that_waits_for_another_one_says_so(parts):
+    waiting = threading.Event()
+    messages: list[str] = []
+
+    def report(message: str) -> None:
+        messages.append(message)
+        waiting.set()
+
+    spool = PriceSpool("prices")
+    spool.folder.mkdir(parents=True)
+    with ThreadPoolExecutor(1) as pool:
+        with FileLock(spool.folder / "lock"):
+            update = pool.submit(spool.update, OWNER, {"mon": "1"}, parts, report)
+            assert waiting.wait(60)
+        assert update.result(60).rows == 2
+    assert messages == ["prices 'prices': another run reads them, and this one waits for it"]

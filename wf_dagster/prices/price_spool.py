@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from enum import Enum
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 from urllib.parse import quote
 
 import numpy as np
 import pandas as pd
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from wf_dagster.errors import DataError
 from wf_dagster.moments import format_moment
@@ -20,6 +22,17 @@ from wf_dagster.prices.foreign_frames import to_table
 from wf_dagster.prices.text_columns import join_frames
 from wf_dagster.settings import get_settings
 from wf_dagster.tables.cache import write_text
+
+REPORT_EVERY = 100  # parts
+
+
+class Unknown(Enum):
+    """The mark of a part that is there, of which nothing else is known: what was read stays."""
+
+    MARK = "unknown"
+
+
+Mark: TypeAlias = str | Unknown | None
 
 
 @dataclass(frozen=True)
@@ -51,12 +64,14 @@ class SpoolUpdate:
     Attributes:
         read: The parts that were read.
         gone: The parts whose rows were removed.
+        unread: The parts that were never read, as nothing is known of them.
         parts: Number of all parts.
         rows: Number of all rows.
     """
 
     read: list[str]
     gone: list[str]
+    unread: list[str]
     parts: int
     rows: int
 
@@ -90,23 +105,27 @@ class PriceSpool:
     def update(
         self,
         owner: SpoolOwner,
-        marks: Mapping[str, str | None],
+        marks: Mapping[str, Mark],
         read: Callable[[str], Any],
+        report: Callable[[str], None] = lambda _message: None,
     ) -> SpoolUpdate:
         """Bring it up to date.
 
         Args:
             owner: Who does.
-            marks: By part what changes with it; a part whose mark is ``None`` is always read.
+            marks: By part what changes with it. A part whose mark is ``None`` is always read, one
+                whose mark is unknown never: the rows that it had stay. Only a part without a mark
+                is gone.
             read: Gives the prices of a part: a frame of pandas, Polars or Arrow with the columns
                 ``datetime``, ``instrument``, ``close`` and further fields; without rows, or
                 ``None``, where a part has none.
+            report: Takes messages of what goes on while it lasts.
 
         Raises:
             DataError: It belongs to somebody else, or what was read are no prices.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(self.folder / "lock"):
+        with self._lock(report):
             record = self._read_record()
             held = SpoolOwner(**record.owner) if record.owner else owner
             if held.is_other(owner):
@@ -116,12 +135,29 @@ class PriceSpool:
                     "have homes of their own"
                 )
             known = record.marks
-            changed = [p for p, mark in marks.items() if mark is None or known.get(p) != mark]
+            sure = {p: mark for p, mark in marks.items() if not isinstance(mark, Unknown)}
+            changed = [p for p, mark in sure.items() if mark is None or known.get(p) != mark]
             gone = [part for part in known if part not in marks]
+            unread = [part for part in marks if part not in sure and part not in known]
             rows = record.rows
             if changed or gone:
-                rows = self._replace(owner, record, marks, {p: read(p) for p in changed}, gone)
-            return SpoolUpdate(changed, gone, len(marks), rows)
+                noted = {p: sure[p] if p in sure else known[p] for p in marks if p not in unread}
+                values = _read_parts(changed, read, owner.source, report)
+                rows = self._replace(owner, record, noted, values, gone)
+            return SpoolUpdate(changed, gone, unread, len(marks), rows)
+
+    @contextmanager
+    def _lock(self, report: Callable[[str], None]) -> Iterator[None]:
+        lock = FileLock(self.folder / "lock")
+        try:
+            lock.acquire(blocking=False)
+        except Timeout:
+            report(f"prices {self.name!r}: another run reads them, and this one waits for it")
+            lock.acquire()
+        try:
+            yield
+        finally:
+            lock.release()
 
     def _replace(
         self,
@@ -189,6 +225,19 @@ class PriceSpool:
         except (OSError, ValueError, TypeError):  # never written, or not to its end
             pass
         return _Record()
+
+
+def _read_parts(
+    parts: list[str], read: Callable[[str], Any], source: str, report: Callable[[str], None]
+) -> dict[str, Any]:
+    if len(parts) > 1:
+        report(f"reading {len(parts)} partitions of {source}")
+    values = {}
+    for number, part in enumerate(parts, start=1):
+        values[part] = read(part)
+        if number % REPORT_EVERY == 0:
+            report(f"{number} of {len(parts)} partitions of {source} read")
+    return values
 
 
 def _check_once(

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import dagster as dg
 import pandas as pd
 
 from wf_dagster.errors import DataError
 from wf_dagster.orchestration.host_prices.run_prices import AssetPrices
+from wf_dagster.orchestration.host_prices.value_loader import ValueLoader
 from wf_dagster.prices.foreign_frames import to_table
+from wf_dagster.prices.price_spool import Mark, Unknown
 
 WHOLE = ""  # the one part of an asset without partitions
 
 
-def find_marks(context: dg.AssetExecutionContext, key: dg.AssetKey) -> dict[str, str | None]:
+def find_marks(context: dg.AssetExecutionContext, key: dg.AssetKey) -> dict[str, Mark]:
     """By partition which materialization is its latest.
 
-    What nobody has told Dagster of is always read.
+    What is in no event of this Dagster instance is not gone:
+
+    - An asset without any is not materialized here, so that all of it is always read.
+    - A partition without one, where others have one, is unknown: what was read of it stays.
 
     Raises:
         DataError: The asset is not in this code location.
@@ -30,8 +34,10 @@ def find_marks(context: dg.AssetExecutionContext, key: dg.AssetKey) -> dict[str,
         return {WHOLE: None if event is None else f"{event.run_id} {event.timestamp}"}
     materialized = dg.DagsterEventType.ASSET_MATERIALIZATION
     ids = instance.get_latest_storage_id_by_partition(key, materialized)
-    keys = asset.partitions_def.get_partition_keys(dynamic_partitions_store=instance)
-    return {part: str(ids[part]) for part in keys if part in ids} or dict.fromkeys(keys)
+    parts = asset.partitions_def.get_partition_keys(dynamic_partitions_store=instance)
+    if ids.keys().isdisjoint(parts):
+        return dict.fromkeys(parts)
+    return {part: str(ids[part]) if part in ids else Unknown.MARK for part in parts}
 
 
 @contextmanager
@@ -40,15 +46,13 @@ def open_reader(
 ) -> Iterator[Callable[[str], pd.DataFrame]]:
     """What loads a partition of the prices, with the columns as prices have them."""
     kind = prices.as_type or pd.DataFrame
-    definitions = dg.Definitions(assets=[_asset_of(context, prices.key)])
-    with definitions.get_asset_value_loader(context.instance) as loader:
+    asset = _asset_of(context, prices.key)
+    with ValueLoader(context, asset, prices.key, kind) as loader:
 
         def read(part: str) -> pd.DataFrame:
             place = f"{prices.source}, {part}" if part else prices.source
             try:
-                value: Any = loader.load_asset_value(
-                    prices.key, python_type=kind, partition_key=part or None
-                )
+                value = loader.load(part or None)
             except Exception as error:  # whatever the host's IO manager raises
                 raise DataError(
                     f"{place}, which holds the prices, cannot be loaded through its IO manager: "

@@ -21,7 +21,7 @@ def refresh_prices(market: Market, context: dg.AssetExecutionContext) -> None:
     marks = prices.marks(context)
     with prices.reader(context) as read:
         update = PriceSpool(prices.name).update(
-            SpoolOwner(prices.source, _location_of(context)), marks, read
+            SpoolOwner(prices.source, _location_of(context)), marks, read, context.log.info
         )
     parts = f"{len(update.read)} of {update.parts} partitions" if update.parts > 1 else "all"
     what = f"{parts} read" if update.read else "nothing new"
@@ -30,6 +30,13 @@ def refresh_prices(market: Market, context: dg.AssetExecutionContext) -> None:
         context.log.warning(
             f"prices {prices.name!r}: {len(update.gone)} partitions of {prices.source} are gone, "
             f"such as {update.gone[0]}, and their rows with them"
+        )
+    if update.unread:
+        context.log.warning(
+            f"prices {prices.name!r}: {len(update.unread)} partitions of {prices.source}, such as "
+            f"{update.unread[0]}, have no materialization in this Dagster instance and were never "
+            "read, so that their prices are missing: materialize them, or, where their values are "
+            "stored already, report their materialization to Dagster"
         )
 
 

@@ -20,6 +20,7 @@ from wf_dagster.orchestration.host_prices.price_keys import PricesAsset, asset_k
 
 if TYPE_CHECKING:
     from wf_dagster.market import Market
+    from wf_dagster.prices.price_spool import Mark
 
 _SPOOL = "wf_dagster.prices.SpooledPrices"
 
@@ -51,10 +52,10 @@ class RunPrices(Mapping[str, Any]):
         """What they are read from, for messages."""
 
     @abstractmethod
-    def marks(self, context: dg.AssetExecutionContext) -> Mapping[str, str | None]:
+    def marks(self, context: dg.AssetExecutionContext) -> Mapping[str, Mark]:
         """The parts that there are, and what of each changes with it.
 
-        A part whose mark is ``None`` is always read.
+        A part whose mark is ``None`` is always read; one of which nothing is known stays as it is.
         """
 
     @abstractmethod
@@ -124,7 +125,7 @@ class ResourcePrices(RunPrices):
         kind = type(self)
         return f"{kind.__module__}.{kind.__qualname__}({self.name!r})"
 
-    def marks(self, context: dg.AssetExecutionContext) -> Mapping[str, str | None]:
+    def marks(self, context: dg.AssetExecutionContext) -> Mapping[str, Mark]:
         """One part, whose mark is the revision."""
         revision = self.revision(context)
         return {"": None if revision is None else str(revision)}
@@ -177,7 +178,7 @@ class AssetPrices(RunPrices):
         """The asset."""
         return f"asset {self.key.to_user_string()}"
 
-    def marks(self, context: dg.AssetExecutionContext) -> Mapping[str, str | None]:
+    def marks(self, context: dg.AssetExecutionContext) -> Mapping[str, Mark]:
         """The latest materialization of each partition."""
         from wf_dagster.orchestration.host_prices.asset_values import (
             find_marks,  # when something runs
