@@ -25,6 +25,8 @@ from wf_dagster.orchestration import (
     build_rolling_assets,
     build_signals_asset,
 )
+from wf_dagster.orchestration.host_prices.price_refresh import refresh_prices
+from wf_dagster.prices.price_spool import PriceSpool
 from wf_dagster.rolling import RollingGen
 from wf_dagster.tracking import find_recorders
 
@@ -276,6 +278,33 @@ def test_an_asset_that_was_never_made_says_so(instance, storage):
     assert f"asset vendor/prices, {MONTHS[0]}, which holds the prices, cannot be loaded" in said
     assert "FileNotFoundError" in said
     assert "Materialize it first" in said
+
+
+def test_prices_stay_where_another_dagster_instance_knows_of_few_partitions(instance, storage):
+    prices = monthly_asset()
+    market = Market(AssetPrices(prices), "prices")
+
+    @dg.asset(deps=[dg.AssetDep(prices, partition_mapping=dg.AllPartitionMapping())])
+    def reading(context) -> None:
+        refresh_prices(market, context)
+
+    defs = definitions([prices, reading], storage)
+    for month in MONTHS[1:]:
+        assert run(defs, instance, ["vendor/prices"], partition_key=month).success
+    assert run(defs, instance, ["reading"]).success
+    assert storage.loads == MONTHS[1:]
+    before = PriceSpool("vendor/prices").file.read_bytes()
+    with dg.instance_for_test() as fresh:
+        assert run(defs, fresh, ["vendor/prices"], partition_key=MONTHS[3]).success
+        result = run(defs, fresh, ["reading"])
+        assert result.success, failure(result)
+        lines = [record.user_message for record in fresh.all_logs(result.run_id)]
+    assert storage.loads == [MONTHS[3]]
+    assert PriceSpool("vendor/prices").file.read_bytes() == before
+    (warning,) = [line for line in lines if "have no materialization" in line]
+    unread = len(prices.partitions_def.get_partition_keys()) - len(MONTHS[1:])
+    assert f"{unread} partitions of asset vendor/prices, such as {MONTHS[0]}, have" in warning
+    assert "materialize them, or, where their values are stored already, report" in warning
 
 
 def test_an_asset_of_another_code_location_is_to_be_listed(instance, storage):

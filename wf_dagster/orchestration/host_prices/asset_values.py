@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import dagster as dg
 import pandas as pd
 
 from wf_dagster.errors import DataError
 from wf_dagster.orchestration.host_prices.run_prices import AssetPrices
+from wf_dagster.orchestration.host_prices.value_loader import ValueLoader
 from wf_dagster.prices.foreign_frames import to_table
 from wf_dagster.prices.price_spool import Mark, Unknown
 
@@ -46,15 +46,13 @@ def open_reader(
 ) -> Iterator[Callable[[str], pd.DataFrame]]:
     """What loads a partition of the prices, with the columns as prices have them."""
     kind = prices.as_type or pd.DataFrame
-    definitions = dg.Definitions(assets=[_asset_of(context, prices.key)])
-    with definitions.get_asset_value_loader(context.instance) as loader:
+    asset = _asset_of(context, prices.key)
+    with ValueLoader(context, asset, prices.key, kind) as loader:
 
         def read(part: str) -> pd.DataFrame:
             place = f"{prices.source}, {part}" if part else prices.source
             try:
-                value: Any = loader.load_asset_value(
-                    prices.key, python_type=kind, partition_key=part or None
-                )
+                value = loader.load(part or None)
             except Exception as error:  # whatever the host's IO manager raises
                 raise DataError(
                     f"{place}, which holds the prices, cannot be loaded through its IO manager: "
