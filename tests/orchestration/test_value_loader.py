@@ -47,12 +47,12 @@ class Witness(dg.IOManager):
             "instance": context.instance,
             "metadata": dict(context.definition_metadata),
             "partitioned": context.has_asset_partitions,
-            "identifier": context.get_identifier() if context.has_partition_key else None,
+            "identifier": context.get_asset_identifier(),
             "input": context.has_input_name,
             "logs": context.log is not None,
         }
         output = context.upstream_output
-        given["output"] = (output.name, output.op_def.name, dict(output.definition_metadata))
+        given["output"] = (output.asset_key, dict(output.definition_metadata))
         if context.has_asset_partitions:
             given["part"] = (context.partition_key, context.asset_partition_key)
             given["parts"] = list(context.asset_partition_keys)
