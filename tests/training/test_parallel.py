@@ -11,6 +11,7 @@ import pytest
 
 from tests.support import roll, task_of
 from wf_dagster.errors import TaskError
+from wf_dagster.settings import get_settings
 from wf_dagster.tasks import fingerprint
 from wf_dagster.tracking import find_recorders
 from wf_dagster.training import RollJob, task_train, train_rolls
@@ -68,7 +69,8 @@ def test_a_roll_that_kills_its_worker_does_not_stop_the_others():
 
 
 @pytest.mark.parametrize(
-    ("how", "begun"), [("sleep", ["strategy"]), ("open", ["open", "strategy"])]
+    ("how", "begun"),
+    [("sleep", ["strategy"]), ("stay", ["strategy"]), ("open", ["open", "strategy"])],
 )
 def test_a_worker_that_is_told_to_leave_while_it_trains_dies_and_its_runs_have_failed(how, begun):
     slow = roll("2020-01-01", fail=how)
@@ -76,9 +78,10 @@ def test_a_worker_that_is_told_to_leave_while_it_trains_dies_and_its_runs_have_f
     pool = Workers(2, [work])
     pool.check()
     future = pool.submit(work)
+    while not (get_settings().home / "fitting").exists():
+        time.sleep(0.05)
     while not find_recorders(begun[0], status="RUNNING"):
         time.sleep(0.05)
-    time.sleep(0.3)
     processes = list(pool._pool._processes.values())
     for process in processes:
         os.kill(process.pid, signal.SIGTERM)

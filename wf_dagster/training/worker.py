@@ -67,10 +67,16 @@ def _leave(*_: object) -> None:
 
 
 def _end_after_sigterm(reader: int) -> None:
-    """A worker that does not leave when it is told to would keep the parent waiting for ever."""
+    """A worker that does not leave when it is told to would keep the parent waiting for ever.
+
+    Python drops an exit that is raised while it collects garbage, and a model may catch it.
+    """
     while signal.SIGTERM not in os.read(reader, 64):
         pass
     time.sleep(_GRACE_SECONDS)
+    ending = threading.Thread(target=end_open_recorders, daemon=True)
+    ending.start()
+    ending.join(_GRACE_SECONDS)  # their store may not answer
     os._exit(_TERMINATED)
 
 
