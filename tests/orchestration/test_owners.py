@@ -20,7 +20,7 @@ from dagster._core.remote_origin import (
 
 from tests.online.market import made_prices, template
 from wf_dagster import Market
-from wf_dagster.errors import OnlineError, OwnerError
+from wf_dagster.errors import OwnerError, SettingsError
 from wf_dagster.online.ledger import OnlineLedger
 from wf_dagster.online.online_state import OnlineState
 from wf_dagster.online.signal_store import load_signals, sources_of
@@ -136,7 +136,7 @@ def test_two_strategies_with_one_experiment_are_refused(prices, instance):
     assert "of 'mine' of code location 'desk'; this is 'other'" in error
     with pytest.raises(OwnerError, match="two strategies, 'mine' and 'other', name the exp"):
         check_experiments([("mine", "shared"), ("third", "third"), ("other", "shared")])
-    with pytest.raises(OnlineError, match="'shared' is named for two strategies"):
+    with pytest.raises(SettingsError, match="'shared' is named for two strategies"):
         build_signals_asset(["mine", "other"], experiments=["shared", "shared"])
 
 

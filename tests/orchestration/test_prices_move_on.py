@@ -230,6 +230,7 @@ def test_rolls_of_sessions_stay_too(path, instance):
     show(path, "2023-12-29")
     assets = build(path, step=10)
     keys = [roll.key for roll in strategy_of(assets).partitions.rolls]
+    assets = build(path, step=10)  # the sessions of the prices are known now
     materialize(instance, assets, keys)
     # 21 sessions of November and 20 of December: four rolls of ten, and one session
     assert len(keys) == 5

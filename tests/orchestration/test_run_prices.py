@@ -77,7 +77,7 @@ def template() -> dict[str, Any]:
 
 
 def fund(prices: Any, **options: Any) -> Any:
-    generator = RollingGen("month", rtype=RollingGen.ROLL_SD, trunc_days=3)
+    generator = RollingGen("month", rtype=RollingGen.ROLL_SD, trunc_days=6)
     return build_rolling_assets(
         "fund", template(), generator, market=Market(prices, "prices"), **options
     )
@@ -148,7 +148,7 @@ def expected(tmp_path: Path, instance: dg.DagsterInstance) -> pd.DataFrame:
     """Predictions on the same prices in a file, of another strategy name."""
     path = tmp_path / "prices.parquet"
     made_prices().to_parquet(path)
-    generator = RollingGen("month", rtype=RollingGen.ROLL_SD, trunc_days=3)
+    generator = RollingGen("month", rtype=RollingGen.ROLL_SD, trunc_days=6)
     assets = build_rolling_assets("file", template(), generator, market=Market(str(path), "prices"))
     defs = dg.Definitions(assets, resources={"tracking": TrackingResource()})
     result = run(defs, instance, [key.replace("fund", "file") for key in ROLLS], tags=RANGE)
@@ -242,9 +242,9 @@ def test_what_leaves_dagster_is_the_description_of_a_copy():
     pickled = pickle.loads(pickle.dumps(market))
     assert pickled == market
     assert hash(pickled) == hash(market)
-    assert type(pickled.prices_given) is dict
+    assert type(pickled.prices_description) is dict
     assert b"orchestration" not in pickle.dumps(market)
-    assert isinstance(market.at("2024-01-31").prices_given, WarehousePrices)
+    assert isinstance(market.at("2024-01-31").prices_description, WarehousePrices)
 
 
 def test_the_resource_is_missed_when_definitions_load():
