@@ -90,7 +90,8 @@ def test_dates_of_a_task_may_be_texts_again():
 def test_between_takes_both_ends():
     keys = [roll.key for roll in rolls_of().between("2020-02-01", "2020-04-15")]
     assert keys == ["2020-02-01", "2020-03-01", "2020-04-01"]
-    assert rolls_of().between("2021-01-01", "2020-01-01") == []
+    with pytest.raises(CalendarError, match="from 2021-01-01 to 2020-01-01 is reversed"):
+        rolls_of().between("2021-01-01", "2020-01-01")
 
 
 @pytest.mark.parametrize("step", [1, 20, "week", "month"])

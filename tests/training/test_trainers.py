@@ -288,8 +288,11 @@ def test_params_show_dates_as_they_are_written():
     ("change", "path"),
     [
         ({"record": {"class": "SignalRecord", "kwargs": {"model": "<MODLE>"}}}, "record.kwargs.mo"),
-        ({"record": [{"class": "SigAnaRecord", "kwargs": {"no": 1}}]}, "record.0: SigAnaRecord"),
-        ({"dataset": {"no": 1}}, "dataset: PanelDataset"),
+        (
+            {"record": [{"class": "SigAnaRecord", "kwargs": {"no": 1}}]},
+            "record.0.kwargs.no: SigAna",
+        ),
+        ({"dataset": {"no": 1}}, "dataset.kwargs.no: PanelDa"),
         ({"dataset": {"features": "wf_dagster.data.features.no"}}, "dataset.kwargs.features: "),
     ],
 )

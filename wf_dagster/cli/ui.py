@@ -42,6 +42,7 @@ def ui(
     from wf_dagster.orchestration.location.code_target import find_target  # slow to import
 
     with wf_errors_as_messages():
+        require_extra("ui", "wf-dagster ui")
         target = find_target(module, workspace)
         raise typer.Exit(serve(target, dagster_port=dagster_port, mlflow_port=mlflow_port))
 
@@ -58,16 +59,11 @@ def serve(target: CodeTarget, *, dagster_port: int, mlflow_port: int) -> int:
         Exit code: 0 after Ctrl-C or SIGTERM, else that of the page that ended.
 
     Raises:
-        MissingExtraError: One of the pages is not installed.
         SettingsError: A port is taken, the home folder cannot be written, or the code location
             is not there.
         TrackingError: The database of the default store cannot be opened.
     """
-    require_extra("ui", "wf-dagster ui")
-
-    from wf_dagster.orchestration.dagster_home import (
-        prepare_dagster_home,  # slow to import
-    )
+    from wf_dagster.orchestration.dagster_home import prepare_dagster_home  # slow to import
     from wf_dagster.settings import get_settings
     from wf_dagster.tracking.store import get_client  # slow to import
 

@@ -174,6 +174,7 @@ def _prepare_task(
     adapter = adapter_of(task, market)
     adapter.prepare()
     check_parts(task, home_book().look_up)
+    validate_task(task, resolve=True)  # and that what they need is installed
     make_reweighter(task.get(REWEIGHTER))
     return task, market, adapter
 

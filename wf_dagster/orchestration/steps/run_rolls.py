@@ -45,6 +45,7 @@ def run_rolls(
         calendar = spec.market.calendar
         validate_task(spec.template, calendar=calendar)
         check_parts(spec.template, home_book().look_up)
+        validate_task(spec.template, resolve=True)
         rolls, early, misplaced = spec.partitions.split_due(context.partition_keys)
     if misplaced and not rolls:
         raise dg.Failure("\n".join(misplaced.values()))
