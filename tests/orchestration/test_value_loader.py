@@ -56,11 +56,12 @@ class Witness(dg.IOManager):
         if context.has_asset_partitions:
             given["part"] = (context.partition_key, context.asset_partition_key)
             given["parts"] = list(context.asset_partition_keys)
-            given["range"] = context.asset_partition_key_range
             given["definition"] = context.asset_partitions_def
-        if isinstance(context.asset_partitions_def if context.has_asset_partitions else None,
-                      dg.TimeWindowPartitionsDefinition):  # fmt: skip
-            given["window"] = context.asset_partitions_time_window
+            for name in ("asset_partition_key_range", "asset_partitions_time_window"):
+                try:
+                    given[name] = getattr(context, name)
+                except Exception as error:  # not every Dagster has it for all partitions
+                    given[name] = type(error)
         return given
 
 
