@@ -237,7 +237,10 @@ def test_rolls_signals_and_a_report_in_one_repository(instance):
     storage = HostStorage()
     strategy = strategy_assets()
     spec = RollingStrategySpec(
-        name="ridge", template=strategy.spec.template, generator=strategy.spec.generator
+        signals="signals",
+        name="ridge",
+        template=strategy.spec.template,
+        generator=strategy.spec.generator,
     )
     definitions = dg.Definitions.merge(
         build_strategy_definitions(spec, with_checks=False, executor=dg.in_process_executor),

@@ -10,7 +10,7 @@ import pytest
 
 from tests.online.market import REACH, SESSIONS, TEST, day, made_prices, strategy, use_prices
 from tests.online.stored import assert_same
-from tests.orchestration.online.life import Life, state_of_strategy
+from tests.orchestration.online.life import Life, create_assets, state_of_strategy
 from wf_dagster import OnlineManager
 from wf_dagster.collect import AverageEnsemble, collect_strategy
 from wf_dagster.rolling import Rolls
@@ -23,7 +23,9 @@ def test_the_ticks_one_simulation_and_a_backfill_agree(
     life: Life, empty_store: Path, tmp_path: Path, sessions: int
 ) -> None:
     end = BEGIN + sessions - 1  # of eight sessions the fifth has another model
-    life.live(*range(BEGIN, end + 1))
+    life.live(BEGIN)
+    life.define([create_assets()])  # its partitions are of the sessions that were read
+    life.live(*range(BEGIN + 1, end + 1))
     online = strategy(trunc_days=REACH + 1)
     ticked = state_of_strategy(online)
     assert len(life.state.sessions) == sessions
