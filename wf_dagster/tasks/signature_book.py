@@ -13,6 +13,7 @@ import sys
 import tempfile
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from functools import cached_property
 from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ from wf_dagster.tasks.signatures import Signature, import_signature, read_signat
 _FILE = "signatures.json"
 _HEAVY = "pandas"  # a process that holds it is not kept light
 _CIRCULAR = ("partially initialized module", "circular import")
-Found = dict[str, "Signature | TaskError | None"]
+Signatures = dict[str, "Signature | TaskError | None"]
 
 
 class SignatureBook:
@@ -38,10 +39,14 @@ class SignatureBook:
 
     def __init__(self, folder: Path | None = None) -> None:
         self._file = None if folder is None else folder / _FILE
-        self._kept = self._read()
-        self._found: Found = {}
+        self._known: Signatures = {}
 
-    def look_up(self, paths: Iterable[str]) -> Found:
+    @cached_property
+    def _stored(self) -> dict[str, Any]:
+        """By path, as they are in the file: read when something is asked that is not imported."""
+        return self._read()
+
+    def look_up(self, paths: Iterable[str]) -> Signatures:
         """What some dotted paths lead to.
 
         Args:
@@ -54,19 +59,19 @@ class SignatureBook:
         wanted = dict.fromkeys(paths)
         lacking = []
         for path in wanted:
-            if path in self._found:
+            if path in self._known:
                 continue
             known, signature = self._find(path)
             if known:
-                self._found[path] = signature
+                self._known[path] = signature
             else:
                 lacking.append(path)
         if lacking:
-            self._found.update(self._look_up_anew(lacking))
-        return {path: self._found[path] for path in wanted}
+            self._known.update(self._look_up_anew(lacking))
+        return {path: self._known[path] for path in wanted}
 
-    def _look_up_anew(self, lacking: list[str]) -> Found:
-        found: Found = {}
+    def _look_up_anew(self, lacking: list[str]) -> Signatures:
+        failed: Signatures = {}
         asked = [path for path in lacking if _is_asked_elsewhere(path)]
         fresh = ask_process(asked) if asked else {}
         for path in lacking:
@@ -75,9 +80,9 @@ class SignatureBook:
                     fresh[path] = import_signature(path)
                 except TaskError as error:
                     is_circular = any(text in str(error.__cause__) for text in _CIRCULAR)
-                    found[path] = None if is_circular else error
+                    failed[path] = None if is_circular else error
         self._keep(fresh)
-        return {**found, **fresh}
+        return {**failed, **fresh}
 
     def _find(self, path: str) -> tuple[bool, Signature | None]:
         """Whether something is known without an import, and what."""
@@ -88,10 +93,10 @@ class SignatureBook:
                 return True, read_signature(vars(loaded)[name])
             if getattr(loaded.__spec__, "_initializing", False):
                 return True, None
-        kept = self._kept.get(path)
-        if kept is None:
+        stored = self._stored.get(path)
+        if stored is None:
             return False, None
-        signature = Signature.of_plain(kept)
+        signature = Signature.of_plain(stored)
         return (True, signature) if _is_current(signature, module) else (False, None)
 
     def _read(self) -> dict[str, Any]:
@@ -99,17 +104,17 @@ class SignatureBook:
             return {}
         try:
             content = json.loads(self._file.read_text("utf-8"))
-            kept = content["signatures"] if content["reader"] == _reader() else {}
+            stored = content["signatures"] if content["reader"] == _reader() else {}
         except (OSError, ValueError, KeyError, TypeError):
             return {}
-        return kept if isinstance(kept, dict) else {}
+        return stored if isinstance(stored, dict) else {}
 
     def _keep(self, fresh: Mapping[str, Signature]) -> None:
         plain = {path: signature.to_plain() for path, signature in fresh.items() if signature.files}
         if self._file is None or not plain:
             return
-        self._kept = {**self._read(), **plain}  # another process may have added some
-        text = json.dumps({"reader": _reader(), "signatures": self._kept})
+        self._stored = {**self._read(), **plain}  # another process may have added some
+        text = json.dumps({"reader": _reader(), "signatures": self._stored})
         with suppress(OSError):  # a home that cannot be written: it is asked every time
             self._file.parent.mkdir(parents=True, exist_ok=True)
             handle, temporary = tempfile.mkstemp(dir=self._file.parent, prefix=f".{_FILE}")

@@ -42,10 +42,8 @@ def run_rolls(
     with wf_errors_as_failures():
         config.check()
         refresh_prices(spec.market, context)
-        calendar = spec.market.calendar
-        validate_task(spec.template, calendar=calendar)
         check_parts(spec.template, home_book().look_up)
-        validate_task(spec.template, resolve=True)
+        validate_task(spec.template, calendar=spec.market.calendar, resolve=True)
         rolls, early, misplaced = spec.partitions.split_due(context.partition_keys)
     if misplaced and not rolls:
         raise dg.Failure("\n".join(misplaced.values()))
