@@ -207,8 +207,8 @@ class RecorderCollector(Collector):
     def _recorders(self) -> list[Any]:
         if not hasattr(self.experiment, "list_recorders"):
             listed = self.experiment()
-            given = listed.values() if isinstance(listed, Mapping) else listed
-            return [recorder for recorder in given if not is_parent(recorder.list_tags())]
+            several = listed.values() if isinstance(listed, Mapping) else listed
+            return [recorder for recorder in several if not is_parent(recorder.list_tags())]
         listed = self.experiment.list_recorders(**self.list_kwargs)
         # MLflow lists the newest first; an experiment of Qlib's lists what is no training too
         return [r for r in reversed(list(listed.values())) if is_training(r.list_tags())]

@@ -98,8 +98,8 @@ def _find(experiment: str, name: str, rolls: RollChoice) -> dict[str, MLflowReco
 
 def _collect(name: str, recorders: Mapping[str, MLflowRecorder]) -> RollingCollection:
     collection = collect_rolling(recorders.items())
-    found = {*collection.keys, *collection.awaited}
-    if missing := [key for key in recorders if key not in found]:
+    present = {*collection.keys, *collection.awaited}
+    if missing := [key for key in recorders if key not in present]:
         raise CollectError(
             f"{name}: recorder {recorders[missing[0]].id} of roll {missing[0]} is finished and "
             "holds no predictions: materialize the roll's `predictions`, or leave it out"

@@ -29,11 +29,11 @@ def make_estimator(estimator: Any, params: Mapping[str, Any]) -> Any:
     Raises:
         TaskError: It is none of these, does not take the parameters, or has no fit and predict.
     """
-    made = _make(estimator, params)
-    if not all(callable(getattr(made, name, None)) for name in ("fit", "predict")):
-        shown = estimator if isinstance(estimator, str) else type(made).__name__
-        raise TaskError(f"{_WHERE}: {shown} has no fit and predict")
-    return made
+    model = _make(estimator, params)
+    if not all(callable(getattr(model, method, None)) for method in ("fit", "predict")):
+        name = estimator if isinstance(estimator, str) else type(model).__name__
+        raise TaskError(f"{_WHERE}: {name} has no fit and predict")
+    return model
 
 
 def _make(estimator: Any, params: Mapping[str, Any]) -> Any:

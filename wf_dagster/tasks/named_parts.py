@@ -105,10 +105,10 @@ def find_part_mistakes(task: Mapping[str, Any], look_up: LookUp) -> Iterator[Tas
     """
     parts = list(_outer_parts(task))
     while parts:
-        found = look_up([part.path for part in parts if part.path is not None])
+        signatures = look_up([part.path for part in parts if part.path is not None])
         inner: list[NamedPart] = []
         for part in parts:
-            known = found[part.path] if part.path is not None else read_signature(part.what)
+            known = signatures[part.path] if part.path is not None else read_signature(part.what)
             signature = known if isinstance(known, Signature) else None
             if isinstance(known, TaskError):
                 yield TaskError(f"{part.place}: {known}")

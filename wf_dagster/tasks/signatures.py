@@ -83,20 +83,20 @@ class Signature:
         """The default of a parameter; ``None`` where there is none, or no plain one."""
         return next((p.default for p in self.parameters if p.name == name), None)
 
-    def missing(self, given: Iterable[str], positional: int = 0) -> list[str]:
+    def missing(self, names: Iterable[str], positional: int = 0) -> list[str]:
         """The parameters without a default that get nothing.
 
         Args:
-            given: Names of keyword arguments.
+            names: Names of keyword arguments.
             positional: How many arguments are given by their position.
         """
         by_place = [p.name for p in self.parameters if p.is_positional][:positional]
-        there = {*by_place, *given}
+        there = {*by_place, *names}
         return [p.name for p in self.parameters if p.is_required and p.name not in there]
 
-    def unknown(self, given: Iterable[str]) -> list[str]:
+    def unknown(self, names: Iterable[str]) -> list[str]:
         """The keyword arguments that it does not take."""
-        return [] if self.takes_any else [n for n in given if n not in self.keywords]
+        return [] if self.takes_any else [n for n in names if n not in self.keywords]
 
     def describe_unknown(self, name: str) -> str:
         """What it takes instead of an argument of that name."""

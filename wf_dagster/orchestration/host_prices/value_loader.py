@@ -51,7 +51,7 @@ class ValueLoader:
         subset = None
         if partitions is not None and part is not None:
             subset = partitions.empty_subset().with_partition_keys([part])
-        given = dg.InputContext(
+        arriving = dg.InputContext(
             asset_key=self.key,
             dagster_type=self.kind,
             upstream_output=self._output,
@@ -63,7 +63,7 @@ class ValueLoader:
             asset_partitions_def=partitions,
             instance=self.context.instance,
         )
-        return getattr(self._resources, self._manager_key).load_input(given)
+        return getattr(self._resources, self._manager_key).load_input(arriving)
 
     @cached_property
     def _manager_key(self) -> str:

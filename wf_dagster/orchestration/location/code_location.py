@@ -106,8 +106,8 @@ def signals_of(definitions: dg.Definitions, strategy: StrategySpec) -> list[str]
     """
     graph = definitions.get_repository_def().asset_graph
     children = graph.get(strategy.keys.asset("collected")).child_keys
-    found = [RollingMetadata.of(graph.get(key).metadata) for key in sorted(children)]
-    return [asset.experiment for asset in found if asset is not None and asset.part == SIGNALS]
+    signals = [RollingMetadata.of(graph.get(key).metadata) for key in sorted(children)]
+    return [asset.experiment for asset in signals if asset is not None and asset.part == SIGNALS]
 
 
 def _load_origin(target: CodeTarget) -> dg.Definitions:

@@ -165,9 +165,9 @@ class _Definition:
         code = self._exchange
         if code is None:
             return
-        found = [k for k in look_up(_EXCHANGES).values() if isinstance(k, Signature)]
-        codes = [code for known in found for code in known.elements]
-        if len(found) == len(_EXCHANGES) and code not in codes:
+        tables = [k for k in look_up(_EXCHANGES).values() if isinstance(k, Signature)]
+        codes = [code for known in tables for code in known.elements]
+        if len(tables) == len(_EXCHANGES) and code not in codes:
             hint = nearest_name(code.upper(), codes) or ", such as 'XNYS' or 'XSHG'"
             yield TaskError(
                 f"calendar {code!r} is no exchange: use an ISO 10383 code{hint}, or "
