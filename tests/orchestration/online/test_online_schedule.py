@@ -161,6 +161,16 @@ def test_no_price_file_is_one_clear_sentence(life: Life) -> None:
     assert "does not exist: give its path with" in reason(life.tick())
 
 
+def test_a_roll_that_was_not_planned_asks_for_a_reload(life: Life) -> None:
+    life.at(TEST + 4 * STEP)  # after Memorial Day, which weekdays count and the prices do not
+    assert roll_key(4) == "2020-05-29"
+    answer = reason(life.tick())
+    assert "roll 2020-05-29 of ridge is no partition of the code location as it was" in answer
+    assert answer.endswith("reload the code location")
+    life.define([create_assets()])
+    assert life.tick().partition_key == roll_key(4)
+
+
 def test_two_strategies_share_their_signals(life: Life) -> None:
     life.define([create_assets(), create_assets("lazy", template(alpha=1e4))])
     for position in (TEST, TEST + 1):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from wf_dagster.errors import CalendarError
 from wf_dagster.orchestration.assets.rolling_list import RollingAssets, check_is_assets
 from wf_dagster.orchestration.host_prices.run_prices import run_prices
 from wf_dagster.orchestration.run_tags import ONLINE_RUN_TAG, RESTATED_TAG, SESSION_TAG
@@ -94,11 +95,20 @@ def partition_of(strategy: RollingAssets, session: pd.Timestamp) -> str:
 
     A roll that is yet to be trained may fail, and a run whose own partition fails collects nothing;
     the models before it are to go on. So it is the partition only where nothing serves yet.
+
+    Raises:
+        CalendarError: The definition was made of other sessions than the prices have.
     """
     held = held_rolls(strategy)
     rolls = strategy.spec.partitions.rolls
     begun = [r.key for r in rolls if r.test[0] is None or r.test[0] <= session] or rolls.keys[:1]
-    return max((key for key in held if key in begun), default=begun[-1])
+    key = max((key for key in held if key in begun), default=begun[-1])
+    if not strategy.spec.partitions.definition.has_partition_key(key):
+        raise CalendarError(
+            f"roll {key} of {strategy.name} is no partition of the code location as it was loaded: "
+            "its partitions were planned before these prices were read; reload the code location"
+        )
+    return key
 
 
 def held_rolls(strategy: RollingAssets) -> list[str]:
