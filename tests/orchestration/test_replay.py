@@ -96,6 +96,25 @@ def test_a_location_without_an_online_schedule_is_refused(clock, instance):
         Replay(_definitions(schedule=False), instance, clock)
 
 
+def test_unusable_prices_are_no_session_that_was_worked_through(clock, instance, tmp_path):
+    replay = Replay(_definitions(), instance, clock)
+    sessions = list(clock.sessions(None, 1))
+    (tmp_path / "prices.parquet").unlink()
+    with pytest.raises(OnlineError, match=r"demo: .* does not exist"):
+        list(replay.run(sessions))
+
+
+def test_a_roll_that_was_not_planned_is_no_session_that_was_worked_through(home, instance):
+    for record in (home / "cache").glob("sessions-*.json"):
+        record.unlink()  # as before the prices were ever read
+    late = ReplayClock(get_settings().clock_file(), Market())
+    planned = _definitions()
+    late.move(pd.Timestamp(day(TEST + 4 * STEP - 1)))
+    replay = Replay(planned, instance, late)
+    with pytest.raises(OnlineError, match="demo: roll 2020-05-29 of demo is no partition of the"):
+        list(replay.run(list(late.sessions(None, 1))))
+
+
 def test_the_clock_of_the_home_folder_hides_prices_until_it_is_stopped(clock):
     assert get_settings().replay_date() == ""
     clock.move(pd.Timestamp(day(100)))

@@ -12,12 +12,16 @@ from wf_dagster.errors import CalendarError, DataError, WfError
 PRICE_ERRORS = (DataError, CalendarError)  # of prices that cannot be used as they are now
 
 
+class UnusablePrices(dg.SkipReason):
+    """Why a tick asked for nothing though there may be something to do."""
+
+
 def skip_for(
     error: WfError, context: dg.SensorEvaluationContext | dg.ScheduleEvaluationContext
-) -> dg.SkipReason:
+) -> UnusablePrices:
     """The answer of a tick that meets unusable prices: the next one may find them mended."""
     context.log.warning(str(error))
-    return dg.SkipReason(str(error))
+    return UnusablePrices(str(error))
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from wf_dagster.online import OnlineState, OnlineToolR
 from wf_dagster.online.replay_clock import ReplayClock
 from wf_dagster.orchestration.automation.online_requests import unfinished_run
 from wf_dagster.orchestration.dagster_home import prepare_dagster_home
+from wf_dagster.orchestration.failures import UnusablePrices
 from wf_dagster.orchestration.location.code_location import list_strategies
 from wf_dagster.orchestration.run_tags import ONLINE_RUN_TAG
 from wf_dagster.orchestration.strategy.strategy_keys import StrategyKeys
@@ -240,6 +241,8 @@ class _ReplayedStrategy:
             answer: Any = self.schedule(context)
         except dg.Failure as error:
             raise OnlineError(f"{self.name}: {error.description}") from None
+        if isinstance(answer, UnusablePrices):
+            raise OnlineError(f"{self.name}: {answer.skip_message}")
         if isinstance(answer, dg.SkipReason) and not is_busy:
             return None
         request: dg.RunRequest | dg.SkipReason = answer
