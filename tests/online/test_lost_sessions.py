@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pandas as pd
+import pytest
 
 from tests.online.market import SESSIONS, STEP, TEST, day, strategy, template, use_prices
 from wf_dagster import Market, OnlineManager
@@ -14,6 +15,7 @@ from wf_dagster.rolling import Rolls
 LOST = TEST + STEP + 2  # within the second roll
 
 
+@pytest.mark.slow
 def test_the_rolls_that_follow_are_the_templates_and_nothing_that_served_is_lost(
     market: Path, prices: pd.DataFrame
 ) -> None:

@@ -178,6 +178,7 @@ def test_a_run_of_rolls_that_are_not_due_alone_fails(instance, clock):
     assert not find_recorders("demo", status=None)
 
 
+@pytest.mark.slow
 def test_a_roll_is_trained_before_its_test_segment_and_predicted_when_it_begins(instance, clock):
     clock.write_text("2019-03-29")
     assert _run(instance, PARTS, ["2019-03-01", "2019-04-01"]).success

@@ -282,6 +282,7 @@ def test_the_sensor_of_each_watches_its_own_prices(location: Location) -> None:
             assert request.tags["wf_session"] == session
 
 
+@pytest.mark.slow
 def test_a_replay_leaves_out_the_holidays_of_each(
     location: Location, tmp_path: Path, home: Path
 ) -> None:
@@ -305,6 +306,7 @@ def test_a_replay_leaves_out_the_holidays_of_each(
     assert OnlineToolR("tokyo").state().sessions == ("2020-02-10", "2020-02-12")
 
 
+@pytest.mark.slow
 def test_a_replay_goes_through_the_sessions_of_all(
     location: Location, tmp_path: Path, home: Path
 ) -> None:

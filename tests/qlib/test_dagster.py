@@ -26,6 +26,7 @@ def import_workflow(*arguments: object):
     return CliRunner().invoke(app, ["qlib-import", *map(str, arguments)])
 
 
+@pytest.mark.slow
 def test_a_backfill_trains_qlibs_tasks_in_worker_processes(seeded):
     wf_dagster.init(qlib_provider_uri=str(seeded), qlib_region="us", max_workers=2)
     assets = build_rolling_assets("ridge", seeded_template(ridge()), RollingGen(step=70))

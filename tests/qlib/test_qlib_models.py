@@ -222,6 +222,7 @@ def test_rolls_of_large_data_are_few_at_a_time(folder, monkeypatch, sessions, sm
     assert limit_by_memory(4, jobs) == 4  # somebody has said so
 
 
+@pytest.mark.slow
 def test_a_roll_in_work_alone_leaves_no_process_behind(folder, monkeypatch):
     from wf_dagster.qlib_bridge import memory_limit
 

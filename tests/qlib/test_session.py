@@ -68,6 +68,7 @@ def test_the_setting_calendar_wins(seeded):
     assert Market().calendar.last_session == pd.Timestamp("2022-12-28")
 
 
+@pytest.mark.slow
 def test_the_users_own_init_is_taken_over_and_reaches_worker_processes(qlib_folder, tmp_path):
     (tmp_path / "script.py").write_text(f"""
 import json, qlib

@@ -64,6 +64,7 @@ def test_four_processes():
     _check(4, EACH)
 
 
+@pytest.mark.slow
 def test_eight_processes_make_one_experiment(home):
     (home / "mlflow.db").unlink()  # they make its tables too
     code = 'R.get_exp(experiment_name="one").create_recorder()'

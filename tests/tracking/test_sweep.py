@@ -54,6 +54,7 @@ def _ago(**time):
 
 
 @pytest.mark.integration
+@pytest.mark.slow
 def test_a_killed_process_leaves_a_run_that_is_swept_and_a_stopped_one_does_not():
     process = script(RUN)
     run_id = process.stdout.readline().strip()

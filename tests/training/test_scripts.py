@@ -72,12 +72,14 @@ def test_a_script_without_a_main_guard_runs_once(tmp_path):
     assert len(find_recorders("s")) == 2
 
 
+@pytest.mark.slow
 def test_a_guarded_script_may_bring_classes_of_its_own(tmp_path):
     done = _run(_script(tmp_path, f'{OWN_CLASS}if __name__ == "__main__":\n    main()\n'))
     assert "2020-02-01 None" in done.stdout, done.stdout
     assert len(find_recorders("s")) == 2
 
 
+@pytest.mark.slow
 def test_an_unguarded_script_with_classes_of_its_own_is_told_what_to_do(tmp_path):
     done = _run(_script(tmp_path, f"{OWN_CLASS}main()\n"))
     assert done.returncode != 0

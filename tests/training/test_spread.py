@@ -41,6 +41,7 @@ def spread() -> Iterator[Spread]:
     assert set(multiprocessing.active_children()) <= before
 
 
+@pytest.mark.slow
 def test_what_it_gives_is_in_order_and_not_all_from_here(spread):
     made = spread(where, ITEMS)
     assert [item for item, _ in made] == ITEMS

@@ -146,6 +146,7 @@ def test_prices_that_come_late_find_the_roll_that_serves(life: Life) -> None:
     assert events["labels"] == [roll_key(0)]
 
 
+@pytest.mark.slow
 def test_restated_prices_come_through(automation: Automation) -> None:
     life = automation.life
     automation.evening(TEST)
@@ -154,6 +155,7 @@ def test_restated_prices_come_through(automation: Automation) -> None:
     assert automation.settle() == [rolls(0), FOLLOWED]
 
 
+@pytest.mark.slow
 def test_the_same_end_as_a_simulation(automation: Automation, empty_store: Any) -> None:
     life = automation.life
     last = TEST + STEP + 2
