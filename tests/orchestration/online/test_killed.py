@@ -51,6 +51,7 @@ def test_killing_the_daily_run_at_any_moment_changes_nothing_in_the_end(
     tmp_path: Path,
 ) -> None:
     life.live(TEST)
+    life.define([create_assets()])  # loaded again, as asked for: the sessions are known now
     run(processes, tmp_path, 60.0)  # the fork server imports
     position = TEST + 1
     life.at(position)
