@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from wf_dagster.errors import TaskError
+from wf_dagster.module_files import place_module_files
 from wf_dagster.qlib_bridge.session import EXTRA
 
 BASE = "BASE_CONFIG_PATH"
@@ -15,6 +16,9 @@ BASE = "BASE_CONFIG_PATH"
 
 def read_workflow(path: Path) -> dict[str, Any]:
     """The configuration in a workflow file, as ``qrun`` reads it.
+
+    The file of a module, ``module_path: something.py``, is the one beside it, else that of the
+    current folder.
 
     Raises:
         TaskError: The file cannot be read, or holds no task; pyqlib is not installed.
@@ -27,7 +31,8 @@ def read_workflow(path: Path) -> dict[str, Any]:
         config.pop(BASE, None)
     if not isinstance(config.get("task"), dict):
         raise TaskError(f"{path}: there is no 'task' with a model and a dataset in it")
-    return config
+    placed: dict[str, Any] = place_module_files(config, path.absolute().parent)
+    return placed
 
 
 def _render(path: Path) -> str:
