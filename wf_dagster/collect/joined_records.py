@@ -178,7 +178,7 @@ def _warn_of_outer_dates(record: Any, pred: pd.DataFrame, where: str) -> None:
 def _keep_frames(
     recorder: Recorder, pred: pd.DataFrame | None, label: pd.DataFrame | None
 ) -> pd.DataFrame:
-    frames = {"pred.pkl": pred, "label.pkl": label}
+    frames: dict[str, Any] = {"pred.pkl": pred, "label.pkl": label}
     if new := {name: frame for name, frame in frames.items() if frame is not None}:
         recorder.save_objects(**new)
     if pred is None:

@@ -48,12 +48,22 @@ def split_records(task: Mapping[str, Any], look_up: LookUp | None = None) -> Rec
     """
     split = RecordSplit()
     for where, record in list_records(task):
-        of_training = _needs_training(record, where, look_up)
+        of_training = needs_training(record, where, look_up)
         (split.signal if of_training else split.analysis).append(record)
     return split
 
 
-def _needs_training(record: Any, where: str, look_up: LookUp | None) -> bool:
+def needs_training(record: Any, where: str = "record", look_up: LookUp | None = None) -> bool:
+    """Whether a record needs the model or the dataset of a training.
+
+    Args:
+        record: Its configuration, whose name says where it is.
+        where: Its path in the task, for messages.
+        look_up: As for :func:`split_records`.
+
+    Raises:
+        TaskError: It cannot be found.
+    """
     if not isinstance(record, (str, Mapping)):  # a ready object stays where it is
         return True
     if _PLACEHOLDERS & set(_texts(record)):
