@@ -43,15 +43,19 @@ def template(*records: dict) -> dict:
     return {**seeded_template(ridge()), "record": [SIGNAL, *records]}
 
 
+def initialise_qlib() -> None:
+    from wf_dagster.market import Market
+    from wf_dagster.qlib_bridge import session
+
+    session.ensure(Market().qlib_options)
+
+
 @pytest.fixture
 def frames(seeded) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Scores that nobody computed, and the label of Qlib's data."""
     from qlib.data import D
 
-    from wf_dagster.market import Market
-    from wf_dagster.qlib_bridge import session
-
-    session.ensure(Market().qlib_options)
+    initialise_qlib()
     label = D.features(D.instruments("all"), [LABEL], FIRST, LAST).swaplevel().sort_index()
     label.columns = ["LABEL0"]
     scores = np.random.default_rng(7).normal(size=len(label))
