@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from wf_dagster.dates import read_moment
+from wf_dagster.errors import CalendarError
+from wf_dagster.tasks.config import class_path
 from wf_dagster.tasks.schema import list_records
 
 START, END = "start_time", "end_time"
@@ -71,16 +73,32 @@ def change_fixed_dates(record: Mapping[str, Any], dates: FixedDates) -> dict[str
     return changed
 
 
-def records_with_dates(task: Mapping[str, Any]) -> Iterator[tuple[str, FixedDates]]:
-    """The records of a task that fix dates, each with its path in the task.
+def describe_dates_of_rolls(task: Mapping[str, Any]) -> Iterator[str]:
+    """What is wrong with dates that records fix where a task is rolled: a sentence each.
 
-    Raises:
-        CalendarError: One is no date.
+    Args:
+        task: A template, or one of its rolls.
     """
     for where, record in list_records(task):
-        dates = read_fixed_dates(record)
-        if dates is not None:
-            yield where, dates
+        try:
+            dates = read_fixed_dates(record)
+        except CalendarError:  # the record itself says so
+            continue
+        if dates is None:
+            continue
+        name = class_path(record)
+        consequence = (
+            "it simulates the other sessions too, without predictions, and they count in its "
+            "figures"
+            if name.startswith("qlib.")
+            else "a roll outside of them fails, and others are cut to them"
+        )
+        yield (
+            f"{where} ({name.rpartition('.')[2]}) fixes its dates, {dates}, while each roll "
+            f"predicts its own test segment: {consequence}. Leave out {START} and {END}, or have "
+            "it computed once, on the joined predictions (RollingStrategySpec.analyses, "
+            "build_rolling_assets(..., analyses=[...]))"
+        )
 
 
 def _get(value: Any, name: str) -> Any:

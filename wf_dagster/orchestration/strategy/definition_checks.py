@@ -14,6 +14,7 @@ from functools import cached_property
 from typing import Any
 
 from wf_dagster.errors import TaskError, WfError
+from wf_dagster.log_once import warn_once
 from wf_dagster.market import Market
 from wf_dagster.prices.place_checks import find_place_mistakes
 from wf_dagster.qlib_bridge.options import freq_of
@@ -23,6 +24,7 @@ from wf_dagster.tasks.config import class_path, fill_placeholders, nearest_name
 from wf_dagster.tasks.instrument_names import INSTRUMENTS, find_instrument_mistakes, names_file
 from wf_dagster.tasks.label_functions import label_reach
 from wf_dagster.tasks.named_parts import find_part_mistakes, foresee_paths, read_part
+from wf_dagster.tasks.record_dates import describe_dates_of_rolls
 from wf_dagster.tasks.record_split import needs_training
 from wf_dagster.tasks.schema import find_form_mistakes, get_segments, list_records
 from wf_dagster.tasks.segment_checks import find_name_mistakes
@@ -76,6 +78,8 @@ def check_definition(
     if reach is not None and not allow_look_ahead:
         mistakes += _find_look_ahead(generator.trunc_days, reach)
     _raise(name, mistakes)
+    for sentence in describe_dates_of_rolls(template):
+        warn_once(_log, f"strategy {name!r}: {sentence}")
     if allow_look_ahead:
         return generator.with_look_ahead()
     if names_qlib({"dataset": template.get("dataset")}):
