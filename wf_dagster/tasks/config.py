@@ -11,6 +11,7 @@ from typing import Any
 
 from wf_dagster.errors import TaskError
 from wf_dagster.extras import EXTRAS, extra_of, has_extra, pip_command, require_extra
+from wf_dagster.own_names import own_attribute
 
 _REFERENCE = re.compile(r"<([A-Za-z_][\w-]*(?:\.[\w-]+)*)>")
 
@@ -52,7 +53,7 @@ def locate(name: str, module_path: str | None = None, *, where: str = "") -> Any
             f"{type(error).__name__}: {error}"
         ) from error
     try:
-        return getattr(imported, attribute)
+        return own_attribute(imported, attribute)
     except AttributeError:
         hint = nearest_name(attribute, _offered_names(imported))
         raise TaskError(f"{place}module {module!r} has no {attribute!r}{hint}") from None
