@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.pool.servers import Mongo, share_server
 from tests.peer.running import Peer
+from tests.pool.servers import Mongo, share_server
 from tests.qlib.conftest import needs_qlib
 
 HERE = Path(__file__).parent

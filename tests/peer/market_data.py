@@ -82,7 +82,7 @@ def _benchmark(panel: pd.DataFrame) -> pd.DataFrame:
     """An index that earns the mean return of the names of each day."""
     closes = panel["close"].unstack("instrument")
     level = 1000 * (1 + closes.pct_change(fill_method=None).mean(axis=1).fillna(0)).cumprod()
-    fields = {name: level for name in ("open", "high", "low", "close", "vwap")}
+    fields = dict.fromkeys(("open", "high", "low", "close", "vwap"), level)
     index = pd.DataFrame(fields).assign(volume=1e6, factor=1.0)
     return pd.concat({BENCHMARK: index}, names=["instrument", "datetime"]).swaplevel()
 

@@ -85,6 +85,8 @@ class Peer:
         for file in SCRIPTS.iterdir():
             if file.suffix in (".py", ".yaml"):
                 (here / file.name).write_text(script_text(file.name, way))
+        if script == "nested_decision_execution" and not (self.folder / "minutes").exists():
+            write_minutes(self.folder / "minutes")
         before = {file.name for file in here.iterdir()}
         codes, errors = [], []
         for step in steps:
@@ -113,15 +115,12 @@ class Peer:
         return [sys.executable, f"{script}.py"]
 
     def _environment(self, place: Path, data: Path, way: Way) -> dict[str, str]:
-        minutes = self.folder / "minutes"
-        if not minutes.exists():
-            write_minutes(minutes)
         environment = {
             name: value for name, value in os.environ.items() if not name.startswith("WF_")
         }
         environment |= {
             "PEER_DATA": str(data),
-            "PEER_MINUTE_DATA": str(minutes),
+            "PEER_MINUTE_DATA": str(self.folder / "minutes"),
             "PEER_MINUTES": TRADED_MINUTES,
             "PEER_MONGO": self.mongo_url,
             "WF_HOME": str(place / "home"),

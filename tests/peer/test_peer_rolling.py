@@ -1,4 +1,7 @@
-"""Rolls by task manager, with a pool and without, and Qlib's ``Rolling`` of a workflow file."""
+"""Rolls by task manager, with a pool and without, and Qlib's ``Rolling`` of a workflow file.
+
+Qlib's pool asks MongoDB for equal documents, which nx-27017 does not know: Qlib's side has none.
+"""
 
 from __future__ import annotations
 
@@ -17,9 +20,10 @@ def test_rolls_by_task_manager_are_those_of_qlib(
     peer: Peer, mongo: str, pool: tuple[str, ...], way: Way
 ):
     peer.mongo_url = mongo
-    theirs, ours = (peer.run("rolling_tasks", each, Step(pool)) for each in (Way.QLIB, way))
+    theirs = peer.run("rolling_tasks", Way.QLIB)
+    ours = peer.run("rolling_tasks", way, Step(pool))
     assert ours.files == {"answers.pkl"}
-    assert_same_recorders(ours.left, theirs.left)
+    assert_same_recorders(ours.left, theirs.left, other_params=["cmd-sys.argv"])
     assert_same(ours.answers, theirs.answers, "answers")
     assert len(ours.left["rolling_exp"]) == 6
 
