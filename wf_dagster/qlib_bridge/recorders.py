@@ -9,17 +9,21 @@ from functools import partial
 from typing import Any
 
 from qlib.utils.exceptions import LoadObjectError
-from qlib.workflow import QlibRecorder, RecorderWrapper
-from qlib.workflow import R as QLIB_R
-from qlib.workflow.exp import Experiment
-from qlib.workflow.expm import ExpManager
-from qlib.workflow.recorder import Recorder
 from typing_extensions import Unpack
 
 from wf_dagster.errors import ObjectNotFoundError
+from wf_dagster.own_names import own_name
 from wf_dagster.process import attribute_replaced, nothing_to_undo, replace_attribute
 from wf_dagster.tracking import R, RecorderOptions, StartOptions
 from wf_dagster.tracking.active_starts import current_start
+
+# Qlib's own, also while its modules give this project's classes
+QlibRecorder: Any = own_name("qlib.workflow", "QlibRecorder")
+RecorderWrapper: Any = own_name("qlib.workflow", "RecorderWrapper")
+QLIB_R: Any = own_name("qlib.workflow", "R")
+Experiment: Any = own_name("qlib.workflow.exp", "Experiment")
+ExpManager: Any = own_name("qlib.workflow.expm", "ExpManager")
+Recorder: Any = own_name("qlib.workflow.recorder", "Recorder")
 
 MANAGER = {"class": "BridgeExpManager", "module_path": __name__, "kwargs": {}}
 

@@ -17,6 +17,7 @@ from wf_dagster.module_files import (
     name_module,
     with_module_names,
 )
+from wf_dagster.own_names import own_attribute
 
 _REFERENCE = re.compile(r"<([A-Za-z_][\w-]*(?:\.[\w-]+)*)>")
 
@@ -65,7 +66,7 @@ def locate(name: str, module_path: str | None = None, *, where: str = "") -> Any
             f"{type(error).__name__}: {error}"
         ) from error
     try:
-        return getattr(imported, attribute)
+        return own_attribute(imported, attribute)
     except AttributeError:
         hint = nearest_name(attribute, _offered_names(imported))
         raise TaskError(f"{place}module {module!r} has no {attribute!r}{hint}") from None
