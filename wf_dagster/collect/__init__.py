@@ -8,6 +8,7 @@ from wf_dagster.collect.ensembles import (
     SingleKeyEnsemble,
 )
 from wf_dagster.collect.groups import Group, RollingGroup
+from wf_dagster.collect.recorder_lists import list_recorders
 from wf_dagster.collect.rolling_collection import RollingCollection, collect_rolling
 from wf_dagster.collect.strategy_collection import (
     StrategyCollection,
@@ -32,4 +33,5 @@ __all__ = [
     "collect_rolling",
     "collect_strategy",
     "keep",
+    "list_recorders",
 ]
