@@ -53,9 +53,7 @@ def of_dates(adjuster: Any, trunc_segments: Any) -> dict[str, Any]:
         ],
         "align_seg": aligned,
         "align_seg, open": ta.align_seg((None, "2019-06-30")),
-        "truncate": [
-            ta.truncate(aligned["valid"], "2019-10-05", days) for days in (0, 1, 30, 90)
-        ],
+        "truncate": [ta.truncate(aligned["valid"], "2019-10-05", days) for days in (0, 1, 30, 90)],
         "shift": [
             ta.shift(aligned["valid"], step, rtype)
             for step in (1, 20, -5)
