@@ -11,6 +11,7 @@ from wf_dagster.dates import EXPANDING, SLIDING, Segment
 from wf_dagster.errors import TaskError
 from wf_dagster.log_once import warn_once
 from wf_dagster.market import Market
+from wf_dagster.module_files import is_own_module
 from wf_dagster.rolling.generators import TaskGen, whole_number
 from wf_dagster.rolling.handler_dates import fit_on_train, handler_mod
 from wf_dagster.rolling.roll_identity import training_fingerprint
@@ -295,4 +296,4 @@ class RollingGen(TaskGen):
     def _fits_with_train(self, task: Task) -> bool:
         if self.fit_with_train is not None:
             return self.fit_with_train
-        return class_path(task["dataset"]).partition(".")[0] == "wf_dagster"
+        return is_own_module(class_path(task["dataset"]))
