@@ -199,7 +199,7 @@ def describe_recorder(recorder: Any) -> dict[str, Any]:
     wanted += ("train_status", "mlflow.parentRunId", "dagster_root_run_id", "dagster_run_id")
     frames = {}
     for name in ("pred", "label", "signals"):
-        if f"{name}.parquet" in recorder.list_artifacts():
+        if f"{name}.pkl" in recorder.list_artifacts():
             frames[f"{name}.pkl"] = summarize_frame(recorder.load_object(f"{name}.pkl"))
     return {
         "name": recorder.name,

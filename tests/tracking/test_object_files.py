@@ -34,7 +34,7 @@ def test_objects_come_back_under_the_name_they_were_saved_under(recorder):
     pd.testing.assert_frame_equal(recorder.load_object("pred.parquet"), FRAME)
     pd.testing.assert_series_equal(recorder.load_object("plain"), FRAME["score"])
     assert recorder.load_object("params.pkl") == {"a": 1}
-    assert _own(recorder) == ["params.pkl", "plain", "pred.parquet"]
+    assert _own(recorder) == ["params.pkl", "plain", "pred.pkl"]
 
 
 def test_names_that_differ_in_their_ending_are_different_objects(recorder):
@@ -71,7 +71,7 @@ def test_a_reader_never_sees_half_an_object(recorder):
     finally:
         stop.set()
         writer.join()
-    assert _own(recorder) == ["x.parquet"]
+    assert _own(recorder) == ["x.pkl"]
 
 
 def test_a_failed_save_leaves_the_old_object_and_nothing_else(recorder):

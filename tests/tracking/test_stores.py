@@ -88,7 +88,7 @@ def _whole_story(experiment, tmp_path, monkeypatch):
     assert len(recorder.load_object("params_long.json", raw="bytes")) > 7000
     assert list(temporary.iterdir()) == []
     names = [n for n in recorder.list_artifacts() if not n.startswith("code_")]
-    assert names == ["deep", "params.pkl", "params_long.json", "pred.parquet", "texts"]
+    assert names == ["deep", "params.pkl", "params_long.json", "pred.pkl", "texts"]
     assert recorder.list_artifacts("texts") == ["texts/notes.txt"]
     with pytest.raises(ObjectNotFoundError, match=r"'nothing'.*holds .*params\.pkl"):
         recorder.load_object("nothing")

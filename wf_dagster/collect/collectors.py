@@ -10,7 +10,8 @@ from typing import Any
 
 from wf_dagster.errors import CollectError, ObjectNotFoundError
 from wf_dagster.tracking import R
-from wf_dagster.tracking.recorder import Recorder, is_parent, is_training
+from wf_dagster.tracking.recorder import Recorder
+from wf_dagster.tracking.run_kinds import is_parent, is_training
 
 _log = logging.getLogger(__name__)
 

@@ -2,27 +2,67 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
 from contextlib import AbstractContextManager
+from functools import partial
 from typing import Any
 
 from qlib.utils.exceptions import LoadObjectError
-from qlib.workflow import QlibRecorder
-from qlib.workflow import R as QLIB_R
-from qlib.workflow.exp import Experiment
-from qlib.workflow.expm import ExpManager
-from qlib.workflow.recorder import Recorder
 from typing_extensions import Unpack
 
 from wf_dagster.errors import ObjectNotFoundError
+from wf_dagster.own_names import own_name
 from wf_dagster.process import attribute_replaced, nothing_to_undo, replace_attribute
 from wf_dagster.tracking import R, RecorderOptions, StartOptions
 from wf_dagster.tracking.active_starts import current_start
-from wf_dagster.tracking.object_files import PARQUET
+
+# Qlib's own, also while its modules give this project's classes
+QlibRecorder: Any = own_name("qlib.workflow", "QlibRecorder")
+RecorderWrapper: Any = own_name("qlib.workflow", "RecorderWrapper")
+QLIB_R: Any = own_name("qlib.workflow", "R")
+Experiment: Any = own_name("qlib.workflow.exp", "Experiment")
+ExpManager: Any = own_name("qlib.workflow.expm", "ExpManager")
+Recorder: Any = own_name("qlib.workflow.recorder", "Recorder")
 
 MANAGER = {"class": "BridgeExpManager", "module_path": __name__, "kwargs": {}}
 
 
-_undo_install = nothing_to_undo
+class BridgeWrapper(RecorderWrapper):  # type: ignore[misc]
+    """Qlib's ``R`` while it leads here: what ``qlib.init`` registers is what it led to, or will."""
+
+    _provider: Any
+
+    def register(self, provider: Any) -> None:
+        """Keep what a ``qlib.init`` registers, also inside a start of ours.
+
+        Raises:
+            RecorderInitializationError: A recorder of Qlib's own is active.
+        """
+        if isinstance(getattr(self._provider, "exp_manager", None), BridgeExpManager):
+            self._provider = provider
+        else:
+            super().register(provider)
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "_provider":  # while it is unpickled
+            raise AttributeError(name)
+        return getattr(self._leads_to(), name)
+
+    def _leads_to(self) -> Any:
+        if _holders == {_USER_START} and current_start() is None and self._is_active_itself():
+            return self._provider  # a recorder of Qlib's, in another thread than ours
+        return _BRIDGE
+
+    def _is_active_itself(self) -> bool:
+        manager = getattr(self._provider, "exp_manager", None)
+        return manager is not None and manager.active_experiment is not None
+
+
+_INSTALLED, _USER_START = "installed", "start"
+_holders: set[str] = set()  # who wants Qlib's R to lead here
+_undo_bridge = nothing_to_undo
+_lock = threading.Lock()
 
 
 def install() -> None:
@@ -31,18 +71,38 @@ def install() -> None:
     ``R.register`` is how Qlib would have it, but refuses while a recorder of Qlib's is active:
     what a model of Qlib's logs would then go where nobody looks for it.
     """
-    global _undo_install
-    provider = QLIB_R._provider
-    if provider is None or not isinstance(provider.exp_manager, BridgeExpManager):
-        bridge = QlibRecorder(BridgeExpManager())
-        _undo_install = replace_attribute(QLIB_R, "_provider", bridge)
+    _hold(_INSTALLED)
 
 
 def uninstall() -> None:
     """Have Qlib's ``R`` lead where it led before :func:`install`."""
-    global _undo_install
-    _undo_install()
-    _undo_install = nothing_to_undo
+    _release(_INSTALLED)
+
+
+def connect() -> Callable[[], None]:
+    """Have Qlib's ``R`` lead here while a recorder of ours is active.
+
+    Returns:
+        What undoes it; where it is installed, it stays.
+    """
+    _hold(_USER_START)
+    return partial(_release, _USER_START)
+
+
+def _hold(holder: str) -> None:
+    global _undo_bridge
+    with _lock:
+        if not _holders:
+            # its class, not what it holds: a qlib.init that comes meanwhile registers there
+            _undo_bridge = replace_attribute(QLIB_R, "__class__", BridgeWrapper)
+        _holders.add(holder)
+
+
+def _release(holder: str) -> None:
+    with _lock:
+        _holders.discard(holder)
+        if not _holders:
+            _undo_bridge()
 
 
 def may_be_registered() -> AbstractContextManager[None]:
@@ -91,9 +151,9 @@ class BridgeRecorder(Recorder):  # type: ignore[misc]
             raise LoadObjectError(str(error)) from error
 
     def list_artifacts(self, artifact_path: str | None = None) -> list[str]:
-        """Names of the files; a frame has the name that it was saved under."""
-        listed = self.inner.list_artifacts(artifact_path or None)
-        return [f"{n[: -len(PARQUET)]}.pkl" if n.endswith(PARQUET) else n for n in listed]
+        """Names of the objects, files and folders."""
+        listed: list[str] = self.inner.list_artifacts(artifact_path)
+        return listed
 
 
 def _delegate(name: str) -> Any:
@@ -243,3 +303,6 @@ class BridgeExpManager(ExpManager):  # type: ignore[misc]
     def search_records(self, experiment_ids: Any = None, **kwargs: Any) -> Any:
         """Recorders as a frame."""
         return R.search_records(experiment_ids, **kwargs)
+
+
+_BRIDGE = QlibRecorder(BridgeExpManager())

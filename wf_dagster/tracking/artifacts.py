@@ -27,10 +27,14 @@ class Artifacts:
         run_id: The run, for messages.
         uri: Where its files are.
         tracking: The tracking address, which proxies the files of some servers.
+        name_of: Gives the name of a file that messages show.
     """
 
-    def __init__(self, run_id: str, uri: str, tracking: str) -> None:
+    def __init__(
+        self, run_id: str, uri: str, tracking: str, name_of: Callable[[str], str] = str
+    ) -> None:
         self._run_id = run_id
+        self.name_of = name_of
         self._uri = uri
         self._tracking = tracking
         self._folder = local_path(uri)
@@ -73,17 +77,20 @@ class Artifacts:
             part.unlink(missing_ok=True)
             raise
 
-    def copy_in(self, source: Path, folder: str | None) -> None:
-        """Copy a file, or what a folder holds, into a folder of the run."""
+    def copy_in(self, source: Path, folder: str | None) -> list[str]:
+        """Copy a file, or what a folder holds, into a folder of the run; returns their names."""
         if not source.exists():
             raise TrackingError(f"{source} cannot be saved: there is no such file or folder")
         files = (
             [source] if source.is_file() else sorted(f for f in source.rglob("*") if f.is_file())
         )
         base = source.parent if source.is_file() else source
+        names = []
         for file in files:
             name = file.relative_to(base).as_posix()
-            self._copy(file, _check_name(f"{folder.rstrip('/')}/{name}" if folder else name))
+            names.append(_check_name(f"{folder.rstrip('/')}/{name}" if folder else name))
+            self._copy(file, names[-1])
+        return names
 
     def _copy(self, source: Path, name: str) -> None:
         if self._folder is None:
@@ -91,12 +98,16 @@ class Artifacts:
         else:
             self._replace(name, lambda part: shutil.copyfile(source, part))
 
+    def present(self, names: Sequence[str]) -> list[str]:
+        """Which of these files are there; they are in one folder."""
+        if self._folder is not None:
+            return [n for n in names if (self._folder / _check_name(n)).is_file()]
+        files = set(self.list(_parent(_check_name(names[0]))))
+        return [n for n in names if n in files]
+
     def first(self, names: Sequence[str]) -> str | None:
         """The first of these files that is there; they are in one folder."""
-        if self._folder is not None:
-            return next((n for n in names if (self._folder / _check_name(n)).is_file()), None)
-        files = set(self.list(_parent(names[0])))
-        return next((n for n in names if n in files), None)
+        return next(iter(self.present(names)), None)
 
     def read(self, name: str) -> bytes:
         """The content of a file.
@@ -115,10 +126,16 @@ class Artifacts:
     def download(self, name: str, folder: str | None = None) -> str:
         """Path of a copy of a file or folder; of itself if it is here and no folder is given.
 
+        Args:
+            name: Its name; empty for all there is.
+            folder: Where the copy is to be; it is made.
+
         Raises:
             ObjectNotFoundError: It is not there.
         """
-        if self._folder is not None and not (self._folder / _check_name(name)).exists():
+        if name:
+            _check_name(name)
+        if self._folder is not None and not (self._folder / name).exists():
             raise self._missing_object(name)
         if self._folder is not None and folder is None:
             return str(self._folder / name)
@@ -146,7 +163,7 @@ class Artifacts:
         return sorted(path.relative_to(self._folder).as_posix() for path in paths)
 
     def _download(self, name: str, folder: str | None) -> str:
-        if self._folder is None and self.first([name]) is None:
+        if self._folder is None and name and self.first([name]) is None:
             raise self._missing_object(name)
         return str(self._call(f"loading {name}", lambda r: r.download_artifacts(name, folder)))
 
@@ -157,7 +174,7 @@ class Artifacts:
                 f"{self._folder.parent.parent}, is not there; bring it back, or move the home "
                 "folder together with its database"
             )
-        files = ", ".join(self.list(_parent(name))) or "nothing"
+        files = ", ".join(map(self.name_of, self.list(_parent(name)))) or "nothing"
         where = f"its folder {_parent(name)!r} holds" if _parent(name) else "it holds"
         return ObjectNotFoundError(f"recorder {self._run_id} holds no {name!r}: {where} {files}")
 

@@ -11,7 +11,8 @@ from wf_dagster.tracking.active_starts import tracking_uri
 from wf_dagster.tracking.experiment_manager import MLflowExpManager
 from wf_dagster.tracking.heartbeat import BEAT_SECONDS, HEARTBEAT_TAG, Heartbeat
 from wf_dagster.tracking.mlflow_recorder import FAILURE_TAG, MLflowRecorder
-from wf_dagster.tracking.recorder import KIND_TAG, PARENT, PARENT_TAG, RUN_TAG, Recorder
+from wf_dagster.tracking.recorder import Recorder
+from wf_dagster.tracking.run_kinds import KIND_TAG, PARENT, PARENT_TAG, RUN_TAG
 from wf_dagster.tracking.run_search import find_runs, quote_text
 from wf_dagster.tracking.store import call_store
 

@@ -14,7 +14,8 @@ from wf_dagster.tracking.active_starts import tracking_uri
 from wf_dagster.tracking.addresses import hide_password
 from wf_dagster.tracking.mlflow_experiment import MLflowExperiment, end_starts
 from wf_dagster.tracking.mlflow_recorder import MLflowRecorder
-from wf_dagster.tracking.recorder import KIND_TAG, RECORDER, Recorder
+from wf_dagster.tracking.recorder import Recorder
+from wf_dagster.tracking.run_kinds import KIND_TAG, RECORDER
 from wf_dagster.tracking.run_search import quote_text
 from wf_dagster.tracking.start_options import StartOptions, recorder_options
 from wf_dagster.tracking.store import call_store

@@ -11,12 +11,14 @@ import pandas as pd
 from typing_extensions import Unpack
 
 from wf_dagster.errors import RecorderNotFoundError, TrackingError
+from wf_dagster.start_hooks import HOOKS
 from wf_dagster.tracking import active_starts, run_search
 from wf_dagster.tracking.active_starts import ActiveStart
 from wf_dagster.tracking.experiment import Experiment
 from wf_dagster.tracking.mlflow_recorder import MLflowRecorder, check_status, first_tags
 from wf_dagster.tracking.mlflow_values import TAG_LIMIT, checked_name, cut_text, to_text
-from wf_dagster.tracking.recorder import KIND_TAG, PARENT_TAG, RECORDER, Recorder, is_parent
+from wf_dagster.tracking.recorder import Recorder
+from wf_dagster.tracking.run_kinds import KIND_TAG, PARENT_TAG, RECORDER, is_parent
 from wf_dagster.tracking.run_search import quote_text
 from wf_dagster.tracking.start_options import RECORDER_OPTIONS, RecorderOptions, check_options
 from wf_dagster.tracking.store import call_store, current_store
@@ -103,6 +105,7 @@ class MLflowExperiment(Experiment):
         else:
             recorder.start_run()
         active_starts.push_start(ActiveStart(self, recorder, uri))
+        HOOKS.begin(recorder.id)
         return recorder
 
     def end(self, recorder_status: str = Recorder.STATUS_S) -> None:

@@ -11,6 +11,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from wf_dagster.errors import StoreError, TrackingError
+from wf_dagster.start_hooks import HOOKS
 from wf_dagster.tracking.code_state import code_state, environment_tags
 from wf_dagster.tracking.heartbeat import BEAT_SECONDS, HEARTBEAT_TAG, Heartbeat
 from wf_dagster.tracking.heartbeat_thread import HEARTBEAT_THREAD
@@ -147,6 +148,7 @@ class MLflowRecorder(Recorder):
         call_store(self.uri, "ending a run", lambda c: c.set_terminated(self.id, status))
         self.status, self.end_time = status, datetime.now(timezone.utc)
         HEARTBEAT_THREAD.remove(self)
+        HOOKS.end(self.id)
         EXIT_WATCH.release()
         if self._complaints:
             complaints, self._complaints = self._complaints, []

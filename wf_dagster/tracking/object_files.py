@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Sequence
-from pathlib import PurePosixPath
 from typing import Any
 
 import pandas as pd
@@ -13,24 +12,33 @@ from wf_dagster.errors import BrokenObjectError, TrackingError
 from wf_dagster.extras import extra_of, has_extra, pip_command
 from wf_dagster.safe_pickle import loads
 from wf_dagster.tracking.parquet_objects import MAGIC, from_parquet, to_parquet
+from wf_dagster.tracking.saved_names import files_of
 
-PARQUET = ".parquet"
-_PICKLES = {".pkl", ".pickle"}
+names_of = files_of
 _MALFORMED = (
     pickle.UnpicklingError, EOFError, IndexError, KeyError, OSError, OverflowError, TypeError,
     ValueError,
 )  # fmt: skip
 
 
-def dump(name: str, value: Any) -> tuple[str, bytes]:
+def dump(name: str, value: Any, *, is_renamed: bool = True) -> tuple[str, bytes]:
     """The file name and the content of an object.
 
     A frame saved as ``pred.pkl`` becomes ``pred.parquet``; other names stay as they are.
+
+    Args:
+        name: The name that it is saved under.
+        value: The object.
+        is_renamed: ``False`` where that other file holds something else: frames stay pickles then.
+
+    Raises:
+        TrackingError: It cannot be pickled.
     """
-    if isinstance(value, (pd.DataFrame, pd.Series)):
+    file = files_of(name)[0]
+    if isinstance(value, (pd.DataFrame, pd.Series)) and (is_renamed or file == name):
         content = to_parquet(value)
         if content is not None:
-            return names_of(name)[0], content
+            return file, content
     import cloudpickle
 
     try:
@@ -40,14 +48,6 @@ def dump(name: str, value: Any) -> tuple[str, bytes]:
             f"object {name!r} ({type(value).__name__}) cannot be pickled ({error}): save a part "
             "of it that can, or save it to a file yourself and log_artifact that"
         ) from error
-
-
-def names_of(name: str) -> list[str]:
-    """The file names under which an object may be kept."""
-    path = PurePosixPath(name)
-    if path.suffix not in _PICKLES:
-        return [name]
-    return [str(path.with_suffix(PARQUET)), name]
 
 
 def load(name: str, content: bytes, allow: Sequence[str] = ()) -> Any:

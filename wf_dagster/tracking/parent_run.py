@@ -9,7 +9,8 @@ from wf_dagster.errors import ExperimentNotFoundError
 from wf_dagster.tracking.experiment_manager import MLflowExpManager
 from wf_dagster.tracking.mlflow_recorder import MLflowRecorder
 from wf_dagster.tracking.process_exit import end_after
-from wf_dagster.tracking.recorder import KIND_TAG, PARENT, PARENT_TAG, RUN_TAG, Recorder
+from wf_dagster.tracking.recorder import Recorder
+from wf_dagster.tracking.run_kinds import KIND_TAG, PARENT, PARENT_TAG, RUN_TAG
 from wf_dagster.tracking.run_search import quote_text
 
 

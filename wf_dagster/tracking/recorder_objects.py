@@ -11,6 +11,8 @@ from wf_dagster.errors import BrokenObjectError, ObjectNotFoundError, TrackingEr
 from wf_dagster.tracking import object_files, own_code
 from wf_dagster.tracking.addresses import local_path
 from wf_dagster.tracking.artifacts import Artifacts
+from wf_dagster.tracking.downloads import download
+from wf_dagster.tracking.saved_names import PARQUET, name_of, tags_of_names
 from wf_dagster.tracking.tracking_settings import trusted_modules
 
 Raw = Literal["bytes", "path"]
@@ -41,9 +43,21 @@ class RecorderObjects:
         self.trusted |= set(modules)
         own_code.note_trust(self.id, self.trusted)
 
+    def _known_tags(self) -> dict[str, str]:
+        """The tags, without asking the store where this process knows them."""
+        raise NotImplementedError
+
+    def set_tags(self, **kwargs: Any) -> None:
+        """Set tags, replacing earlier values."""
+        raise NotImplementedError
+
     @property
     def _artifacts(self) -> Artifacts:
-        return Artifacts(self.id, self.artifact_uri, self.uri)
+        return Artifacts(self.id, self.artifact_uri, self.uri, self._name_of)
+
+    def _name_of(self, file: str) -> str:
+        """The name under which what a file holds was saved."""
+        return name_of(file, self._known_tags()) if file.endswith(PARQUET) else file
 
     def save_objects(
         self, local_path: str | None = None, artifact_path: str | None = None, **kwargs: Any
@@ -65,17 +79,25 @@ class RecorderObjects:
                     f"save_objects got local_path={local_path!r} and objects "
                     f"({', '.join(kwargs)}): save one or the other"
                 )
-            self._artifacts.copy_in(Path(local_path), artifact_path)
+            files = self._artifacts.copy_in(Path(local_path), artifact_path)
+            self._note_names((file, file) for file in files)
         for name, value in kwargs.items():
             self._save_object(f"{artifact_path}/{name}" if artifact_path else name, value)
 
     def _save_object(self, name: str, value: Any) -> None:
         artifacts = self._artifacts
-        file, content = object_files.dump(name, value)
+        before = artifacts.present(object_files.names_of(name))
+        others = {file for file in before if self._name_of(file) != name}
+        file, content = object_files.dump(name, value, is_renamed=not others)
         artifacts.write(file, content)
-        for other in object_files.names_of(name):
-            if other != file and artifacts.first([other]):
-                artifacts.remove(other)
+        for other in {*before} - {file} - others:
+            artifacts.remove(other)
+        self._note_names([(file, name)])
+
+    def _note_names(self, saved: Iterable[tuple[str, str]]) -> None:
+        parquet = [(file, name) for file, name in saved if file.endswith(PARQUET)]
+        if parquet and (tags := tags_of_names(parquet, self._known_tags())):
+            self.set_tags(**tags)
 
     def load_object(self, name: str, allow: Sequence[str] = (), raw: Raw | None = None) -> Any:
         """An object that was saved, or a file as it is.
@@ -93,13 +115,19 @@ class RecorderObjects:
         """
         if raw not in (None, "bytes", "path"):
             raise TrackingError(f"raw {raw!r} is unknown: use 'bytes' or 'path'")
-        names = object_files.names_of(name)
-        file = self._artifacts.first(names[::-1] if raw else names) or name
+        file = self._file_of(name, prefers_name=raw is not None)
         if raw is None:
             return self._load_file(
                 file, [*allow, *self.trusted, *own_code.modules_of(self.id), *trusted_modules()]
             )
-        return self._artifacts.read(file) if raw == "bytes" else self.download_artifact(file)
+        return self._artifacts.read(file) if raw == "bytes" else self._artifacts.download(file)
+
+    def _file_of(self, name: str, *, prefers_name: bool = False) -> str:
+        """The file that holds an object; its name where there is none."""
+        present = self._artifacts.present(object_files.names_of(name))
+        if len(present) > 1 and (prefers_name or self._name_of(present[0]) != name):
+            return name
+        return present[0] if present else name
 
     def _load_file(self, file: str, allow: Sequence[str]) -> Any:
         for pause in _PAUSES:
@@ -112,27 +140,31 @@ class RecorderObjects:
         return object_files.load(file, self._artifacts.read(file), allow)
 
     def list_artifacts(self, artifact_path: str | None = None) -> list[str]:
-        """Names of the files and folders of the recorder, or of one of its folders.
+        """Names of the objects, files and folders of the recorder, or of one of its folders.
 
-        Frames saved as ``pred.pkl`` are listed as the files they are, ``pred.parquet``.
+        Each has the name that it was saved under: a frame saved as ``pred.pkl`` is ``pred.pkl``,
+        though it is kept as Parquet.
         """
-        return self._artifacts.list(artifact_path)
+        return sorted(map(self._name_of, self._artifacts.list(artifact_path or None)))
 
     def log_artifact(self, local_path: str, artifact_path: str | None = None) -> None:
         """Copy a file or folder into the recorder."""
         self.save_objects(local_path=local_path, artifact_path=artifact_path)
 
     def download_artifact(self, path: str, dst_path: str | None = None) -> str:
-        """Copy a file or folder of the recorder; returns where it is.
+        """Copy an object, a file or a folder of the recorder; returns where it is.
+
+        What was saved as ``pred.pkl`` is a pickle of that name, which ``pandas.read_pickle`` reads.
 
         Args:
-            path: Its name in the recorder.
-            dst_path: Folder to copy it to; default a new one, or none if it is on this machine.
+            path: Its name in the recorder; empty for all there is.
+            dst_path: Folder to copy it to; default a new one, or none if it is on this machine as
+                it was saved.
 
         Raises:
             ObjectNotFoundError: It is not there.
         """
-        return self._artifacts.download(path, dst_path)
+        return download(self._artifacts, path, self._file_of(path) if path else "", dst_path)
 
     def get_artifact_uri(self) -> str:
         """Where the files are."""

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from wf_dagster.tracking.experiment_manager import MLflowExpManager, find_recorders
 from wf_dagster.tracking.facade import R
 from wf_dagster.tracking.mlflow_recorder import MLflowRecorder
-from wf_dagster.tracking.recorder import KIND_TAG
+from wf_dagster.tracking.run_kinds import KIND_TAG
 
 
 def find_recorder_of_kind(

@@ -49,9 +49,11 @@ class RecorderValues(RecorderObjects):
             "tags": dict(run.data.tags),
         }
         self._params = dict(run.data.params)  # they are written once
+        self._tags = dict(run.data.tags)
 
     def _forget_waiting(self) -> None:
         """Begin with nothing that waits to be written."""
+        self._tags = self.held_tags  # with what this process sets while it is live
         self._buffer = LogBuffer(self._write_batch)
         self._files = ValueFiles(self.id, lambda: self._artifacts)
         self._complaints: list[str] = []
@@ -117,6 +119,7 @@ class RecorderValues(RecorderObjects):
         short = {n: self._cut_text("tags", t) for n, t in named.items()}
         self._keep_in_file("tags", named, short, unnamed)
         self._buffer.add_tags(short)
+        self._tags.update(short)
         self._flush_unless_live()
 
     def delete_tags(self, *keys: str) -> None:
@@ -143,6 +146,9 @@ class RecorderValues(RecorderObjects):
     def list_tags(self) -> dict[str, str]:
         """The tags."""
         return dict(self._values()["tags"])
+
+    def _known_tags(self) -> dict[str, str]:
+        return self._tags if self._is_live else self.list_tags()
 
     def reload(self) -> None:
         """Read the run again.

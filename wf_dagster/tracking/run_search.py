@@ -11,7 +11,7 @@ from wf_dagster.errors import RecorderNotFoundError, StoreError, TrackingError
 from wf_dagster.tracking.addresses import hide_password
 from wf_dagster.tracking.heartbeat_thread import HEARTBEAT_THREAD
 from wf_dagster.tracking.mlflow_recorder import MLflowRecorder
-from wf_dagster.tracking.recorder import KIND_TAG, is_training
+from wf_dagster.tracking.run_kinds import KIND_TAG, is_training
 from wf_dagster.tracking.store import call_store, current_files
 
 ACTIVE_ONLY = 1

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from wf_dagster.data.adapters import DatasetAdapter, adapter_of
 from wf_dagster.errors import TaskError, TrainingError
 from wf_dagster.market import Market
+from wf_dagster.module_files import place_module_files
 from wf_dagster.moments import format_moment
 from wf_dagster.records.recorder_market import MARKET, load_market
 from wf_dagster.rolling import RollIdentity
@@ -168,7 +169,7 @@ def _prepare_task(
 ) -> tuple[dict[str, Any], Market, DatasetAdapter]:
     """A copy of the task, checked, without the market that it may carry; and that market."""
     task, carried = take_market(task_config)
-    task = copy.deepcopy(task)
+    task = place_module_files(copy.deepcopy(task))
     validate_task(task)
     market = Market.of(market or carried)
     adapter = adapter_of(task, market)

@@ -1,0 +1,81 @@
+"""What is to happen as soon as a module is imported, by whoever imports it.
+
+Beside :mod:`wf_dagster.process`, and in its way: what is put in front of Python's own finders says
+why, and is taken out again.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+from typing import Any
+
+
+def call_after_import(module: str, function: Callable[[], object]) -> Callable[[], None]:
+    """Call a function once a module has been imported, now if it is there already.
+
+    Importing it here would cost seconds in every process that never needs it.
+
+    Args:
+        module: Its full name.
+        function: Called each time its code has run, before the import gives it to anybody.
+
+    Returns:
+        Watches for it no more.
+    """
+    if module in sys.modules:
+        function()
+        return lambda: None
+    finder = _AfterImport(module, function)
+    sys.meta_path.insert(0, finder)
+
+    def undo() -> None:
+        with suppress(ValueError):
+            sys.meta_path.remove(finder)
+
+    return undo
+
+
+class _AfterImport(MetaPathFinder):
+    """Finds one module where the finders after it find it, with a loader that also calls."""
+
+    def __init__(self, module: str, function: Callable[[], object]) -> None:
+        self._module = module
+        self._function = function
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if name != self._module or self not in sys.meta_path:
+            return None
+        # those before this one have been asked; another watcher of this module comes after it
+        for finder in sys.meta_path[sys.meta_path.index(self) + 1 :]:
+            spec = finder.find_spec(name, path, target)
+            if spec is not None:
+                if spec.loader is not None:
+                    spec.loader = _CallingLoader(spec.loader, self._function)
+                return spec
+        return None
+
+
+class _CallingLoader(Loader):
+    """Loads as another loader does, gives its place back to it, and calls."""
+
+    def __init__(self, loader: Any, function: Callable[[], object]) -> None:
+        self._loader = loader
+        self._function = function
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        module: ModuleType | None = self._loader.create_module(spec)
+        return module
+
+    def exec_module(self, module: ModuleType) -> None:
+        module.__loader__ = self._loader
+        if module.__spec__ is not None:
+            module.__spec__.loader = self._loader
+        self._loader.exec_module(module)
+        self._function()

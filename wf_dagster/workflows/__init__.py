@@ -1,0 +1,13 @@
+"""Whole workflows from a file of Qlib's: run once as ``qrun`` does, or rolled."""
+
+from typing import TYPE_CHECKING
+
+from wf_dagster.lazy_names import lazy_names
+
+if TYPE_CHECKING:
+    from wf_dagster.workflows.qrun import workflow
+
+__all__ = ["workflow"]
+
+# they are slow to import
+__getattr__ = lazy_names(__name__, {"workflow": "qrun"})
