@@ -110,6 +110,7 @@ _WHERE = {
     "get_settings": "wf_dagster.settings",
     "handler_mod": "wf_dagster.rolling",
     "init": "wf_dagster.settings",
+    "load_analyses": "wf_dagster.frames",
     "load_collected": "wf_dagster.frames",
     "load_labels": "wf_dagster.frames",
     "load_online_models": "wf_dagster.frames",
@@ -167,6 +168,7 @@ if TYPE_CHECKING:
     from wf_dagster.errors import TrainingError as TrainingError
     from wf_dagster.errors import UnsafeObjectError as UnsafeObjectError
     from wf_dagster.errors import WfError as WfError
+    from wf_dagster.frames import load_analyses as load_analyses
     from wf_dagster.frames import load_collected as load_collected
     from wf_dagster.frames import load_labels as load_labels
     from wf_dagster.frames import load_online_models as load_online_models

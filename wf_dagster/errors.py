@@ -7,6 +7,7 @@ All are a ``WfError``; in brackets what else they can be caught as::
     ├── MissingExtraError (ImportError)
     ├── TaskError (ValueError)
     ├── CalendarError (ValueError)
+    │   └── PastCalendarError (KeyError)
     ├── RollKeyError (KeyError)
     ├── DataError (ValueError)
     ├── RecordError (ValueError)
@@ -55,6 +56,13 @@ class TaskError(WfError, ValueError):
 
 class CalendarError(WfError, ValueError):
     """A date, segment or session count does not fit the trading calendar."""
+
+
+class PastCalendarError(CalendarError, KeyError):
+    """A segment would start past the calendar; Qlib's generators end at such a ``KeyError``."""
+
+    def __str__(self) -> str:
+        return str(self.args[0]) if self.args else ""
 
 
 class RollKeyError(WfError, KeyError):

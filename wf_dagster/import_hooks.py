@@ -7,8 +7,9 @@ why, and is taken out again.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
+from functools import partial
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
@@ -30,7 +31,22 @@ def call_after_import(module: str, function: Callable[[], object]) -> Callable[[
     if module in sys.modules:
         function()
         return lambda: None
-    finder = _AfterImport(module, function)
+    return call_after_imports([module], lambda _: function())
+
+
+def call_after_imports(
+    modules: Collection[str], function: Callable[[str], object]
+) -> Callable[[], None]:
+    """Call a function with the name of each module that is imported from now on.
+
+    Args:
+        modules: Their full names.
+        function: Called each time the code of one has run, before the import gives it to anybody.
+
+    Returns:
+        Watches for them no more.
+    """
+    finder = _AfterImport(modules, function)
     sys.meta_path.insert(0, finder)
 
     def undo() -> None:
@@ -66,23 +82,23 @@ def add_base_after_import(own: type, module: str, name: str) -> None:
 
 
 class _AfterImport(MetaPathFinder):
-    """Finds one module where the finders after it find it, with a loader that also calls."""
+    """Finds modules where the finders after it find them, with loaders that also call."""
 
-    def __init__(self, module: str, function: Callable[[], object]) -> None:
-        self._module = module
+    def __init__(self, modules: Collection[str], function: Callable[[str], object]) -> None:
+        self._modules = frozenset(modules)
         self._function = function
 
     def find_spec(
         self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        if name != self._module or self not in sys.meta_path:
+        if name not in self._modules or self not in sys.meta_path:
             return None
         # those before this one have been asked; another watcher of this module comes after it
         for finder in sys.meta_path[sys.meta_path.index(self) + 1 :]:
             spec = finder.find_spec(name, path, target)
             if spec is not None:
                 if spec.loader is not None:
-                    spec.loader = _CallingLoader(spec.loader, self._function)
+                    spec.loader = _CallingLoader(spec.loader, partial(self._function, name))
                 return spec
         return None
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from wf_dagster.module_files import is_own_module
 from wf_dagster.prices.addresses import is_address
 from wf_dagster.prices.descriptions import SAMPLE
 from wf_dagster.tasks.config import class_path
@@ -37,7 +38,7 @@ def source_kind(prices: Any) -> str:
     if isinstance(prices, SamplePrices):
         return SAMPLE
     kind = type(prices)
-    is_own = isinstance(prices, PriceSource) and kind.__module__.partition(".")[0] != "wf_dagster"
+    is_own = isinstance(prices, PriceSource) and not is_own_module(kind.__module__)
     return f"{kind.__module__}.{kind.__qualname__}" if is_own else TABLE
 
 

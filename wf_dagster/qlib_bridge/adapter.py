@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from wf_dagster.qlib_bridge import datasets, look_ahead, memory_limit, session
-from wf_dagster.qlib_bridge.handler_configs import handler_freq
+from wf_dagster.qlib_bridge.handler_configs import dataset_freq
 from wf_dagster.qlib_bridge.options import DAILY, freq_of, name_of
 from wf_dagster.qlib_bridge.qlib_classes import is_qlib
 from wf_dagster.qlib_engine.provider_files import is_intraday
@@ -53,8 +53,8 @@ class QlibAdapter:
     def _qlib_market(self) -> Market:
         """Of the frequency that its sessions, or else the handler, are of."""
         freq = freq_of(self._market.calendar_name) or DAILY
-        if freq == DAILY and isinstance(dataset := self._task["dataset"], Mapping):
-            freq = handler_freq((dataset.get("kwargs") or {}).get("handler"))
+        if freq == DAILY:
+            freq = dataset_freq(self._task["dataset"])
         return self._market.with_prices(name_of(freq if is_intraday(freq) else DAILY))
 
     def prepare(self) -> None:

@@ -54,6 +54,19 @@ def make_empty_handler(config: Mapping[str, Any], *, any_loader: bool = False) -
     return handler if any_loader or is_plain(handler.data_loader) else None
 
 
+def dataset_freq(dataset: Any) -> str:
+    """The frequency of a dataset's data, as its handler says; default daily.
+
+    Args:
+        dataset: Its configuration, or a ready dataset.
+    """
+    if isinstance(dataset, Mapping):
+        return handler_freq((dataset.get("kwargs") or {}).get("handler"))
+    loader = getattr(getattr(dataset, "handler", None), "data_loader", None)
+    freq = getattr(loader, "freq", None)
+    return freq if isinstance(freq, str) else DAILY
+
+
 def handler_freq(handler: Any) -> str:
     """The frequency of a handler's data, as its configuration says; default daily.
 

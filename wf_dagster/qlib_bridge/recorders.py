@@ -8,12 +8,14 @@ from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any
 
-from qlib.workflow import R as QLIB_R
-from qlib.workflow import RecorderWrapper
-
+from wf_dagster.own_names import own_name
 from wf_dagster.process import attribute_replaced, nothing_to_undo, replace_attribute
 from wf_dagster.tracking import MLflowExpManager, R
 from wf_dagster.tracking.active_starts import current_start
+
+# Qlib's own, also while its modules give this project's classes
+RecorderWrapper: Any = own_name("qlib.workflow", "RecorderWrapper")
+QLIB_R: Any = own_name("qlib.workflow", "R")
 
 # what qlib.init is told to register where it is this project that calls it
 MANAGER = {"class": "MLflowExpManager", "module_path": "wf_dagster.tracking", "kwargs": {}}

@@ -16,8 +16,14 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 
-class RecordTemplate:
+class RecordBase:
+    """Below all records, so that those of Qlib can stand beside it (see ``qlib_bases``)."""
+
+
+class RecordTemplate(RecordBase):
     """Base of the records: computes objects and metrics, and keeps them in a recorder.
+
+    Qlib's ``RecordTemp``, whose name it has too.
 
     Args:
         recorder: Where results go and where the results of other records are found.
@@ -39,7 +45,12 @@ class RecordTemplate:
                 f"{type(self).__name__} has no recorder: make it with recorder=..., for example "
                 "R.get_recorder() inside `with R.start(...)`"
             )
-        self.recorder = recorder
+        self._recorder = recorder
+
+    @property
+    def recorder(self) -> Recorder:
+        """Where results go."""
+        return self._recorder
 
     @classmethod
     def get_path(cls, path: str | None = None) -> str:
@@ -52,7 +63,7 @@ class RecordTemplate:
 
     def save(self, **objects: Any) -> None:
         """Keep objects by name in this record's folder."""
-        self.recorder.save_objects(artifact_path=self.artifact_path, **objects)
+        self.recorder.save_objects(artifact_path=self.get_path() or None, **objects)
 
     def load(self, name: str, parents: bool = True) -> Any:
         """An object by name: of this record, else of the records that it depends on.
@@ -91,9 +102,7 @@ class RecordTemplate:
             if kind is type(self) and not include_self:
                 continue
             missing = []
-            # a record of another kind is asked with the defaults of its class
-            record = self if isinstance(self, kind) else kind.__new__(kind)
-            for name in record.list():
+            for name in self._as_kind(kind).list():
                 path = kind.get_path(name)
                 folder = path.rpartition("/")[0]
                 if folder not in artifacts:
@@ -106,6 +115,14 @@ class RecordTemplate:
                     f"{', '.join(missing)}: run {kind.__name__} on it before "
                     f"{type(self).__name__} (in a task: put it earlier in `record`)"
                 )
+
+    def _as_kind(self, kind: type[RecordTemplate]) -> RecordTemplate:
+        """This record as one of a kind that it depends on, which may ask for its attributes."""
+        if kind is type(self):
+            return self
+        record = kind.__new__(kind)
+        vars(record).update(vars(self))
+        return record
 
     def _kinds(self, parents: bool) -> Iterator[type[RecordTemplate]]:
         kind: type[RecordTemplate] | None = type(self)
@@ -152,6 +169,9 @@ def note_figures(record: RecordTemplate, convention: str, reasons: Sequence[str]
 class DependentRecord(RecordTemplate):
     """A record that is computed from what another one kept.
 
+    Qlib's ``ACRecordTemp``, whose name it has too. That something is missing which it needs is an
+    error here, and a line of the log in Qlib.
+
     Args:
         recorder: Holds the objects of ``depend_cls``.
         skip_existing: Do nothing when all objects of this record are there already.
@@ -161,11 +181,16 @@ class DependentRecord(RecordTemplate):
         super().__init__(recorder)
         self.skip_existing = skip_existing
 
-    def generate(self, **kwargs: Any) -> dict[str, Any] | None:
+    def generate(self, *args: Any, **kwargs: Any) -> dict[str, Any] | None:
         """Compute the results from what the recorder holds, and keep them.
 
+        Args:
+            *args: For the computation, as it takes them.
+            **kwargs: More of them.
+
         Returns:
-            The kept objects by name; ``None`` when they were there and ``skip_existing`` is set.
+            The kept objects by name; ``None`` when they were there and ``skip_existing`` is set,
+            or when the computation gave none.
 
         Raises:
             RecordError: The recorder lacks what this record needs.
@@ -179,10 +204,16 @@ class DependentRecord(RecordTemplate):
                 _log.info("%s: results are there already, skipped", type(self).__name__)
                 return None
         self.check()
-        objects = self._generate(**kwargs)
-        self.save(**objects)
+        objects = self._generate(*args, **kwargs)
+        if isinstance(objects, dict):
+            self.save(**objects)
         return objects
 
-    def _generate(self, **kwargs: Any) -> dict[str, Any]:
-        """The objects to keep, by name."""
+    def _generate(self, *args: Any, **kwargs: Any) -> dict[str, Any] | None:
+        """The objects to keep, by name; nothing is kept of another thing."""
         raise NotImplementedError(f"{type(self).__name__} does not say what it generates")
+
+
+# Qlib's names
+RecordTemp = RecordTemplate
+ACRecordTemp = DependentRecord

@@ -14,6 +14,7 @@ from wf_dagster.market import Market
 from wf_dagster.records.predictions import ROWS, check_pred, check_rows
 from wf_dagster.records.record_template import RecordTemplate
 from wf_dagster.records.recorded_label import LABEL_TAG
+from wf_dagster.records.recorder_market import note_market
 from wf_dagster.tasks import find_label, label_horizon, predicted_label
 
 if TYPE_CHECKING:
@@ -51,14 +52,18 @@ class SignalRecord(RecordTemplate):
         self, model: Any = None, dataset: Any = None, recorder: Recorder | None = None
     ) -> None:
         super().__init__(recorder)  # type: ignore[arg-type]  # refused there, with the message
-        for name, value in (("model", model), ("dataset", dataset)):
-            if value is None:
-                raise RecordError(
-                    f"SignalRecord has no {name}: give {name}='<{name.upper()}>' in the kwargs of "
-                    "the task's record"
-                )
         self.model = model
         self.dataset = dataset
+        if type(self).generate is SignalRecord.generate:  # else it may need neither
+            self._check_parts()
+
+    def _check_parts(self) -> None:
+        for name, value in (("model", self.model), ("dataset", self.dataset)):
+            if value is None:
+                raise RecordError(
+                    f"{type(self).__name__} has no {name}: give {name}='<{name.upper()}>' in the "
+                    "kwargs of the task's record"
+                )
 
     def generate(self, **kwargs: Any) -> None:
         """Predict and keep predictions and labels.
@@ -67,6 +72,8 @@ class SignalRecord(RecordTemplate):
             RecordError: The predictions are empty, all NaN, not a frame of the right rows, or
                 reach beyond the test segment.
         """
+        self._check_parts()
+        note_market(self.recorder, self.dataset)
         labels = _awaited_labels(self.dataset)
         if labels is not None:
             self._note_label(labels)

@@ -11,6 +11,13 @@ from typing import Any
 
 from wf_dagster.errors import TaskError
 from wf_dagster.extras import EXTRAS, extra_of, has_extra, pip_command, require_extra
+from wf_dagster.module_files import (
+    find_named_file,
+    is_module_file,
+    name_module,
+    with_module_names,
+)
+from wf_dagster.own_names import own_attribute
 
 _REFERENCE = re.compile(r"<([A-Za-z_][\w-]*(?:\.[\w-]+)*)>")
 
@@ -20,7 +27,8 @@ def locate(name: str, module_path: str | None = None, *, where: str = "") -> Any
 
     Args:
         name: ``"package.module.Name"``, or ``"Name"`` together with ``module_path``.
-        module_path: The module that holds ``name``, where that is no dotted path.
+        module_path: The module that holds ``name``, where that is no dotted path; or the path of
+            its file, such as ``"my_model.py"``.
         where: Path of the value in the task, for the message.
 
     Raises:
@@ -32,6 +40,12 @@ def locate(name: str, module_path: str | None = None, *, where: str = "") -> Any
         imported = importlib.import_module(module)
     except ImportError as error:
         missing = getattr(error, "name", None)
+        file = find_named_file(module)
+        if file is not None and missing == module:
+            raise TaskError(
+                f"{place}module_path {str(file)!r} is not there: a file is looked for beside the "
+                "workflow file that names it, else in the current folder"
+            ) from None
         extra = extra_of(missing)
         if extra and not has_extra(extra):
             is_own = extra_of(module) == extra
@@ -52,7 +66,7 @@ def locate(name: str, module_path: str | None = None, *, where: str = "") -> Any
             f"{type(error).__name__}: {error}"
         ) from error
     try:
-        return getattr(imported, attribute)
+        return own_attribute(imported, attribute)
     except AttributeError:
         hint = nearest_name(attribute, _offered_names(imported))
         raise TaskError(f"{place}module {module!r} has no {attribute!r}{hint}") from None
@@ -63,13 +77,16 @@ def split_path(name: str, module_path: str | None = None, *, where: str = "") ->
 
     Args:
         name: As for :func:`locate`, like the other parameters.
-        module_path: The module that holds ``name``, where that is no dotted path.
+        module_path: The module that holds ``name``, where that is no dotted path; or its file,
+            which is named as any process imports it.
         where: Path of the value in the task, for the message.
 
     Raises:
         TaskError: No module is named.
     """
     module, _, attribute = name.rpartition(".")
+    if not module and module_path and is_module_file(module_path):
+        return name_module(module_path), attribute
     module = module or module_path or ""
     if not module.strip(".") or module.startswith("."):
         place = f"{where}: " if where else ""
@@ -97,7 +114,8 @@ def init_instance(config: Any, *, where: str = "", **extra_kwargs: Any) -> Any:
         return config
     kind = find_class(config, where=where)
     own_kwargs = config.get("kwargs") if isinstance(config, Mapping) else None
-    kwargs = {**extra_kwargs, **(own_kwargs or {})}
+    # Qlib makes what is configured in there, and would name the modules of files otherwise
+    kwargs = {**extra_kwargs, **(with_module_names(own_kwargs) or {})}
     try:
         return kind(**kwargs)
     except TypeError as error:
@@ -195,7 +213,9 @@ def class_path(config: Mapping[str, Any]) -> str:
     if not isinstance(name, str):
         return f"{name.__module__}.{name.__qualname__}"
     module = config.get("module_path")
-    return name if "." in name or not module else f"{module}.{name}"
+    if "." in name or not module:
+        return name
+    return f"{name_module(module) if is_module_file(module) else module}.{name}"
 
 
 def fill_placeholders(

@@ -12,6 +12,7 @@ from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 from wf_dagster.errors import TaskError
+from wf_dagster.module_files import find_named_file, is_module_file
 from wf_dagster.module_history import find_former_module
 from wf_dagster.tasks.plain_estimators import with_plain_estimator
 from wf_dagster.tasks.schema import BEFORE_TRAINING, TRUNC_DAYS
@@ -92,7 +93,7 @@ def _to_plain(value: Any, where: str) -> Any:
         return str(value)
     if isinstance(value, Mapping):
         return {
-            _to_key(key, where): _to_plain(v, f"{where}.{key}")
+            _to_key(key, where): _to_plain(_without_folder(key, v), f"{where}.{key}")
             for key, v in value.items()
             if not (key in _BESIDE and {"model", "dataset"} <= value.keys())
         }
@@ -106,6 +107,8 @@ def _to_plain(value: Any, where: str) -> Any:
         if "<" not in value.__qualname__:  # a lambda, or defined inside a function
             # a worker has the script that was started under another name
             module = "__main__" if value.__module__ == "__mp_main__" else value.__module__
+            if (file := find_named_file(module)) is not None:
+                return f"{file.name}:{value.__qualname__}"
             return f"{find_former_module(module)}.{value.__qualname__}"
     elif (state := _get_state(value)) is not None:
         return {"class": _to_plain(type(value), where), "state": _to_plain(state, where)}
@@ -113,6 +116,12 @@ def _to_plain(value: Any, where: str) -> Any:
         f"{where} is a {type(value).__name__}, which has no canonical form: describe it as "
         "{'class': ..., 'module_path': ..., 'kwargs': ...} instead"
     )
+
+
+def _without_folder(key: Any, value: Any) -> Any:
+    """The file of a module without its folder: the same task wherever its folder lies."""
+    is_file = key == "module_path" and is_module_file(value)
+    return PurePath(value).name if is_file else value
 
 
 def _get_state(value: Any) -> Any:

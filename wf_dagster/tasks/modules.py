@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from wf_dagster.module_files import is_module_file, name_module
 from wf_dagster.safe_pickle import MAIN
 
 _DOTTED = re.compile(r"[A-Za-z_]\w*(\.\w+)+")
@@ -27,9 +28,11 @@ def modules_named(task: Mapping[str, Any]) -> list[str]:
 def _modules(value: Any) -> Iterator[str]:
     if isinstance(value, Mapping):
         if isinstance(value.get("module_path"), str):
-            yield value["module_path"]
-        for inner in value.values():
-            yield from _modules(inner)
+            module = value["module_path"]
+            yield name_module(module) if is_module_file(module) else module
+        for key, inner in value.items():
+            if not (key == "module_path" and is_module_file(inner)):
+                yield from _modules(inner)
     elif isinstance(value, (list, tuple)):
         for inner in value:
             yield from _modules(inner)

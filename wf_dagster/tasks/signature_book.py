@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from wf_dagster.errors import TaskError
+from wf_dagster.module_files import find_named_file
 from wf_dagster.settings import get_settings
 from wf_dagster.tasks.config import split_path
 from wf_dagster.tasks.signature_process import ask_process, is_answering
@@ -134,6 +135,8 @@ def find_module_file(module: str) -> str | None:
     Returns:
         ``None`` where there is no such module, or it has no file.
     """
+    if (file := find_named_file(module)) is not None:
+        return str(file)
     name, *inner = module.split(".")
     try:
         spec = importlib.util.find_spec(name)  # a name without a dot imports nothing

@@ -323,4 +323,15 @@ def _why_none_active() -> str:
     )
 
 
-R = QlibRecorder()
+class RecorderWrapper(QlibRecorder):
+    """The class of ``R``: where Qlib's would lead elsewhere, it stays."""
+
+    def register(self, provider: Any) -> None:
+        """Nothing: ``qlib.init`` registers a recorder here, also while one of ours is active.
+
+        Args:
+            provider: Qlib's; what it says of addresses is read from Qlib's configuration.
+        """
+
+
+R = RecorderWrapper()

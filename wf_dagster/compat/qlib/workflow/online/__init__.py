@@ -1,0 +1,7 @@
+"""The names of ``qlib.workflow.online``."""
+
+from wf_dagster.compat.mirrored_names import qlib_names
+
+__all__: list[str] = []
+
+__getattr__ = qlib_names(__name__)
