@@ -15,6 +15,8 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
+from wf_dagster.own_names import own_attribute
+
 
 def call_after_import(module: str, function: Callable[[], object]) -> Callable[[], None]:
     """Call a function once a module has been imported, now if it is there already.
@@ -74,7 +76,7 @@ def add_base_after_import(own: type, module: str, name: str) -> None:
     """
 
     def add() -> None:
-        other = getattr(sys.modules[module], name)
+        other = own_attribute(sys.modules[module], name)
         if not issubclass(own, other):
             own.__bases__ = (*own.__bases__, other)
 
