@@ -15,6 +15,8 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
+_executing: dict[str, list[Callable[[], object]]] = {}  # modules, and what is called after them
+
 
 def call_after_import(module: str, function: Callable[[], object]) -> Callable[[], None]:
     """Call a function once a module has been imported, now if it is there already.
@@ -29,7 +31,10 @@ def call_after_import(module: str, function: Callable[[], object]) -> Callable[[
         Watches for it no more.
     """
     if module in sys.modules:
-        function()
+        if module in _executing:  # by a loader below, which is not through with it
+            _executing[module].append(function)
+        else:
+            function()
         return lambda: None
     return call_after_imports([module], lambda _: function())
 
@@ -118,5 +123,14 @@ class _CallingLoader(Loader):
         module.__loader__ = self._loader
         if module.__spec__ is not None:
             module.__spec__.loader = self._loader
-        self._loader.exec_module(module)
-        self._function()
+        name, is_outermost = module.__name__, module.__name__ not in _executing
+        waiting = _executing.setdefault(name, [])
+        try:
+            self._loader.exec_module(module)
+            self._function()
+        finally:
+            if is_outermost:
+                del _executing[name]
+        if is_outermost:
+            for function in waiting:
+                function()
