@@ -66,12 +66,10 @@ def test_records_by_hand_are_of_qlibs_labels_and_prices(parts):
 def test_a_portfolio_of_qlibs_own_signal_record_trades_on_qlibs_prices(parts):
     from qlib.workflow.record_temp import SignalRecord as QlibSignalRecord
 
-    from wf_dagster.qlib_bridge.recorders import bridged
-
     model, dataset = parts
     with R.start(experiment_name="mixed"):
         recorder = R.get_recorder()
-        QlibSignalRecord(model, dataset, bridged(recorder)).generate()
+        QlibSignalRecord(model, dataset, recorder).generate()
         PortAnaRecord(recorder, topk=3, n_drop=1).generate()
     assert len(recorder.load_object("portfolio_analysis/report_normal_1day.pkl")) > 20
 
