@@ -18,9 +18,10 @@ All are a ``WfError``; in brackets what else they can be caught as::
     │   ├── ExperimentNotFoundError (LookupError, ValueError)
     │   │   └── ExperimentDeletedError
     │   ├── OwnerError (RuntimeError)
-    │   ├── ObjectNotFoundError (LookupError)
-    │   ├── BrokenObjectError
-    │   └── UnsafeObjectError
+    │   └── LoadObjectError
+    │       ├── ObjectNotFoundError (LookupError)
+    │       ├── BrokenObjectError
+    │       └── UnsafeObjectError
     ├── TrainingError (RuntimeError)
     ├── CollectError (LookupError)
     ├── OnlineError (RuntimeError)
@@ -118,15 +119,22 @@ class OwnerError(TrackingError, RuntimeError):
     """An experiment holds what another strategy, asset or code location has recorded."""
 
 
-class ObjectNotFoundError(TrackingError, LookupError):
+class LoadObjectError(TrackingError):
+    """A recorder's object cannot be loaded; Qlib's error of that name too, where Qlib is imported.
+
+    Its records and collectors catch that one.
+    """
+
+
+class ObjectNotFoundError(LoadObjectError, LookupError):
     """A recorder holds no object of that name."""
 
 
-class BrokenObjectError(TrackingError):
+class BrokenObjectError(LoadObjectError):
     """A file of a recorder cannot be loaded as an object."""
 
 
-class UnsafeObjectError(TrackingError):
+class UnsafeObjectError(LoadObjectError):
     """A pickle names a global that is not on the allow list."""
 
 

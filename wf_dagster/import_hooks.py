@@ -56,6 +56,31 @@ def call_after_imports(
     return undo
 
 
+class OpenBase:
+    """A base of classes that get another one later: Python allows none to those without a base."""
+
+
+def add_base_after_import(own: type, module: str, name: str) -> None:
+    """Let a class be one of another package's too, as soon as that is imported.
+
+    For ``isinstance``, ``issubclass`` and ``except`` in code of that package, which knows nothing
+    else. What both define stays that of this project's class. It cannot be undone: objects of the
+    class live on.
+
+    Args:
+        own: The class, which has a base other than ``object``.
+        module: The other package's module.
+        name: Its class there.
+    """
+
+    def add() -> None:
+        other = getattr(sys.modules[module], name)
+        if not issubclass(own, other):
+            own.__bases__ = (*own.__bases__, other)
+
+    call_after_import(module, add)
+
+
 class _AfterImport(MetaPathFinder):
     """Finds modules where the finders after it find them, with loaders that also call."""
 

@@ -9,6 +9,7 @@ from wf_dagster.records.port_ana import PortAnaRecord
 from wf_dagster.records.portfolio import Delisting, Simulation, simulate
 from wf_dagster.records.portfolio_config import PortfolioConfig
 from wf_dagster.records.portfolio_figures import risk_analysis
+from wf_dagster.records.qlib_bases import watch_qlib
 from wf_dagster.records.record_template import (
     ACRecordTemp,
     DependentRecord,
@@ -52,6 +53,8 @@ __all__ = [
     "signal_summary",
     "simulate",
 ]
+
+watch_qlib()
 
 # whose figures are those of Qlib's backtest: Qlib's own, on this project's recorders
 _OF_QLIB = ("HFSignalRecord", "MultiPassPortAnaRecord")
