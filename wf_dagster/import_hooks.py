@@ -15,6 +15,11 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
+from wf_dagster.own_names import own_attribute
+
+# what is to be called when the code of a module has run, by modules that run and are watched for
+_waiting: dict[str, list[Callable[[], object]]] = {}
+
 
 def call_after_import(module: str, function: Callable[[], object]) -> Callable[[], None]:
     """Call a function once a module has been imported, now if it is there already.
@@ -28,6 +33,9 @@ def call_after_import(module: str, function: Callable[[], object]) -> Callable[[
     Returns:
         Watches for it no more.
     """
+    if module in _waiting:  # its code is running: whoever watches for it may have led here
+        _waiting[module].append(function)
+        return lambda: _withdraw(module, function)
     if module in sys.modules:
         function()
         return lambda: None
@@ -74,7 +82,7 @@ def add_base_after_import(own: type, module: str, name: str) -> None:
     """
 
     def add() -> None:
-        other = getattr(sys.modules[module], name)
+        other = own_attribute(sys.modules[module], name)
         if not issubclass(own, other):
             own.__bases__ = (*own.__bases__, other)
 
@@ -118,5 +126,15 @@ class _CallingLoader(Loader):
         module.__loader__ = self._loader
         if module.__spec__ is not None:
             module.__spec__.loader = self._loader
-        self._loader.exec_module(module)
-        self._function()
+        waiting = _waiting.setdefault(module.__name__, [])
+        try:
+            self._loader.exec_module(module)
+        finally:
+            _waiting.pop(module.__name__, None)
+        for function in (*waiting, self._function):
+            function()
+
+
+def _withdraw(module: str, function: Callable[[], object]) -> None:
+    with suppress(KeyError, ValueError):
+        _waiting[module].remove(function)
