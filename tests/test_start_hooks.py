@@ -65,7 +65,7 @@ def test_a_function_that_comes_while_the_module_runs_is_called_after_it(late_mod
     (tmp_path / f"{late_module}.py").write_text(running)
     stop = call_after_imports([late_module], lambda name: sys.modules[name].calls.append(name))
     module = importlib.import_module(late_module)
-    assert module.calls == [True, late_module]
+    assert module.calls == [late_module, True]
     stop()
 
 

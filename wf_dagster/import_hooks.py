@@ -17,8 +17,7 @@ from typing import Any
 
 from wf_dagster.own_names import own_attribute
 
-# what is to be called when the code of a module has run, by modules that run and are watched for
-_waiting: dict[str, list[Callable[[], object]]] = {}
+_executing: dict[str, list[Callable[[], object]]] = {}  # modules, and what is called after them
 
 
 def call_after_import(module: str, function: Callable[[], object]) -> Callable[[], None]:
@@ -33,10 +32,10 @@ def call_after_import(module: str, function: Callable[[], object]) -> Callable[[
     Returns:
         Watches for it no more.
     """
-    if module in _waiting:  # its code is running: whoever watches for it may have led here
-        _waiting[module].append(function)
-        return lambda: _withdraw(module, function)
     if module in sys.modules:
+        if module in _executing:  # by a loader below, which is not through with it
+            _executing[module].append(function)
+            return lambda: _withdraw(module, function)
         function()
         return lambda: None
     return call_after_imports([module], lambda _: function())
@@ -126,15 +125,19 @@ class _CallingLoader(Loader):
         module.__loader__ = self._loader
         if module.__spec__ is not None:
             module.__spec__.loader = self._loader
-        waiting = _waiting.setdefault(module.__name__, [])
+        name, is_outermost = module.__name__, module.__name__ not in _executing
+        waiting = _executing.setdefault(name, [])
         try:
             self._loader.exec_module(module)
+            self._function()
         finally:
-            _waiting.pop(module.__name__, None)
-        for function in (*waiting, self._function):
-            function()
+            if is_outermost:
+                del _executing[name]
+        if is_outermost:
+            for function in waiting:
+                function()
 
 
 def _withdraw(module: str, function: Callable[[], object]) -> None:
     with suppress(KeyError, ValueError):
-        _waiting[module].remove(function)
+        _executing[module].remove(function)
