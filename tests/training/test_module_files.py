@@ -49,6 +49,7 @@ def named(path, month="2020-03-02"):
     return {**task_of(month), "model": model}
 
 
+@pytest.mark.slow
 def test_tasks_are_trained_in_workers_and_their_models_load_in_another_process(folder, monkeypatch):
     monkeypatch.setenv("WF_MAX_WORKERS", "2")
     init()
