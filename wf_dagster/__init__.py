@@ -31,6 +31,7 @@ _WHERE = {
     "LabelUpdater": "wf_dagster.online",
     "LeaseError": "wf_dagster.errors",
     "LightGBMModel": "wf_dagster.models",
+    "LoadObjectError": "wf_dagster.errors",
     "MLflowExpManager": "wf_dagster.tracking",
     "MLflowExperiment": "wf_dagster.tracking",
     "MLflowRecorder": "wf_dagster.tracking",
@@ -109,6 +110,7 @@ _WHERE = {
     "get_settings": "wf_dagster.settings",
     "handler_mod": "wf_dagster.rolling",
     "init": "wf_dagster.settings",
+    "load_analyses": "wf_dagster.frames",
     "load_collected": "wf_dagster.frames",
     "load_labels": "wf_dagster.frames",
     "load_online_models": "wf_dagster.frames",
@@ -149,6 +151,7 @@ if TYPE_CHECKING:
     from wf_dagster.errors import ExperimentDeletedError as ExperimentDeletedError
     from wf_dagster.errors import ExperimentNotFoundError as ExperimentNotFoundError
     from wf_dagster.errors import LeaseError as LeaseError
+    from wf_dagster.errors import LoadObjectError as LoadObjectError
     from wf_dagster.errors import MissingExtraError as MissingExtraError
     from wf_dagster.errors import ObjectNotFoundError as ObjectNotFoundError
     from wf_dagster.errors import OnlineError as OnlineError
@@ -165,6 +168,7 @@ if TYPE_CHECKING:
     from wf_dagster.errors import TrainingError as TrainingError
     from wf_dagster.errors import UnsafeObjectError as UnsafeObjectError
     from wf_dagster.errors import WfError as WfError
+    from wf_dagster.frames import load_analyses as load_analyses
     from wf_dagster.frames import load_collected as load_collected
     from wf_dagster.frames import load_labels as load_labels
     from wf_dagster.frames import load_online_models as load_online_models

@@ -8,11 +8,13 @@ import sys
 from pathlib import Path
 
 import dagster as dg
+import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
 import wf_dagster
 from tests.qlib.qlib_tasks import ridge, seeded_template
+from tests.qlib.test_joined_analyses import initialise_qlib, qlibs_backtest
 from tests.qlib.workflow_files import WORKFLOW
 from wf_dagster import RollingGen
 from wf_dagster.cli import app
@@ -65,6 +67,7 @@ def test_a_workflow_file_becomes_a_strategy_that_dagster_materializes(workflow, 
     assert "'num_boost_round': 5" in text
     assert "'lambda_l1': 0.001" in text
     assert "trunc_days=2" in text
+    assert "SigAnaRecord, PortAnaRecord: computed once, on the joined" in outcome.output
     assert f"sys.path += ['{tmp_path / 'own'}']" in text
     environment = {
         **os.environ,
@@ -72,24 +75,45 @@ def test_a_workflow_file_becomes_a_strategy_that_dagster_materializes(workflow, 
         "DAGSTER_HOME": str(tmp_path),
         "PYTHONPATH": str(ROOT),
     }
-    process = subprocess.run(
-        [
-            sys.executable, "-m", "dagster", "asset", "materialize", "-f", str(target),
-            "--select", "imported/recorders", "--partition", "2019-11-01",
-        ],
-        capture_output=True,
-        text=True,
-        cwd=tmp_path,
-        env=environment,
-    )  # fmt: skip
-    assert process.returncode == 0, process.stderr[-3000:]
-    (recorder,) = find_recorders("from_yaml")
-    metrics = recorder.list_metrics()
-    assert {"IC", "1day.excess_return_with_cost.annualized_return"} <= metrics.keys()
-    test = recorder.load_object("task")["dataset"]["kwargs"]["segments"]
+    for arguments in (
+        ["imported/recorders", "--partition-range", "2019-11-01...2020-05-29"],
+        ["imported/collected,imported/analyses"],
+    ):
+        process = subprocess.run(
+            [
+                sys.executable, "-m", "dagster", "asset", "materialize", "-f", str(target),
+                "--select", *arguments,
+            ],
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+            env=environment,
+        )  # fmt: skip
+        assert process.returncode == 0, process.stderr[-3000:]
+    rolls = {r.list_tags()["roll"]: r for r in find_recorders("from_yaml")}
+    assert sorted(rolls) == ["2019-11-01", "2020-05-29"]
+    first = rolls["2019-11-01"]
+    assert "IC" not in first.list_metrics()  # of one roll nothing is analysed
+    test = first.load_object("task")["dataset"]["kwargs"]["segments"]
     assert str(test["train"][1])[:10] == "2019-08-30"
     assert str(test["valid"][1])[:10] == "2019-10-30"  # cut: its labels would reach into the test
     assert not (tmp_path / "mlruns").exists()
+
+    preds = [rolls[key].load_object("pred.pkl") for key in sorted(rolls)]
+    joined = pd.concat(preds).sort_index()
+    (analyses,) = find_recorders("from_yaml", tags={"wf_kind": "analyses"})
+    pd.testing.assert_frame_equal(analyses.load_object("pred.pkl"), joined)
+    initialise_qlib()
+    report = qlibs_backtest(joined, "2019-11-01", "2020-07-31")  # the dates of the file
+    kept = analyses.load_object("portfolio_analysis/report_normal_1day.pkl")
+    pd.testing.assert_frame_equal(kept, report)
+    metrics = analyses.list_metrics()
+    label = pd.concat([rolls[key].load_object("label.pkl") for key in sorted(rolls)])
+    rows = joined.join(label).dropna().groupby(level="datetime")
+    ic = rows.apply(lambda day: day["score"].corr(day["LABEL0"]))
+    assert metrics["IC"] == pytest.approx(ic.mean(), abs=1e-12)
+    with_cost = (report["return"] - report["bench"] - report["cost"]).mean()
+    assert metrics["1day.excess_return_with_cost.mean"] == pytest.approx(with_cost, abs=1e-12)
 
 
 def test_the_module_takes_the_variables_of_jinja_and_the_arguments(workflow, tmp_path, monkeypatch):

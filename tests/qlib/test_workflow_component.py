@@ -47,10 +47,14 @@ def test_a_workflow_file_is_the_strategy_that_the_command_writes(
         import_workflow(workflow, "--name", "imported", "--step", "150", "-o", target).exit_code
         == 0
     )
+    names = [record["class"] for record in spec.analyses]
+    assert names == ["SigAnaRecord", "PortAnaRecord"]  # of a roll there are signals alone
+    assert [record["class"] for record in spec.template["record"]] == ["SignalRecord"]
     (same,) = list_strategies(load_definitions("written_module")).values()
     assert [fingerprint(roll.task) for roll in spec.partitions.rolls] == [
         fingerprint(roll.task) for roll in same.partitions.rolls
     ]
+    assert spec.analyses == same.analyses
 
 
 def test_what_is_wrong_with_the_file_is_said_with_the_line_that_names_it(

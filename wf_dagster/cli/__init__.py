@@ -11,7 +11,9 @@ from wf_dagster.cli.audit_command import audit
 from wf_dagster.cli.owner_command import owner
 from wf_dagster.cli.pool_commands import pool_app
 from wf_dagster.cli.qlib_import import qlib_import
+from wf_dagster.cli.qrun_command import qrun
 from wf_dagster.cli.replay_command import replay
+from wf_dagster.cli.rolling_command import rolling
 from wf_dagster.cli.status_command import status
 from wf_dagster.cli.sweep_command import sweep
 from wf_dagster.cli.ui import ui
@@ -28,6 +30,8 @@ app.add_typer(pool_app, name="pool")
 app.command("worker")(worker)
 app.command("ui")(ui)
 app.command("qlib-import")(qlib_import)
+app.command("qrun")(qrun)
+app.command("rolling")(rolling)
 app.command("replay")(replay)
 app.command("status")(status)
 app.command("sweep")(sweep)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from wf_dagster.errors import TaskError
+from wf_dagster.qlib_bridge.workflow_rolls import WorkflowRolls, roll_workflow
 from wf_dagster.qlib_bridge.workflow_task import BY_VARIABLE, read_workflow_task
 from wf_dagster.rolling import RollingGen
 
@@ -48,7 +49,8 @@ def write_strategy_module(
     if not _NAME.fullmatch(name) or keyword.iskeyword(name):
         raise TaskError(f"name {name!r}: use letters, digits and _, such as csi300_lightgbm")
     workflow = read_workflow_task(path)
-    notes = list(workflow.notes)
+    rolls = roll_workflow(workflow)
+    notes = [*workflow.notes, *rolls.notes]
     if trunc_days is None:
         trunc_days = workflow.label_reach
         if trunc_days is None:
@@ -67,11 +69,24 @@ def write_strategy_module(
         file=path.name,
         paths=paths,
         init="".join(f"    {key}={value},\n" for key, value in init.items()),
-        template=pprint.pformat(workflow.task, width=96, sort_dicts=False),
+        template=_write(rolls.template),
+        analyses=f"analyses = {_write(rolls.analyses)}\n\n" if rolls.analyses else "",
+        arguments=_write_arguments(name, workflow.experiment_name or name, rolls),
         generator=f"RollingGen(step={step!r}, rtype={rtype!r}, trunc_days={trunc_days!r})",
-        experiment=workflow.experiment_name or name,
     )
     return StrategyModule(text, notes)
+
+
+def _write(value: Any) -> str:
+    return pprint.pformat(value, width=96, sort_dicts=False)
+
+
+def _write_arguments(name: str, experiment: str, rolls: WorkflowRolls) -> str:
+    """The arguments of ``build_rolling_assets``, a line or, where there are analyses, one each."""
+    arguments = [repr(name), "template", "generator", f"experiment_name={experiment!r}"]
+    if not rolls.analyses:
+        return f"        {', '.join(arguments)}"
+    return "\n".join(f"        {argument}," for argument in [*arguments, "analyses=analyses"])
 
 
 def _write_init(settings: Mapping[str, Any]) -> dict[str, str]:
@@ -98,11 +113,11 @@ from wf_dagster.orchestration import TrackingResource
 
 template = {template}
 
-generator = {generator}
+{analyses}generator = {generator}
 
 defs = dg.Definitions(
     assets=build_rolling_assets(
-        {name!r}, template, generator, experiment_name={experiment!r}
+{arguments}
     ),
     resources={{"tracking": TrackingResource()}},
 )

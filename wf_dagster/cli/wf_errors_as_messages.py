@@ -11,8 +11,11 @@ from wf_dagster.errors import WfError
 
 
 @contextmanager
-def wf_errors_as_messages() -> Iterator[None]:
-    """Inside the block an error of this package is one line and exit code 2.
+def wf_errors_as_messages(exit_code: int = 2) -> Iterator[None]:
+    """Inside the block an error of this package is one line and an exit code.
+
+    Args:
+        exit_code: That code.
 
     Raises:
         typer.Exit: There was such an error.
@@ -21,4 +24,4 @@ def wf_errors_as_messages() -> Iterator[None]:
         yield
     except WfError as error:
         typer.echo(f"wf-dagster: {error}", err=True)
-        raise typer.Exit(2) from None
+        raise typer.Exit(exit_code) from None

@@ -37,6 +37,7 @@ class RollingCollection:
             sessions are expected.
         keys: The keys that were collected, in the order of their first prediction.
         labels: Names of all labels that the recorder of the first of them holds.
+        all_labels: The same rows, a column a label, where there are several; else ``None``.
     """
 
     pred: pd.DataFrame
@@ -46,6 +47,7 @@ class RollingCollection:
     keys: list[str]
     awaited: list[str] = field(default_factory=list)
     labels: list[Any] = field(default_factory=list)
+    all_labels: pd.DataFrame | None = None
 
 
 def collect_rolling(
@@ -74,17 +76,10 @@ def collect_rolling(
         repeated = next(key for key in keys if keys.count(key) > 1)
         raise CollectError(f"roll {repeated} has two recorders: give the one that counts")
     with ThreadPoolExecutor(READERS) as pool:
-        frames = list(pool.map(_read_frames, pairs))
-    collected = [
-        (key, pred, label, labels)
-        for key, (pred, label, labels) in zip(keys, frames, strict=True)
-        if pred is not None and len(pred)
-    ]
-    awaited = [
-        key
-        for key, (pred, *_) in zip(keys, frames, strict=True)
-        if pred is not None and not len(pred)
-    ]
+        read = dict(zip(keys, pool.map(_read_frames, pairs), strict=True))
+    frames = {key: rows for key, rows in read.items() if rows is not None}
+    collected = [(key, rows) for key, rows in frames.items() if len(rows.pred)]
+    awaited = [key for key, rows in frames.items() if not len(rows.pred)]
     if not collected and awaited:
         raise CollectError(
             f"no roll has predictions yet: the test segments of {', '.join(awaited[:5])} had not "
@@ -95,42 +90,55 @@ def collect_rolling(
             f"none of {len(pairs)} recorders is finished and holds predictions: train the rolls "
             "first"
         )
-    collected.sort(key=lambda item: (first_day(item[1]), item[0]))
+    collected.sort(key=lambda item: (first_day(item[1].pred), item[0]))
     collected_keys = [key for key, *_ in collected]
-    pred = merge_frames([pred for _, pred, *_ in collected], collected_keys)
+    pred = merge_frames([rows.pred for _, rows in collected], collected_keys)
     return RollingCollection(
         pred=pred,
-        label=_last_known_labels(pred.index, {key: label for key, _, label, _ in collected}),
+        label=_last_known_labels(pred.index, {key: rows.label for key, rows in collected}),
         gaps=[key for key in expected or () if key not in {*collected_keys, *awaited}],
         coverage=_coverage(pred, sessions),
         keys=collected_keys,
         awaited=awaited,
-        labels=collected[0][3],
+        labels=collected[0][1].names,
+        all_labels=_join_all_labels(pred.index, {key: rows.labels for key, rows in collected}),
     )
 
 
-def _read_frames(
-    pair: tuple[str, Any],
-) -> tuple[pd.DataFrame | None, pd.Series | None, list[Any]]:
-    """Predictions, the label that they are of, and the names of all labels."""
+@dataclass(frozen=True)
+class _RollFrames:
+    """What a recorder holds: predictions, the label that they are of, and all labels."""
+
+    pred: pd.DataFrame
+    label: pd.Series | None = None
+    labels: pd.DataFrame | None = None
+
+    @property
+    def names(self) -> list[Any]:
+        if self.labels is not None:
+            return list(self.labels.columns)
+        return [] if self.label is None else [self.label.name]
+
+
+def _read_frames(pair: tuple[str, Any]) -> _RollFrames | None:
     key, recorder = pair
     if recorder.status != Recorder.STATUS_FI:
         _log.warning("roll %s: recorder %s is %s, left out", key, recorder.id, recorder.status)
-        return None, None, []
+        return None
     try:
         pred = recorder.load_object("pred.pkl")
     except ObjectNotFoundError as error:
         _log.warning("roll %s left out: %s", key, error)
-        return None, None, []
+        return None
     pred = pred.to_frame("score") if isinstance(pred, pd.Series) else pred
     try:
         label = recorder.load_object("label.pkl")
     except ObjectNotFoundError:  # a task whose records keep none
-        return pred, None, []
+        return _RollFrames(pred)
     if not isinstance(label, pd.DataFrame):
-        return pred, label, [] if label is None else [label.name]
-    labels = list(label.columns)
-    return pred, first_column(label, find_recorded_label(recorder, labels)), labels
+        return _RollFrames(pred, label)
+    position = find_recorded_label(recorder, list(label.columns))
+    return _RollFrames(pred, first_column(label, position), label)
 
 
 def _last_known_labels(rows: pd.Index, labels: Mapping[str, pd.Series | None]) -> pd.DataFrame:
@@ -147,6 +155,26 @@ def _last_known_labels(rows: pd.Index, labels: Mapping[str, pd.Series | None]) -
         check_alike({"predictions": rows, "labels": merged.index})
         values = look_up_rows(merged, rows)
     return pd.DataFrame({name: values}, index=rows)
+
+
+def _join_all_labels(
+    rows: pd.Index, labels: Mapping[str, pd.DataFrame | None]
+) -> pd.DataFrame | None:
+    """All labels of each row, where the rolls have several."""
+    names = list(next((frame.columns for frame in labels.values() if frame is not None), []))
+    if len(names) < 2:
+        return None
+    columns = [
+        _last_known_labels(
+            rows,
+            {
+                key: frame[name] if frame is not None and name in frame else None
+                for key, frame in labels.items()
+            },
+        )
+        for name in names
+    ]
+    return pd.concat(columns, axis=1)
 
 
 def _coverage(pred: pd.DataFrame, sessions: pd.DatetimeIndex | None) -> float:

@@ -14,7 +14,7 @@ from wf_dagster.calendars import TradingCalendar
 from wf_dagster.collect.ensembles import AverageEnsemble
 from wf_dagster.collect.roll_recorders import find_roll_recorders
 from wf_dagster.collect.rolling_collection import RollingCollection, collect_rolling
-from wf_dagster.errors import CollectError
+from wf_dagster.errors import CollectError, ObjectNotFoundError
 from wf_dagster.market import Market
 from wf_dagster.records import signal_summary
 from wf_dagster.records.analysis import first_column
@@ -27,6 +27,8 @@ from wf_dagster.tracking import (
     find_recorder_of_kind,
     start_recorder_of_kind,
 )
+
+LABELS = "labels.pkl"  # object: a column a label, where the rolls have several
 
 _log = logging.getLogger(__name__)
 
@@ -47,7 +49,8 @@ class StrategyCollection:
             annual figures count with: ``ann_scaler`` (sessions a year) and ``label_horizon``
             (sessions a label spans; without it there are none). NaN is not defined.
         fit_seconds: Sum of the rolls' fit times.
-        recorder: Where the frames are kept (``pred.pkl``, ``label.pkl``).
+        recorder: Where the frames are kept (``pred.pkl``, ``label.pkl``; ``labels.pkl`` where there
+            are several labels).
     """
 
     pred: pd.DataFrame
@@ -139,7 +142,7 @@ def collect_strategy(
     collected_in = keep(
         experiment_name,
         "collected",
-        {"pred.pkl": pred, "label.pkl": label},
+        {"pred.pkl": pred, "label.pkl": label, **_several_labels(experiment_name, collection)},
         {**summary, "coverage": collection.coverage, "rolls": len(collection.keys)},
     )
     fit_seconds = [by_key[key].list_metrics().get("fit_seconds", 0.0) for key in collection.keys]
@@ -154,6 +157,18 @@ def collect_strategy(
         fit_seconds=sum(fit_seconds),
         recorder=collected_in,
     )
+
+
+def _several_labels(experiment_name: str, collection: RollingCollection) -> dict[str, Any]:
+    """All labels where there are several; one that is there alone replaces several of before."""
+    if collection.all_labels is not None:
+        return {LABELS: collection.all_labels}
+    earlier = find_recorder_of_kind(experiment_name, "collected")
+    try:
+        is_there = earlier is not None and earlier.load_object(LABELS) is not None
+    except ObjectNotFoundError:
+        is_there = False
+    return {LABELS: collection.label} if is_there else {}
 
 
 def _warn_of_short(

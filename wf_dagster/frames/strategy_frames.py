@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from wf_dagster.collect.strategy_analyses import ANALYSES
 from wf_dagster.errors import CollectError, ObjectNotFoundError
 from wf_dagster.frames.engines import Engine, of_engine
 from wf_dagster.frames.experiments import find_experiment
@@ -43,6 +44,24 @@ def load_collected(name: str, *, engine: Engine = "pandas") -> Any:
     frame = pred.join(label[[column for column in label.columns if column not in pred.columns]])
     frame.attrs["recorder"] = recorder.id
     return of_engine(frame, engine)
+
+
+def load_analyses(name: str) -> Recorder:
+    """The recorder of a strategy's analyses: metrics, and objects such as ``sig_analysis/ic.pkl``.
+
+    Args:
+        name: The strategy, or its MLflow experiment.
+
+    Raises:
+        CollectError: There is no such strategy, or it was never analysed.
+    """
+    recorder = find_recorder_of_kind(find_experiment(name), ANALYSES)
+    if recorder is None:
+        raise CollectError(
+            f"strategy {name!r} was never analysed: give it analyses=[...], and materialize its "
+            "`analyses` asset"
+        )
+    return recorder
 
 
 def load_signals(name: str = "signals", *, engine: Engine = "pandas") -> Any:

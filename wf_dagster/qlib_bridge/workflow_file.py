@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,23 +26,63 @@ def read_workflow(path: Path) -> dict[str, Any]:
     """
     config = _parse(_render(path), path)
     if base := config.get(BASE):
-        from qlib.utils.data import update_config  # slow to import
-
-        config = update_config(_read_base(Path(str(base)), path), config)
-        config.pop(BASE, None)
+        config = merge_config(_read_base(Path(str(base)), path), config)
     if not isinstance(config.get("task"), dict):
         raise TaskError(f"{path}: there is no 'task' with a model and a dataset in it")
     placed: dict[str, Any] = place_module_files(config, path.absolute().parent)
     return placed
 
 
+def merge_config(config: Mapping[str, Any], changes: Any) -> dict[str, Any]:
+    """A configuration with changes, as Qlib merges them: sections inside sections one by one.
+
+    Args:
+        config: It stays as it is.
+        changes: A configuration, or a list of them; Qlib's ``S_DROP`` as a value takes a key out.
+
+    Raises:
+        TaskError: pyqlib is not installed.
+    """
+    try:
+        from qlib.utils.data import update_config  # slow to import
+    except ImportError as error:
+        raise TaskError(f"workflow files of Qlib's are merged by Qlib: {EXTRA}") from error
+    merged: dict[str, Any] = update_config(dict(config), changes)
+    return merged
+
+
+def list_module_folders(config: Mapping[str, Any], file: Path) -> list[str]:
+    """The folders of a workflow's own modules, absolute: ``sys.path`` and ``sys.rel_path`` in it.
+
+    Args:
+        config: What :func:`read_workflow` gave.
+        file: The file that it is of: ``rel_path`` is beside it, ``path`` where the process stands.
+    """
+    section = config.get("sys") or {}
+
+    def read_list(key: str) -> list[str]:
+        value = section.get(key) or []
+        return [value] if isinstance(value, str) else list(value)
+
+    here = file.absolute().parent
+    return [
+        *(str(Path(folder).absolute()) for folder in read_list("path")),
+        *(str((here / folder).resolve()) for folder in read_list("rel_path")),
+    ]
+
+
 def _render(path: Path) -> str:
     # slow to import
-    from jinja2 import Environment, StrictUndefined, TemplateError
+    from jinja2 import Environment, StrictUndefined, TemplateError, Undefined
     from jinja2.meta import find_undeclared_variables
 
+    class Unset(StrictUndefined):
+        """A variable that may be tested, as ``qrun`` allows, but not written into the file."""
+
+        __bool__ = Undefined.__bool__
+
     text = _read_text(path)
-    environment = Environment(undefined=StrictUndefined)
+    environment = Environment(undefined=Unset)
     try:
         names = find_undeclared_variables(environment.parse(text))
         variables = {name: os.environ[name] for name in names if name in os.environ}

@@ -18,6 +18,14 @@ from wf_dagster.records.record_template import (
 )
 from wf_dagster.records.sig_ana import SigAnaRecord
 from wf_dagster.records.signal import SignalRecord
+from wf_dagster.records.signal_metrics import (
+    calc_all_ic,
+    calc_ic,
+    calc_long_short_prec,
+    calc_long_short_return,
+    pred_autocorr,
+    pred_autocorr_all,
+)
 
 __all__ = [
     "ACRecordTemp",
@@ -30,11 +38,17 @@ __all__ = [
     "SigAnaRecord",
     "SignalRecord",
     "Simulation",
+    "calc_all_ic",
+    "calc_ic",
+    "calc_long_short_prec",
+    "calc_long_short_return",
     "cumulative_plot_png",
     "ic_plot_png",
     "ic_series",
     "long_short",
     "markdown_image",
+    "pred_autocorr",
+    "pred_autocorr_all",
     "risk_analysis",
     "signal_summary",
     "simulate",

@@ -9,14 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 from wf_dagster.dates import EXPANDING, SLIDING, Segment
 from wf_dagster.errors import TaskError
+from wf_dagster.log_once import warn_once
 from wf_dagster.market import Market
 from wf_dagster.module_files import is_own_module
 from wf_dagster.rolling.generators import TaskGen, whole_number
 from wf_dagster.rolling.handler_dates import fit_on_train, handler_mod
 from wf_dagster.rolling.roll_identity import training_fingerprint
+from wf_dagster.rolling.time_adjuster import TimeAdjuster
 from wf_dagster.tasks import TRUNC_DAYS, WARM_START, Task
 from wf_dagster.tasks.config import class_path
 from wf_dagster.tasks.fingerprint import fingerprint
+from wf_dagster.tasks.record_dates import describe_dates_of_rolls
 from wf_dagster.tasks.schema import BEFORE_TRAINING
 from wf_dagster.tasks.segments import align_segments, truncate_segments, with_dataset_kwargs
 
@@ -137,6 +140,11 @@ class RollingGen(TaskGen):
     def calendar(self, value: TradingCalendar) -> None:
         self._calendar = value
 
+    @property
+    def ta(self) -> TimeAdjuster:
+        """The calendar in use, for functions that were written for Qlib's generators."""
+        return TimeAdjuster(calendar=self.calendar)
+
     def on(self, calendar: TradingCalendar) -> RollingGen:
         """The same generator on another calendar."""
         generator = copy.copy(self)
@@ -184,7 +192,12 @@ class RollingGen(TaskGen):
             segments = truncate_segments(segments, calendar, self.trunc_days, self.test_key)
         first = self._task(task, segments)
         limit = calendar.last_session if until is None else calendar.moment(until, "end")
-        return [first, *self.gen_following_tasks(first, limit if end is None else min(end, limit))]
+        until = limit if end is None else min(end, limit)
+        tasks = [first, *self.gen_following_tasks(first, until)]
+        if len(tasks) > 1:
+            for sentence in describe_dates_of_rolls(first):
+                warn_once(_log, sentence)
+        return tasks
 
     def gen_following_tasks(self, task: Mapping[str, Any], test_end: Any) -> Iterator[Task]:
         """The rolls that follow a task, which itself is left out.

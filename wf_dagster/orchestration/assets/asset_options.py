@@ -33,3 +33,4 @@ class AssetOptions(TypedDict, total=False):
     op_tags: Mapping[str, Any]
     pool: str | None
     allow_look_ahead: bool
+    analyses: Sequence[Any]

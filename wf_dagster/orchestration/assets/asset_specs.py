@@ -10,7 +10,7 @@ from wf_dagster.orchestration.partitions.rolling_partitions import (
     strategy_market,
 )
 from wf_dagster.orchestration.strategy.rolling_strategy import RollingStrategySpec
-from wf_dagster.orchestration.strategy.strategy_keys import FOLLOWING_PARTS, ROLL_PARTS
+from wf_dagster.orchestration.strategy.strategy_keys import ANALYSES, FOLLOWING_PARTS, ROLL_PARTS
 from wf_dagster.orchestration.strategy.strategy_metadata import RollingMetadata
 from wf_dagster.orchestration.strategy.translator import RollingTranslator, RollProps
 
@@ -30,7 +30,8 @@ def rolling_asset_specs(
         translator: Changes how they look.
 
     Returns:
-        ``recorders``, ``predictions``, ``labels``, ``collected`` and ``online_models``.
+        ``recorders``, ``predictions``, ``labels``, ``collected`` and ``online_models``; and
+        ``analyses`` where the strategy has any.
 
     Raises:
         CalendarError: No roll fits the calendar.
@@ -54,7 +55,7 @@ def specs_by_part(
     """
     translator = translator or RollingTranslator()
     specs: dict[str, dg.AssetSpec] = {}
-    for part in (*ROLL_PARTS, *FOLLOWING_PARTS):
+    for part in (*ROLL_PARTS, *spec.following_parts):
         asset = translator.get_asset_spec(
             part,
             RollProps(
@@ -79,6 +80,8 @@ def specs_by_part(
 def _upstream(
     spec: RollingStrategySpec, part: str, specs: dict[str, dg.AssetSpec]
 ) -> list[dg.AssetDep]:
+    if part == ANALYSES:
+        return [dg.AssetDep(specs["collected"].key)]
     if part in FOLLOWING_PARTS:
         all_rolls = dg.AllPartitionMapping()
         return [

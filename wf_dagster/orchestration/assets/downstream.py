@@ -17,7 +17,7 @@ Compute = Callable[[dg.AssetExecutionContext], dg.MaterializeResult[Any]]
 def downstream_asset(
     strategy: RollingStrategySpec, asset: dg.AssetSpec, compute: Compute
 ) -> dg.AssetsDefinition:
-    """An asset downstream of the predictions and labels of all rolls.
+    """An asset of a strategy that has no partitions: it looks at all rolls.
 
     Args:
         strategy: The strategy, for how its steps run.

@@ -8,6 +8,7 @@ import dagster as dg
 from typing_extensions import Unpack
 
 from wf_dagster.market import Market
+from wf_dagster.orchestration.assets.analyses import build_analyses_asset
 from wf_dagster.orchestration.assets.asset_options import AssetOptions
 from wf_dagster.orchestration.assets.asset_specs import specs_by_part
 from wf_dagster.orchestration.assets.collected import build_collected_asset
@@ -26,7 +27,7 @@ from wf_dagster.orchestration.steps.roll_config import LAST, RollConfig
 from wf_dagster.orchestration.strategy.conditions import launched_by_automation
 from wf_dagster.orchestration.strategy.definition_checks import check_definition
 from wf_dagster.orchestration.strategy.rolling_strategy import RollingStrategySpec
-from wf_dagster.orchestration.strategy.strategy_keys import ROLL_PARTS
+from wf_dagster.orchestration.strategy.strategy_keys import ANALYSES, ROLL_PARTS
 from wf_dagster.orchestration.strategy.strategy_spec import StrategySpec
 from wf_dagster.orchestration.strategy.translator import RollingTranslator
 from wf_dagster.rolling import RollingGen
@@ -49,9 +50,10 @@ def build_rolling_assets(
     """The assets of one strategy.
 
     ``NAME/recorders``, ``NAME/predictions`` and ``NAME/labels`` are partitioned by roll;
-    ``NAME/collected`` gathers all rolls, ``NAME/online_models`` says which of them serve. They need
-    the resource ``tracking``
-    (:class:`TrackingResource`). No asset returns a value: frames live in the recorders.
+    ``NAME/collected`` gathers all rolls, ``NAME/online_models`` says which of them serve, and
+    ``NAME/analyses``, where the strategy has any, are of what was collected. They need the
+    resource ``tracking`` (:class:`TrackingResource`). No asset returns a value: frames live in the
+    recorders.
 
     Args:
         name: Name of the strategy: asset key prefix and MLflow experiment.
@@ -98,7 +100,12 @@ def rolling_assets(
         strategy.template, strategy.generator, calendar, strategy.market
     )
     generator = check_definition(
-        strategy.name, template, strategy.generator, market, strategy.allow_look_ahead
+        strategy.name,
+        template,
+        strategy.generator,
+        market,
+        strategy.allow_look_ahead,
+        strategy.analyses,
     )
     partitions = rolling_partitions(template, generator, market=market, name=strategy.name)
     assets = specs_by_part(strategy, partitions.definition, translator)
@@ -111,15 +118,16 @@ def rolling_assets(
         max_workers=strategy.max_workers,
         task_pool=strategy.task_pool,
         asset_keys={part: asset.key for part, asset in assets.items()},
+        analyses=tuple(strategy.analyses),
     )
-    return RollingAssets(
-        [
-            _build_roll_assets(spec, strategy, [assets[part] for part in ROLL_PARTS]),
-            build_collected_asset(spec, strategy, assets["collected"]),
-            build_online_models_asset(spec, strategy, assets["online_models"]),
-        ],
-        spec,
-    )
+    definitions = [
+        _build_roll_assets(spec, strategy, [assets[part] for part in ROLL_PARTS]),
+        build_collected_asset(spec, strategy, assets["collected"]),
+        build_online_models_asset(spec, strategy, assets["online_models"]),
+    ]
+    if strategy.analyses:
+        definitions.append(build_analyses_asset(spec, strategy, assets[ANALYSES]))
+    return RollingAssets(definitions, spec)
 
 
 def _build_roll_assets(

@@ -30,7 +30,7 @@ class TranslatedPart:
 
     Attributes:
         part: ``"recorders"``, ``"predictions"``, ``"labels"``, ``"collected"``,
-            ``"online_models"`` or ``"signals"``.
+            ``"online_models"``, ``"analyses"`` or ``"signals"``.
         props: What is known of it.
     """
 
@@ -103,7 +103,7 @@ class RollingStrategyComponent(dg.Component, dg.Resolvable):
 
         Args:
             part: ``"recorders"``, ``"predictions"``, ``"labels"``, ``"collected"``,
-                ``"online_models"`` or ``"signals"``.
+                ``"online_models"``, ``"analyses"`` or ``"signals"``.
             roll_props: What is known of it.
         """
         return RollingTranslator().get_asset_spec(part, roll_props)

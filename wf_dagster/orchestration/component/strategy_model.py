@@ -177,6 +177,7 @@ class StrategyModel(dg.Model):
     execution_timezone: str = _mirrored("execution_timezone")
     signals: str | None = _mirrored("signals")
     allow_look_ahead: Annotated[bool, Templated()] = _mirrored("allow_look_ahead")
+    analyses: Annotated[list[Part], Templated()] = _mirrored("analyses")
 
 
 def _keep_as_written(value: Any, check: Callable[[Any], Any]) -> Any:

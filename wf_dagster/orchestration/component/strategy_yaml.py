@@ -86,8 +86,11 @@ def _resolve_strategy(context: dg.ResolutionContext, value: Any) -> RollingStrat
         raise place.invalid(error) from None
     task = _read_task(place, value)
     values: dict[str, Any] = {name: getattr(model, name) for name in model.model_fields_set}
+    if "analyses" in values:
+        values["analyses"] = _to_plain(place.at("analyses"), value["analyses"])
     if workflow := values.pop("from_workflow", None):
-        values |= _read_workflow(context, place, model, workflow)
+        own_analyses = values.get("analyses", [])
+        values |= _read_workflow(context, place, model, workflow, own_analyses)
     else:
         values["template"] = task
     makers: dict[str, Callable[..., Any]] = {
@@ -164,19 +167,26 @@ def _from_project(context: dg.ResolutionContext, market: dict[str, Any]) -> dict
 
 
 def _read_workflow(
-    context: dg.ResolutionContext, place: YamlPlace, model: StrategyModel, workflow: str
+    context: dg.ResolutionContext,
+    place: YamlPlace,
+    model: StrategyModel,
+    workflow: str,
+    own_analyses: Sequence[Any],
 ) -> dict[str, Any]:
     # slow to import, and only there with the extra for Qlib
+    from wf_dagster.qlib_bridge.workflow_rolls import roll_workflow
     from wf_dagster.qlib_bridge.workflow_task import read_workflow_task
 
     try:
         read = read_workflow_task(context.resolve_source_relative_path(workflow))
         read.apply_settings()
+        rolls = roll_workflow(read)
     except WfError as error:
         raise place.at("from_workflow").error(str(error)) from None
-    for note in read.notes:
+    for note in (*read.notes, *rolls.notes):
         _log.warning("%s: %s", workflow, note)
-    values: dict[str, Any] = {"template": read.task}
+    values: dict[str, Any] = {"template": rolls.template}
+    values["analyses"] = [*rolls.analyses, *own_analyses]
     if model.experiment_name is None:
         values["experiment_name"] = read.experiment_name
     generator = model.generator

@@ -8,6 +8,7 @@ import dagster as dg
 
 from wf_dagster.errors import CollectError
 from wf_dagster.frames import (
+    load_analyses,
     load_collected,
     load_labels,
     load_online_models,
@@ -17,7 +18,12 @@ from wf_dagster.frames import (
 )
 from wf_dagster.orchestration.frames.input_types import InputType
 from wf_dagster.orchestration.frames.roll_windows import RollWindow
-from wf_dagster.orchestration.strategy.strategy_keys import FOLLOWING_PARTS, ROLL_PARTS, SIGNALS
+from wf_dagster.orchestration.strategy.strategy_keys import (
+    ANALYSES,
+    FOLLOWING_PARTS,
+    ROLL_PARTS,
+    SIGNALS,
+)
 from wf_dagster.orchestration.strategy.strategy_metadata import RollingMetadata
 
 _ROLL_FRAMES = {"predictions": load_predictions, "labels": load_labels}
@@ -39,6 +45,8 @@ def load_frame(context: dg.InputContext) -> Any:
         return wanted.convert(load_signals(asset.experiment))
     if asset.part == "collected":
         return wanted.convert(load_collected(asset.experiment))
+    if asset.part == ANALYSES:
+        return wanted.pass_rolls({ANALYSES: load_analyses(asset.experiment)})
     if asset.part == "online_models":
         return wanted.pass_objects(load_online_models(asset.experiment))
     return _load_rolls(context, asset, wanted)
@@ -57,7 +65,7 @@ def asset_of(context: dg.InputContext) -> RollingMetadata:
     if metadata is not None:
         return metadata
     path, key = context.asset_key.path, context.asset_key.to_user_string()
-    if path[-1] in (*ROLL_PARTS, *FOLLOWING_PARTS) and len(path) > 1:
+    if path[-1] in (*ROLL_PARTS, *FOLLOWING_PARTS, ANALYSES) and len(path) > 1:
         return RollingMetadata(path[-1], key, path[-2], path[-2])
     if path[-1] == SIGNALS:
         return RollingMetadata(SIGNALS, key, key)

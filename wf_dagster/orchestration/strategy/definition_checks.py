@@ -7,12 +7,14 @@ known from before (:mod:`wf_dagster.tasks.signature_book`).
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from wf_dagster.errors import TaskError, WfError
+from wf_dagster.log_once import warn_once
 from wf_dagster.market import Market
 from wf_dagster.prices.place_checks import find_place_mistakes
 from wf_dagster.qlib_bridge.options import freq_of
@@ -22,6 +24,8 @@ from wf_dagster.tasks.config import class_path, fill_placeholders, nearest_name
 from wf_dagster.tasks.instrument_names import INSTRUMENTS, find_instrument_mistakes, names_file
 from wf_dagster.tasks.label_functions import label_reach
 from wf_dagster.tasks.named_parts import find_part_mistakes, foresee_paths, read_part
+from wf_dagster.tasks.record_dates import describe_dates_of_rolls
+from wf_dagster.tasks.record_split import needs_training
 from wf_dagster.tasks.schema import find_form_mistakes, get_segments, list_records
 from wf_dagster.tasks.segment_checks import find_name_mistakes
 from wf_dagster.tasks.signature_book import SignatureBook, home_book
@@ -46,6 +50,7 @@ def check_definition(
     generator: RollingGen,
     market: Market,
     allow_look_ahead: bool = False,
+    analyses: Sequence[Any] = (),
 ) -> RollingGen:
     """Check a strategy when its definitions load; no price is read.
 
@@ -55,6 +60,7 @@ def check_definition(
         generator: How its segments move on.
         market: On whose sessions it rolls.
         allow_look_ahead: Whether the labels that models learn from may reach into the test segment.
+        analyses: Records that are computed on the collected predictions.
 
     Returns:
         The generator that the strategy rolls with: where ``trunc_days`` is not said, and how far
@@ -66,12 +72,14 @@ def check_definition(
             less than the label reaches.
         WfError: One thing alone is wrong: of the kind that it is of.
     """
-    definition = _Definition(template, generator, market)
+    definition = _Definition(template, generator, market, analyses)
     mistakes = list(definition.find_mistakes())
     reach = None if mistakes else definition.reach
     if reach is not None and not allow_look_ahead:
         mistakes += _find_look_ahead(generator.trunc_days, reach)
     _raise(name, mistakes)
+    for sentence in describe_dates_of_rolls(template):
+        warn_once(_log, f"strategy {name!r}: {sentence}")
     if allow_look_ahead:
         return generator.with_look_ahead()
     if names_qlib({"dataset": template.get("dataset")}):
@@ -93,6 +101,7 @@ class _Definition:
     template: Any
     generator: RollingGen
     market: Market
+    analyses: Sequence[Any] = ()
 
     @cached_property
     def book(self) -> SignatureBook:
@@ -115,6 +124,7 @@ class _Definition:
         if not any(str(error).startswith(of_parts) for error in form):
             yield from self._find_part_mistakes()
             yield from self._find_placeholder_mistakes()
+        yield from self._find_analysis_mistakes()
         yield from self._find_segment_mistakes()
         yield from self._find_market_mistakes()
         yield from self._find_panel_mistakes()
@@ -146,6 +156,28 @@ class _Definition:
                 fill_placeholders(record, known, task=self.template, where=where)
             except TaskError as error:
                 yield error
+
+    def _find_analysis_mistakes(self) -> Iterator[TaskError]:
+        """Those of a task whose records they were, and records that need a model."""
+        task = {**self.template, "record": list(self.analyses)}
+        records = {"record": [record for _, record in list_records(task)]}
+        found = [error for error in find_form_mistakes(task) if str(error).startswith("record")]
+        try:
+            if not found:
+                found = list(find_part_mistakes(records, self.book.look_up))
+            if not found:
+                found = [
+                    TaskError(
+                        f"{where} {record!r} needs a model or a dataset, and the collected "
+                        "predictions are of many: put it into the record of the template"
+                    )
+                    for where, record in list_records(records)
+                    if needs_training(record, where, self.book.look_up)
+                ]
+        except TaskError as error:  # a name that does not say where it is
+            found = [error]
+        for mistake in found:
+            yield TaskError(re.sub("^record", "analyses", str(mistake)))
 
     def _find_segment_mistakes(self) -> Iterator[TaskError]:
         try:

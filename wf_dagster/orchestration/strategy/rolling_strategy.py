@@ -13,7 +13,12 @@ from wf_dagster.orchestration.host_prices.price_keys import PricesAsset, asset_k
 from wf_dagster.orchestration.host_prices.run_prices import AssetPrices, run_prices
 from wf_dagster.orchestration.resources.task_pool_resource import TaskPoolResource
 from wf_dagster.orchestration.strategy.conditions import Automation, is_declarative
-from wf_dagster.orchestration.strategy.strategy_keys import check_strategy_name, key_path
+from wf_dagster.orchestration.strategy.strategy_keys import (
+    ANALYSES,
+    FOLLOWING_PARTS,
+    check_strategy_name,
+    key_path,
+)
 from wf_dagster.training.task_market import take_market
 
 if TYPE_CHECKING:
@@ -58,6 +63,9 @@ class RollingStrategySpec:
             same one share it. Default ``signals`` beside its other assets for a strategy that is
             alone, the key ``signals`` for several.
         allow_look_ahead: Whether labels of ``train`` may reach into the test segment.
+        analyses: Records as in a task (such as ``SigAnaRecord``, ``PortAnaRecord`` and Qlib's) that
+            are computed once, on the collected predictions of all rolls: the asset ``analyses``
+            downstream of ``collected``. Default none, and no such asset.
 
     Raises:
         SettingsError: The name or the prefix cannot be part of keys, or a text is where a list
@@ -89,16 +97,16 @@ class RollingStrategySpec:
     execution_timezone: str = "UTC"
     signals: str | None = None
     allow_look_ahead: bool = False
+    analyses: Sequence[Any] = ()
 
     def __post_init__(self) -> None:
         check_strategy_name(self.name)
         key_path(self.key_prefix)
         is_declarative(self.automation)
-        for field_name in ("owners", "kinds"):
-            if isinstance(value := getattr(self, field_name), str):
+        for field_name in ("owners", "kinds", "analyses"):
+            if isinstance(value := getattr(self, field_name), (str, Mapping)):
                 raise SettingsError(
-                    f"{field_name} of strategy {self.name!r} is the text {value!r}: give a list, "
-                    f"[{value!r}]"
+                    f"{field_name} of strategy {self.name!r} is {value!r}: give a list, [{value!r}]"
                 )
 
     @property
@@ -110,6 +118,11 @@ class RollingStrategySpec:
     def group(self) -> str:
         """Its Dagster group."""
         return self.group_name or self.name
+
+    @property
+    def following_parts(self) -> tuple[str, ...]:
+        """Its assets that look at all rolls."""
+        return (*FOLLOWING_PARTS, *([ANALYSES] if self.analyses else []))
 
     @property
     def is_declarative(self) -> bool:

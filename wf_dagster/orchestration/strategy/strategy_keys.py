@@ -12,6 +12,7 @@ from wf_dagster.errors import SettingsError
 
 ROLL_PARTS = ("recorders", "predictions", "labels")
 FOLLOWING_PARTS = ("collected", "online_models")
+ANALYSES = "analyses"  # of strategies that have any
 SIGNALS = "signals"
 
 _NAME = re.compile(r"[A-Za-z0-9_]+")

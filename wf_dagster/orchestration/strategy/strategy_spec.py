@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +34,7 @@ class StrategySpec:
         max_workers: Worker processes of a backfill; ``None`` is that of the settings.
         task_pool: Offers its rolls to workers outside Dagster.
         asset_keys: The keys of its assets, by part, where they are not ``NAME/PART``.
+        analyses: Records that are computed on its collected predictions.
     """
 
     name: str
@@ -44,6 +45,7 @@ class StrategySpec:
     max_workers: int | None = None
     task_pool: TaskPoolResource | None = None
     asset_keys: Mapping[str, dg.AssetKey] = field(default_factory=dict)
+    analyses: Sequence[Any] = ()
 
     @property
     def market(self) -> Market:

@@ -8,7 +8,12 @@ from dataclasses import dataclass, field
 import dagster as dg
 
 from wf_dagster.orchestration.strategy.conditions import on_new_prices, on_new_results
-from wf_dagster.orchestration.strategy.strategy_keys import FOLLOWING_PARTS, ROLL_PARTS, SIGNALS
+from wf_dagster.orchestration.strategy.strategy_keys import (
+    ANALYSES,
+    FOLLOWING_PARTS,
+    ROLL_PARTS,
+    SIGNALS,
+)
 
 _DESCRIPTIONS = {
     "recorders": "Trains the roll's task; one MLflow run (recorder) a roll.",
@@ -27,6 +32,10 @@ _DESCRIPTIONS = {
         "a sensor switches them; a roll that was due and could not be trained fails this asset, "
         "while the models before it go on."
     ),
+    ANALYSES: (
+        "Analyses of the collected predictions, such as their information coefficients and a "
+        "simulated portfolio: computed once over all rolls, not roll by roll."
+    ),
     SIGNALS: "Scores of all strategies, standardised a day and averaged: what a trader uses.",
 }
 _KINDS = {
@@ -35,6 +44,7 @@ _KINDS = {
     "labels": {"parquet"},
     "collected": {"pandas", "parquet"},
     "online_models": {"mlflow"},
+    ANALYSES: {"mlflow"},
     SIGNALS: {"pandas", "parquet"},
 }
 
@@ -89,14 +99,14 @@ class RollingTranslator:
 
         Args:
             part: ``"recorders"``, ``"predictions"``, ``"labels"``, ``"collected"``,
-                ``"online_models"`` or ``"signals"``.
+                ``"online_models"``, ``"analyses"`` or ``"signals"``.
             roll_props: What is known of it, its upstream in keys as they were translated.
         """
         props = roll_props
         condition = None
         if props.is_declarative and part in ("predictions", "labels"):
             condition = on_new_prices()
-        elif props.is_declarative and part in (*FOLLOWING_PARTS, SIGNALS):
+        elif props.is_declarative and part in (*FOLLOWING_PARTS, ANALYSES, SIGNALS):
             condition = on_new_results()
         return dg.AssetSpec(
             props.default_key,

@@ -1,0 +1,14 @@
+"""Whole workflows from a file of Qlib's: run once as ``qrun`` does, or rolled."""
+
+from typing import TYPE_CHECKING
+
+from wf_dagster.lazy_names import lazy_names
+
+if TYPE_CHECKING:
+    from wf_dagster.workflows.qrun import workflow
+    from wf_dagster.workflows.rolling import Rolling
+
+__all__ = ["Rolling", "workflow"]
+
+# they are slow to import
+__getattr__ = lazy_names(__name__, {"Rolling": "rolling", "workflow": "qrun"})
