@@ -35,7 +35,7 @@ def assert_same_recorders(
         for our, their in zip(ours[experiment], recorders, strict=True):
             where = f"{experiment} {their.order}"
             params = {k: v for k, v in their.params.items() if k not in other_params}
-            assert _differing(our.params, params) == {}, where
+            _assert_holds(our.params, params, f"{where} params")
             _assert_same_recorder(our, their, where, lambda name: portfolio or not _is_trade(name))
 
 
@@ -47,7 +47,7 @@ def _assert_same_recorder(
     our: LeftRecorder, their: LeftRecorder, where: str, compared: Callable[[str], bool]
 ) -> None:
     assert (our.name, our.status) == (their.name, their.status), where
-    assert _differing(our.tags, their.tags) == {}, where
+    _assert_holds(our.tags, their.tags, f"{where} tags")
     names = {name for name in their.names if compared(name)}
     assert names <= our.names, f"{where}: {sorted(names - our.names)} is missing"
     left = {name for name in our.names - names - OUR_NAMES if compared(name)}
@@ -61,8 +61,9 @@ def _assert_same_recorder(
         assert_same(our.load(name), their.load(name), f"{where} {name}")
 
 
-def _differing(ours: dict[str, str], theirs: dict[str, str]) -> dict[str, tuple[Any, str]]:
-    return {name: (ours.get(name), each) for name, each in theirs.items() if ours.get(name) != each}
+def _assert_holds(ours: dict[str, str], theirs: dict[str, str], where: str) -> None:
+    differing = {k: (ours.get(k), value) for k, value in theirs.items() if ours.get(k) != value}
+    assert not differing, f"{where}, here and under Qlib: {differing}"
 
 
 def assert_same(ours: Any, theirs: Any, where: str) -> None:
@@ -83,7 +84,7 @@ def assert_same(ours: Any, theirs: Any, where: str) -> None:
             f"{where}: {ours}, not {theirs}"
         )
     elif isinstance(theirs, str | int | bool | None | pd.Timestamp):
-        assert ours == theirs, where
+        assert ours == theirs, f"{where}: {ours}, not {theirs}"
     else:
         _assert_same_object(ours, theirs, where)
 

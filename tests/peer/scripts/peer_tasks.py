@@ -18,14 +18,14 @@ LIGHTGBM = {
     "kwargs": {
         "loss": "mse",
         "colsample_bytree": 0.8879,
-        "learning_rate": 0.05,
+        "learning_rate": 0.1,
         "subsample": 0.8789,
-        "max_depth": 4,
-        "num_leaves": 7,
+        "max_depth": 6,
+        "num_leaves": 15,
         "num_threads": 1,
         "seed": 3,
-        "num_boost_round": 15,
-        "early_stopping_rounds": 8,
+        "num_boost_round": 30,
+        "early_stopping_rounds": 30,
     },
 }
 LINEAR = {
