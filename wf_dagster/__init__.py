@@ -31,6 +31,7 @@ _WHERE = {
     "LabelUpdater": "wf_dagster.online",
     "LeaseError": "wf_dagster.errors",
     "LightGBMModel": "wf_dagster.models",
+    "LoadObjectError": "wf_dagster.errors",
     "MLflowExpManager": "wf_dagster.tracking",
     "MLflowExperiment": "wf_dagster.tracking",
     "MLflowRecorder": "wf_dagster.tracking",
@@ -150,6 +151,7 @@ if TYPE_CHECKING:
     from wf_dagster.errors import ExperimentDeletedError as ExperimentDeletedError
     from wf_dagster.errors import ExperimentNotFoundError as ExperimentNotFoundError
     from wf_dagster.errors import LeaseError as LeaseError
+    from wf_dagster.errors import LoadObjectError as LoadObjectError
     from wf_dagster.errors import MissingExtraError as MissingExtraError
     from wf_dagster.errors import ObjectNotFoundError as ObjectNotFoundError
     from wf_dagster.errors import OnlineError as OnlineError

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from wf_dagster.dates import EXPANDING, SLIDING, Segment, split_segment
-from wf_dagster.errors import CalendarError
+from wf_dagster.errors import CalendarError, PastCalendarError
 from wf_dagster.exchanges import exchange_sessions, published_range
 from wf_dagster.module_history import find_moved_name
 from wf_dagster.moments import (
@@ -310,7 +310,8 @@ class TradingCalendar:
             The new pair; an end past the calendar is ``None``.
 
         Raises:
-            CalendarError: The start would be past the calendar, or ``rtype`` is unknown.
+            PastCalendarError: The start would be past the calendar.
+            CalendarError: ``rtype`` is unknown.
         """
         if rtype not in (self.SHIFT_SD, self.SHIFT_EX):
             raise CalendarError(f"rtype {rtype!r} is unknown: use 'sliding' or 'expanding'")
@@ -318,7 +319,7 @@ class TradingCalendar:
         if first is not None and rtype == self.SHIFT_SD:
             first += step
             if first >= len(self):
-                raise CalendarError(
+                raise PastCalendarError(
                     f"a segment that starts {step} sessions after "
                     f"{format_moment(self._sessions[first - step])} is past the calendar, which "
                     f"{self._range()}"

@@ -7,6 +7,7 @@ All are a ``WfError``; in brackets what else they can be caught as::
     ├── MissingExtraError (ImportError)
     ├── TaskError (ValueError)
     ├── CalendarError (ValueError)
+    │   └── PastCalendarError (KeyError)
     ├── RollKeyError (KeyError)
     ├── DataError (ValueError)
     ├── RecordError (ValueError)
@@ -17,9 +18,10 @@ All are a ``WfError``; in brackets what else they can be caught as::
     │   ├── ExperimentNotFoundError (LookupError, ValueError)
     │   │   └── ExperimentDeletedError
     │   ├── OwnerError (RuntimeError)
-    │   ├── ObjectNotFoundError (LookupError)
-    │   ├── BrokenObjectError
-    │   └── UnsafeObjectError
+    │   └── LoadObjectError
+    │       ├── ObjectNotFoundError (LookupError)
+    │       ├── BrokenObjectError
+    │       └── UnsafeObjectError
     ├── TrainingError (RuntimeError)
     ├── CollectError (LookupError)
     ├── OnlineError (RuntimeError)
@@ -54,6 +56,13 @@ class TaskError(WfError, ValueError):
 
 class CalendarError(WfError, ValueError):
     """A date, segment or session count does not fit the trading calendar."""
+
+
+class PastCalendarError(CalendarError, KeyError):
+    """A segment would start past the calendar; Qlib's generators end at such a ``KeyError``."""
+
+    def __str__(self) -> str:
+        return str(self.args[0]) if self.args else ""
 
 
 class RollKeyError(WfError, KeyError):
@@ -110,15 +119,22 @@ class OwnerError(TrackingError, RuntimeError):
     """An experiment holds what another strategy, asset or code location has recorded."""
 
 
-class ObjectNotFoundError(TrackingError, LookupError):
+class LoadObjectError(TrackingError):
+    """A recorder's object cannot be loaded; Qlib's error of that name too, where Qlib is imported.
+
+    Its records and collectors catch that one.
+    """
+
+
+class ObjectNotFoundError(LoadObjectError, LookupError):
     """A recorder holds no object of that name."""
 
 
-class BrokenObjectError(TrackingError):
+class BrokenObjectError(LoadObjectError):
     """A file of a recorder cannot be loaded as an object."""
 
 
-class UnsafeObjectError(TrackingError):
+class UnsafeObjectError(LoadObjectError):
     """A pickle names a global that is not on the allow list."""
 
 

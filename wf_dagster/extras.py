@@ -18,7 +18,7 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "polars": ("polars",),
     "portfolio": ("empyrical", "matplotlib"),
     "postgres": ("psycopg", "psycopg2"),
-    "qlib": ("qlib", "ruamel"),
+    "qlib": ("qlib", "ruamel", "fire"),
     "s3": ("s3fs", "boto3", "botocore"),
     "sample": ("skfolio",),
     "ui": ("dagster_webserver", "flask"),  # of MLflow's page; mlflow itself comes with the slim one

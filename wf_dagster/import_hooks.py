@@ -7,12 +7,15 @@ why, and is taken out again.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
+from functools import partial
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
+
+_executing: dict[str, list[Callable[[], object]]] = {}  # modules, and what is called after them
 
 
 def call_after_import(module: str, function: Callable[[], object]) -> Callable[[], None]:
@@ -28,9 +31,27 @@ def call_after_import(module: str, function: Callable[[], object]) -> Callable[[
         Watches for it no more.
     """
     if module in sys.modules:
-        function()
+        if module in _executing:  # by a loader below, which is not through with it
+            _executing[module].append(function)
+        else:
+            function()
         return lambda: None
-    finder = _AfterImport(module, function)
+    return call_after_imports([module], lambda _: function())
+
+
+def call_after_imports(
+    modules: Collection[str], function: Callable[[str], object]
+) -> Callable[[], None]:
+    """Call a function with the name of each module that is imported from now on.
+
+    Args:
+        modules: Their full names.
+        function: Called each time the code of one has run, before the import gives it to anybody.
+
+    Returns:
+        Watches for them no more.
+    """
+    finder = _AfterImport(modules, function)
     sys.meta_path.insert(0, finder)
 
     def undo() -> None:
@@ -40,24 +61,49 @@ def call_after_import(module: str, function: Callable[[], object]) -> Callable[[
     return undo
 
 
-class _AfterImport(MetaPathFinder):
-    """Finds one module where the finders after it find it, with a loader that also calls."""
+class OpenBase:
+    """A base of classes that get another one later: Python allows none to those without a base."""
 
-    def __init__(self, module: str, function: Callable[[], object]) -> None:
-        self._module = module
+
+def add_base_after_import(own: type, module: str, name: str) -> None:
+    """Let a class be one of another package's too, as soon as that is imported.
+
+    For ``isinstance``, ``issubclass`` and ``except`` in code of that package, which knows nothing
+    else. What both define stays that of this project's class. It cannot be undone: objects of the
+    class live on.
+
+    Args:
+        own: The class, which has a base other than ``object``.
+        module: The other package's module.
+        name: Its class there.
+    """
+
+    def add() -> None:
+        other = getattr(sys.modules[module], name)
+        if not issubclass(own, other):
+            own.__bases__ = (*own.__bases__, other)
+
+    call_after_import(module, add)
+
+
+class _AfterImport(MetaPathFinder):
+    """Finds modules where the finders after it find them, with loaders that also call."""
+
+    def __init__(self, modules: Collection[str], function: Callable[[str], object]) -> None:
+        self._modules = frozenset(modules)
         self._function = function
 
     def find_spec(
         self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        if name != self._module or self not in sys.meta_path:
+        if name not in self._modules or self not in sys.meta_path:
             return None
         # those before this one have been asked; another watcher of this module comes after it
         for finder in sys.meta_path[sys.meta_path.index(self) + 1 :]:
             spec = finder.find_spec(name, path, target)
             if spec is not None:
                 if spec.loader is not None:
-                    spec.loader = _CallingLoader(spec.loader, self._function)
+                    spec.loader = _CallingLoader(spec.loader, partial(self._function, name))
                 return spec
         return None
 
@@ -77,5 +123,14 @@ class _CallingLoader(Loader):
         module.__loader__ = self._loader
         if module.__spec__ is not None:
             module.__spec__.loader = self._loader
-        self._loader.exec_module(module)
-        self._function()
+        name, is_outermost = module.__name__, module.__name__ not in _executing
+        waiting = _executing.setdefault(name, [])
+        try:
+            self._loader.exec_module(module)
+            self._function()
+        finally:
+            if is_outermost:
+                del _executing[name]
+        if is_outermost:
+            for function in waiting:
+                function()

@@ -8,9 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import wf_dagster
+from tests.qlib.provider import seeded_panel, write_provider
 from tests.qlib.qlib_tasks import LABEL, ridge, seeded_template
 from wf_dagster import R
-from wf_dagster.collect.joined_records import generate_joined_records
+from wf_dagster.collect.joined_records import generate_joined_records, split_records
 
 FIRST, LAST = "2019-11-01", "2020-08-06"
 EXECUTOR = {
@@ -53,10 +55,14 @@ def initialise_qlib() -> None:
 @pytest.fixture
 def frames(seeded) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Scores that nobody computed, and the label of Qlib's data."""
+    return frames_until(LAST)
+
+
+def frames_until(last: str) -> tuple[pd.DataFrame, pd.DataFrame]:
     from qlib.data import D
 
     initialise_qlib()
-    label = D.features(D.instruments("all"), [LABEL], FIRST, LAST).swaplevel().sort_index()
+    label = D.features(D.instruments("all"), [LABEL], FIRST, last).swaplevel().sort_index()
     label.columns = ["LABEL0"]
     scores = np.random.default_rng(7).normal(size=len(label))
     return pd.DataFrame({"score": scores}, index=label.index), label
@@ -108,3 +114,41 @@ def test_analyses_are_computed_once_with_qlibs_numbers(frames, caplog):
     assert "2019-01-02 to 2021-12-31, reach outside" in caplog.text
     pd.testing.assert_frame_equal(recorder.load_object("pred.pkl"), pred)
     pd.testing.assert_frame_equal(recorder.load_object("label.pkl"), label)
+
+
+def test_dates_that_stay_give_what_qlibs_rolling_gives(frames, caplog):
+    """A simulation that begins before the predictions and ends among them."""
+    pred, label = frames
+    task = template(port_ana("2019-10-01", "2020-07-31"))
+    with caplog.at_level(logging.WARNING), R.start(experiment_name="joined"):
+        recorder = R.get_recorder()
+        generate_joined_records(task, recorder, pred=pred, label=label, clip_dates=False)
+    kept = recorder.load_object("portfolio_analysis/report_normal_1day.pkl")
+    pd.testing.assert_frame_equal(kept, qlibs_backtest(pred, "2019-10-01", "2020-07-31"))
+    assert "2019-10-01 to 2020-07-31, reach outside" in caplog.text
+
+
+@pytest.mark.parametrize("end", [None, "2020-08-11", "2021-12-31"])
+def test_predictions_up_to_the_end_of_the_data_are_analysed(tmp_path, end, caplog):
+    """Qlib's simulation looks for the session after its last, and the calendar has none."""
+    provider = write_provider(tmp_path / "ends", seeded_panel(), future=0)
+    wf_dagster.init(qlib_provider_uri=str(provider), qlib_region="us")
+    pred, label = frames_until("2020-08-11")
+    with pytest.raises(IndexError):
+        qlibs_backtest(pred, FIRST, "2020-08-11")
+    with caplog.at_level(logging.WARNING), R.start(experiment_name="joined"):
+        recorder = R.get_recorder()
+        generate_joined_records(template(port_ana(FIRST, end)), recorder, pred=pred, label=label)
+    kept = recorder.load_object("portfolio_analysis/report_normal_1day.pkl")
+    assert f"{kept.index[-1]:%Y-%m-%d}" == "2020-08-10"
+    pd.testing.assert_frame_equal(kept, qlibs_backtest(pred, FIRST, "2020-08-10"))
+    assert "ends at 2020-08-10, as the calendar does at 2020-08-11" in caplog.text
+
+
+def test_qlibs_records_are_told_apart_by_what_they_need():
+    records = ["SignalRecord", "SigAnaRecord", "PortAnaRecord"]
+    records += ["HFSignalRecord", "MultiPassPortAnaRecord"]
+    parts = split_records({**template(), "record": records})
+    named = [record["class"] for record in parts.signal]
+    assert named == ["SignalRecord"]
+    assert [record["class"] for record in parts.analysis] == records[1:]

@@ -217,7 +217,7 @@ def test_qlibs_recorder_leads_back_when_the_bridge_is_uninstalled(seeded, monkey
     monkeypatch.setattr(R, "_provider", by_user)
     recorders.install()
     recorders.install()  # once is enough
-    assert isinstance(R.exp_manager, recorders.BridgeExpManager)
+    assert R.exp_manager is wf_dagster.R.exp_manager
     recorders.uninstall()
     assert R.exp_manager == by_user.exp_manager
     recorders.uninstall()

@@ -11,7 +11,9 @@ import pytest
 from assets.strategies import STRATEGIES
 from tests.support import task_of
 from wf_dagster.calendars import TradingCalendar
+from wf_dagster.data import PanelDataset
 from wf_dagster.errors import TaskError
+from wf_dagster.market import Market
 from wf_dagster.models import SklearnModel
 from wf_dagster.tasks import validate_task
 
@@ -118,15 +120,38 @@ def test_a_task_of_qlib_is_accepted_without_qlib(monkeypatch):
         (changed("record.0", None), r"record\.0 is None"),
         (changed("record.1.kwargs", "x"), r"record\.1\.kwargs is 'x'"),
         (changed("record.1.class", ...), r"record\.1\.class is missing"),
-        (changed("models", {}), "models is no part of a task: did you mean 'model'"),
-        (changed("Dataset", {}), "Dataset is no part of a task: did you mean 'dataset'"),
-        (changed("recorder", {}), "recorder is no part of a task: did you mean 'record'"),
-        (changed("recrod", {}), "recrod is no part of a task: did you mean 'record'"),
     ],
 )
 def test_a_malformed_task_is_refused_with_the_path(task, message):
     with pytest.raises(TaskError, match=f"^({message})"):
         validate_task(task)
+
+
+@pytest.mark.parametrize(
+    ("key", "hint"),
+    [
+        ("models", "did you mean 'model'?"),
+        ("Dataset", "did you mean 'dataset'?"),
+        ("recorder", "did you mean 'record'?"),
+        ("recrod", "did you mean 'record'?"),
+        ("remark", "a task has dataset, model, record, reweighter"),
+    ],
+)
+def test_a_key_that_nothing_reads_is_kept_and_named_once(key, hint, caplog):
+    task = changed(key, {"a": 1})
+    before = repr(task)
+    validate_task(task)
+    validate_task(task, resolve=True)
+    assert repr(task) == before
+    warnings = [record.getMessage() for record in caplog.records if key in record.getMessage()]
+    assert warnings == [f"the key {key!r} of the task is kept, but read by nothing here: {hint}"]
+
+
+def test_what_generators_and_trainers_add_to_a_task_is_not_named(caplog):
+    task = task_of("2020-03-02")
+    beside = {"as_of": "2020-04-30", "trunc_days": 2, "market": Market(), "reweighter": len}
+    validate_task({**task, **beside})
+    assert "read by nothing" not in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -184,6 +209,47 @@ def test_a_class_that_is_not_there_is_refused_when_asked_to_look(path, value, me
 def test_segments_out_of_order_or_overlapping_are_refused(given, message):
     with pytest.raises(TaskError, match=rf"^dataset\.kwargs\.{message}"):
         validate_task(changed("dataset.kwargs.segments", given))
+
+
+YEARS = ("2018-01-02", "2019-12-31")
+
+
+@pytest.mark.parametrize(
+    ("given", "overlap"),
+    [
+        (
+            {"train": YEARS, "valid": YEARS, "test": ("2020-01-02", None)},
+            "valid starts before train has ended; ",
+        ),
+        (
+            {"train": YEARS, "test": ("2019-12-31", "2020-06-30")},
+            "test starts before train has ended; ",
+        ),
+        (
+            {"train": YEARS, "valid": ("2020-01-02", "2020-06-30"), "test": ("2019-01-02", None)},
+            "test starts before train has ended, test starts before valid has ended; ",
+        ),
+    ],
+)
+def test_segments_of_qlib_s_datasets_may_overlap_which_is_said_once(given, overlap, caplog):
+    task = copy.deepcopy(QLIB_TASK)
+    task["dataset"]["kwargs"]["segments"] = given
+    validate_task(task)
+    validate_task(task)
+    (warning,) = [r.getMessage() for r in caplog.records if "has ended" in r.getMessage()]
+    assert warning.startswith(f"dataset.kwargs.segments: {overlap}they are taken as they are")
+
+
+class OwnPanel(PanelDataset):
+    """A user's dataset, derived from one of this project."""
+
+
+@pytest.mark.parametrize("kind", [OwnPanel, "tests.tasks.test_schema.OwnPanel"])
+def test_segments_of_a_dataset_derived_from_this_project_s_may_not(kind):
+    task = changed("dataset.kwargs.segments", {"train": YEARS, "test": ("2019-12-31", None)})
+    task["dataset"] = {"class": kind, "kwargs": task["dataset"]["kwargs"]}
+    with pytest.raises(TaskError, match="must follow one another without overlap"):
+        validate_task(task, resolve=True)
 
 
 @pytest.mark.parametrize(

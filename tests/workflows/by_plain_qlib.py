@@ -1,11 +1,13 @@
 """What plain Qlib makes of a workflow file; run in a process of its own.
 
 ``python -m tests.workflows.by_plain_qlib ANSWER qrun FILE`` runs the file as ``qrun`` does, and
-pickles what its recorder holds to ``ANSWER``.
+pickles what its recorder holds to ``ANSWER``; ``ANSWER rolling FILE ARGUMENTS`` does so with
+``Rolling``, whose arguments are JSON.
 """
 
 from __future__ import annotations
 
+import json
 import pickle
 import sys
 from pathlib import Path
@@ -20,6 +22,25 @@ def run_qrun(file: str) -> dict[str, Any]:
     (name,) = set(R.list_experiments()) - {"Default"}
     (recorder,) = R.list_recorders(experiment_name=name).values()
     return {"experiment": name, **contents(recorder)}
+
+
+def run_rolling(file: str, arguments: str) -> dict[str, Any]:
+    import qlib
+    import yaml
+    from qlib.contrib.rolling.base import Rolling
+    from qlib.workflow import R
+
+    qlib.init(**yaml.safe_load(Path(file).read_text())["qlib_init"])
+    rolling = Rolling(file, **json.loads(arguments))
+    rolling.run()
+    joined = R.get_recorder(experiment_name=rolling.exp_name, recorder_id=rolling._rid)
+    rolls = R.list_recorders(experiment_name=rolling.rolling_exp).values()
+    return {
+        **contents(joined),
+        "segments": [
+            recorder.load_object("task")["dataset"]["kwargs"]["segments"] for recorder in rolls
+        ],
+    }
 
 
 def contents(recorder: Any) -> dict[str, Any]:
@@ -41,5 +62,5 @@ def list_files(recorder: Any, folder: str | None = None) -> list[str]:
 
 if __name__ == "__main__":
     answer, what, *arguments = sys.argv[1:]
-    result = {"qrun": run_qrun}[what](*arguments)
+    result = {"qrun": run_qrun, "rolling": run_rolling}[what](*arguments)
     Path(answer).write_bytes(pickle.dumps(result))

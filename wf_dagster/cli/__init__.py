@@ -13,6 +13,7 @@ from wf_dagster.cli.pool_commands import pool_app
 from wf_dagster.cli.qlib_import import qlib_import
 from wf_dagster.cli.qrun_command import qrun
 from wf_dagster.cli.replay_command import replay
+from wf_dagster.cli.rolling_command import rolling
 from wf_dagster.cli.status_command import status
 from wf_dagster.cli.sweep_command import sweep
 from wf_dagster.cli.ui import ui
@@ -30,6 +31,7 @@ app.command("worker")(worker)
 app.command("ui")(ui)
 app.command("qlib-import")(qlib_import)
 app.command("qrun")(qrun)
+app.command("rolling")(rolling)
 app.command("replay")(replay)
 app.command("status")(status)
 app.command("sweep")(sweep)

@@ -9,6 +9,7 @@ from wf_dagster.collect.ensembles import (
 )
 from wf_dagster.collect.groups import Group, RollingGroup
 from wf_dagster.collect.joined_records import generate_joined_records, split_records
+from wf_dagster.collect.recorder_lists import list_recorders
 from wf_dagster.collect.rolling_collection import RollingCollection, collect_rolling
 from wf_dagster.collect.strategy_analyses import StrategyAnalyses, analyse_strategy
 from wf_dagster.collect.strategy_collection import (
@@ -37,5 +38,6 @@ __all__ = [
     "collect_strategy",
     "generate_joined_records",
     "keep",
+    "list_recorders",
     "split_records",
 ]

@@ -6,8 +6,12 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
+from typing_extensions import Self
+
+from wf_dagster.collect.collector_files import read_collector, write_collector
 from wf_dagster.errors import CollectError, ObjectNotFoundError
 from wf_dagster.tracking import R
 from wf_dagster.tracking.recorder import Recorder
@@ -65,6 +69,29 @@ class Collector:
     def __call__(self, *args: Any, **kwargs: Any) -> dict[Any, Any]:
         """Collect and process."""
         return self.process_collect(self.collect(), self.process_list, *args, **kwargs)
+
+    def to_pickle(self, path: str | Path, **kwargs: Any) -> None:
+        """Keep the collector in a file; what it collects stays where it is.
+
+        Args:
+            path: The file.
+            **kwargs: Qlib's ``dump_all``, ``exclude`` and ``include``, of no account here.
+        """
+        write_collector(self, path, kwargs)
+
+    @classmethod
+    def load(cls, filepath: str | Path, allow: Sequence[str] = ()) -> Self:
+        """A collector that was kept in a file.
+
+        Args:
+            filepath: The file.
+            allow: Modules of functions and classes of your own in it, which loading may run.
+
+        Raises:
+            CollectError: It is no such file, or holds another kind of collector.
+            UnsafeObjectError: The file names something else that may run code.
+        """
+        return read_collector(cls, filepath, allow)
 
 
 class MergeCollector(Collector):
@@ -143,7 +170,7 @@ class RecorderCollector(Collector):
         self.experiment = experiment
         self.artifacts_path = dict(artifacts_path or {"pred": "pred.pkl"})
         self.artifacts_key = self._check_artifacts(artifacts_key or list(self.artifacts_path))
-        self.rec_key_func = rec_key_func or (lambda rec: rec.info["id"])
+        self.rec_key_func = rec_key_func or _recorder_id
         self.rec_filter_func = rec_filter_func
         self.list_kwargs = dict(list_kwargs or {})
         self.status = None if status is None else set(_as_list(status))
@@ -246,6 +273,10 @@ class RecorderCollector(Collector):
                     f"{self.ART_KEY_RAW}, or add it to artifacts_path"
                 )
         return names
+
+
+def _recorder_id(recorder: Any) -> str:
+    return str(recorder.info["id"])
 
 
 def _as_list(value: str | Iterable[str]) -> list[str]:

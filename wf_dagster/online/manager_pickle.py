@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from wf_dagster.online.signal_publisher import SignalPublisher
 from wf_dagster.online.strategy_group import StrategyGroup
 from wf_dagster.tracking import trusted_modules
 
+_log = logging.getLogger(__name__)
 _OWN = (
     "copy.deepcopy",  # how a RollingGen copies templates
     "wf_dagster.calendars",
@@ -44,6 +46,19 @@ def pickle_state(state: Mapping[str, Any]) -> bytes:
         {**attributes, "history": history, "name": publisher.name, "signals": publisher.signals}
     )
     return content
+
+
+def write_state(path: str | Path, state: Mapping[str, Any], options: Mapping[str, Any]) -> None:
+    """Write a manager's state to a file; Qlib's options about what is left out do nothing.
+
+    Args:
+        path: The file.
+        state: The manager's attributes.
+        options: What Qlib's ``to_pickle`` takes; named in the log.
+    """
+    if options:
+        _log.warning("%s: %s ignored: all that the manager needs is kept", path, ", ".join(options))
+    Path(path).write_bytes(pickle_state(state))
 
 
 def unpickle_state(path: str | Path, allow: Sequence[str]) -> dict[str, Any]:

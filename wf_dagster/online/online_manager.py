@@ -12,7 +12,7 @@ from typing_extensions import Self
 from wf_dagster.collect import MergeCollector
 from wf_dagster.errors import CollectError, OnlineError, TrainingError
 from wf_dagster.online import signal_store
-from wf_dagster.online.manager_pickle import pickle_state, unpickle_state
+from wf_dagster.online.manager_pickle import unpickle_state, write_state
 from wf_dagster.online.online_strategy import OnlineStrategy
 from wf_dagster.online.routine_report import RoutineReport
 from wf_dagster.online.sessions import last_of_each, session_at
@@ -378,16 +378,16 @@ class OnlineManager:
         manager._recall_signals()
         return manager
 
-    def to_pickle(self, path: str | Path) -> None:
-        """Keep the manager in a file; models stay in their experiments."""
-        Path(path).write_bytes(pickle_state(self.__dict__))
+    def to_pickle(self, path: str | Path, **kwargs: Any) -> None:
+        """Keep the manager in a file; models stay in their experiments, whatever Qlib's options."""
+        write_state(path, self.__dict__, kwargs)
 
     @classmethod
-    def load(cls, path: str | Path, allow: Sequence[str] = ()) -> Self:
+    def load(cls, filepath: str | Path, allow: Sequence[str] = ()) -> Self:
         """A manager that was kept in a file.
 
         Args:
-            path: The file.
+            filepath: The file.
             allow: Modules of strategies and trainers of your own, which loading may run.
 
         Raises:
@@ -395,5 +395,5 @@ class OnlineManager:
             OnlineError: It is no such file.
         """
         manager = cls.__new__(cls)
-        manager.__dict__.update(unpickle_state(path, allow))
+        manager.__dict__.update(unpickle_state(filepath, allow))
         return manager

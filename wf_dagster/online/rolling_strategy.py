@@ -21,7 +21,13 @@ from wf_dagster.online.recorder_updates import complete_labels, update_recorder
 from wf_dagster.online.roll_plan import RollPlan, key_of, start_of
 from wf_dagster.online.served_prices import late_names
 from wf_dagster.online.sessions import daily_calendar
-from wf_dagster.rolling import RollingGen, WantedRoll, same_models, template_fingerprint
+from wf_dagster.rolling import (
+    RollingGen,
+    TimeAdjuster,
+    WantedRoll,
+    same_models,
+    template_fingerprint,
+)
 from wf_dagster.tasks import Task, fingerprint, modules_named
 from wf_dagster.tracking import Recorder, find_recorders
 from wf_dagster.training import find_trained_rolls
@@ -81,6 +87,11 @@ class RollingStrategy(OnlineStrategy):
         # one that was pickled before strategies had a market
         market = state.get("market") or Market(calendar=state["rg"].own_calendar)
         self.__dict__.update(state, market=market)
+
+    @property
+    def ta(self) -> TimeAdjuster:
+        """The sessions of its market, for code that was written for Qlib's strategies."""
+        return TimeAdjuster(calendar=self.market.calendar)
 
     # what is trained
 

@@ -11,7 +11,6 @@ from wf_dagster.qlib_bridge import datasets, look_ahead, memory_limit, session
 from wf_dagster.qlib_bridge.handler_configs import dataset_freq
 from wf_dagster.qlib_bridge.options import DAILY, freq_of, name_of
 from wf_dagster.qlib_bridge.qlib_classes import is_qlib
-from wf_dagster.qlib_bridge.recorders import bridged
 from wf_dagster.qlib_engine.provider_files import is_intraday
 from wf_dagster.tasks import find_class
 from wf_dagster.tasks.config import init_with_offered
@@ -126,10 +125,6 @@ class QlibAdapter:
         dataset: Any = None,
         where: str = "record",
     ) -> Any:
-        """The record; one of Qlib's is given the recorder as Qlib knows recorders."""
-        is_named = isinstance(config, (str, Mapping))
-        for_qlib = is_named and is_qlib(find_class(config, where=where))
+        """The record; one of Qlib's takes our recorder, which is one of Qlib's too."""
         offered = {"model": model, "dataset": dataset, "market": self.market}
-        return init_with_offered(
-            config, offered, where=where, recorder=bridged(recorder) if for_qlib else recorder
-        )
+        return init_with_offered(config, offered, where=where, recorder=recorder)

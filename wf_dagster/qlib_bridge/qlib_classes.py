@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
 from typing import Any
 
 from wf_dagster.extras import require_extra
+from wf_dagster.own_names import own_name
 from wf_dagster.tasks import modules_named
 
 RECORDS = "qlib.workflow.record_temp"
@@ -33,7 +33,7 @@ def find_qlib_record(name: str) -> Any:
         MissingExtraError: pyqlib is not installed.
     """
     require_extra("qlib", f"{RECORDS}.{name}")
-    return getattr(importlib.import_module(RECORDS), name)
+    return own_name(RECORDS, name)
 
 
 def _is_in_qlib(module: str) -> bool:

@@ -15,9 +15,8 @@ from wf_dagster.errors import SettingsError
 from wf_dagster.qlib_bridge.workflow_file import list_module_folders, read_workflow
 from wf_dagster.settings import get_settings, init
 from wf_dagster.tasks import record_config, validate_task
-from wf_dagster.tasks.label_expressions import read_label_expressions
+from wf_dagster.tasks.label_expressions import read_label_reach
 
-_AHEAD = re.compile(r"Ref\([^()]*(?:\([^()]*\)[^()]*)*,\s*-\s*(\d+)\s*\)")
 _IGNORED = {
     "exp_manager": "recorders go where WF_TRACKING_URI says",
     "mongo": "tasks go where WF_TASK_STORE says",
@@ -85,7 +84,7 @@ def read_workflow_task(path: Path) -> Workflow:
     return Workflow(
         task=task,
         experiment_name=str(experiment) if experiment else None,
-        label_reach=_read_label_reach(task),
+        label_reach=read_label_reach(task["dataset"]),
         settings=_read_settings(config.get("qlib_init") or {}, notes),
         paths=list_module_folders(config, path),
         notes=notes,
@@ -126,9 +125,3 @@ def _make_absolute(uri: str) -> str:
     """A folder as ``qrun`` would find it from here; ``~`` and other machines stay."""
     elsewhere = uri.startswith("~") or re.match(r"^[^/\\]{2,}:.+", uri)
     return uri if elsewhere else str(Path(uri).absolute())
-
-
-def _read_label_reach(task: Mapping[str, Any]) -> int | None:
-    labels = read_label_expressions(task["dataset"])
-    reaches = [int(sessions) for label in labels for sessions in _AHEAD.findall(label)]
-    return max(reaches, default=None)

@@ -9,6 +9,7 @@ from wf_dagster.records.port_ana import PortAnaRecord
 from wf_dagster.records.portfolio import Delisting, Simulation, simulate
 from wf_dagster.records.portfolio_config import PortfolioConfig
 from wf_dagster.records.portfolio_figures import risk_analysis
+from wf_dagster.records.qlib_bases import watch_qlib
 from wf_dagster.records.record_template import (
     ACRecordTemp,
     DependentRecord,
@@ -17,6 +18,14 @@ from wf_dagster.records.record_template import (
 )
 from wf_dagster.records.sig_ana import SigAnaRecord
 from wf_dagster.records.signal import SignalRecord
+from wf_dagster.records.signal_metrics import (
+    calc_all_ic,
+    calc_ic,
+    calc_long_short_prec,
+    calc_long_short_return,
+    pred_autocorr,
+    pred_autocorr_all,
+)
 
 __all__ = [
     "ACRecordTemp",
@@ -29,15 +38,23 @@ __all__ = [
     "SigAnaRecord",
     "SignalRecord",
     "Simulation",
+    "calc_all_ic",
+    "calc_ic",
+    "calc_long_short_prec",
+    "calc_long_short_return",
     "cumulative_plot_png",
     "ic_plot_png",
     "ic_series",
     "long_short",
     "markdown_image",
+    "pred_autocorr",
+    "pred_autocorr_all",
     "risk_analysis",
     "signal_summary",
     "simulate",
 ]
+
+watch_qlib()
 
 # whose figures are those of Qlib's backtest: Qlib's own, on this project's recorders
 _OF_QLIB = ("HFSignalRecord", "MultiPassPortAnaRecord")

@@ -12,6 +12,7 @@ from wf_dagster.rolling.roll_identity import (
 from wf_dagster.rolling.rolling_gen import RollingGen
 from wf_dagster.rolling.rolls import Roll, Rolls
 from wf_dagster.rolling.templates import same_models, template_fingerprint
+from wf_dagster.rolling.time_adjuster import TimeAdjuster, trunc_segments
 from wf_dagster.rolling.training_due import due_session, why_not_due
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "Rolls",
     "RollsByIdentity",
     "TaskGen",
+    "TimeAdjuster",
     "WantedRoll",
     "due_session",
     "handler_mod",
@@ -30,5 +32,6 @@ __all__ = [
     "task_generator",
     "template_fingerprint",
     "training_fingerprint",
+    "trunc_segments",
     "why_not_due",
 ]

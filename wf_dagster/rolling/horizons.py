@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from wf_dagster.errors import TaskError
 from wf_dagster.market import Market
 from wf_dagster.rolling.generators import TaskGen, whole_number
+from wf_dagster.rolling.time_adjuster import TimeAdjuster
 from wf_dagster.tasks import TRUNC_DAYS, Task
 from wf_dagster.tasks.label_functions import LABEL, label_functions
 from wf_dagster.tasks.segments import align_segments, truncate_segments, with_dataset_kwargs
@@ -50,6 +51,11 @@ class MultiHorizonGenBase(TaskGen):
         self.label_leak_n = whole_number("label_leak_n", label_leak_n, 0, "of sessions")
         self.test_key = test_key
         self.calendar = calendar
+
+    @property
+    def ta(self) -> TimeAdjuster:
+        """The calendar in use, for code that was written for Qlib's generators."""
+        return TimeAdjuster(calendar=self.calendar)
 
     @abc.abstractmethod
     def set_horizon(self, task: Task, hr: int) -> None:

@@ -15,6 +15,7 @@ from wf_dagster.module_files import is_own_module
 from wf_dagster.rolling.generators import TaskGen, whole_number
 from wf_dagster.rolling.handler_dates import fit_on_train, handler_mod
 from wf_dagster.rolling.roll_identity import training_fingerprint
+from wf_dagster.rolling.time_adjuster import TimeAdjuster
 from wf_dagster.tasks import TRUNC_DAYS, WARM_START, Task
 from wf_dagster.tasks.config import class_path
 from wf_dagster.tasks.fingerprint import fingerprint
@@ -138,6 +139,11 @@ class RollingGen(TaskGen):
     @calendar.setter
     def calendar(self, value: TradingCalendar) -> None:
         self._calendar = value
+
+    @property
+    def ta(self) -> TimeAdjuster:
+        """The calendar in use, for functions that were written for Qlib's generators."""
+        return TimeAdjuster(calendar=self.calendar)
 
     def on(self, calendar: TradingCalendar) -> RollingGen:
         """The same generator on another calendar."""

@@ -10,6 +10,7 @@ from typing import Any
 from wf_dagster.tasks.config import find_class
 
 _FIELD = re.compile(r"\$+(?=\w)")
+_AHEAD = re.compile(r"Ref\([^()]*(?:\([^()]*\)[^()]*)*,\s*-\s*(\d+)\s*\)")
 _OF_EACH_ROW = {"Abs", "Log", "Sign"}
 
 
@@ -31,6 +32,20 @@ def read_label_expressions(dataset: Any) -> list[str]:
     texts = [fields] if isinstance(fields, str) else fields
     is_list = isinstance(texts, (list, tuple))
     return [text for text in texts if isinstance(text, str)] if is_list else []
+
+
+def read_label_reach(dataset: Any) -> int | None:
+    """Sessions that a dataset's labels look ahead, by the ``Ref(..., -n)`` in their expressions.
+
+    Args:
+        dataset: As for :func:`read_label_expressions`.
+
+    Returns:
+        ``None`` where there is none to read.
+    """
+    labels = read_label_expressions(dataset)
+    reaches = [int(sessions) for label in labels for sessions in _AHEAD.findall(label)]
+    return max(reaches, default=None)
 
 
 def expression_horizon(expression: str) -> int | None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from wf_dagster.errors import TaskError
-from wf_dagster.tasks.config import check_extra, find_class, read_name
+from wf_dagster.log_once import warn_once
+from wf_dagster.module_files import is_own_module
+from wf_dagster.tasks.config import check_extra, class_path, find_class, read_name
 from wf_dagster.tasks.modules import modules_named
 from wf_dagster.tasks.segment_checks import SEGMENTS, find_segment_mistakes
 
@@ -25,6 +28,9 @@ REWEIGHTER = "reweighter"  # key of a task: weights of samples
 BEFORE_TRAINING = "warm_start_training"
 Task = dict[str, Any]
 _PARTS = {"model", "dataset", "record"}
+MARKET = "market"  # key of a task, or argument of its dataset: the market that it carries
+_KEYS = {*_PARTS, REWEIGHTER, AS_OF, WARM_START, TRUNC_DAYS, BEFORE_TRAINING, MARKET}
+_log = logging.getLogger(__name__)
 
 
 def validate_task(
@@ -35,7 +41,7 @@ def validate_task(
     Args:
         task: ``{"model": ..., "dataset": ..., "record": [...]}``; each part is
             ``{"class", "module_path", "kwargs"}``, a dotted path, or a ready object. Further
-            keys are left to whoever put them there.
+            keys are left to whoever put them there, and named in the log.
         resolve: Also import the classes that are named.
         calendar: Also check that the segments fit it and that the test segment has a session.
 
@@ -66,18 +72,37 @@ def find_form_mistakes(
             yield from _check_part(task[part], part, resolve)
     for where, record in list_records(task):
         yield from _check_part(record, where, resolve)
-    known = {*_PARTS, REWEIGHTER}
-    for key in map(str, set(task) - known):
-        close = get_close_matches(key.lower(), known, n=1, cutoff=0.8)
-        if close:
-            yield TaskError(f"{key} is no part of a task: did you mean {close[0]!r}?")
+    _warn_of_further_keys(task)
     try:
         segments = get_segments(task)
     except TaskError as error:
         yield error
         return
     if segments is not None:
-        yield from find_segment_mistakes(segments, calendar)
+        may_overlap = not _is_own_dataset(task["dataset"], resolve)
+        yield from find_segment_mistakes(segments, calendar, may_overlap=may_overlap)
+
+
+def _warn_of_further_keys(task: Mapping[str, Any]) -> None:
+    """Say which keys of a task are read by nobody here; a generator of a user's may need them."""
+    known = sorted({*_PARTS, REWEIGHTER})
+    for key in sorted(map(str, set(task) - _KEYS)):
+        close = get_close_matches(key.lower(), known, n=1, cutoff=0.8)
+        hint = f"did you mean {close[0]!r}?" if close else f"a task has {', '.join(known)}"
+        warn_once(_log, f"the key {key!r} of the task is kept, but read by nothing here: {hint}")
+
+
+def _is_own_dataset(dataset: Mapping[str, Any], resolve: bool) -> bool:
+    """Whether a dataset is of this project, or derived from one as far as that is known."""
+    kind = dataset.get("class", dataset.get("func", ""))
+    if isinstance(kind, str) and resolve:
+        try:
+            kind = find_class(dataset)
+        except TaskError:  # which is said of the part
+            return False
+    if isinstance(kind, str):
+        return is_own_module(class_path(dataset))
+    return any(is_own_module(base.__module__) for base in getattr(kind, "__mro__", (kind,)))
 
 
 def list_records(task: Mapping[str, Any]) -> list[tuple[str, Any]]:

@@ -18,6 +18,7 @@ from wf_dagster.dates import (
     split_segment,
 )
 from wf_dagster.errors import CalendarError, TaskError
+from wf_dagster.log_once import warn_once
 
 if TYPE_CHECKING:
     from wf_dagster.calendars import TradingCalendar
@@ -30,13 +31,17 @@ _log = logging.getLogger(__name__)
 
 
 def find_segment_mistakes(
-    segments: Mapping[str, Any], calendar: TradingCalendar | None = None
+    segments: Mapping[str, Any],
+    calendar: TradingCalendar | None = None,
+    *,
+    may_overlap: bool = False,
 ) -> Iterator[TaskError]:
     """What is wrong with the dates of segments.
 
     Args:
         segments: Pairs of dates by name; ``None`` is an open end.
         calendar: Also check that each fits it and holds a session.
+        may_overlap: Whether segments may have sessions in common, which the log then says once.
     """
     parsed: dict[str, tuple[Any, Any]] = {}
     for name, segment in segments.items():
@@ -57,15 +62,27 @@ def find_segment_mistakes(
         if calendar is not None:
             yield from _check_on_calendar(where, start, end, calendar)
     names = [name for name in ORDER if name in parsed]
-    for before, after in combinations(names, 2):
+    overlaps = [
+        (before, after)
+        for before, after in combinations(names, 2)
+        if _overlap(parsed[before][1], parsed[after][0], calendar)
+    ]
+    if overlaps and may_overlap:
+        pairs = ", ".join(f"{after} starts before {before} has ended" for before, after in overlaps)
+        warn_once(  # without dates: those of each roll are others
+            _log,
+            f"{SEGMENTS}: {pairs}; they are taken as they are, as in Qlib, but what a model shows "
+            "on sessions that it has learnt from looks better than it is",
+        )
+        return
+    for before, after in overlaps:
         end, start = parsed[before][1], parsed[after][0]
-        if start is None or end is None or _overlap(end, start, calendar):
-            ends = "is open" if end is None else f"ends {format_moment(read_moment(end))}"
-            starts = "at the beginning" if start is None else format_moment(read_moment(start))
-            yield TaskError(
-                f"{SEGMENTS}.{before} {ends}, but {after} starts {starts}: "
-                "segments must follow one another without overlap"
-            )
+        ends = "is open" if end is None else f"ends {format_moment(read_moment(end))}"
+        starts = "at the beginning" if start is None else format_moment(read_moment(start))
+        yield TaskError(
+            f"{SEGMENTS}.{before} {ends}, but {after} starts {starts}: "
+            "segments must follow one another without overlap"
+        )
 
 
 def find_name_mistakes(
@@ -112,7 +129,9 @@ def _last_moment(moment: dt.datetime) -> dt.datetime:
 
 
 def _overlap(end: Any, start: Any, calendar: TradingCalendar | None) -> bool:
-    """Whether a segment with this end reaches into one with this start."""
+    """Whether a segment with this end reaches into one with this start; ``None`` is open."""
+    if end is None or start is None:
+        return True
     last = end_of_day(read_moment(end)) if names_day(end) else read_moment(end)
     if last >= read_moment(start):
         return True

@@ -16,6 +16,7 @@ from wf_dagster.tracking.mlflow_experiment import MLflowExperiment
 from wf_dagster.tracking.mlflow_recorder import MLflowRecorder
 from wf_dagster.tracking.parent_run import parent_of, parent_run, set_parent
 from wf_dagster.tracking.process_exit import end_open_recorders
+from wf_dagster.tracking.qlib_bases import add_qlib_bases
 from wf_dagster.tracking.recorder import Recorder
 from wf_dagster.tracking.recorder_of_kind import (
     create_recorder_of_kind,
@@ -61,3 +62,5 @@ __all__ = [
     "trusted_modules",
     "write_owner",
 ]
+
+add_qlib_bases()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from wf_dagster.import_hooks import OpenBase
 
-class Experiment:
+
+class Experiment(OpenBase):
     """All recorders of one strategy.
 
     Attributes:

@@ -9,6 +9,7 @@ import pandas as pd
 from typing_extensions import Unpack
 
 from wf_dagster.errors import ExperimentDeletedError, ExperimentNotFoundError, StoreError
+from wf_dagster.import_hooks import OpenBase
 from wf_dagster.tracking import active_starts, run_search
 from wf_dagster.tracking.active_starts import tracking_uri
 from wf_dagster.tracking.addresses import hide_password
@@ -27,7 +28,7 @@ DEFAULT_EXPERIMENT = "Experiment"
 _EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
 
 
-class ExpManager:
+class ExpManager(OpenBase):
     """What finds, makes, starts and ends experiments."""
 
 

@@ -16,6 +16,7 @@ from wf_dagster.tracking.experiment_manager import MLflowExpManager
 from wf_dagster.tracking.heartbeat_thread import HEARTBEAT_THREAD
 from wf_dagster.tracking.mlflow_experiment import MLflowExperiment, end_starts
 from wf_dagster.tracking.mlflow_recorder import MLflowRecorder
+from wf_dagster.tracking.object_files import Unpickler
 from wf_dagster.tracking.process_exit import end_after
 from wf_dagster.tracking.recorder import Recorder
 from wf_dagster.tracking.recorder_objects import Raw
@@ -273,9 +274,16 @@ class QlibRecorder:
         """Save objects in the active recorder; see :meth:`MLflowRecorder.save_objects`."""
         self._active_or_default().save_objects(local_path, artifact_path, **kwargs)
 
-    def load_object(self, name: str, allow: Sequence[str] = (), raw: Raw | None = None) -> Any:
+    def load_object(
+        self,
+        name: str,
+        allow: Sequence[str] = (),
+        raw: Raw | None = None,
+        *,
+        unpickler: Unpickler | None = None,
+    ) -> Any:
         """Load an object of the active recorder; see :meth:`MLflowRecorder.load_object`."""
-        return self.get_recorder().load_object(name, allow, raw)
+        return self.get_recorder().load_object(name, allow, raw, unpickler=unpickler)
 
     def log_params(self, **kwargs: Any) -> None:
         """Log parameters to the active recorder."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import pickle
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, BinaryIO
 
 import pandas as pd
 
@@ -15,6 +16,7 @@ from wf_dagster.tracking.parquet_objects import MAGIC, from_parquet, to_parquet
 from wf_dagster.tracking.saved_names import files_of
 
 names_of = files_of
+Unpickler = Callable[[BinaryIO], Any]  # of what it gives, load() is called
 _MALFORMED = (
     pickle.UnpicklingError, EOFError, IndexError, KeyError, OSError, OverflowError, TypeError,
     ValueError,
@@ -50,20 +52,27 @@ def dump(name: str, value: Any, *, is_renamed: bool = True) -> tuple[str, bytes]
         ) from error
 
 
-def load(name: str, content: bytes, allow: Sequence[str] = ()) -> Any:
+def load(
+    name: str, content: bytes, allow: Sequence[str] = (), unpickler: Unpickler | None = None
+) -> Any:
     """The object of a file.
 
     Args:
         name: Its file name.
         content: Its bytes.
         allow: Further modules that a pickle may name: those of the settings among them.
+        unpickler: Reads a pickle in the place of the one that is safe.
 
     Raises:
         UnsafeObjectError: The pickle names something that is not allowed.
         BrokenObjectError: The file is neither Parquet nor a pickle, or a part of one.
     """
     try:
-        return from_parquet(content) if content[:4] == MAGIC else loads(content, name, allow)
+        if content[:4] == MAGIC:
+            return from_parquet(content)
+        if unpickler is not None:
+            return unpickler(io.BytesIO(content)).load()
+        return loads(content, name, allow)
     except TrackingError:
         raise
     except (ImportError, AttributeError) as error:

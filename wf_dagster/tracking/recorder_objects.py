@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from wf_dagster.errors import BrokenObjectError, ObjectNotFoundError, TrackingError
 from wf_dagster.tracking import object_files, own_code
 from wf_dagster.tracking.addresses import local_path
 from wf_dagster.tracking.artifacts import Artifacts
 from wf_dagster.tracking.downloads import download
+from wf_dagster.tracking.object_files import Unpickler
 from wf_dagster.tracking.saved_names import PARQUET, name_of, tags_of_names
 from wf_dagster.tracking.tracking_settings import trusted_modules
 
@@ -99,13 +100,23 @@ class RecorderObjects:
         if parquet and (tags := tags_of_names(parquet, self._known_tags())):
             self.set_tags(**tags)
 
-    def load_object(self, name: str, allow: Sequence[str] = (), raw: Raw | None = None) -> Any:
+    def load_object(
+        self,
+        name: str,
+        allow: Sequence[str] = (),
+        raw: Raw | None = None,
+        *,
+        unpickler: Unpickler | None = None,
+    ) -> Any:
         """An object that was saved, or a file as it is.
 
         Args:
             name: The name it was saved under.
             allow: Further modules, or dotted names, that a pickle may name.
             raw: ``"bytes"`` for the content of the file, ``"path"`` for a copy on this machine.
+            unpickler: Reads the pickle in the place of this project's, such as
+                ``pickle.Unpickler``, which lets it run any code; frames are kept as Parquet and
+                need none.
 
         Raises:
             ObjectNotFoundError: There is none of that name.
@@ -113,13 +124,14 @@ class RecorderObjects:
             BrokenObjectError: It is no object that was saved.
             TrackingError: ``raw`` is neither.
         """
+        if callable(allow):  # Qlib's second parameter is the unpickler
+            unpickler, allow = cast(Unpickler, allow), ()
         if raw not in (None, "bytes", "path"):
             raise TrackingError(f"raw {raw!r} is unknown: use 'bytes' or 'path'")
         file = self._file_of(name, prefers_name=raw is not None)
         if raw is None:
-            return self._load_file(
-                file, [*allow, *self.trusted, *own_code.modules_of(self.id), *trusted_modules()]
-            )
+            modules = [*allow, *self.trusted, *own_code.modules_of(self.id), *trusted_modules()]
+            return self._load_file(file, modules, unpickler)
         return self._artifacts.read(file) if raw == "bytes" else self._artifacts.download(file)
 
     def _file_of(self, name: str, *, prefers_name: bool = False) -> str:
@@ -129,15 +141,15 @@ class RecorderObjects:
             return name
         return present[0] if present else name
 
-    def _load_file(self, file: str, allow: Sequence[str]) -> Any:
+    def _load_file(self, file: str, allow: Sequence[str], unpickler: Unpickler | None) -> Any:
         for pause in _PAUSES:
             try:
-                return object_files.load(file, self._artifacts.read(file), allow)
+                return object_files.load(file, self._artifacts.read(file), allow, unpickler)
             except (BrokenObjectError, ObjectNotFoundError):
                 if self._artifacts.is_local:
                     raise
                 time.sleep(pause)  # a server may be in the middle of replacing it
-        return object_files.load(file, self._artifacts.read(file), allow)
+        return object_files.load(file, self._artifacts.read(file), allow, unpickler)
 
     def list_artifacts(self, artifact_path: str | None = None) -> list[str]:
         """Names of the objects, files and folders of the recorder, or of one of its folders.

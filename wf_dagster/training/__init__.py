@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from wf_dagster.lazy_names import lazy_names
 
 if TYPE_CHECKING:
+    from wf_dagster.training.handler_files import replace_task_handler_with_cache
     from wf_dagster.training.parallel import run_rolls, train_rolls, workers_for
     from wf_dagster.training.pool_jobs import PoolJob
     from wf_dagster.training.pool_rolls import run_rolls_in_pool
@@ -35,6 +36,7 @@ __all__ = [
     "prepare_workers",
     "refresh_analysis",
     "refresh_recorder",
+    "replace_task_handler_with_cache",
     "run_pool_tasks",
     "run_rolls",
     "run_rolls_in_pool",
@@ -64,6 +66,7 @@ __getattr__ = lazy_names(
         "prepare_workers": "workers",
         "refresh_analysis": "refresh",
         "refresh_recorder": "refresh",
+        "replace_task_handler_with_cache": "handler_files",
         "run_pool_tasks": "pool_tasks",
         "run_rolls": "parallel",
         "run_rolls_in_pool": "pool_rolls",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+import logging
 import socket
 from collections.abc import Mapping
 from time import perf_counter
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
     from wf_dagster.tracking import Recorder
 
 DATA_UNTIL = "data_until"  # tag: the last session with prices that the training saw
+_INIT_MODEL = "init_model"  # argument of a model's fit
+_log = logging.getLogger(__name__)
 REPLAYED_AT = "replayed_at"  # tag: the replay date as of which a delayed training is to be done
 
 
@@ -220,19 +223,33 @@ def _execute(task: Mapping[str, Any], adapter: DatasetAdapter, recorder: Recorde
 def _fit_arguments(model: Any, task: Mapping[str, Any], recorder: Recorder) -> dict[str, Any]:
     """What the model's ``fit`` gets beside the dataset.
 
-    A ``reweighter`` of the task goes to it, and for a warm start the model of the roll before.
+    A ``reweighter`` of the task goes to it, unless it takes none, as in Qlib; and for a warm start
+    the model of the roll before.
     """
     arguments = {}
     if task.get(REWEIGHTER) is not None:
-        arguments[REWEIGHTER] = make_reweighter(task[REWEIGHTER])
+        if _takes(model.fit, REWEIGHTER):
+            arguments[REWEIGHTER] = make_reweighter(task[REWEIGHTER])
+        else:
+            _log.warning(
+                "%s.fit takes no %r: it is left out, and all samples have the same weight; use a "
+                "model whose fit has that parameter",
+                *(type(model).__name__, REWEIGHTER),
+            )
     if task.get(WARM_START):
-        arguments["init_model"] = _model_before(task, recorder)
-    for name in set(arguments) - set(inspect.signature(model.fit).parameters):
-        raise TaskError(
-            f"{WARM_START if name == 'init_model' else name}: {type(model).__name__}.fit takes no "
-            f"{name!r}; leave it out of the task, or use a model whose fit has that parameter"
-        )
+        if not _takes(model.fit, _INIT_MODEL):
+            raise TaskError(
+                f"{WARM_START}: {type(model).__name__}.fit takes no {_INIT_MODEL!r}; leave it out "
+                "of the task, or use a model whose fit has that parameter"
+            )
+        arguments[_INIT_MODEL] = _model_before(task, recorder)
     return arguments
+
+
+def _takes(function: Any, name: str) -> bool:
+    """Whether a function takes a keyword argument of that name."""
+    parameters = inspect.signature(function).parameters
+    return name in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())
 
 
 def _model_before(task: Mapping[str, Any], recorder: Recorder) -> Any:

@@ -13,8 +13,7 @@ from typing import Any
 
 from wf_dagster.market import Market
 from wf_dagster.tasks import AS_OF, Task, find_class
-
-MARKET = "market"  # key of a task, or argument of its dataset
+from wf_dagster.tasks.schema import MARKET
 
 
 def place_market(task: Mapping[str, Any], market: Market) -> Task:

@@ -6,8 +6,9 @@ from wf_dagster.lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from wf_dagster.workflows.qrun import workflow
+    from wf_dagster.workflows.rolling import Rolling
 
-__all__ = ["workflow"]
+__all__ = ["Rolling", "workflow"]
 
 # they are slow to import
-__getattr__ = lazy_names(__name__, {"workflow": "qrun"})
+__getattr__ = lazy_names(__name__, {"Rolling": "rolling", "workflow": "qrun"})

@@ -15,6 +15,7 @@ from wf_dagster.orchestration.run_tags import ROOT_RUN_TAG
 from wf_dagster.orchestration.steps.owners import find_pool_owner
 from wf_dagster.orchestration.strategy.strategy_spec import StrategySpec
 from wf_dagster.tasks import fingerprint
+from wf_dagster.tasks.record_split import split_records
 from wf_dagster.training import RollJob, RollOutcome, run_rolls, run_rolls_in_pool
 
 _PLANS = {
@@ -89,11 +90,12 @@ class RollRunner:
         offer = f", offered to the pool {pool.task_pool} at {pool.address}" if pool else ""
         log.info(f"{name}: {len(jobs)} rolls ({plan}){offer}")
         run = run_rolls if pool is None else partial(run_rolls_in_pool, pool=pool, owner=owner)
+        is_analysed = bool(split_records(self._spec.template).analysis)
         started = time.perf_counter()
         for done, outcome in enumerate(run(jobs, max_workers=self._spec.max_workers), 1):
             outcomes[outcome.key] = outcome
             progress = RollProgress(name, outcome.key, done, len(jobs))
-            line = f"{progress} {_summary(outcome)}"
+            line = f"{progress} {_summary(outcome, is_analysed)}"
             if outcome.ok:
                 left = (time.perf_counter() - started) / done * (len(jobs) - done)
                 log.info(f"{line}, {left:.0f} s to go", extra=progress.log_extra)
@@ -101,12 +103,14 @@ class RollRunner:
                 log.error(f"{line}\n{outcome.details}", extra=progress.log_extra)
 
 
-def _summary(outcome: RollOutcome) -> str:
+def _summary(outcome: RollOutcome, is_analysed: bool) -> str:
     if not outcome.ok:
         return f"FAILED: {outcome.error}"
     result = _RESULTS[outcome.kind]
     if not outcome.rows:
         return f"{result} in {outcome.seconds:.2f} s, before its first test session"
+    line = f"{result} in {outcome.seconds:.2f} s, {outcome.rows} predictions"
+    if not is_analysed:
+        return line
     ic = outcome.metrics.get("IC")
-    quality = "labels not known yet" if ic is None else f"IC {ic:+.4f}"
-    return f"{result} in {outcome.seconds:.2f} s, {outcome.rows} predictions, {quality}"
+    return f"{line}, labels not known yet" if ic is None else f"{line}, IC {ic:+.4f}"

@@ -176,8 +176,8 @@ class _Definition:
                 ]
         except TaskError as error:  # a name that does not say where it is
             found = [error]
-        for error in found:
-            yield TaskError(re.sub("^record", "analyses", str(error)))
+        for mistake in found:
+            yield TaskError(re.sub("^record", "analyses", str(mistake)))
 
     def _find_segment_mistakes(self) -> Iterator[TaskError]:
         try:

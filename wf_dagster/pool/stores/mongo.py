@@ -9,6 +9,7 @@ from typing import Any
 
 from bson.binary import Binary
 from pymongo import ASCENDING, MongoClient, ReturnDocument
+from pymongo.database import Database
 from pymongo.errors import (
     BulkWriteError,
     ConfigurationError,
@@ -71,6 +72,11 @@ class MongoStore:
                 f"the task store {self.address} does not answer ({first_line(error)}): start it, "
                 "or give another with wf_dagster.init(task_store=...) or WF_TASK_STORE"
             ) from error
+
+    @property
+    def database(self) -> Database[Document]:
+        """What holds a collection a pool."""
+        return self._database
 
     def now(self) -> float:
         """The server's clock."""

@@ -1,7 +1,8 @@
 """The names of ``qlib.cli.run``."""
 
 from wf_dagster.compat.mirrored_names import qlib_names
+from wf_dagster.workflows import workflow
 
-__all__: list[str] = []
+__all__ = ["workflow"]
 
 __getattr__ = qlib_names(__name__)

@@ -1,7 +1,8 @@
 """The names of ``qlib.contrib.rolling.base``."""
 
 from wf_dagster.compat.mirrored_names import qlib_names
+from wf_dagster.workflows import Rolling
 
-__all__: list[str] = []
+__all__ = ["Rolling"]
 
 __getattr__ = qlib_names(__name__)
