@@ -155,7 +155,7 @@ _BY_NAME: dict[str, dict[str, Family]] = {
                 "num_leaves": 10,
                 "thread_count": 1,
                 "grow_policy": "Lossguide",
-                "bootstrap_type": "Poisson",
+                "bootstrap_type": "Bernoulli",
                 "allow_writing_files": False,
             },
             ("catboost",),

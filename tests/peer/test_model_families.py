@@ -6,6 +6,7 @@ A family runs where its packages are installed; ``make test-peer`` says how to h
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -22,14 +23,17 @@ SCRIPT = "model_families"
 ROADS = ("by_hand", "by_trainer")
 OTHERS = [name for name, family in FAMILIES.items() if "torch" not in family.packages]
 TORCH = [name for name in FAMILIES if name not in OTHERS]
-AT_ONCE = 7  # families that share a process: importing PyTorch takes longer than training
+AT_ONCE = 5  # families that share a process: importing PyTorch takes longer than training
 
 
 @pytest.fixture(scope="module")
-def families(peer: Peer) -> Peer:
+def families(peer: Peer) -> Iterator[Peer]:
+    """Where the families have their data, and sets of names one order in every process."""
     peer.folder.mkdir(exist_ok=True)
     write_data(peer.folder)
-    return peer
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("PYTHONHASHSEED", "0")  # DoubleEnsemble goes through a set of columns
+        yield peer
 
 
 def run(peer: Peer, names: list[str], way: Way) -> Result:
