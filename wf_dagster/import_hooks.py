@@ -17,6 +17,8 @@ from typing import Any
 
 from wf_dagster.own_names import own_attribute
 
+_executing: dict[str, list[Callable[[], object]]] = {}  # modules, and what is called after them
+
 
 def call_after_import(module: str, function: Callable[[], object]) -> Callable[[], None]:
     """Call a function once a module has been imported, now if it is there already.
@@ -31,6 +33,9 @@ def call_after_import(module: str, function: Callable[[], object]) -> Callable[[
         Watches for it no more.
     """
     if module in sys.modules:
+        if module in _executing:  # by a loader below, which is not through with it
+            _executing[module].append(function)
+            return lambda: _withdraw(module, function)
         function()
         return lambda: None
     return call_after_imports([module], lambda _: function())
@@ -120,5 +125,19 @@ class _CallingLoader(Loader):
         module.__loader__ = self._loader
         if module.__spec__ is not None:
             module.__spec__.loader = self._loader
-        self._loader.exec_module(module)
-        self._function()
+        name, is_outermost = module.__name__, module.__name__ not in _executing
+        waiting = _executing.setdefault(name, [])
+        try:
+            self._loader.exec_module(module)
+            self._function()
+        finally:
+            if is_outermost:
+                del _executing[name]
+        if is_outermost:
+            for function in waiting:
+                function()
+
+
+def _withdraw(module: str, function: Callable[[], object]) -> None:
+    with suppress(KeyError, ValueError):
+        _executing[module].remove(function)

@@ -108,6 +108,43 @@ def test_a_dataset_of_this_project_keeps_its_prices_while_qlib_is_in_use(seeded)
     assert str(report.index[-1])[:10] == "2020-09-01"
 
 
+def test_records_that_only_qlib_has_are_its_own_on_a_recorder_of_this_project(parts):
+    from qlib.contrib.eva.alpha import calc_ic
+    from qlib.workflow.record_temp import PortAnaRecord as QlibPortAnaRecord
+
+    from wf_dagster.records import HFSignalRecord, MultiPassPortAnaRecord
+
+    model, dataset = parts
+    strategy = {
+        "class": "TopkDropoutStrategy",
+        "module_path": "qlib.contrib.strategy",
+        "kwargs": {"signal": "<PRED>", "topk": 3, "n_drop": 1},
+    }
+    backtest = {"start_time": "2020-05-04", "end_time": "2020-07-31", "account": 1e7,
+                "benchmark": "SH600000", "exchange_kwargs": {"deal_price": "close"}}  # fmt: skip
+    config = {"strategy": strategy, "backtest": backtest}
+    with R.start(experiment_name="of_qlib"):
+        recorder = R.get_recorder()
+        SignalRecord(model, dataset, recorder).generate()
+        HFSignalRecord(recorder=recorder).generate()
+        QlibPortAnaRecord(recorder, config).generate()
+        MultiPassPortAnaRecord(
+            recorder, pass_num=2, shuffle_init_score=False, config=config
+        ).generate()
+    pred, label = recorder.load_object("pred.pkl"), recorder.load_object("label.pkl")
+    ic, _ = calc_ic(pred.iloc[:, 0], label.iloc[:, 0])
+    metrics = recorder.list_metrics()
+    assert metrics["IC"] == pytest.approx(ic.mean(), abs=1e-12)
+    assert "Long precision" in metrics
+    assert "hg_sig_analysis/long_pre.pkl" in recorder.list_artifacts("hg_sig_analysis")
+    once = metrics["1day.excess_return_with_cost.annualized_return"]
+    passes = recorder.load_object("portfolio_analysis/multi_pass_port_analysis_1day.pkl")
+    row = passes.loc[("excess_return_with_cost", "annualized_return")]
+    assert once != 0
+    assert row["mean"] == pytest.approx(once, abs=1e-12)
+    assert row["std"] == pytest.approx(0, abs=1e-12)
+
+
 class Spread(ACRecordTemp):
     """As a user of Qlib writes one; its import line alone is another."""
 
