@@ -8,7 +8,12 @@ import threading
 
 import pytest
 
-from wf_dagster.import_hooks import OpenBase, add_base_after_import, call_after_import
+from wf_dagster.import_hooks import (
+    OpenBase,
+    add_base_after_import,
+    call_after_import,
+    call_after_imports,
+)
 from wf_dagster.start_hooks import StartHooks
 
 LATE = """
@@ -49,6 +54,19 @@ def test_functions_are_called_after_the_import_and_the_loader_is_pythons_own(lat
     call_after_import(late_module, lambda: calls.append("at once"))
     assert calls[-1] == "at once"
     assert sys.meta_path == before
+
+
+def test_a_function_that_comes_while_the_module_runs_is_called_after_it(late_module, tmp_path):
+    running = "from wf_dagster.import_hooks import call_after_import\n"
+    running += "calls = []\n"
+    running += "call_after_import(__name__, lambda: calls.append(is_whole))\n"
+    running += "call_after_import(__name__, lambda: calls.append('never'))()\n"
+    running += "is_whole = True\n"
+    (tmp_path / f"{late_module}.py").write_text(running)
+    stop = call_after_imports([late_module], lambda name: sys.modules[name].calls.append(name))
+    module = importlib.import_module(late_module)
+    assert module.calls == [late_module, True]
+    stop()
 
 
 def test_a_base_is_added_when_its_module_is_there(late_module):

@@ -15,6 +15,8 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
+from wf_dagster.own_names import own_attribute
+
 _executing: dict[str, list[Callable[[], object]]] = {}  # modules, and what is called after them
 
 
@@ -33,8 +35,8 @@ def call_after_import(module: str, function: Callable[[], object]) -> Callable[[
     if module in sys.modules:
         if module in _executing:  # by a loader below, which is not through with it
             _executing[module].append(function)
-        else:
-            function()
+            return lambda: _withdraw(module, function)
+        function()
         return lambda: None
     return call_after_imports([module], lambda _: function())
 
@@ -79,7 +81,7 @@ def add_base_after_import(own: type, module: str, name: str) -> None:
     """
 
     def add() -> None:
-        other = getattr(sys.modules[module], name)
+        other = own_attribute(sys.modules[module], name)
         if not issubclass(own, other):
             own.__bases__ = (*own.__bases__, other)
 
@@ -134,3 +136,8 @@ class _CallingLoader(Loader):
         if is_outermost:
             for function in waiting:
                 function()
+
+
+def _withdraw(module: str, function: Callable[[], object]) -> None:
+    with suppress(KeyError, ValueError):
+        _executing[module].remove(function)

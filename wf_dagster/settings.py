@@ -9,6 +9,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
+from urllib.request import url2pathname
 
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -24,6 +25,7 @@ _TRACKING_SCHEMES = {
     "http",
     "https",
     "databricks",
+    "file",
 }
 MIN_COVERAGE = 0.5  # of the instruments, on the last session
 _TASK_STORE_SCHEMES = {"mongodb", "mongodb+srv", "sqlite", "postgresql"}
@@ -38,7 +40,8 @@ class Settings(BaseSettings):
 
     Attributes:
         home: Folder of the default stores (MLflow database, artifacts, caches).
-        tracking_uri: MLflow tracking URI; default a SQLite file in ``home``.
+        tracking_uri: MLflow tracking URI; default what ``qlib.init(exp_manager=...)`` was given,
+            else a SQLite file in ``home``.
         artifact_location: Where new experiments put their artifacts; default ``home/artifacts``
             for a database URI, the server's own place for an HTTP URI.
         task_store: URL of the task pool; default what ``qlib.init(mongo=...)`` was given, else a
@@ -103,6 +106,9 @@ class Settings(BaseSettings):
     @field_validator("tracking_uri")
     @classmethod
     def _known_tracking(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if value and parts.scheme in ("", "file") and not parts.netloc:  # a folder, of Qlib's say
+            return Path(url2pathname(parts.path)).expanduser().absolute().as_uri()
         return _check_scheme(value, _TRACKING_SCHEMES, "sqlite:////path/to/mlflow.db")
 
     @field_validator("task_store")
@@ -148,10 +154,10 @@ class Settings(BaseSettings):
         return self.tracking_uri or sqlite_url(self.home / "mlflow.db")
 
     def resolved_artifact_location(self) -> str | None:
-        """Where new experiments keep artifacts; ``None`` leaves it to the tracking server."""
+        """Where new experiments keep artifacts; ``None`` leaves it to the server, or the folder."""
         if self.artifact_location:
             return self.artifact_location
-        if urlsplit(self.resolved_tracking_uri()).scheme in {"http", "https", "databricks"}:
+        if urlsplit(self.resolved_tracking_uri()).scheme in {"http", "https", "databricks", "file"}:
             return None
         return (self.home / "artifacts").as_uri()
 

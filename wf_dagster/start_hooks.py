@@ -1,4 +1,4 @@
-"""What has to know that a recorder is active, though ``tracking`` must not know it.
+"""What ``tracking`` asks and tells of Qlib, though it must not know the bridge to it.
 
 A model of Qlib's logs to Qlib's own ``R``, which only the bridge can lead to the recorder that is
 active; and the bridge lies above ``tracking``. So its function is named here, and called once the
@@ -8,15 +8,37 @@ module is there that it is about: without Qlib nothing is imported.
 from __future__ import annotations
 
 import importlib
+import sys
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from typing import Any
 
 from wf_dagster.import_hooks import call_after_import
 from wf_dagster.process import call_in_forked_children
 
+# what the user's own qlib.init says of recorders: read once Qlib is imported
+USERS_TRACKING = ("qlib.config", "wf_dagster.qlib_bridge.user_tracking:adopt_tracking")
+
 # module: function, called when a recorder is active and the module imported; it gives its undoing
 START_HOOKS = {"qlib.workflow": "wf_dagster.qlib_bridge.recorders:connect"}
+
+
+def users_default_experiment() -> str | None:
+    """The name of the default experiment that ``qlib.init`` was given.
+
+    Where recorders go, as it said, is in the settings after that, unless these say otherwise.
+    """
+    module, path = USERS_TRACKING
+    name: str | None = load_function(path)() if module in sys.modules else None
+    return name
+
+
+def load_function(path: str) -> Callable[[], Any]:
+    """The function that ``"package.module:name"`` names."""
+    place, _, name = path.partition(":")
+    function: Callable[[], Any] = getattr(importlib.import_module(place), name)
+    return function
 
 
 class StartHooks:
@@ -53,8 +75,7 @@ class StartHooks:
     def _connect(self, connected: ExitStack, module: str, path: str) -> None:
         # without the lock: who holds it may be waiting for the import that this is called by
         def call() -> None:
-            place, _, name = path.partition(":")
-            undo: Callable[[], None] = getattr(importlib.import_module(place), name)()
+            undo: Callable[[], None] = load_function(path)()
             if self._connected is connected:
                 connected.callback(undo)
             else:  # the last recorder ended meanwhile

@@ -102,6 +102,8 @@ def compared(name: str, theirs: Any, ours: Any) -> Iterator[Entry]:
     for member in public_members(theirs):
         yield compared_member(f"{name}.{member}", theirs, ours, member)
     for attribute in attributes_set(theirs):
+        if attribute in public_members(theirs):
+            continue
         entry = Entry(f"{name}.{attribute}", "")
         if not hasattr(ours, attribute) and attribute not in attributes_set(ours):
             entry.differences.append("not there")
@@ -132,15 +134,17 @@ def public_members(cls: type) -> list[str]:
     What a base class in :data:`MODULES` has stands with that one.
     """
     bases = [base for base in cls.__mro__[1:] if base.__module__.startswith("qlib.")]
-    holders = [cls, *(base for base in bases if base.__module__ not in MODULES)]
+    told = [base for base in bases if base.__module__ in MODULES]
+    holders = [cls, *(b for b in bases if not any(issubclass(base, b) for base in told))]
     names = dict.fromkeys(name for holder in holders for name in vars(holder))
     return [name for name in names if not name.startswith("_")]
 
 
 def attributes_set(cls: type) -> list[str]:
-    """Public attributes that the constructors of a class set, as their source says."""
+    """Public attributes that a class declares, or that its constructors set by their source."""
     names: dict[str, None] = {}
     for base in cls.__mro__:
+        names |= dict.fromkeys(vars(base).get("__annotations__", {}))
         constructor = vars(base).get("__init__")
         if not inspect.isfunction(constructor):
             continue
@@ -273,13 +277,10 @@ def unexplained() -> list[str]:
     wrong = [f"{name}: no line" for name in WHOLE_MODULES if name not in reasons()]
     for entry in entries():
         reason = reason_of(entry.name)
-        if entry.differences:
-            if reason is None:
-                wrong.append(f"{entry.name}: {', '.join(entry.differences)}")
-            else:
-                used.add(reason[0])
-        elif reason is not None and reason[1].get("same_signature"):
+        if reason is not None and (entry.differences or reason[1].get("behaviour")):
             used.add(reason[0])
+        elif entry.differences:
+            wrong.append(f"{entry.name}: {', '.join(entry.differences)}")
     return wrong + [f"{key}: nothing differs" for key in reasons() if key not in used]
 
 
@@ -291,7 +292,7 @@ def table() -> str:
         module = max((m for m in MODULES if entry.name.startswith(f"{m}.")), key=len)
         reason = reason_of(entry.name)
         status, why = "same", ""
-        if entry.differences or (reason is not None and reason[1].get("same_signature")):
+        if entry.differences or (reason is not None and reason[1].get("behaviour")):
             status = STATUSES[reason[1]["status"]] if reason else "?"
             why = reason[1]["why"] if reason else ""
             shown = [d for d in entry.differences if d != "not there"]

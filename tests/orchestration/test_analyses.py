@@ -1,7 +1,5 @@
 """Analyses of a strategy: computed once on what was collected, as an asset of its own."""
 
-from __future__ import annotations
-
 import logging
 import math
 
@@ -16,7 +14,7 @@ from wf_dagster.collect.strategy_collection import LABELS
 from wf_dagster.data.labels import forward_return
 from wf_dagster.errors import CollectError, SettingsError, TaskError
 from wf_dagster.orchestration import TrackingResource, build_rolling_assets
-from wf_dagster.tracking import find_recorder_of_kind, find_recorders
+from wf_dagster.tracking import Recorder, find_recorder_of_kind, find_recorders
 
 KEYS = ["2019-01-01", "2019-02-01"]
 SIGNAL = {"class": "SigAnaRecord", "module_path": "wf_dagster.records", "kwargs": {}}
@@ -130,6 +128,19 @@ def test_of_several_labels_an_analysis_may_name_each(instance):
     rows = pred.assign(label=labels.iloc[:, 1]).dropna().groupby(level="datetime")
     ic = rows.apply(lambda day: day["score"].corr(day["label"]))
     assert load_analyses("demo").list_metrics()["IC"] == pytest.approx(ic.mean(), abs=1e-12)
+
+
+def test_an_asset_downstream_is_given_the_recorder(instance):
+    received = []
+
+    @dg.asset(ins={"analysed": dg.AssetIn(["demo", "analyses"])}, key=["demo", "report"])
+    def report(analysed: Recorder) -> None:
+        received.append(analysed.list_metrics())
+
+    definitions = dg.Definitions.merge(build([SIGNAL]), dg.Definitions(assets=[report]))
+    train(instance, definitions)
+    assert run(instance, definitions, "collected", "analyses", "report").success
+    assert received == [load_analyses("demo").list_metrics()]
 
 
 def test_before_anything_is_collected_the_remedy_is_named(instance):

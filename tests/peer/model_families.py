@@ -12,37 +12,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from tests.qlib.provider import seeded_panel, write_provider
-from tests.qlib.qlib_tasks import LABEL, RECORDS
-
-SEED = 7
-INSTRUMENTS = 8
-FIT = ("2019-04-01", "2019-07-31")
-SEGMENTS = {
-    "train": FIT,
-    "valid": ("2019-08-01", "2019-08-30"),
-    "test": ("2019-09-02", "2019-09-27"),
-}
-SPAN = {"start_time": "2019-03-29", "end_time": "2019-10-04"}
-# twenty columns of Alpha158, as windows of them go to the recurrent models
-COLUMNS = [
-    *("RESI5", "WVMA5", "RSQR5", "KLEN", "RSQR10", "CORR5", "CORD5", "CORR10", "ROC60", "RESI10"),
-    *(
-        "VSTD5",
-        "RSQR60",
-        "CORR60",
-        "WVMA60",
-        "STD5",
-        "RSQR20",
-        "CORD60",
-        "CORD10",
-        "CORR20",
-        "KLOW",
-    ),
-]
-WINDOW = 8
+from tests.peer.family_data import COLUMNS, CONCEPTS, DATA, SEED, STOCK_INDEX
+from tests.qlib.qlib_tasks import EXPRESSIONS, RECORDS
 
 
 @dataclass(frozen=True)
@@ -89,103 +60,6 @@ class Family:
             "record": RECORDS,
         }
 
-
-def write_data(folder: Path) -> Path:
-    """Qlib's data and the files of single families; the folder of Qlib's data."""
-    random = np.random.default_rng(SEED)
-    names = [f"SH60000{number}" for number in range(INSTRUMENTS)]
-    np.save(folder / STOCK_INDEX.name, {name: place for place, name in enumerate(names)})
-    np.save(folder / CONCEPTS.name, random.integers(0, 2, (734, 5)))  # row 733: any other name
-    return write_provider(folder / "provider", seeded_panel(INSTRUMENTS, 200))
-
-
-def _handler(cls: str, infer: list[Any] | None, learn: list[Any] | None, **kwargs: Any) -> Any:
-    processors = {"infer_processors": infer, "learn_processors": learn}
-    return {
-        "class": cls,
-        "module_path": "qlib.contrib.data.handler",
-        "kwargs": {
-            **SPAN,
-            "fit_start_time": FIT[0],
-            "fit_end_time": FIT[1],
-            "instruments": "all",
-            **{name: value for name, value in processors.items() if value is not None},
-            **kwargs,
-        },
-    }
-
-
-def _dataset(handler: Any, cls: str = "DatasetH", module: str = "qlib.data.dataset", **kwargs: Any):
-    return {
-        "class": cls,
-        "module_path": module,
-        "kwargs": {"handler": handler, "segments": SEGMENTS, **kwargs},
-    }
-
-
-def _processor(name: str, group: str | None = None, **kwargs: Any) -> dict[str, Any]:
-    return {"class": name, "kwargs": {**({"fields_group": group} if group else {}), **kwargs}}
-
-
-_ROBUST = [_processor("RobustZScoreNorm", "feature", clip_outlier=True)]
-_ROBUST = [*_ROBUST, _processor("Fillna", "feature")]
-_RANKED = [_processor("DropnaLabel"), _processor("CSRankNorm", "label")]
-_SCORED = [_processor("DropnaLabel"), _processor("CSZScoreNorm", "label")]
-_NO_VWAP = _processor("DropCol", col_list=["VWAP0"])
-_FILTERED = [_processor("FilterCol", "feature", col_list=COLUMNS), *_ROBUST]
-_ALPHA360 = _handler("Alpha360", _ROBUST, _RANKED, label=[LABEL])
-_HORIZONS = [f"Ref($close, -{days + 1}) / Ref($close, -1) - 1" for days in (1, 2, 3)]
-
-DATA: dict[str, dict[str, Any]] = {
-    "Alpha158": _dataset(_handler("Alpha158", None, None)),
-    "Alpha158 normalised": _dataset(_handler("Alpha158", _ROBUST, _RANKED)),
-    "Alpha158 independent": _dataset(
-        _handler(
-            "Alpha158",
-            [_NO_VWAP, _processor("CSZFillna", "feature")],
-            [_NO_VWAP, _processor("DropnaProcessor", "feature"), *_SCORED],
-            process_type="independent",
-        )
-    ),
-    "Alpha158 pretraining": {
-        **(_pretraining := _dataset(_handler("Alpha158", _ROBUST, _RANKED))),
-        "kwargs": {
-            **_pretraining["kwargs"],
-            "segments": {
-                "pretrain": SEGMENTS["train"],
-                "pretrain_validation": SEGMENTS["valid"],
-                **SEGMENTS,
-            },
-        },
-    },
-    "Alpha158 windows": _dataset(
-        _handler("Alpha158", _FILTERED, _RANKED, label=[LABEL]), "TSDatasetH", step_len=WINDOW
-    ),
-    "Alpha360": _dataset(_ALPHA360),
-    "Alpha360 trees": _dataset(_handler("Alpha360", [], None)),
-    "Alpha360 horizons": _dataset(
-        _handler(
-            "Alpha360",
-            _ROBUST,
-            [_processor("DropnaLabel"), _processor("CSRankNorm", "label")],
-            label=[_HORIZONS, ["LABEL1", "LABEL2", "LABEL3"]],
-        )
-    ),
-    "Alpha360 with memory": _dataset(
-        _ALPHA360,
-        "MTSDatasetH",
-        "qlib.contrib.data.dataset",
-        seq_len=60,
-        horizon=2,
-        input_size=6,
-        num_states=3,
-        batch_size=64,
-        n_samples=None,
-        memory_mode="sample",
-        drop_last=True,
-    ),
-}
-STOCK_INDEX, CONCEPTS = Path("stock_index.npy"), Path("stock_concepts.npy")
 
 _TREES = {"num_boost_round": 6, "early_stopping_rounds": 3}
 _LIGHTGBM: dict[str, Any] = {
@@ -281,7 +155,7 @@ _BY_NAME: dict[str, dict[str, Family]] = {
                 "num_leaves": 10,
                 "thread_count": 1,
                 "grow_policy": "Lossguide",
-                "bootstrap_type": "Poisson",
+                "bootstrap_type": "Bernoulli",
                 "allow_writing_files": False,
             },
             ("catboost",),
@@ -289,10 +163,10 @@ _BY_NAME: dict[str, dict[str, Family]] = {
         )
     },
     "MLP": {
-        name: Family(
+        "many names": Family(
             "pytorch_nn",
             "DNNModelPytorch",
-            data,
+            "many names",
             {
                 "loss": "mse",
                 "lr": 0.002,
@@ -304,12 +178,8 @@ _BY_NAME: dict[str, dict[str, Family]] = {
                 "weight_decay": 0.0002,
                 # Qlib's own default names an argument that newer PyTorch has no longer
                 "scheduler": None,
-                "pt_model_kwargs": {"input_dim": width, "layers": (16,)},
+                "pt_model_kwargs": {"input_dim": len(EXPRESSIONS) - 1, "layers": (16,)},
             },
-        )
-        for name, data, width in (
-            ("Alpha158", "Alpha158 independent", 157),
-            ("Alpha360", "Alpha360", 360),
         )
     },
     "GRU": _both("pytorch_gru", "GRU", _RNN),

@@ -11,7 +11,7 @@ import pytest
 import wf_dagster
 from tests.qlib.provider import seeded_panel, write_provider
 from tests.qlib.qlib_tasks import LABEL, ridge, seeded_template
-from wf_dagster import R
+from wf_dagster import Market, R
 from wf_dagster.collect.joined_records import generate_joined_records, split_records
 
 FIRST, LAST = "2019-11-01", "2020-08-06"
@@ -152,3 +152,39 @@ def test_qlibs_records_are_told_apart_by_what_they_need():
     named = [record["class"] for record in parts.signal]
     assert named == ["SignalRecord"]
     assert [record["class"] for record in parts.analysis] == records[1:]
+
+
+def test_a_replay_date_hides_the_session_at_which_the_last_scores_are_traded(frames):
+    pred, label = (frame[:"2020-03-31"] for frame in frames)
+    with R.start(experiment_name="joined"):
+        recorder = R.get_recorder()
+        generate_joined_records(
+            template(port_ana(None, None)),
+            recorder,
+            pred=pred,
+            label=label,
+            market=Market(as_of="2020-03-31"),
+        )
+    kept = recorder.load_object("portfolio_analysis/report_normal_1day.pkl")
+    pd.testing.assert_frame_equal(kept, qlibs_backtest(pred, FIRST, "2020-03-31"))
+
+
+@pytest.mark.parametrize("future", [0, 60])
+def test_the_first_session_of_a_strategy_is_no_failure(future, tmp_path, caplog):
+    """Nothing can be traded yet, no label is known."""
+    provider = write_provider(tmp_path / "begins", seeded_panel(days=218), future=future)
+    wf_dagster.init(qlib_provider_uri=str(provider), qlib_region="us")
+    pred, label = frames_until("2019-11-01")
+    assert list(pred.index.unique("datetime")) == [pd.Timestamp(FIRST)]
+    task = template({"class": "SigAnaRecord"}, port_ana(None, None))
+    with caplog.at_level(logging.WARNING), R.start(experiment_name="joined"):
+        recorder = R.get_recorder()
+        records = generate_joined_records(task, recorder, pred=pred, label=label * float("nan"))
+    computed = [type(record).__name__ for record in records]
+    if future:  # Qlib simulates the day, without a trade
+        assert computed == ["SigAnaRecord", "PortAnaRecord"]
+        kept = recorder.load_object("portfolio_analysis/report_normal_1day.pkl")
+        assert list(kept["turnover"]) == [0.0]
+    else:
+        assert computed == ["SigAnaRecord"]
+        assert "record.1 is left out: there is no session yet" in caplog.text

@@ -197,3 +197,85 @@ def test_our_classes_are_qlibs_for_isinstance_and_except():
     tool.set_online_tag(tool.ONLINE_TAG, recorder)  # takes one recorder, or a list of them
     assert tool.get_online_tag(recorder) == tool.ONLINE_TAG
     assert recorder.list_tags()["online_status"] == "online"
+
+
+USERS_INIT = """
+import json, logging
+logging.basicConfig(level="INFO", format="LOG %(levelname)s %(message)s")
+import qlib
+from wf_dagster import R, get_settings
+
+def init(uri, **more):
+    manager = {{"class": "MLflowExpManager", "module_path": "qlib.workflow.expm"}}
+    kwargs = {{"uri": uri, "default_exp_name": "of the user", **more}}
+    qlib.init(provider_uri={provider!r}, region="us", exp_manager={{**manager, "kwargs": kwargs}})
+
+steps = []
+def note():
+    with R.start() as experiment:
+        steps.append([experiment.uri, experiment.name])
+"""
+
+
+def test_what_qlib_init_says_of_recorders_counts(tmp_path, qlib_folder):
+    code = USERS_INIT.format(provider=str(qlib_folder / "seeded")) + (
+        "init('sqlite:///one.db'); note(); note()\n"
+        "with R.start():\n"
+        "    init('sqlite:///two.db')\n"
+        "    steps.append([R.get_uri()])\n"  # until the recorder has ended
+        "note()\n"
+        "steps.append([get_settings().tracking_uri])\n"  # for worker processes
+        "qlib.init(provider_uri=qlib.config.C.provider_uri, region='us'); note()\n"
+        "print(json.dumps(steps))"
+    )
+    one, two = "sqlite:///one.db", "sqlite:///two.db"
+    home = f"sqlite:///{tmp_path}/home/mlflow.db"
+    expected = [
+        [one, "of the user"], [one, "of the user"], [one], [two, "of the user"], [two],
+        [home, "Experiment"],
+    ]  # fmt: skip
+    assert run(code, tmp_path) == expected
+    assert not (tmp_path / "mlruns").exists()
+
+
+def test_a_setting_wins_over_qlib_init_and_that_is_said_once(tmp_path, qlib_folder):
+    mine = f"sqlite:///{tmp_path}/mine.db"
+    code = USERS_INIT.format(provider=str(qlib_folder / "seeded")) + (
+        "init('sqlite:///one.db'); note(); note()\nprint(json.dumps([step for step in steps]))"
+    )
+    process = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        env={
+            **os.environ,
+            "PYTHONPATH": str(ROOT),
+            "WF_HOME": str(tmp_path / "home"),
+            "WF_TRACKING_URI": mine,
+        },
+    )
+    assert process.returncode == 0, process.stderr[-3000:]
+    assert json.loads(process.stdout.splitlines()[-1]) == [[mine, "of the user"]] * 2
+    said = [
+        line for line in process.stderr.splitlines() if line.startswith("LOG WARNING qlib.init")
+    ]
+    assert len(said) == 1
+    assert "sqlite:///one.db" in said[0]
+    assert mine in said[0]
+    assert not (tmp_path / "one.db").exists()
+
+
+def test_a_folder_that_qlib_init_names_is_refused_with_the_remedy(tmp_path, qlib_folder):
+    code = USERS_INIT.format(provider=str(qlib_folder / "seeded")) + (
+        "from wf_dagster import TrackingError\n"
+        "init('file:' + __import__('os').getcwd() + '/runs')\n"
+        "try: note()\n"
+        "except TrackingError as error: steps.append(str(error))\n"
+        "print(json.dumps(steps))"
+    )
+    (said,) = run(code, tmp_path)
+    assert "mlflow migrate-filestore" in said
+    ((uri, _),) = run(code, tmp_path, MLFLOW_ALLOW_FILE_STORE="true")
+    assert uri == (tmp_path / "runs").as_uri()
+    assert (tmp_path / "runs").is_dir()

@@ -66,12 +66,10 @@ def test_records_by_hand_are_of_qlibs_labels_and_prices(parts):
 def test_a_portfolio_of_qlibs_own_signal_record_trades_on_qlibs_prices(parts):
     from qlib.workflow.record_temp import SignalRecord as QlibSignalRecord
 
-    from wf_dagster.qlib_bridge.recorders import bridged
-
     model, dataset = parts
     with R.start(experiment_name="mixed"):
         recorder = R.get_recorder()
-        QlibSignalRecord(model, dataset, bridged(recorder)).generate()
+        QlibSignalRecord(model, dataset, recorder).generate()
         PortAnaRecord(recorder, topk=3, n_drop=1).generate()
     assert len(recorder.load_object("portfolio_analysis/report_normal_1day.pkl")) > 20
 
@@ -108,6 +106,43 @@ def test_a_dataset_of_this_project_keeps_its_prices_while_qlib_is_in_use(seeded)
         PortAnaRecord(recorder, topk=3, n_drop=1).generate()
     report = recorder.load_object("portfolio_analysis/report_normal_1day.pkl")
     assert str(report.index[-1])[:10] == "2020-09-01"
+
+
+def test_records_that_only_qlib_has_are_its_own_on_a_recorder_of_this_project(parts):
+    from qlib.contrib.eva.alpha import calc_ic
+    from qlib.workflow.record_temp import PortAnaRecord as QlibPortAnaRecord
+
+    from wf_dagster.records import HFSignalRecord, MultiPassPortAnaRecord
+
+    model, dataset = parts
+    strategy = {
+        "class": "TopkDropoutStrategy",
+        "module_path": "qlib.contrib.strategy",
+        "kwargs": {"signal": "<PRED>", "topk": 3, "n_drop": 1},
+    }
+    backtest = {"start_time": "2020-05-04", "end_time": "2020-07-31", "account": 1e7,
+                "benchmark": "SH600000", "exchange_kwargs": {"deal_price": "close"}}  # fmt: skip
+    config = {"strategy": strategy, "backtest": backtest}
+    with R.start(experiment_name="of_qlib"):
+        recorder = R.get_recorder()
+        SignalRecord(model, dataset, recorder).generate()
+        HFSignalRecord(recorder=recorder).generate()
+        QlibPortAnaRecord(recorder, config).generate()
+        MultiPassPortAnaRecord(
+            recorder, pass_num=2, shuffle_init_score=False, config=config
+        ).generate()
+    pred, label = recorder.load_object("pred.pkl"), recorder.load_object("label.pkl")
+    ic, _ = calc_ic(pred.iloc[:, 0], label.iloc[:, 0])
+    metrics = recorder.list_metrics()
+    assert metrics["IC"] == pytest.approx(ic.mean(), abs=1e-12)
+    assert "Long precision" in metrics
+    assert "hg_sig_analysis/long_pre.pkl" in recorder.list_artifacts("hg_sig_analysis")
+    once = metrics["1day.excess_return_with_cost.annualized_return"]
+    passes = recorder.load_object("portfolio_analysis/multi_pass_port_analysis_1day.pkl")
+    row = passes.loc[("excess_return_with_cost", "annualized_return")]
+    assert once != 0
+    assert row["mean"] == pytest.approx(once, abs=1e-12)
+    assert row["std"] == pytest.approx(0, abs=1e-12)
 
 
 class Spread(ACRecordTemp):

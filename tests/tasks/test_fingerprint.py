@@ -172,6 +172,16 @@ def test_a_ready_object_counts_as_its_class_and_its_state():
     assert fingerprint(task(1.0)) != fingerprint(task(2.0))
 
 
+def test_a_series_counts_by_its_rows():
+    def task(*weights, day="2020-01-02"):
+        index = pd.MultiIndex.from_tuples([("2020-01-01", day), ("2020-01-03", None)])
+        return {"reweighter": pd.Series(weights, index=index)}
+
+    assert fingerprint(task(1.0, 0.5)) == fingerprint(copy.deepcopy(task(1, 0.5)))
+    changed = [task(0.5, 1.0), task(1.0, 0.5, day="2020-01-05"), {"reweighter": [1.0, 0.5]}]
+    assert len({fingerprint(t) for t in [task(1.0, 0.5), *changed]}) == 4
+
+
 @pytest.mark.parametrize(
     "value",
     [
@@ -180,7 +190,6 @@ def test_a_ready_object_counts_as_its_class_and_its_state():
         (number for number in ()),
         re,
         pd.DataFrame({"a": [1]}),
-        pd.Series([1]),
         b"bytes",
         1j,
     ],

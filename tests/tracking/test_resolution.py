@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import pickle
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta, timezone
 
+import pandas as pd
 import pytest
 
 import wf_dagster
-from wf_dagster import MLflowExperiment, MLflowRecorder, R
+from wf_dagster import MLflowExperiment, MLflowExpManager, MLflowRecorder, R
 from wf_dagster.errors import (
     ExperimentDeletedError,
     ExperimentNotFoundError,
@@ -22,6 +26,16 @@ from wf_dagster.errors import (
 def _create_finished(experiment="a", recorder="x"):
     with R.start(experiment_name=experiment, recorder_name=recorder):
         return R.get_recorder()
+
+
+def _pickled(recorder):
+    """As an earlier version pickled it, with plain times."""
+    state = recorder.__getstate__()
+    for name in ("start_time", "end_time"):
+        state[name] = datetime.fromtimestamp(state[name].timestamp(), timezone.utc)
+    restored = MLflowRecorder.__new__(MLflowRecorder)
+    restored.__setstate__(pickle.loads(pickle.dumps(state)))
+    return restored
 
 
 class TestGetExp:
@@ -115,6 +129,34 @@ class TestGetRecorder:
                 call()
         with pytest.raises(RecorderNotFoundError, match="experiment 'a'"):
             R.get_recorder(experiment_name="a")
+        _create_finished("Experiment", "named")  # the default one, but no recorder without a name
+        with pytest.raises(RecorderNotFoundError, match=r"with R\.start"):
+            R.get_recorder()
+
+    def test_without_an_active_one_it_is_the_latest_without_a_name_as_in_qlib(self):
+        with R.start():
+            first = R.get_recorder()
+        with R.start():
+            R.save_objects(x=2)
+            latest = R.get_recorder()
+        _create_finished("Experiment", "named")
+        assert R.get_recorder() == latest != first
+        assert R.get_recorder(experiment_name="Experiment") == latest
+        assert R.load_object("x") == 2
+        assert R.get_exp().get_recorder() == latest
+        with R.start(experiment_name="other"):
+            assert R.get_recorder(experiment_name="Experiment") == latest
+            assert R.get_recorder() != latest
+        with pytest.raises(RecorderNotFoundError, match="active"):  # it changes none unasked
+            R.delete_tags("wf_kind")
+
+    def test_a_thread_without_one_is_given_no_other_while_some_are_active(self):
+        with R.start():
+            pass
+        with R.start(experiment_name="a"), ThreadPoolExecutor(1) as pool:
+            asked = pool.submit(R.get_recorder)
+        with pytest.raises(RecorderNotFoundError, match="elsewhere in this process"):
+            asked.result()
 
     def test_an_id_is_found_wherever_it_is(self):
         recorder = _create_finished("a")
@@ -164,7 +206,9 @@ class TestGetRecorder:
         scheduled = exp.get_recorder(recorder_name="x")
         assert scheduled.info["status"] == "SCHEDULED"
         assert exp.get_recorder(recorder_name="x") == scheduled
-        assert exp.get_recorder() != exp.get_recorder()
+        unnamed = exp.get_recorder()
+        assert unnamed != scheduled
+        assert exp.get_recorder() == unnamed
         running = exp.get_recorder(recorder_name="y", start=True)
         assert (running.status, exp.active_recorder) == ("RUNNING", running)
         R.end_exp()
@@ -232,9 +276,12 @@ class TestAddress:
     def test_a_plain_folder_is_refused_and_nothing_is_left_behind(self, uri, tmp_path, monkeypatch):
         (tmp_path / "here").mkdir()
         monkeypatch.chdir(tmp_path / "here")
-        with pytest.raises(TrackingError, match=r"plain folder.*sqlite:"), R.start(uri=uri):
+        with pytest.raises(TrackingError, match=FOLDER), R.start(uri=uri):
             pass
         assert list((tmp_path / "here").iterdir()) == []
+
+
+FOLDER = r"plain folder.*`mlflow migrate-filestore --source \S*mlruns .*MLFLOW_ALLOW_FILE_STORE"
 
 
 class TestInfo:
@@ -250,6 +297,46 @@ class TestInfo:
         assert recorder.start_time.tzinfo is not None
         assert recorder.start_time <= recorder.end_time
         assert str(recorder) == str(info)
+
+    def test_times_compare_with_text_as_with_times(self):
+        recorder = _create_finished()
+        for found in (recorder, R.get_recorder(recorder_id=recorder.id), _pickled(recorder)):
+            for time in (found.start_time, found.end_time):
+                text = time.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+                assert time == text
+                assert time != "2020-01-01 00:00:00"
+                assert "2020-01-01" < time < "2999"
+                assert time <= text <= time
+                assert (
+                    datetime(2020, 1, 1, tzinfo=timezone.utc) < time <= datetime.now(timezone.utc)
+                )
+                assert pd.Timestamp(time) == time
+                assert found.end_time - found.start_time >= timedelta(0)
+                assert {time: 1}[time + timedelta(0)] == 1
+
+    def test_a_recorder_gets_another_name(self):
+        recorder = _create_finished("a", "x")
+        recorder.set_recorder_name("y")
+        assert recorder.name == "y"
+        assert R.get_recorder(recorder_name="y", experiment_name="a") == recorder
+        assert recorder.client.get_run(recorder.id).info.run_name == "y"
+
+    def test_clients_and_addresses_are_those_of_mlflow(self, tmp_path):
+        with R.start(experiment_name="a") as exp:
+            pass
+        assert R.exp_manager.client.get_experiment(exp.id).name == "a"
+        assert exp.client.get_experiment(exp.id).name == "a"
+        before = R.exp_manager.default_uri
+        assert before == R.get_uri()
+        R.exp_manager.default_uri = f"sqlite:///{tmp_path}/other.db"
+        assert R.get_uri() == R.exp_manager.uri == f"sqlite:///{tmp_path}/other.db"
+        R.exp_manager.default_uri = None
+        assert R.get_uri() == before
+        own = MLflowExpManager(f"sqlite:///{tmp_path}/own.db", "mine")
+        own.default_uri = f"sqlite:///{tmp_path}/third.db"
+        assert own.get_exp().name == "mine"
+        assert (tmp_path / "third.db").is_file()
+        assert R.get_uri() == before
 
     def test_of_an_experiment(self):
         earlier = _create_finished("a")

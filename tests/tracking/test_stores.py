@@ -114,6 +114,15 @@ def test_a_tracking_server_that_proxies_files(server, tmp_path, monkeypatch):
     assert not (tmp_path / "home" / "artifacts").exists()
 
 
+def test_a_plain_folder_where_mlflow_is_told_to_take_it(tmp_path, monkeypatch):
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+    monkeypatch.chdir(tmp_path)
+    init(tracking_uri="mlruns")  # Qlib's default
+    recorder = _whole_story("in a folder", tmp_path, monkeypatch)
+    assert recorder.get_artifact_uri().startswith((tmp_path / "mlruns").as_uri())
+    assert not (tmp_path / "home" / "artifacts").exists()
+
+
 def test_a_server_given_to_one_start_only(server):
     with R.start(experiment_name="given", uri=server):
         R.save_objects(x=1)

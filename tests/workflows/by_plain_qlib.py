@@ -2,7 +2,7 @@
 
 ``python -m tests.workflows.by_plain_qlib ANSWER qrun FILE`` runs the file as ``qrun`` does, and
 pickles what its recorder holds to ``ANSWER``; ``ANSWER rolling FILE ARGUMENTS`` does so with
-``Rolling``, whose arguments are JSON.
+``Rolling``, and ``ANSWER ddgda FILE ARGUMENTS`` with ``DDGDA``, whose arguments are JSON.
 """
 
 from __future__ import annotations
@@ -25,13 +25,33 @@ def run_qrun(file: str) -> dict[str, Any]:
 
 
 def run_rolling(file: str, arguments: str) -> dict[str, Any]:
+    from qlib.contrib.rolling.base import Rolling
+
+    return roll(Rolling, file, arguments)
+
+
+def run_ddgda(file: str, arguments: str) -> dict[str, Any]:
+    import pandas as pd
+    from qlib.contrib.meta.data_selection import dataset
+    from qlib.contrib.rolling.ddgda import DDGDA
+
+    def calculate(self: Any, pred: pd.Series, label: pd.Series) -> pd.Series:
+        by_day = pd.DataFrame({"pred": pred, "label": label}).groupby("datetime")
+        return by_day.apply(lambda day: day["pred"].corr(day["label"], method="spearman"))
+
+    # with pandas 2 Qlib's own fails on the index of a correlation; here, as its workers import Qlib
+    dataset.InternalData._calc_perf = calculate
+    dataset.Parallel = lambda n_jobs: lambda calls: [call(*a, **kw) for call, a, kw in calls]
+    return roll(DDGDA, file, arguments)
+
+
+def roll(kind: Any, file: str, arguments: str) -> dict[str, Any]:
     import qlib
     import yaml
-    from qlib.contrib.rolling.base import Rolling
     from qlib.workflow import R
 
     qlib.init(**yaml.safe_load(Path(file).read_text())["qlib_init"])
-    rolling = Rolling(file, **json.loads(arguments))
+    rolling = kind(conf_path=file, **json.loads(arguments))
     rolling.run()
     joined = R.get_recorder(experiment_name=rolling.exp_name, recorder_id=rolling._rid)
     rolls = R.list_recorders(experiment_name=rolling.rolling_exp).values()
@@ -62,5 +82,5 @@ def list_files(recorder: Any, folder: str | None = None) -> list[str]:
 
 if __name__ == "__main__":
     answer, what, *arguments = sys.argv[1:]
-    result = {"qrun": run_qrun, "rolling": run_rolling}[what](*arguments)
+    result = {"qrun": run_qrun, "rolling": run_rolling, "ddgda": run_ddgda}[what](*arguments)
     Path(answer).write_bytes(pickle.dumps(result))

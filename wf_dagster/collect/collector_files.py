@@ -16,11 +16,13 @@ from wf_dagster.tracking import trusted_modules
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
 _OWN = (
+    "copy.deepcopy",  # how a strategy's RollingGen copies templates
     "wf_dagster.calendars",
     "wf_dagster.collect",
     "wf_dagster.market",
     "wf_dagster.online",
     "wf_dagster.rolling",
+    "wf_dagster.tasks",
     "wf_dagster.tracking.mlflow_experiment.MLflowExperiment",
 )
 

@@ -82,6 +82,8 @@ def generate_joined_records(
         config = fill_placeholders(record, {"<PRED>": "<PRED>"}, task=task, where=where)
         if clip_dates:
             config = clip_fixed_dates(config, pred, adapter.market.calendar, where=where)
+            if config is None:
+                continue
         else:
             _warn_of_outer_dates(config, pred, where)
         instance = adapter.make_record(config, recorder, where=where)
@@ -100,21 +102,24 @@ def clip_fixed_dates(
     become ``None``, which stands for that range. What was changed is said in the log, and so is an
     end that leaves later predictions out.
 
-    Qlib's simulation needs one session after its last; where the calendar has none, it ends a
-    session earlier.
+    Qlib's simulation ends with the last session that has prices, those that a replay date hides
+    left aside; it needs one session more in the calendar, and ends earlier where there is none.
 
     Args:
         record: Its configuration.
         pred: Rows ``(datetime, instrument)``.
         calendar: The sessions that are simulated.
         where: Path of the record, for messages.
+
+    Returns:
+        ``None`` where there is no session yet that could be simulated.
     """
     dates = read_fixed_dates(record)
     if not isinstance(record, Mapping):
         return record
     if dates is not None:
         record = _clip(record, dates, pred, calendar, where)
-    return _leave_a_session(record, pred, calendar, where)
+    return _end_with_prices(record, pred, calendar, where)
 
 
 def _clip(
@@ -145,23 +150,30 @@ def _clip(
     return change_fixed_dates(record, replace(dates, start=start, end=end))
 
 
-def _leave_a_session(
+def _end_with_prices(
     record: Mapping[str, Any], pred: pd.DataFrame, calendar: TradingCalendar, where: str
-) -> Mapping[str, Any]:
+) -> Mapping[str, Any] | None:
     backtest = ((record.get("kwargs") or {}).get("config") or {}).get("backtest")
     if not isinstance(backtest, Mapping) or not is_qlib(find_class(record, where=where)):
         return record
     dates = read_fixed_dates(record) or FixedDates(("kwargs", "config", "backtest"))
-    sessions, (_, last) = calendar.sessions, _range_of(pred)
-    end = last if dates.end is None else dates.end
-    if len(sessions) < 2 or end < sessions[-2] or (dates.end is not None and end == sessions[-2]):
+    first, last = _range_of(pred)
+    start = first if dates.start is None else dates.start
+    sessions, with_prices = calendar.sessions, calendar.last_session
+    end = sessions[sessions > last][:1].max() if dates.end is None else dates.end
+    limit = min(with_prices, sessions[-2]) if len(sessions) > 1 else sessions[0]
+    if end <= limit:
         return record
-    _log.warning(
-        "%s: Qlib simulates a session when the calendar has the next one: the simulation ends at "
-        "%s, as the calendar does at %s",
-        *(where, f"{sessions[-2]:%Y-%m-%d}", f"{sessions[-1]:%Y-%m-%d}"),
-    )
-    return change_fixed_dates(record, replace(dates, end=sessions[-2]))
+    if limit < start:
+        _log.warning("%s is left out: there is no session yet that Qlib can simulate", where)
+        return None
+    if limit < with_prices:
+        _log.warning(
+            "%s: Qlib simulates a session when the calendar has the next one: the simulation ends "
+            "at %s, as the calendar does at %s",
+            *(where, f"{limit:%Y-%m-%d}", f"{sessions[-1]:%Y-%m-%d}"),
+        )
+    return change_fixed_dates(record, replace(dates, end=limit))
 
 
 def _warn_of_outer_dates(record: Any, pred: pd.DataFrame, where: str) -> None:

@@ -26,6 +26,7 @@ _CONNECTIONS = {
 _lock = threading.RLock()
 _stop_watching: Callable[[], None] | None = None  # while it is installed
 _replaced: list[tuple[ModuleType, dict[str, Any]]] = []
+_own: dict[int, tuple[Any, Any]] = {}  # by the id of ours: ours, and what it took the place of
 
 
 def install() -> None:
@@ -54,6 +55,7 @@ def undo() -> None:
         _stop_watching = None
         while _replaced:
             restore_names(*_replaced.pop())
+        _restore_imported()
         for name in _CONNECTIONS.values():
             if name in sys.modules:
                 sys.modules[name].uninstall()
@@ -82,6 +84,7 @@ def _mend(name: str, holders: Mapping[str, ModuleType]) -> None:
         module = sys.modules[name]
         values = mirrored_names(name)
         own = {key: own_attribute(module, key) for key in values if hasattr(module, key)}
+        _own.update({id(values[key]): (values[key], value) for key, value in own.items()})
         _replace(module, values)
         _replace_elsewhere({id(own[key]): values[key] for key in own}, holders)
     if name in _CONNECTIONS:
@@ -99,6 +102,15 @@ def _replace_elsewhere(values: Mapping[int, Any], holders: Mapping[str, ModuleTy
         }
         if names:
             _replace(module, names)
+
+
+def _restore_imported() -> None:
+    """Give Qlib's modules that were imported meanwhile Qlib's own, in place of what they got."""
+    for name, module in list(sys.modules.items()):
+        if name.startswith("qlib."):
+            names = vars(module)
+            names.update({n: _own[id(v)][1] for n, v in list(names.items()) if id(v) in _own})
+    _own.clear()
 
 
 def _replace(module: ModuleType, values: dict[str, Any]) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import copy
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pandas as pd
 from typing_extensions import Self
@@ -49,6 +50,7 @@ class OnlineStrategy:
         market: Where its sessions and prices come from; default that of the settings.
     """
 
+    logger: ClassVar[logging.Logger] = logging.getLogger(__name__)  # as Qlib's strategies have one
     market: Market = Market()  # of a strategy that was pickled before strategies had one
 
     def __init__(self, name_id: str, *, market: Market | None = None) -> None:

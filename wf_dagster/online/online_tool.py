@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import logging
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from typing_extensions import Self
 
@@ -30,6 +30,8 @@ class OnlineTool:
     ONLINE_TAG = ONLINE_TAG
     OFFLINE_TAG = OFFLINE_TAG
     NEXT_ONLINE_TAG = NEXT_ONLINE_TAG
+
+    logger: ClassVar[logging.Logger] = _log  # as Qlib's tools have one
 
     def set_online_tag(self, tag: str, recorder: Any) -> None:
         """Give a model, or several, this status; the others keep theirs."""

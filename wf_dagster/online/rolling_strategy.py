@@ -21,6 +21,7 @@ from wf_dagster.online.recorder_updates import complete_labels, update_recorder
 from wf_dagster.online.roll_plan import RollPlan, key_of, start_of
 from wf_dagster.online.served_prices import late_names
 from wf_dagster.online.sessions import daily_calendar
+from wf_dagster.online.strategy_keys import StrategyKeys
 from wf_dagster.rolling import (
     RollingGen,
     TimeAdjuster,
@@ -329,7 +330,7 @@ class RollingStrategy(OnlineStrategy):
         return RecorderCollector(
             experiment=self.exp_name,
             process_list=[RollingGroup()] if process_list is None else process_list,
-            rec_key_func=rec_key_func or self._key,
+            rec_key_func=rec_key_func or StrategyKeys(self),
             rec_filter_func=rec_filter_func,
             artifacts_key=artifacts_key,
         )
@@ -353,10 +354,11 @@ class RollingStrategy(OnlineStrategy):
         return RecorderCollector(
             experiment=list_recorders,
             process_list=[online_only, RollingGroup()],
-            rec_key_func=lambda recorder: online_only.key(recorder, self._key(recorder)),
+            rec_key_func=lambda recorder: online_only.key(recorder, self.collected_key(recorder)),
         )
 
-    def _key(self, recorder: Recorder) -> tuple[str, tuple[Any, ...]]:
+    def collected_key(self, recorder: Recorder) -> tuple[str, tuple[Any, ...]]:
+        """The key of a recorder in what is collected: its model, and its test segment."""
         recorder.trusted |= self.tool.trusted
         task = self.task_of(recorder)
         return self.model_key(task), tuple(task["dataset"]["kwargs"]["segments"][self.rg.test_key])

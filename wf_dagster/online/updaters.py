@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -73,6 +73,8 @@ class RecordUpdater:
     Args:
         record: The recorder.
     """
+
+    logger: ClassVar[logging.Logger] = _log  # as Qlib's updaters have one
 
     def __init__(self, record: Recorder, *args: Any, **kwargs: Any) -> None:
         self.record = record

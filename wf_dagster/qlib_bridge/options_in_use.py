@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from wf_dagster.qlib_bridge.options import QlibOptions
 from wf_dagster.qlib_bridge.session import adopt_user_init, initialised_by_user
+from wf_dagster.qlib_bridge.user_tracking import adopt_tracking
 from wf_dagster.settings import Settings, get_settings, restore, snapshot
 
 
@@ -18,6 +19,7 @@ def adopt_qlib_init() -> QlibOptions:
     What a ``qlib.init`` of the user's own said is taken over into the settings, so that worker
     processes and the task pool say the same.
     """
+    adopt_tracking()
     options = _qlib_options(get_settings())
     adopted = adopt_user_init(options)
     if adopted is None:

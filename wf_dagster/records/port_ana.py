@@ -41,7 +41,6 @@ from wf_dagster.records.record_template import (
 )
 from wf_dagster.records.recorder_market import load_market, load_task_market
 from wf_dagster.records.signal import SignalRecord
-from wf_dagster.tracking.object_files import names_of
 
 if TYPE_CHECKING:
     from wf_dagster.tracking import Recorder
@@ -288,10 +287,8 @@ class PortAnaRecord(DependentRecord):
 
     def _save_delistings(self, delistings: Sequence[Delisting]) -> None:
         name = f"delistings_{self.freq}.pkl"
-        earlier = set(self.recorder.list_artifacts(self.artifact_path)).intersection(
-            names_of(self.get_path(name))
-        )
-        if not delistings and not earlier:
+        is_there = self.get_path(name) in self.recorder.list_artifacts(self.artifact_path)
+        if not delistings and not is_there:
             return
         rows = [(gone.session, gone.instrument) for gone in delistings]
         frame = pd.DataFrame(

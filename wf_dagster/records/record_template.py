@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from wf_dagster.errors import MissingObjectsError, ObjectNotFoundError, RecordError
-from wf_dagster.tracking.object_files import names_of
 
 if TYPE_CHECKING:
     from wf_dagster.tracking import Recorder
@@ -107,7 +106,7 @@ class RecordTemplate(RecordBase):
                 folder = path.rpartition("/")[0]
                 if folder not in artifacts:
                     artifacts[folder] = set(self.recorder.list_artifacts(folder or None))
-                if artifacts[folder].isdisjoint(names_of(path)):
+                if path not in artifacts[folder]:
                     missing.append(path)
             if missing:
                 raise MissingObjectsError(

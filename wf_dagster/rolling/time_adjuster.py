@@ -32,6 +32,8 @@ class TimeAdjuster:
     SHIFT_SD = SLIDING
     SHIFT_EX = EXPANDING
 
+    cals: pd.DatetimeIndex
+
     def __init__(
         self, future: bool = True, end_time: Any = None, *, calendar: TradingCalendar | None = None
     ) -> None:
@@ -49,7 +51,7 @@ class TimeAdjuster:
         if end_time is not None:
             end = self._whole.align(end_time, "end")
             last = end if last is None else min(end, last)
-        self.cals: pd.DatetimeIndex = self._whole.between(None, last)
+        self.cals = self._whole.between(None, last)
         self._calendar = TradingCalendar(self.cals)
 
     def get(self, idx: int | None) -> pd.Timestamp | None:

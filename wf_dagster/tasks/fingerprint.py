@@ -101,6 +101,9 @@ def _to_plain(value: Any, where: str) -> Any:
         return _to_plain(value[()], where)
     if isinstance(value, (list, tuple, np.ndarray, pd.Index)):
         return [_to_plain(v, f"{where}.{i}") for i, v in enumerate(value)]
+    if isinstance(value, pd.Series):  # as the weights that a reweighter holds
+        rows = {"index": value.index, "values": value.to_numpy()}
+        return {"class": "pandas.Series", "state": _to_plain(rows, where)}
     if isinstance(value, (set, frozenset)):
         return sorted((_to_plain(v, where) for v in value), key=repr)
     if isinstance(value, (type, FunctionType, BuiltinFunctionType)):
@@ -128,7 +131,7 @@ def _get_state(value: Any) -> Any:
     """What pickling would keep of an object; ``None`` when it cannot be known."""
     import pandas as pd  # slow to import
 
-    if isinstance(value, (ModuleType, pd.DataFrame, pd.Series)):
+    if isinstance(value, (ModuleType, pd.DataFrame)):
         return None
     getstate = getattr(type(value), "__getstate__", None)
     if getstate is not None and getstate is not getattr(object, "__getstate__", None):

@@ -24,6 +24,11 @@ def is_remote(uri: str) -> bool:
     return urlsplit(uri).scheme in _SERVERS
 
 
+def is_folder(uri: str) -> bool:
+    """Whether a tracking address is a plain folder of runs, such as ``./mlruns``."""
+    return urlsplit(uri).scheme in {"", "file"}
+
+
 def sqlite_path(uri: str) -> Path | None:
     """The absolute path of the file behind an SQLite address."""
     if not urlsplit(uri).scheme.startswith("sqlite"):

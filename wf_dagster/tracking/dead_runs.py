@@ -14,6 +14,7 @@ from wf_dagster.tracking.mlflow_recorder import FAILURE_TAG, MLflowRecorder
 from wf_dagster.tracking.recorder import Recorder
 from wf_dagster.tracking.run_kinds import KIND_TAG, PARENT, PARENT_TAG, RUN_TAG
 from wf_dagster.tracking.run_search import find_runs, quote_text
+from wf_dagster.tracking.run_times import RunTime
 from wf_dagster.tracking.store import call_store
 
 STALE_SECONDS = 900.0
@@ -153,7 +154,7 @@ def _end_run(dead: DeadRun, uri: str) -> None:
         "ending a dead run",
         lambda client: client.set_terminated(recorder.id, Recorder.STATUS_FA, ended),
     )
-    recorder.status, recorder.end_time = Recorder.STATUS_FA, dead.last_sign
+    recorder.status, recorder.end_time = Recorder.STATUS_FA, RunTime.from_milliseconds(ended)
 
 
 def holder(recorder: MLflowRecorder, stale_seconds: float = STALE_SECONDS) -> str | None:

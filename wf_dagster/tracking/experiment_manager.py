@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 from typing_extensions import Unpack
@@ -19,10 +19,15 @@ from wf_dagster.tracking.recorder import Recorder
 from wf_dagster.tracking.run_kinds import KIND_TAG, RECORDER
 from wf_dagster.tracking.run_search import quote_text
 from wf_dagster.tracking.start_options import StartOptions, recorder_options
-from wf_dagster.tracking.store import call_store
-from wf_dagster.tracking.tracking_settings import artifact_location
+from wf_dagster.tracking.store import call_store, get_client
+from wf_dagster.tracking.tracking_settings import (
+    artifact_location,
+    default_experiment,
+    set_tracking_uri,
+)
 
-DEFAULT_EXPERIMENT = "Experiment"
+if TYPE_CHECKING:
+    from mlflow.tracking import MlflowClient
 
 # the MLflow page then opens the experiment as trainings of models, not as traces of agents
 _EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
@@ -37,12 +42,13 @@ class MLflowExpManager(ExpManager):
 
     Args:
         uri: MLflow tracking address; default the one in use when it is asked.
-        default_exp_name: The experiment that is meant when none is named.
+        default_exp_name: The experiment that is meant when none is named; default the one that
+            ``qlib.init`` was given, else ``"Experiment"``.
     """
 
-    def __init__(self, uri: str | None = None, default_exp_name: str = DEFAULT_EXPERIMENT) -> None:
+    def __init__(self, uri: str | None = None, default_exp_name: str | None = None) -> None:
         self._uri = uri
-        self.default_exp_name = default_exp_name
+        self._default_exp_name = default_exp_name
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.uri!r})"
@@ -51,6 +57,28 @@ class MLflowExpManager(ExpManager):
     def uri(self) -> str:
         """The tracking address in use."""
         return tracking_uri(self._uri)
+
+    @property
+    def default_uri(self) -> str:
+        """The tracking address of a start without one; what is set here is set in the settings."""
+        return self._uri or active_starts.default_uri()
+
+    @default_uri.setter
+    def default_uri(self, value: str | None) -> None:
+        if self._uri is None:
+            set_tracking_uri(value)
+        else:
+            self._uri = value
+
+    @property
+    def default_exp_name(self) -> str:
+        """The experiment that is meant when none is named."""
+        return self._default_exp_name or default_experiment()
+
+    @property
+    def client(self) -> MlflowClient:
+        """MLflow's client of the tracking address in use."""
+        return get_client(self.uri)
 
     @property
     def active_experiment(self) -> MLflowExperiment | None:

@@ -145,20 +145,27 @@ class QlibRecorder:
         """A recorder by id, or the latest of a name; the active one without either.
 
         A name is looked for in the experiment that is given, else in the active one, else in
-        the default one.
+        the default one. Without one, and where none is active, it is the latest that was started
+        without a name (``"mlflow_recorder"``).
 
         Raises:
             ExperimentNotFoundError: The experiment is not there.
-            RecorderNotFoundError: There is none; or nothing is given and none is active.
+            RecorderNotFoundError: There is none; or nothing is given, and others are active
+                elsewhere in this process.
         """
         names_experiment = bool(experiment_id or experiment_name)
         if recorder_id and not names_experiment:
             return run_search.recorder_by_id(recorder_id, self.get_uri())
         if not recorder_id and not recorder_name and not names_experiment:
             start = active_starts.current_start()
-            if start is None:
+            if start is not None:
+                return start.recorder
+            if HEARTBEAT_THREAD.running():  # one of these is more likely to be meant
                 raise RecorderNotFoundError(_why_none_active())
-            return start.recorder
+            try:
+                return self.get_exp(create=False).get_recorder(create=False)
+            except (ExperimentNotFoundError, RecorderNotFoundError):
+                raise RecorderNotFoundError(_why_none_active()) from None
         experiment = self.get_exp(
             experiment_id=experiment_id, experiment_name=experiment_name, create=False
         )
@@ -306,8 +313,15 @@ class QlibRecorder:
         self._active_or_default().set_tags(**kwargs)
 
     def delete_tags(self, *keys: str) -> None:
-        """Delete tags of the active recorder."""
-        self.get_recorder().delete_tags(*keys)
+        """Delete tags of the active recorder.
+
+        Raises:
+            RecorderNotFoundError: None is active.
+        """
+        start = active_starts.current_start()
+        if start is None:  # what cannot be undone is done to no other one
+            raise RecorderNotFoundError(_why_none_active())
+        start.recorder.delete_tags(*keys)
 
 
 def _why_none_active() -> str:

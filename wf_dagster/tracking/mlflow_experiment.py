@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import pandas as pd
 from typing_extensions import Unpack
@@ -21,7 +21,10 @@ from wf_dagster.tracking.recorder import Recorder
 from wf_dagster.tracking.run_kinds import KIND_TAG, PARENT_TAG, RECORDER, is_parent
 from wf_dagster.tracking.run_search import quote_text
 from wf_dagster.tracking.start_options import RECORDER_OPTIONS, RecorderOptions, check_options
-from wf_dagster.tracking.store import call_store, current_store
+from wf_dagster.tracking.store import call_store, current_store, get_client
+
+if TYPE_CHECKING:
+    from mlflow.tracking import MlflowClient
 
 DEFAULT_RECORDER = "mlflow_recorder"
 
@@ -58,6 +61,11 @@ class MLflowExperiment(Experiment):
             "active_recorder": recorder.id if recorder is not None else None,
             "recorders": list(self.list_recorders()),
         }
+
+    @property
+    def client(self) -> MlflowClient:
+        """MLflow's client of its tracking address."""
+        return get_client(self.uri)
 
     @property
     def active_recorder(self) -> MLflowRecorder | None:
@@ -168,11 +176,12 @@ class MLflowExperiment(Experiment):
     ) -> MLflowRecorder:
         """A recorder by id, or the latest of a name; the active one when neither is given.
 
+        Where none is active either, it is the latest that was started without a name.
+
         Args:
             recorder_id: An id; one that is not there is an error, as it cannot be made.
-            recorder_name: A name.
-            create: Make a recorder if there is none of that name, or nothing was given and
-                none is active.
+            recorder_name: A name; default ``"mlflow_recorder"``, that of recorders without one.
+            create: Make a recorder if there is none of that name.
             start: Start the recorder that was made, and make it active.
 
         Raises:
@@ -182,14 +191,15 @@ class MLflowExperiment(Experiment):
             return self._find_by_id(recorder_id)
         if not recorder_name and self.active_recorder is not None:
             return self.active_recorder
-        if not recorder_name and not create:
-            raise RecorderNotFoundError(
-                f"no recorder of experiment {self.name!r} is active: work inside `with "
-                "R.start(...)`, or say which one with recorder_id or recorder_name"
-            )
-        recorder = self._find_latest(recorder_name) if recorder_name else None
+        recorder = self._find_latest(recorder_name or DEFAULT_RECORDER)
         if recorder is not None:
             return recorder
+        if not create and not recorder_name:
+            raise RecorderNotFoundError(
+                f"no recorder of experiment {self.name!r} is active, and none was started without "
+                "a name: work inside `with R.start(...)`, or say which one with recorder_id or "
+                "recorder_name"
+            )
         if not create:
             raise RecorderNotFoundError(
                 f"experiment {self.name!r} has no recorder called {recorder_name!r}: "

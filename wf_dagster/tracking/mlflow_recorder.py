@@ -7,8 +7,8 @@ import os
 import threading
 import time
 from collections.abc import Mapping
-from datetime import datetime, timezone
-from typing import Any
+from datetime import timezone
+from typing import TYPE_CHECKING, Any
 
 from wf_dagster.errors import StoreError, TrackingError
 from wf_dagster.start_hooks import HOOKS
@@ -18,8 +18,12 @@ from wf_dagster.tracking.heartbeat_thread import HEARTBEAT_THREAD
 from wf_dagster.tracking.process_exit import EXIT_WATCH, end_after, uncaught_error
 from wf_dagster.tracking.recorder import Recorder
 from wf_dagster.tracking.redaction import redacted
-from wf_dagster.tracking.store import call_store, current_files, current_store, run_url
+from wf_dagster.tracking.run_times import RunTime
+from wf_dagster.tracking.store import call_store, current_files, current_store, get_client, run_url
 from wf_dagster.tracking.tracking_settings import logged_variables
+
+if TYPE_CHECKING:
+    from mlflow.tracking import MlflowClient
 
 FAILURE_TAG = "wf_failure"
 FLUSH_SECONDS = 3.0
@@ -50,10 +54,10 @@ class MLflowRecorder(Recorder):
         self.name = run.info.run_name or ""
         self.experiment_id = run.info.experiment_id
         self.artifact_uri = current_files(self.uri, run.info.artifact_uri)
-        self.start_time = _to_time(run.info.start_time)
+        self.start_time = RunTime.from_milliseconds(run.info.start_time)
         self.status = run.info.status
         # MLflow keeps the end of a run that was taken up again
-        self.end_time = None if self.running else _to_time(run.info.end_time)
+        self.end_time = None if self.running else RunTime.from_milliseconds(run.info.end_time)
         self._take_values(run)
 
     def _reset(self) -> None:
@@ -73,6 +77,9 @@ class MLflowRecorder(Recorder):
 
     def __setstate__(self, state: Mapping[str, Any]) -> None:
         self.__dict__.update(state)
+        for name in ("start_time", "end_time"):  # of before they compared with text
+            if (time_before := state.get(name)) is not None:
+                self.__dict__[name] = RunTime.fromtimestamp(time_before.timestamp(), timezone.utc)
         uri = current_store(self.uri)
         if uri != self.uri and _holds_run(uri, self.id):
             self.uri, self.artifact_uri = uri, current_files(uri, self.artifact_uri)
@@ -90,9 +97,23 @@ class MLflowRecorder(Recorder):
         return self._pid == os.getpid()
 
     @property
+    def client(self) -> MlflowClient:
+        """MLflow's client of its tracking address."""
+        return get_client(self.uri)
+
+    @property
     def url(self) -> str:
         """Link to the run's page."""
         return run_url(self.experiment_id, self.id, self.uri)
+
+    def set_recorder_name(self, rname: str) -> None:
+        """Give it another name, on its page too.
+
+        Raises:
+            TrackingError: The store fails.
+        """
+        call_store(self.uri, "naming a run", lambda client: client.update_run(self.id, name=rname))
+        self.name = rname
 
     # life
 
@@ -146,7 +167,7 @@ class MLflowRecorder(Recorder):
             self._buffer.add_tags({FAILURE_TAG: redacted(reason)})
         self.flush_noting()
         call_store(self.uri, "ending a run", lambda c: c.set_terminated(self.id, status))
-        self.status, self.end_time = status, datetime.now(timezone.utc)
+        self.status, self.end_time = status, RunTime.now(timezone.utc)
         HEARTBEAT_THREAD.remove(self)
         HOOKS.end(self.id)
         EXIT_WATCH.release()
@@ -200,9 +221,3 @@ def _holds_run(uri: str, run_id: str) -> bool:
             raise
         return False
     return True
-
-
-def _to_time(milliseconds: int | None) -> datetime | None:
-    if not milliseconds:
-        return None
-    return datetime.fromtimestamp(milliseconds / 1000, timezone.utc)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 from wf_dagster.tracking.recorder_values import RecorderValues
+from wf_dagster.tracking.run_times import RunTime
 
 
 class Recorder(RecorderValues):
@@ -15,8 +15,8 @@ class Recorder(RecorderValues):
         id: Identifies it; recorders with the same id are equal.
         name: Need not be unique.
         experiment_id: The experiment it belongs to.
-        start_time: With time zone; ``None`` before the start.
-        end_time: With time zone; ``None`` before the end.
+        start_time: With time zone, compares with text too; ``None`` before the start.
+        end_time: As ``start_time``; ``None`` before the end.
         status: ``SCHEDULED`` before the start, ``RUNNING``, then ``FINISHED`` or ``FAILED``.
     """
 
@@ -27,8 +27,8 @@ class Recorder(RecorderValues):
 
     name: str
     experiment_id: str
-    start_time: datetime | None = None
-    end_time: datetime | None = None
+    start_time: RunTime | None = None
+    end_time: RunTime | None = None
     status: str = STATUS_S
 
     @property
@@ -42,8 +42,8 @@ class Recorder(RecorderValues):
             "id": self.id,
             "name": self.name,
             "experiment_id": self.experiment_id,
-            "start_time": _local_time(self.start_time),
-            "end_time": _local_time(self.end_time),
+            "start_time": self.start_time and self.start_time.as_text(),
+            "end_time": self.end_time and self.end_time.as_text(),
             "status": self.status,
         }
 
@@ -58,7 +58,3 @@ class Recorder(RecorderValues):
 
     def __hash__(self) -> int:
         return hash(self.id)
-
-
-def _local_time(moment: datetime | None) -> str | None:
-    return None if moment is None else moment.astimezone().strftime("%Y-%m-%d %H:%M:%S")

@@ -18,7 +18,14 @@ from wf_dagster.errors import TrackingError
 from wf_dagster.extras import extra_of, pip_command
 from wf_dagster.process import call_in_forked_children, set_default_variables
 from wf_dagster.tracking.active_starts import default_uri, tracking_uri
-from wf_dagster.tracking.addresses import hide_password, is_remote, page_url, sqlite_path
+from wf_dagster.tracking.addresses import (
+    hide_password,
+    is_folder,
+    is_remote,
+    local_path,
+    page_url,
+    sqlite_path,
+)
 from wf_dagster.tracking.home_record import HomeRecord
 from wf_dagster.tracking.store_calls import call_with_retry
 from wf_dagster.tracking.tracking_settings import make_home_of, place_of, store_patience
@@ -83,7 +90,8 @@ def current_store(uri: str) -> str:
 def client_modules(uri: str | None = None) -> list[str]:
     """The modules that the client of an address needs, for a process about to be forked."""
     set_default_variables(_DEFAULTS)
-    kind = "rest" if is_remote(tracking_uri(uri)) else "sqlalchemy"
+    address = tracking_uri(uri)
+    kind = "rest" if is_remote(address) else "file" if is_folder(address) else "sqlalchemy"
     return ["mlflow.tracking", f"mlflow.store.tracking.{kind}_store"]
 
 
@@ -180,12 +188,10 @@ def check_tracking(uri: str | None = None) -> None:
         TrackingError: It gives none.
     """
     uri = tracking_uri(uri)
+    if is_folder(uri):
+        _check_folder(uri)
+        return
     scheme = urlsplit(uri).scheme
-    if scheme in {"", "file"}:
-        raise TrackingError(
-            f"tracking_uri {uri!r} is a plain folder, which MLflow no longer keeps runs in: use "
-            "a file such as sqlite:////path/to/mlflow.db, or the address of a server"
-        )
     try:
         if scheme in {"http", "https"}:
             _ping_server(uri)
@@ -206,6 +212,21 @@ def check_tracking(uri: str | None = None) -> None:
             f"the MLflow store {hide_password(uri)} does not answer ({reason}): start it, or give "
             "another with wf_dagster.init(tracking_uri=...) or WF_TRACKING_URI"
         ) from error
+
+
+def _check_folder(uri: str) -> None:
+    from mlflow import environment_variables  # slow to import
+
+    opt_out = getattr(environment_variables, "MLFLOW_ALLOW_FILE_STORE", None)
+    if opt_out is None or opt_out.get():  # before there was such a variable it took every folder
+        return
+    folder = local_path(uri)
+    raise TrackingError(
+        f"tracking_uri {uri!r} is a plain folder, which MLflow keeps no runs in any more: `mlflow "
+        f"migrate-filestore --source {folder} --target sqlite:////path/to/mlflow.db` copies what "
+        "is in it, then use that address; or set the variable MLFLOW_ALLOW_FILE_STORE=true to go "
+        "on with the folder"
+    )
 
 
 def _ping_server(uri: str) -> None:

@@ -6,12 +6,21 @@ import re
 from pathlib import Path
 
 from wf_dagster.settings import get_settings, restore, snapshot
-from wf_dagster.tracking.addresses import folder_beside, is_remote
+from wf_dagster.start_hooks import users_default_experiment
+from wf_dagster.tracking.addresses import folder_beside, is_folder, is_remote
+
+DEFAULT_EXPERIMENT = "Experiment"
 
 
 def default_tracking_uri() -> str:
-    """The tracking address of the settings."""
+    """The tracking address of the settings, or else of the user's own ``qlib.init``."""
+    users_default_experiment()
     return get_settings().resolved_tracking_uri()
+
+
+def default_experiment() -> str:
+    """The name of the experiment that is meant when none is named."""
+    return users_default_experiment() or DEFAULT_EXPERIMENT
 
 
 def set_tracking_uri(uri: str | None) -> None:
@@ -24,7 +33,7 @@ def set_tracking_uri(uri: str | None) -> None:
 
 
 def artifact_location(uri: str, experiment_name: str) -> str | None:
-    """Where a new experiment keeps its files; ``None`` leaves it to the tracking server.
+    """Where a new experiment keeps its files; ``None`` leaves it to the server, or the folder.
 
     Args:
         uri: The tracking address of the experiment.
@@ -33,7 +42,7 @@ def artifact_location(uri: str, experiment_name: str) -> str | None:
     settings = get_settings()
     if uri == settings.resolved_tracking_uri() or settings.artifact_location:
         location = settings.resolved_artifact_location()
-    elif is_remote(uri):
+    elif is_remote(uri) or is_folder(uri):
         location = None
     else:  # a store that is not that of the settings
         location = folder_beside(uri) or (settings.home / "artifacts").as_uri()

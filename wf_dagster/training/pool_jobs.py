@@ -11,8 +11,9 @@ from wf_dagster.market import Market
 from wf_dagster.pool import TaskManager
 from wf_dagster.pool.states import FETCHABLE, check_status
 from wf_dagster.tasks import AS_OF, Task
+from wf_dagster.tasks.schema import MARKET
 from wf_dagster.training.roll_jobs import JobKind, RollJob
-from wf_dagster.training.task_market import MARKET, take_market
+from wf_dagster.training.task_market import take_market
 
 
 def carry_market(task: Mapping[str, Any], market: Market | None) -> Task:

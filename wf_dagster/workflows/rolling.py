@@ -14,7 +14,8 @@ import pandas as pd
 from wf_dagster.collect import RecorderCollector, RollingEnsemble
 from wf_dagster.collect.joined_records import generate_joined_records
 from wf_dagster.errors import CollectError, ObjectNotFoundError, TaskError
-from wf_dagster.market import is_qlib_in_use
+from wf_dagster.market import adopt_qlib_init, is_qlib_in_use
+from wf_dagster.qlib_bridge.session import ensure
 from wf_dagster.qlib_bridge.workflow_file import merge_config, read_workflow
 from wf_dagster.qlib_bridge.workflow_start import add_module_folders, prepare_process
 from wf_dagster.rolling import RollingGen, handler_mod, task_generator
@@ -120,6 +121,8 @@ class Rolling:
             add_module_folders(config, self.conf_path)
         else:
             prepare_process(config, self.conf_path)
+        # now, and not with the first roll: what a subclass logs with Qlib's R is to come here too
+        ensure(adopt_qlib_init())
         return config
 
     def _replace_handler_with_cache(self, task: dict[str, Any]) -> dict[str, Any]:

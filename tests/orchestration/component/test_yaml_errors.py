@@ -55,6 +55,20 @@ def test_an_error_shows_its_line(project, old, new, message):
     assert f"{file}:{line_of(file.read_text(), part)}" in complaint
 
 
+def test_an_error_of_an_analysis_shows_its_line(project):
+    analysis = {"class": "SigAnaRecord", "module_path": "wf_dagster.records"}
+    file = project.write_strategies(
+        strategy(analyses=[analysis, {**analysis, "kwargs": {"quantil": 0.1}}])
+    )
+    complaint = project.complaint()
+    assert "analyses.1.kwargs.quantil: SigAnaRecord takes no 'quantil'" in complaint
+    assert f"{file}:{line_of(file.read_text(), 'quantil:')}" in complaint
+    file.write_text(file.read_text().replace("quantil:", "quantile:"))
+    assert "momentum/analyses" in project.asset_names()
+    (spec,) = project.strategies()
+    assert spec.analyses[1] == {**analysis, "kwargs": {"quantile": 0.1}}
+
+
 def test_a_strategy_has_one_task(project):
     written = strategy()
     del written["template"]

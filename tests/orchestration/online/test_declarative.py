@@ -19,7 +19,7 @@ from tests.orchestration.online.life import (
     state_of_strategy,
 )
 from tests.orchestration.online.test_same_signals import home
-from wf_dagster import OnlineManager
+from wf_dagster import OnlineManager, load_analyses
 from wf_dagster.errors import OnlineError
 from wf_dagster.orchestration import TrackingResource, build_prices_asset, build_signals_asset
 
@@ -144,6 +144,19 @@ def test_prices_that_come_late_find_the_roll_that_serves(life: Life) -> None:
     events = life.events()
     assert events["predictions"] == [roll_key(0)]  # and not the partition of the run
     assert events["labels"] == [roll_key(0)]
+
+
+def test_analyses_follow_what_was_collected(life: Life) -> None:
+    records = [{"class": "SigAnaRecord", "module_path": "wf_dagster.records"}]
+    automation = Automation(life, analyses=records)
+    analysed: dict[str, list[str | None]] = {"ridge/analyses": [None]}
+    assert automation.evening(TEST) == [rolls(0), {**FOLLOWED, **analysed}]
+    recorder = load_analyses("ridge")
+    assert len(recorder.load_object("pred.pkl").index.unique("datetime")) == 1
+    assert recorder.list_tags()["labels_known"] == "none"  # the first session of all
+    assert automation.evening(TEST + REACH) == [rolls(0), {**FOLLOWED, **analysed}]
+    assert len(recorder.load_object("pred.pkl").index.unique("datetime")) == 1 + REACH
+    assert load_analyses("ridge").list_metrics().keys() >= {"IC", "Rank IC"}
 
 
 @pytest.mark.slow

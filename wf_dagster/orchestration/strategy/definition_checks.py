@@ -124,7 +124,8 @@ class _Definition:
         if not any(str(error).startswith(of_parts) for error in form):
             yield from self._find_part_mistakes()
             yield from self._find_placeholder_mistakes()
-        yield from self._find_analysis_mistakes()
+        if self.analyses:
+            yield from self._find_analysis_mistakes()
         yield from self._find_segment_mistakes()
         yield from self._find_market_mistakes()
         yield from self._find_panel_mistakes()

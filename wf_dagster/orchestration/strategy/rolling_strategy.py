@@ -68,8 +68,8 @@ class RollingStrategySpec:
             downstream of ``collected``. Default none, and no such asset.
 
     Raises:
-        SettingsError: The name or the prefix cannot be part of keys, or a text is where a list
-            belongs.
+        SettingsError: The name or the prefix cannot be part of keys, or a text or a mapping is
+            where a list belongs.
         OnlineError: ``automation`` is unknown.
     """
 
@@ -105,8 +105,10 @@ class RollingStrategySpec:
         is_declarative(self.automation)
         for field_name in ("owners", "kinds", "analyses"):
             if isinstance(value := getattr(self, field_name), (str, Mapping)):
+                kind = "text" if isinstance(value, str) else "mapping"
                 raise SettingsError(
-                    f"{field_name} of strategy {self.name!r} is {value!r}: give a list, [{value!r}]"
+                    f"{field_name} of strategy {self.name!r} is the {kind} {value!r}: give a list, "
+                    f"[{value!r}]"
                 )
 
     @property
