@@ -41,6 +41,7 @@ ROOMS = (
     "tasks",
     "tracking",
     "training",
+    "workflows",
 )
 WIDTH = 100
 _ADDRESS = re.compile(r"<(\S+ )?(\S+) (object )?at 0x[0-9a-f]+>")

@@ -21,7 +21,13 @@ OPTIONAL = PROJECT["optional-dependencies"]
 # what brings an extra, or works on the project, but is none that a strategy uses
 GROUPS = {"all", "demo", "test", "dev"}
 # modules of packages that others of the same extra bring along, or that an old Python needs
-BROUGHT = {"botocore": "boto3", "ruamel": "pyqlib", "flask": "mlflow", "qlib": "pyqlib"}
+BROUGHT = {
+    "botocore": "boto3",
+    "ruamel": "pyqlib",
+    "fire": "pyqlib",
+    "flask": "mlflow",
+    "qlib": "pyqlib",
+}
 
 
 def name_of(requirement: str) -> str:

@@ -24,6 +24,7 @@ EXCEPTIONS = {
     "wf_dagster.collect.StrategyCollection": "a result: its fields are read, nobody calls it",
     "wf_dagster.training.RollJob": "made by the rooms above, and handed to workers",
     "wf_dagster.training.RollOutcome": "a result: its fields are read, nobody calls it",
+    "wf_dagster.workflows.Rolling": "Qlib's nine",
 }
 
 

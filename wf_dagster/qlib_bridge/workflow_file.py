@@ -79,7 +79,7 @@ def _render(path: Path) -> str:
     class Unset(StrictUndefined):
         """A variable that may be tested, as ``qrun`` allows, but not written into the file."""
 
-        def __bool__(self) -> bool:
+        def __bool__(self) -> bool:  # type: ignore[override]
             return False
 
     text = _read_text(path)

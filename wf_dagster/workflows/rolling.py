@@ -115,8 +115,13 @@ class Rolling:
         return read_workflow(self.conf_path)
 
     def _prepared_conf(self) -> dict[str, Any]:
-        """The configuration, in a process that is ready for what it names."""
+        """The configuration, in a process that is ready for what it names.
+
+        Raises:
+            TaskError: It holds no task with a handler and segments.
+        """
         config = self._raw_conf()
+        _check_parts(config["task"], self.conf_path)
         if is_qlib_in_use():
             add_module_folders(config, self.conf_path)
         else:
@@ -155,7 +160,6 @@ class Rolling:
             TaskError: The file holds no task with a handler and segments.
         """
         task: dict[str, Any] = copy.deepcopy(self._prepared_conf()["task"])
-        _check_parts(task, self.conf_path)
         self._is_handler_fixed = bool(enable_handler_cache) or self.h_path is not None
         self._set_label(task)
         if self._is_handler_fixed:
