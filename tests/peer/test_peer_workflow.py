@@ -9,7 +9,10 @@ from tests.peer.running import Peer
 from tests.peer.ways import Way
 
 
-@pytest.mark.parametrize("way", [Way.PUBLIC, Way.QLIB_RECORDS, Way.MIRROR, Way.INSTALL])
+QUICK = [Way.PUBLIC, Way.QLIB_RECORDS, Way.INSTALL]
+
+
+@pytest.mark.parametrize("way", [*QUICK, pytest.param(Way.MIRROR, marks=pytest.mark.slow)])
 def test_workflow_by_code_leaves_what_it_leaves_under_qlib(peer: Peer, way: Way):
     theirs, ours = (peer.run("workflow_by_code", each) for each in (Way.QLIB, way))
     assert ours.exit_codes == theirs.exit_codes
