@@ -8,7 +8,6 @@ from tests.peer.comparison import assert_same_recorders
 from tests.peer.running import Peer
 from tests.peer.ways import Way
 
-
 QUICK = [Way.PUBLIC, Way.QLIB_RECORDS, Way.INSTALL]
 
 
