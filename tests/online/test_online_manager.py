@@ -150,10 +150,13 @@ def test_a_manager_comes_back_from_its_store(market: Path) -> None:
     pd.testing.assert_series_equal(again.get_signals(), manager.get_signals())
 
 
-def test_a_manager_comes_back_from_a_file(market: Path, tmp_path: Path) -> None:
+def test_a_manager_comes_back_from_a_file(
+    market: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     manager = simulated(trainer=DelayTrainerR())
-    manager.to_pickle(tmp_path / "manager.pkl")
-    again = OnlineManager.load(tmp_path / "manager.pkl")
+    manager.to_pickle(tmp_path / "manager.pkl", dump_all=True)
+    assert "manager.pkl: dump_all ignored" in caplog.text
+    again = OnlineManager.load(filepath=tmp_path / "manager.pkl")
     assert history_of(again) == history_of(manager)
     assert again.cur_time == manager.cur_time
     pd.testing.assert_series_equal(again.get_signals(), manager.get_signals())

@@ -106,7 +106,7 @@ def test_qlibs_own_recorder_is_ours(seeded):
             QLIB_R.log_metrics(inner=1.0)
             assert QLIB_R.get_recorder().id != mine.id
         assert QLIB_R.get_exp().name == "bridge"
-    assert mine.list_params() == {"alpha": "1"}
+    assert mine.list_params()["alpha"] == "1"
     assert mine.list_metrics() == {"loss": 0.5}
     assert mine.list_tags()["kind"] == "trial"
     (nested,) = R.list_recorders(experiment_name="inner").values()

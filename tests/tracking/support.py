@@ -103,3 +103,9 @@ def count_store_calls(monkeypatch: Any, client: Any) -> Counter[str]:
 
         monkeypatch.setattr(store, name, call)
     return counted
+
+
+def own_params(recorder: Any) -> dict[str, str]:
+    """The params of a recorder but the command line, which every one has."""
+    params: dict[str, str] = recorder.list_params()
+    return {name: value for name, value in params.items() if name != "cmd-sys.argv"}

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import signal
 import sys
 import threading
 
 import pytest
 
-from tests.tracking.support import run_forked, script
+from tests.tracking.support import own_params, run_forked, script
 from wf_dagster import R
 from wf_dagster.errors import TrackingError
 from wf_dagster.tracking.store import get_client
@@ -76,7 +77,7 @@ def test_going_on_with_a_failed_one_forgets_the_failure():
     again = R.get_recorder(recorder_id=recorder.id)
     assert again.status == "FINISHED"
     assert "wf_failure" not in again.list_tags()
-    assert again.list_params() == {"second": "2"}
+    assert own_params(again) == {"second": "2"}
 
 
 def test_resume_by_name_goes_on_with_the_latest_and_makes_one_if_there_is_none():
@@ -124,7 +125,7 @@ def test_logging_without_a_start_starts_one_in_the_default_experiment(caplog):
     assert "no recorder was active" in caplog.text
     R.end_exp()
     assert recorder.experiment_id == R.get_exp(experiment_name="Experiment").id
-    assert recorder.list_params() == {"a": "1"}
+    assert own_params(recorder) == {"a": "1"}
     assert recorder.list_tags()["b"] == "2"
 
 
@@ -249,3 +250,18 @@ def test_a_recorder_started_and_ended_in_a_thread():
     thread.start()
     thread.join()
     assert _only().status == "FINISHED"
+
+
+def test_the_command_line_is_a_param_as_in_qlib_and_stays_that_of_the_first_process():
+    code = (
+        "name, again = sys.argv[1:3]\n"
+        "with R.start(experiment_name='a', recorder_name=name, resume=bool(again)): pass\n"
+        "print(R.get_recorder(recorder_name=name, experiment_name='a').list_params())"
+    )
+    first = script(code, "x", "", "--token=hidden-one", _QLIB_KIND="trial")
+    out, err = first.communicate(timeout=120)
+    params = ast.literal_eval(out)
+    assert params == {"cmd-sys.argv": "-c x  --token=***", "_QLIB_KIND": "trial"}, err
+    second = script(code, "x", "again")
+    out, err = second.communicate(timeout=120)
+    assert ast.literal_eval(out) == params, err

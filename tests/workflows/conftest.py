@@ -58,7 +58,7 @@ def start_process(code: list[str], folder: Path, **variables: str) -> subprocess
 def run_process(code: list[str], folder: Path, **variables: str) -> tuple[int, str, str]:
     """Exit code, output and errors of such a process, which leaves nothing where it stands."""
     process = start_process(code, folder, **variables)
-    output, errors = process.communicate(timeout=300)
+    output, errors = process.communicate(timeout=800)
     assert not list((folder / "stands").iterdir())
     return process.returncode, output, errors
 
@@ -71,7 +71,7 @@ def plain_qlib(folder: Path, *arguments: str) -> Callable[[], Any]:
 
     def wait() -> Any:
         if not answer.exists():
-            _, errors = process.communicate(timeout=300)
+            _, errors = process.communicate(timeout=800)
             assert process.returncode == 0, errors[-3000:]
         return pickle.loads(answer.read_bytes())
 

@@ -23,6 +23,8 @@ _CONNECTIONS = {
     "qlib.data.dataset": "wf_dagster.qlib_bridge.shared_handlers",
 }
 
+# held while names are replaced, never while something is imported: another thread may hold what
+# an import waits for, and wait for this
 _lock = threading.RLock()
 _stop_watching: Callable[[], None] | None = None  # while it is installed
 _replaced: list[tuple[ModuleType, dict[str, Any]]] = []
@@ -36,13 +38,13 @@ def install() -> None:
     if it is so already.
     """
     global _stop_watching
+    watched = mirrored_modules() | _CONNECTIONS.keys()
     with _lock:
         if _stop_watching is not None:
             return
-        watched = mirrored_modules() | _CONNECTIONS.keys()
         _stop_watching = call_after_imports(watched, _mend_imported)
-        for name in sorted(watched & sys.modules.keys()):
-            _mend(name, sys.modules.copy())
+    for name in sorted(watched & sys.modules.keys()):
+        _mend(name, sys.modules.copy())
 
 
 def undo() -> None:
@@ -72,21 +74,23 @@ def _mend_imported(name: str) -> None:
     if any(_is_initializing(package) for package in packages):
         return
     qlib_modules = {n: module for n, module in sys.modules.items() if n.startswith("qlib.")}
-    with _lock:
-        below = (n for n in qlib_modules if n.startswith(f"{name}."))
-        for loaded in [name, *sorted(mirrored_modules().intersection(below))]:
-            _mend(loaded, qlib_modules)
+    below = (n for n in qlib_modules if n.startswith(f"{name}."))
+    for loaded in [name, *sorted(mirrored_modules().intersection(below))]:
+        _mend(loaded, qlib_modules)
 
 
 def _mend(name: str, holders: Mapping[str, ModuleType]) -> None:
     """Replace what a module holds, in itself and wherever it was imported from there."""
     if name in mirrored_modules():
-        module = sys.modules[name]
         values = mirrored_names(name)
+        module = sys.modules[name]
         own = {key: own_attribute(module, key) for key in values if hasattr(module, key)}
-        _own.update({id(values[key]): (values[key], value) for key, value in own.items()})
-        _replace(module, values)
-        _replace_elsewhere({id(own[key]): values[key] for key in own}, holders)
+        with _lock:
+            if _stop_watching is None:
+                return  # undone meanwhile
+            _own.update({id(values[key]): (values[key], value) for key, value in own.items()})
+            _replace(module, values)
+            _replace_elsewhere({id(own[key]): values[key] for key in own}, holders)
     if name in _CONNECTIONS:
         _connect(_CONNECTIONS[name])
 

@@ -14,6 +14,7 @@ from qlib.data.dataset.handler import DataHandler
 from wf_dagster.calendars import split_segment
 from wf_dagster.dates import refuse_ambiguous
 from wf_dagster.errors import CalendarError, DataError
+from wf_dagster.module_files import with_module_names
 from wf_dagster.moments import format_moment, is_midnight, names_day, to_stamp
 from wf_dagster.qlib_bridge.options import DAILY, name_of
 from wf_dagster.qlib_engine.provider_files import is_intraday
@@ -36,7 +37,8 @@ def find_handler_config(config: Any) -> dict[str, Any] | None:
         return None
     if not isinstance(handler, Mapping):
         return None
-    return {**handler, "kwargs": dict(handler.get("kwargs") or {})}
+    # Qlib makes what is configured in there, and would name the modules of files otherwise
+    return {**handler, "kwargs": dict(with_module_names(handler.get("kwargs") or {}))}
 
 
 def make_empty_handler(config: Mapping[str, Any], *, any_loader: bool = False) -> Any:

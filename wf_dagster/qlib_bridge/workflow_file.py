@@ -73,13 +73,14 @@ def list_module_folders(config: Mapping[str, Any], file: Path) -> list[str]:
 
 def _render(path: Path) -> str:
     # slow to import
-    from jinja2 import Environment, StrictUndefined, TemplateError, Undefined
+    from jinja2 import Environment, StrictUndefined, TemplateError
     from jinja2.meta import find_undeclared_variables
 
     class Unset(StrictUndefined):
         """A variable that may be tested, as ``qrun`` allows, but not written into the file."""
 
-        __bool__ = Undefined.__bool__
+        def __bool__(self) -> bool:
+            return False
 
     text = _read_text(path)
     environment = Environment(undefined=Unset)

@@ -123,8 +123,10 @@ def _to_plain(value: Any, where: str) -> Any:
 
 def _without_folder(key: Any, value: Any) -> Any:
     """The file of a module without its folder: the same task wherever its folder lies."""
-    is_file = key == "module_path" and is_module_file(value)
-    return PurePath(value).name if is_file else value
+    if key != "module_path" or not isinstance(value, str):
+        return value
+    file = find_named_file(value) or (PurePath(value) if is_module_file(value) else None)
+    return value if file is None else file.name
 
 
 def _get_state(value: Any) -> Any:

@@ -61,6 +61,19 @@ def code_state() -> CodeState:
     )
 
 
+def command_params() -> dict[str, str]:
+    """The params that Qlib logs of the process that starts a recorder: command line, variables.
+
+    What looks like a secret is masked.
+    """
+    variables = {
+        name: redacted(value)
+        for name, value in os.environ.items()
+        if name.startswith("_QLIB_") and not is_secret_name(name)
+    }
+    return {COMMAND_TAG: code_state().tags[COMMAND_TAG], **variables}
+
+
 def environment_tags(further: Sequence[str] = ()) -> dict[str, str]:
     """The environment variables that may be recorded, as tags.
 

@@ -109,7 +109,7 @@ class MLflowExperiment(Experiment):
         if recorder is None:
             tags = {**(options.get("tags") or {}), **first_tags()}
             recorder = self._create_run(name, options.get("parent_run_id"), tags)
-            recorder.go_live()
+            recorder.go_live(is_first=True)
         else:
             recorder.start_run()
         active_starts.push_start(ActiveStart(self, recorder, uri))

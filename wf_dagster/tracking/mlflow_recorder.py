@@ -12,7 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from wf_dagster.errors import StoreError, TrackingError
 from wf_dagster.start_hooks import HOOKS
-from wf_dagster.tracking.code_state import code_state, environment_tags
+from wf_dagster.tracking.code_state import (
+    COMMAND_TAG,
+    code_state,
+    command_params,
+    environment_tags,
+)
 from wf_dagster.tracking.heartbeat import BEAT_SECONDS, HEARTBEAT_TAG, Heartbeat
 from wf_dagster.tracking.heartbeat_thread import HEARTBEAT_THREAD
 from wf_dagster.tracking.process_exit import EXIT_WATCH, end_after, uncaught_error
@@ -131,10 +136,15 @@ class MLflowRecorder(Recorder):
         self.status, self.end_time = self.STATUS_R, None
         if FAILURE_TAG in tags:
             self.delete_tags(FAILURE_TAG)
-        return self.go_live()
+        return self.go_live(is_first=COMMAND_TAG not in tags)
 
-    def go_live(self) -> MLflowRecorder:
-        """Take charge of a run that is RUNNING in the store."""
+    def go_live(self, *, is_first: bool) -> MLflowRecorder:
+        """Take charge of a run that is RUNNING in the store.
+
+        Args:
+            is_first: Whether nobody has before: params are written once, and another process that
+                goes on with a run has another command line.
+        """
         self._pid = os.getpid()
         self.thread = threading.get_ident()
         self.error_before = uncaught_error()
@@ -142,6 +152,8 @@ class MLflowRecorder(Recorder):
         self._beat_at = time.monotonic()
         HEARTBEAT_THREAD.add(self)
         EXIT_WATCH.begin()
+        if is_first:
+            self.log_params(**command_params())
         try:
             for name, text in code_state().files.items():
                 self._artifacts.write(name, text.encode())
