@@ -8,7 +8,14 @@ import pytest
 
 import wf_dagster
 from wf_dagster.errors import SettingsError
-from wf_dagster.settings import get_settings, restore, snapshot
+from wf_dagster.settings import (
+    get_settings,
+    init,
+    restore,
+    snapshot,
+    update_settings,
+    worker_limit,
+)
 
 
 def test_an_argument_wins_over_its_variable(monkeypatch, tmp_path):
@@ -107,3 +114,13 @@ def test_half_of_qlibs_mongo_is_refused(mongo):
     settings = wf_dagster.init(qlib_options={"mongo": mongo})
     with pytest.raises(SettingsError, match=r"task_url and a task_db_name.*WF_TASK_STORE"):
         settings.resolved_task_store()
+
+
+def test_a_change_leaves_the_other_settings_chosen_or_not_as_they_were(tmp_path):
+    init(home=str(tmp_path), prices="sample")
+    update_settings(tracking_uri="sqlite:///there.db")
+    settings = get_settings()
+    assert (settings.home, settings.prices) == (tmp_path, "sample")
+    assert settings.tracking_uri == "sqlite:///there.db"
+    assert settings.model_fields_set >= {"home", "prices", "tracking_uri"}
+    assert not worker_limit().is_chosen  # rolls are still limited by what they hold in memory

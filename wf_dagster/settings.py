@@ -286,6 +286,17 @@ def get_settings() -> Settings:
     return _current
 
 
+def update_settings(**values: Any) -> Settings:
+    """Change some settings of this process; the others stay as they were chosen, or were not.
+
+    Raises:
+        SettingsError: A value is invalid.
+    """
+    settings = get_settings()
+    chosen = {name: getattr(settings, name) for name in settings.model_fields_set}
+    return init(**{**chosen, **values})
+
+
 @dataclass(frozen=True)
 class WorkerLimit:
     """How many worker processes may run.

@@ -5,11 +5,13 @@ from __future__ import annotations
 import importlib
 import subprocess
 import sys
+from importlib.util import find_spec
 
 import pytest
 
 import wf_dagster
 from wf_dagster.compat.mirrored_names import MIRROR, mirrored_modules, mirrored_names
+from wf_dagster.errors import MissingExtraError
 
 MODULES = sorted(mirrored_modules())
 WITHOUT_QLIB = """
@@ -58,6 +60,13 @@ def test_without_qlib_what_is_its_own_asks_for_it():
     assert run.returncode == 1
     assert 'pip install "wf-dagster[qlib]"' in run.stderr
     assert "qlib.workflow.record_temp.PortAnaRecord needs qlib" in run.stderr
+
+
+@pytest.mark.skipif(find_spec("torch") is not None, reason="PyTorch is installed")
+def test_without_pytorch_its_class_asks_for_it():
+    pytest.importorskip("qlib", reason="pyqlib is not installed: the extra 'qlib'")
+    with pytest.raises(MissingExtraError, match="DDGDA needs torch"):
+        from wf_dagster.compat.qlib.contrib.rolling.ddgda import DDGDA  # noqa: F401
 
 
 @pytest.mark.parametrize("module", MODULES)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from wf_dagster.qlib_bridge.options import QlibOptions
 from wf_dagster.qlib_bridge.session import adopt_user_init, initialised_by_user
 from wf_dagster.qlib_bridge.user_tracking import adopt_tracking
-from wf_dagster.settings import Settings, get_settings, restore, snapshot
+from wf_dagster.settings import Settings, get_settings, update_settings
 
 
 def is_qlib_in_use(settings: Settings | None = None) -> bool:
@@ -24,13 +24,10 @@ def adopt_qlib_init() -> QlibOptions:
     adopted = adopt_user_init(options)
     if adopted is None:
         return options
-    restore(
-        {
-            **snapshot(),
-            "qlib_provider_uri": adopted.provider_uri,
-            "qlib_region": adopted.region,
-            "qlib_options": dict(adopted.arguments),
-        }
+    update_settings(
+        qlib_provider_uri=adopted.provider_uri,
+        qlib_region=adopted.region,
+        qlib_options=dict(adopted.arguments),
     )
     return adopted
 

@@ -136,7 +136,10 @@ def _is_plain(value: Any) -> bool:
 
 
 def _initialise(options: QlibOptions) -> None:
-    import qlib  # slow to import
+    # slow to import; the workflow before the module that is called once it is there, while a
+    # recorder is active: that one could not be called while it is being imported itself
+    import qlib
+    import qlib.workflow
 
     from wf_dagster.qlib_bridge.recorders import MANAGER, may_be_registered
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from wf_dagster.log_once import warn_once
-from wf_dagster.settings import get_settings, restore, snapshot
+from wf_dagster.settings import get_settings, update_settings
 
 _log = logging.getLogger(__name__)
 _adopted = ""  # the address that the settings have from here
@@ -37,7 +37,7 @@ def adopt_tracking() -> str | None:
                 f"wf_dagster.init(tracking_uri=...) says {setting}: the latter counts",
             )
     elif (said or setting) and not _is_recording():
-        settings = restore({**snapshot(), "tracking_uri": said})
+        settings = update_settings(tracking_uri=said)
         if settings.tracking_uri != _adopted:
             _log.info("recorders go to %s, as qlib.init says", settings.resolved_tracking_uri())
         _adopted = settings.tracking_uri

@@ -40,7 +40,9 @@ def prepare_process(config: Mapping[str, Any], file: Path) -> None:
         raise TaskError(f"{file}: {SECTION} is {options!r}: write the arguments of qlib.init")
     _check_data(options, file)
     qlib_config()  # or it says what is not installed
-    import qlib  # slow to import
+    # slow to import; the workflow first, as in session.py
+    import qlib
+    import qlib.workflow
 
     from wf_dagster.qlib_bridge.recorders import may_be_registered
 

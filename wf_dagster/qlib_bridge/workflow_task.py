@@ -13,7 +13,7 @@ from typing import Any
 
 from wf_dagster.errors import SettingsError
 from wf_dagster.qlib_bridge.workflow_file import list_module_folders, read_workflow
-from wf_dagster.settings import get_settings, init
+from wf_dagster.settings import get_settings, update_settings
 from wf_dagster.tasks import record_config, validate_task
 from wf_dagster.tasks.label_expressions import read_label_reach
 
@@ -66,8 +66,7 @@ class Workflow:
                 )
             new[name] = value
         if new:
-            chosen = {name: getattr(settings, name) for name in settings.model_fields_set}
-            init(**{**chosen, **new})
+            update_settings(**new)
 
 
 def read_workflow_task(path: Path) -> Workflow:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from wf_dagster.settings import get_settings, restore, snapshot
+from wf_dagster.settings import get_settings, update_settings
 from wf_dagster.start_hooks import users_default_experiment
 from wf_dagster.tracking.addresses import folder_beside, is_folder, is_remote
 
@@ -29,7 +29,7 @@ def set_tracking_uri(uri: str | None) -> None:
     Raises:
         SettingsError: It is no address that MLflow knows.
     """
-    restore({**snapshot(), "tracking_uri": uri or ""})
+    update_settings(tracking_uri=uri or "")
 
 
 def artifact_location(uri: str, experiment_name: str) -> str | None:

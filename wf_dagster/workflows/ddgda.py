@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from wf_dagster.errors import MissingExtraError
-from wf_dagster.settings import get_settings, init
+from wf_dagster.settings import get_settings, update_settings
 from wf_dagster.tracking import R
 from wf_dagster.workflows.rolling import Rolling
 
@@ -72,10 +72,8 @@ class DDGDA(QlibDDGDA, _Rolling):  # type: ignore[misc]
 @contextmanager
 def _torch_trusted() -> Iterator[None]:
     settings = get_settings()
-    chosen = {name: getattr(settings, name) for name in settings.model_fields_set}
-    modules = ",".join([*settings.list_trusted_modules(), "torch"])
-    init(**{**chosen, "trusted_modules": modules})
+    update_settings(trusted_modules=",".join([*settings.list_trusted_modules(), "torch"]))
     try:
         yield
     finally:
-        init(**chosen)
+        update_settings(trusted_modules=settings.trusted_modules)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from wf_dagster.errors import TaskError
 from wf_dagster.qlib_bridge.workflow_file import read_workflow
 from wf_dagster.qlib_bridge.workflow_start import prepare_process
-from wf_dagster.settings import get_settings, init
+from wf_dagster.settings import update_settings
 from wf_dagster.sqlite_urls import sqlite_url
 from wf_dagster.training import task_train
 
@@ -64,10 +64,7 @@ def workflow(
 def _record_in(folder: Path) -> None:
     folder = folder.expanduser().absolute()
     folder.mkdir(parents=True, exist_ok=True)
-    settings = get_settings()
-    chosen = {name: getattr(settings, name) for name in settings.model_fields_set}
-    store = {
-        "tracking_uri": sqlite_url(folder / "mlflow.db"),
-        "artifact_location": (folder / "artifacts").as_uri(),
-    }
-    init(**{**chosen, **store})
+    update_settings(
+        tracking_uri=sqlite_url(folder / "mlflow.db"),
+        artifact_location=(folder / "artifacts").as_uri(),
+    )
