@@ -9,12 +9,14 @@ FLOOR_TESTS = tests/models tests/records/test_plots.py tests/tracking/test_parqu
   tests/orchestration/online/test_sensors.py
 # recorders end as they should, but Python's exit code after Ctrl-C is 1 with the older libraries
 CTRL_C = tests/tracking/test_life_cycle.py::test_the_end_of_the_process_ends_what_was_left_open
+# the packages of Qlib's model families beside LightGBM; without one its tests are skipped
+PEER_MODELS = catboost pytorch-tabnet torch xgboost
 PYTEST = $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 export WF_HOME ?= $(CURDIR)/.wf
 export DAGSTER_HOME ?= $(WF_HOME)/dagster
 export DAGSTER_DISABLE_TELEMETRY ?= yes
 
-.PHONY: help demo ui test test-all test-floor bench dist constraints clean
+.PHONY: help demo ui test test-all test-peer peer-models test-floor bench dist constraints clean
 
 help:            ## list the targets
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/: *.*##/\t/'
@@ -53,7 +55,13 @@ test: .venv/.test    ## lint, check types and imports, run the quick tests: a go
 	$(PYTEST) -m "not slow"
 
 test-all: test       ## the same, then the long stories: browser, kills, outages, both sides of benchmarks
-	$(PYTEST) -m slow
+	$(PYTEST) -m slow --ignore tests/peer
+
+test-peer: .venv/.test  ## run Qlib's kinds of scripts here and under plain Qlib, and compare: a quarter of an hour
+	$(PYTEST) tests/peer
+
+peer-models: .venv/.test  ## install what further model families of Qlib need, for test-peer: PyTorch is large
+	$(BIN)/uv pip install --python $(BIN)/python $(PEER_MODELS)
 
 # the oldest versions have no wheels for Python 3.13
 .venv/.floor: pyproject.toml constraints-floor.txt | .venv/.test

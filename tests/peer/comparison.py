@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -95,14 +96,14 @@ def assert_same(ours: Any, theirs: Any, where: str) -> None:
         assert len(ours) == len(theirs), where
         for number, (our, their) in enumerate(zip(ours, theirs, strict=True)):
             assert_same(our, their, f"{where} {number}")
-    elif isinstance(theirs, float):
+    elif isinstance(theirs, Real) and not isinstance(theirs, bool):
         both_nan = math.isnan(ours) and math.isnan(theirs)
         assert both_nan or math.isclose(ours, theirs, rel_tol=TOLERANCE, abs_tol=TOLERANCE), (
             f"{where}: {ours}, not {theirs}"
         )
     elif isinstance(theirs, pd.Timestamp):  # rolls of this project are told by dates as text
         assert pd.Timestamp(ours) == theirs, f"{where}: {ours}, not {theirs}"
-    elif isinstance(theirs, str | int | bool | None):
+    elif isinstance(theirs, str | bool | None):
         assert ours == theirs, f"{where}: {ours}, not {theirs}"
     else:
         _assert_same_object(ours, theirs, where)

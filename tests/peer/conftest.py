@@ -19,6 +19,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if HERE in item.path.parents:
             item.add_marker(needs_qlib)
             item.add_marker(pytest.mark.integration)
+            item.add_marker(pytest.mark.timeout(1200))  # many processes; machines are busy
 
 
 @pytest.fixture(scope="module")

@@ -99,7 +99,7 @@ class Peer:
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
                 text=True,
-                timeout=300,
+                timeout=600,
                 env=self._environment(place, data, way),
             )
             codes.append(run.returncode)
