@@ -25,7 +25,7 @@ COLUMNS = [
     *("RESI10", "VSTD5", "RSQR60", "CORR60", "WVMA60", "STD5", "RSQR20", "CORD60", "CORD10"),
     *("CORR20", "KLOW"),
 ]
-WINDOW = 8
+WINDOW = 20  # as many as columns: the TCN for windows takes no others
 STOCK_INDEX, CONCEPTS = Path("stock_index.npy"), Path("stock_concepts.npy")
 
 
