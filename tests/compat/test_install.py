@@ -48,6 +48,11 @@ assert locate("qlib.workflow.record_temp.SignalRecord") is own_name(
 assert locate("qlib.workflow.record_temp.SignalRecord").__module__ == "qlib.workflow.record_temp"
 assert "class RollingGen" in inspect.getsource(qlib.workflow.task.gen)  # its loader is Python's own
 
+# Qlib's records measure as Qlib does; who asks for the function gets this project's
+from qlib.contrib.eva.alpha import calc_ic
+assert qlib.workflow.record_temp.calc_ic.__module__ == "qlib.contrib.eva.alpha"
+assert calc_ic.__module__ == "wf_dagster.records.signal_metrics"
+
 finders = len(sys.meta_path)
 wf_dagster.compat.install.install()
 assert len(sys.meta_path) == finders  # once is enough

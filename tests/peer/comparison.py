@@ -15,8 +15,6 @@ from tests.peer.leftovers import Left, LeftRecorder
 TOLERANCE = 1e-6
 # what recorders of this project hold beside what Qlib's hold
 OUR_NAMES = frozenset({"sig_analysis/long_short.pkl"})
-# a param of Qlib's that is a tag here: a recorder that is resumed has another one
-COMMAND = "cmd-sys.argv"
 PORTFOLIO = "portfolio_analysis/"
 
 
@@ -40,8 +38,7 @@ def assert_same_recorders(
             params = {k: v for k, v in their.params.items() if k not in other_params}
             if "task" in their.names:  # logged by a trainer: dates and lists are written otherwise
                 params = {k: v for k, v in params.items() if k.startswith("model.")}
-            has = {**our.params, COMMAND: our.tags.get(COMMAND, "")}
-            _assert_holds(has, params, f"{where} params")
+            _assert_holds(our.params, params, f"{where} params")
             _assert_same_recorder(our, their, where, lambda name: portfolio or not _is_trade(name))
 
 

@@ -23,6 +23,9 @@ _CONNECTIONS = {
     "qlib.data.dataset": "wf_dagster.qlib_bridge.shared_handlers",
 }
 
+# Qlib's own records, which a task may name, go on measuring with Qlib's functions
+_RECORDS = "qlib.workflow.record_temp"
+
 # held while names are replaced, never while something is imported: another thread may hold what
 # an import waits for, and wait for this
 _lock = threading.RLock()
@@ -89,6 +92,8 @@ def _mend(name: str, holders: Mapping[str, ModuleType]) -> None:
             if _stop_watching is None:
                 return  # undone meanwhile
             _own.update({id(values[key]): (values[key], value) for key, value in own.items()})
+            if name == _RECORDS:
+                _restore_own(module)
             _replace(module, values)
             _replace_elsewhere({id(own[key]): values[key] for key in own}, holders)
     if name in _CONNECTIONS:
@@ -98,6 +103,8 @@ def _mend(name: str, holders: Mapping[str, ModuleType]) -> None:
 def _replace_elsewhere(values: Mapping[int, Any], holders: Mapping[str, ModuleType]) -> None:
     for holder, module in holders.items():
         if holder.partition(".")[0] == "wf_dagster" or not isinstance(module, ModuleType):
+            continue
+        if holder == _RECORDS:
             continue
         names = {
             name: values[id(held)]
@@ -112,9 +119,13 @@ def _restore_imported() -> None:
     """Give Qlib's modules that were imported meanwhile Qlib's own, in place of what they got."""
     for name, module in list(sys.modules.items()):
         if name.startswith("qlib."):
-            names = vars(module)
-            names.update({n: _own[id(v)][1] for n, v in list(names.items()) if id(v) in _own})
+            _restore_own(module)
     _own.clear()
+
+
+def _restore_own(module: ModuleType) -> None:
+    names = vars(module)
+    names.update({n: _own[id(v)][1] for n, v in list(names.items()) if id(v) in _own})
 
 
 def _replace(module: ModuleType, values: dict[str, Any]) -> None:
