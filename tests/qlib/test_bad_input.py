@@ -9,7 +9,7 @@ import pytest
 
 import wf_dagster
 from tests.qlib.bridge_calls import make_handler
-from tests.qlib.provider import seeded_panel, write_provider
+from tests.qlib.provider import bar_panel, seeded_panel, write_provider
 from tests.qlib.qlib_tasks import SEEDED, few_expressions, ridge, task
 from wf_dagster import DataError, R, SettingsError, TaskError, task_train
 from wf_dagster.errors import BrokenObjectError
@@ -64,6 +64,26 @@ def test_a_provider_that_is_missing_makes_no_recorder(tmp_path):
     wf_dagster.init(qlib_provider_uri=str(tmp_path / "nothing"))
     assert_refused(with_handler(), SettingsError, "nothing", "WF_QLIB_PROVIDER_URI")
     assert R.list_recorders(experiment_name="bad") == {}
+
+
+@pytest.mark.parametrize("minutes", ["missing", "without the list"])
+def test_a_folder_of_a_frequency_that_nothing_asks_for(minutes, qlib_folder, tmp_path):
+    if minutes != "missing":
+        write_provider(tmp_path / "minutes", bar_panel(1), freq="1min")
+    folders = {"1min": str(tmp_path / "minutes"), "day": str(qlib_folder / "seeded")}
+    wf_dagster.init(qlib_options={"provider_uri": folders})
+    recorder = task_train(with_handler(instruments="few"), "bad")
+    assert len(recorder.load_object("pred.pkl"))
+
+
+def test_a_folder_of_the_frequency_that_is_asked_for(qlib_folder, tmp_path):
+    folders = {"1min": str(tmp_path / "minutes"), "day": str(qlib_folder / "seeded")}
+    wf_dagster.init(qlib_options={"provider_uri": folders})
+    definition = with_handler()
+    handler = definition["dataset"]["kwargs"]["handler"]["kwargs"]
+    handler["data_loader"]["kwargs"]["freq"] = "1min"
+    with pytest.raises(SettingsError, match=r"minutes' is no folder"):
+        task_train(definition, "bad")
 
 
 def test_a_class_that_qlib_does_not_have(seeded):

@@ -10,7 +10,15 @@ import sys
 import pytest
 
 from tests.support import task_of
-from wf_dagster import R, TrainerR, fingerprint, init
+from wf_dagster import (
+    DelayTrainerR,
+    DelayTrainerRM,
+    R,
+    TrainerR,
+    TrainerRM,
+    fingerprint,
+    init,
+)
 from wf_dagster.errors import TaskError, UnsafeObjectError
 from wf_dagster.module_files import name_module, place_module_files
 from wf_dagster.tasks import init_instance, modules_named
@@ -67,6 +75,12 @@ def test_tasks_are_trained_in_workers_and_their_models_load_in_another_process(f
         env={**os.environ},
     )
     assert loaded.stdout == "Halved 0.25\n", loaded.stderr[-1500:]
+
+
+@pytest.mark.parametrize("kind", [TrainerR, TrainerRM, DelayTrainerR, DelayTrainerRM])
+def test_who_has_trained_a_task_loads_its_model(kind, folder):
+    (recorder,) = kind("files")(named(folder / "my-model.v2.py"))
+    assert recorder.load_object("params.pkl").factor == 0.25
 
 
 def test_a_file_is_not_run_for_whoever_only_loads_a_pickle(folder, tmp_path):

@@ -131,6 +131,16 @@ def test_another_experiment_can_be_given_to_the_call():
     assert set(R.list_experiments()) - {"Default"} == {"other"}
 
 
+def test_what_a_function_of_its_own_takes_is_no_task():
+    def log_number(task, experiment_name, **_):
+        with R.start(experiment_name=experiment_name):
+            R.log_metrics(number=task["number"])
+            return R.get_recorder()
+
+    recorders = TrainerR("own", train_func=log_number)([{"number": 1}, {"number": 2}])
+    assert [recorder.list_metrics()["number"] for recorder in recorders] == [1, 2]
+
+
 def test_each_task_can_have_a_process_of_its_own():
     trainer = TrainerR("experiment", train_func=process_of, call_in_subproc=True)
     recorders = trainer.train([task_of(MONTHS[0]), task_of(MONTHS[1])])

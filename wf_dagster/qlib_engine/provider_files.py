@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,25 +30,61 @@ def folders_of(provider_uri: Any) -> dict[str, Path]:
     }
 
 
-def check_folders(provider_uri: Any) -> None:
+def folders_serving(provider_uri: Any, freq: str) -> dict[str, Path]:
+    """The folders that Qlib reads data of a frequency from; of another one it needs none.
+
+    Args:
+        provider_uri: A folder, or folders by frequency.
+        freq: Such as ``"day"`` or ``"30min"``.
+    """
+    if not isinstance(provider_uri, Mapping):
+        return folders_of(provider_uri)
+    own = {key: uri for key, uri in provider_uri.items() if _minutes(key) == _minutes(freq)}
+    default = {key: uri for key, uri in provider_uri.items() if key == DEFAULT}
+    return folders_of(own or default or provider_uri)
+
+
+def check_folders(provider_uri: Any, freqs: Iterable[str] | None = None) -> None:
     """Make sure that there are data.
+
+    Args:
+        provider_uri: A folder, or folders by frequency.
+        freqs: Whose folders; without them it is enough that one of the folders holds data, as
+            Qlib looks into the others when it is asked for their frequencies.
 
     Raises:
         SettingsError: A folder is missing, or holds no calendar, instruments or features.
     """
+    if freqs is not None:
+        for freq in freqs:
+            for folder in folders_serving(provider_uri, freq).values():
+                _check_folder(folder)
+        return
+    errors = []
     for folder in folders_of(provider_uri).values():
-        where = f"qlib_provider_uri (WF_QLIB_PROVIDER_URI) = {str(folder)!r}"
-        if not folder.is_dir():
+        try:
+            _check_folder(folder)
+        except SettingsError as error:
+            errors.append(error)
+        else:
+            return
+    if errors:
+        raise errors[0]
+
+
+def _check_folder(folder: Path) -> None:
+    where = f"qlib_provider_uri (WF_QLIB_PROVIDER_URI) = {str(folder)!r}"
+    if not folder.is_dir():
+        raise SettingsError(
+            f"{where} is no folder: give the one that holds Qlib's calendars, instruments and "
+            "features"
+        )
+    for part in _PARTS[:3]:
+        if not (folder / part).is_dir() or not any((folder / part).iterdir()):
             raise SettingsError(
-                f"{where} is no folder: give the one that holds Qlib's calendars, instruments and "
-                "features"
+                f"{where} has no {part}: Qlib's data are folders calendars, instruments and "
+                "features, as its scripts write them"
             )
-        for part in _PARTS[:3]:
-            if not (folder / part).is_dir() or not any((folder / part).iterdir()):
-                raise SettingsError(
-                    f"{where} has no {part}: Qlib's data are folders calendars, instruments and "
-                    "features, as its scripts write them"
-                )
 
 
 def list_frequencies(folder: Path) -> list[str]:
@@ -63,7 +99,7 @@ def check_frequency(provider_uri: Any, freq: str) -> None:
     Raises:
         DataError: There are none.
     """
-    for folder in folders_of(provider_uri).values():
+    for folder in folders_serving(provider_uri, freq).values():
         available = list_frequencies(folder)
         if available and not any(_serves(name, freq) for name in available):
             raise DataError(

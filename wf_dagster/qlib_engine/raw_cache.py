@@ -28,6 +28,7 @@ from wf_dagster.qlib_engine.provider_files import (
     check_frequency,
     data_version,
     folders_of,
+    folders_serving,
 )
 from wf_dagster.qlib_engine.raw_compute import Spread, compute_frame, compute_table
 from wf_dagster.qlib_engine.replay_mask import HidingLoader, hide, limit_end
@@ -204,16 +205,18 @@ def check_request(loader: Any, instruments: Any) -> None:
         SettingsError: There are no data.
     """
     uri = C["provider_uri"]
-    check_folders(uri)
-    freqs = loader.freq.values() if isinstance(loader.freq, Mapping) else [loader.freq]
+    several = loader.freq.values() if isinstance(loader.freq, Mapping) else [loader.freq]
+    freqs = [str(freq) for freq in several]
+    check_folders(uri, freqs)
     for freq in freqs:
-        check_frequency(uri, str(freq))
+        check_frequency(uri, freq)
+    folders = [folder for freq in freqs for folder in folders_serving(uri, freq).values()]
     market = instruments.get("market") if isinstance(instruments, Mapping) else instruments
     if isinstance(market, (list, tuple)):
-        _check_names(market, [folder / "features" for folder in folders_of(uri).values()])
+        _check_names(market, [folder / "features" for folder in folders])
     if not isinstance(market, str):
         return
-    for folder in folders_of(uri).values():
+    for folder in folders:
         available = sorted(path.stem for path in (folder / "instruments").glob("*.txt"))
         if available and market.lower() not in available:
             raise DataError(

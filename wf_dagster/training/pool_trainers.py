@@ -9,7 +9,7 @@ from typing import Any
 from wf_dagster.errors import PoolInputError, TaskError, TrainingError
 from wf_dagster.pool import TaskManager, run_task
 from wf_dagster.progress import progress_bar
-from wf_dagster.tasks import WARM_START
+from wf_dagster.tasks import WARM_START, modules_named
 from wf_dagster.tracking import Recorder
 from wf_dagster.training.pool_jobs import PoolJob, carry_market
 from wf_dagster.training.pool_tasks import offer_lost, run_pool_tasks
@@ -101,7 +101,7 @@ class TrainerRM(Trainer):
             TrainingError: Tasks failed in all their attempts; the others are trained, see its
                 ``trained``.
         """
-        tasks = as_tasks(tasks)
+        tasks = as_tasks(tasks, train_func or self.train_func)
         if not tasks:
             return []
         if any(task.get(WARM_START) for task in tasks):
@@ -126,7 +126,8 @@ class TrainerRM(Trainer):
             **kwargs,
         )
         recorders = _read_recorders(pool, ids)
-        for task_id, recorder in zip(ids, recorders, strict=True):
+        for task_id, task, recorder in zip(ids, tasks, recorders, strict=True):
+            recorder.trust(modules_named(task))
             tags = recorder.list_tags()
             new = {self.TM_ID: task_id}
             if tags.get(STATUS_KEY) != STATUS_END:
@@ -322,7 +323,10 @@ class DelayTrainerRM(TrainerRM):
             experiment_name=experiment,
             **kwargs,
         )
-        return super().end_train(_read_recorders(pool, ids))
+        ended = super().end_train(_read_recorders(pool, ids))
+        for before, recorder in zip(recs, ended, strict=True):
+            recorder.trust(before.trusted)
+        return ended
 
     def worker(
         self,

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from wf_dagster.errors import TaskError, TrainingError
 from wf_dagster.process import call_in_own_process
 from wf_dagster.progress import progress_bar
-from wf_dagster.tasks import fingerprint, validate_task
+from wf_dagster.tasks import fingerprint, modules_named, validate_task
 from wf_dagster.tracking import R, Recorder
 from wf_dagster.training.parallel import run_rolls
 from wf_dagster.training.roll_jobs import RollJob, RollOutcome
@@ -128,8 +128,8 @@ class TrainerR(Trainer):
             TaskError: A definition is malformed; nothing was trained.
             TrainingError: Tasks failed; the others were trained, see its ``trained``.
         """
-        tasks = as_tasks(tasks)
         function = train_func or self.train_func
+        tasks = as_tasks(tasks, function)
         experiment = experiment_name or self.experiment_name
         if function is task_train and not kwargs and not self._call_in_subproc:
             jobs = [
@@ -261,13 +261,19 @@ def _is_trained(recorder: Recorder) -> bool:
     return ended and recorder.status == Recorder.STATUS_FI
 
 
-def as_tasks(tasks: Any) -> list[dict[str, Any]]:
-    """A list of well-formed tasks, of one or several.
+def as_tasks(tasks: Any, function: Callable[..., Recorder] = task_train) -> list[dict[str, Any]]:
+    """A list of tasks, of one or several.
+
+    Args:
+        tasks: They.
+        function: What trains them. What a function of the user's own takes is its own affair.
 
     Raises:
         TaskError: One of them is malformed.
     """
     several: list[Any] = [tasks] if isinstance(tasks, Mapping) else list(tasks)
+    if function not in (task_train, begin_task_train):
+        return several
     for position, task in enumerate(several):
         try:
             validate_task(task, resolve=True)
@@ -288,7 +294,10 @@ def run_in_workers(label: str, jobs: Sequence[RollJob]) -> list[Recorder]:
         TrainingError: Some failed.
     """
     outcomes = {o.key: o for o in _show_progress(label, run_rolls(jobs), len(jobs))}
-    return recorders_of([outcomes[job.key] for job in jobs])
+    recorders = recorders_of([outcomes[job.key] for job in jobs])
+    for job, recorder in zip(jobs, recorders, strict=True):
+        recorder.trust(modules_named(job.task or {}))  # as if trained here, not in a worker
+    return recorders
 
 
 def run_here(label: str, function: Callable[[T], Recorder], items: Sequence[T]) -> list[Recorder]:
