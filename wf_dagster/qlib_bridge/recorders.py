@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import atexit
+import importlib
 import threading
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from functools import partial
 from typing import Any
 
 from wf_dagster.own_names import own_name
-from wf_dagster.process import attribute_replaced, nothing_to_undo, replace_attribute
-from wf_dagster.tracking import MLflowExpManager, R
+from wf_dagster.process import attribute_replaced, call_in_forked_children, replace_attribute
+from wf_dagster.tracking import MLflowExpManager, R, end_open_recorders
 from wf_dagster.tracking.active_starts import current_start
 
 # Qlib's own, also while its modules give this project's classes
 RecorderWrapper: Any = own_name("qlib.workflow", "RecorderWrapper")
 QLIB_R: Any = own_name("qlib.workflow", "R")
+
+_UTILS, _EXIT_HANDLER = importlib.import_module("qlib.workflow.utils"), "experiment_exit_handler"
+_handle_exit: Any = own_name(_UTILS.__name__, _EXIT_HANDLER)
 
 # what qlib.init is told to register where it is this project that calls it
 MANAGER = {"class": "MLflowExpManager", "module_path": "wf_dagster.tracking", "kwargs": {}}
@@ -54,7 +59,7 @@ class BridgeWrapper(RecorderWrapper):  # type: ignore[misc]
 
 _INSTALLED, _START = "installed", "start"
 _holders: set[str] = set()  # who wants Qlib's R to lead here
-_undo_bridge = nothing_to_undo
+_bridge = ExitStack()
 _lock = threading.Lock()
 
 
@@ -83,11 +88,12 @@ def connect() -> Callable[[], None]:
 
 
 def _hold(holder: str) -> None:
-    global _undo_bridge
     with _lock:
         if not _holders:
             # its class, not what it holds: a qlib.init that comes meanwhile registers there
-            _undo_bridge = replace_attribute(QLIB_R, "__class__", BridgeWrapper)
+            _bridge.callback(replace_attribute(QLIB_R, "__class__", BridgeWrapper))
+            if getattr(_UTILS, _EXIT_HANDLER) is _handle_exit:
+                _bridge.callback(replace_attribute(_UTILS, _EXIT_HANDLER, _handle_exit_after_ours))
         _holders.add(holder)
 
 
@@ -95,7 +101,27 @@ def _release(holder: str) -> None:
     with _lock:
         _holders.discard(holder)
         if not _holders:
-            _undo_bridge()
+            _bridge.close()
+
+
+def _handle_exit_after_ours() -> None:
+    """Stands for Qlib's ``experiment_exit_handler``, which a ``qlib.init`` calls.
+
+    At the end of the process that one ends the recorder that ``R`` leads to as FINISHED, with
+    whatever code the process ends; this project's are to be ended before, as they deserve.
+    """
+    _handle_exit()
+    atexit.unregister(end_open_recorders)
+    atexit.register(end_open_recorders)  # the last that is registered is the first that is called
+
+
+def _forget_lock() -> None:
+    """In a forked child: a thread that it does not have may hold it."""
+    global _lock
+    _lock = threading.Lock()
+
+
+call_in_forked_children(_forget_lock)
 
 
 def may_be_registered() -> AbstractContextManager[None]:

@@ -15,7 +15,7 @@ from wf_dagster.orchestration.run_tags import ONLINE_RUN_TAG, RESTATED_TAG, SESS
 from wf_dagster.orchestration.steps.roll_config import LAST
 from wf_dagster.orchestration.strategy.moved_keys import DefinedAssets
 from wf_dagster.orchestration.strategy.signals_reference import Signals, refer_to_signals
-from wf_dagster.orchestration.strategy.strategy_keys import ANALYSES, FOLLOWING_PARTS
+from wf_dagster.orchestration.strategy.strategy_keys import FOLLOWING_PARTS
 
 # what serves is slow to import, and asked for when a schedule or a sensor ticks
 if TYPE_CHECKING:
@@ -37,6 +37,9 @@ _PARTS = ("predictions", "labels", *FOLLOWING_PARTS)
 def online_job(strategy: RollingAssets, signals: Sequence[Signals] = ("signals",)) -> Any:
     """The job that brings a strategy up to a session, in this order: rolls, then what follows.
 
+    Its analyses are not among it: one that fails would leave the session to be worked through
+    again, and a backtest of the whole history at each session of a replay takes for ever.
+
     Args:
         strategy: What :func:`build_rolling_assets` gave.
         signals: What :func:`build_signals_asset` gave, or its keys: what to refresh after it.
@@ -46,16 +49,15 @@ def online_job(strategy: RollingAssets, signals: Sequence[Signals] = ("signals",
     """
     check_is_assets(strategy, "online_job")
     of_signals = [reference.key for reference in refer_to_signals(signals)]
-    parts = (*_PARTS, ANALYSES) if strategy.spec.analyses else _PARTS
-    keys = (*strategy.spec.keys.assets(parts), *of_signals)
+    keys = (*strategy.spec.keys.assets(_PARTS), *of_signals)
     if keys not in strategy.jobs:
         strategy.jobs[keys] = dg.define_asset_job(
             strategy.spec.keys.online_job,
             selection=DefinedAssets(f"job {strategy.spec.keys.online_job}", keys),
             description=(
                 f"Brings the online models of {strategy.name} up to a session: trains rolls that "
-                "are due, switches models, updates predictions and labels, then collects, analyses "
-                "what has analyses and makes signals. Launch it through its schedule or a sensor."
+                "are due, switches models, updates predictions and labels, then collects and makes "
+                "signals. Launch it through its schedule or a sensor."
             ),
             tags={ONLINE_RUN_TAG: strategy.name},
         )

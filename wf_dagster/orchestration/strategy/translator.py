@@ -106,7 +106,7 @@ class RollingTranslator:
         condition = None
         if props.is_declarative and part in ("predictions", "labels"):
             condition = on_new_prices()
-        elif props.is_declarative and part in (*FOLLOWING_PARTS, ANALYSES, SIGNALS):
+        elif part == ANALYSES or (props.is_declarative and part in (*FOLLOWING_PARTS, SIGNALS)):
             condition = on_new_results()
         return dg.AssetSpec(
             props.default_key,
