@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import time
@@ -17,6 +18,7 @@ from wf_dagster.models import SklearnModel
 from wf_dagster.rolling import Roll
 from wf_dagster.settings import get_settings
 from wf_dagster.tracking import R
+from wf_dagster.training import worker
 
 
 class Misbehaving(SklearnModel):
@@ -43,6 +45,22 @@ class Misbehaving(SklearnModel):
                 time.sleep(120)
         if self.how in ("sleep", "open", "stay"):
             time.sleep(120)
+        super().fit(dataset)
+
+
+class WithProcess(SklearnModel):
+    """Starts a process while it is fitted, and ends it when it likes."""
+
+    def fit(self, dataset: Any) -> None:
+        worker._GRACE_SECONDS = 0.1  # of a worker that was told to leave
+        process = multiprocessing.Process(target=time.sleep, args=(60,))
+        process.start()
+        parent = psutil.Process(process.pid).ppid()
+        R.set_tags(start_method=multiprocessing.get_start_method(), is_child=parent == os.getpid())
+        process.terminate()
+        process.join()
+        R.set_tags(exit_code=process.exitcode)
+        time.sleep(1)  # longer than the grace
         super().fit(dataset)
 
 

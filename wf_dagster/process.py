@@ -51,14 +51,21 @@ def call_in_own_process(function: Callable[..., T], *args: object, **kwargs: obj
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, context, restore, (snapshot(),)) as executor:
         with nullcontext() if is_main_importable() else main_module_hidden():
-            future = executor.submit(_call_packed, content)
+            future = executor.submit(_call_packed, content, get_chosen_start_method())
         result: T = future.result()
         return result
 
 
-def _call_packed(content: bytes) -> Any:
+def _call_packed(content: bytes, start_method: str | None) -> Any:
+    multiprocessing.set_start_method(start_method, force=True)
     function, args, kwargs = unpack(content)
     return function(*args, **kwargs)
+
+
+def get_chosen_start_method() -> str | None:
+    """How the program starts processes of multiprocessing's, ``None`` for the system's own way."""
+    is_child = multiprocessing.parent_process() is not None  # it would say how it was started
+    return None if is_child else multiprocessing.get_start_method(allow_none=True)
 
 
 # what goes to another process

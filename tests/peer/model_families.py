@@ -26,9 +26,9 @@ class Family:
         data: Key of :data:`DATA`.
         kwargs: Of the model, without the seed.
         packages: What it imports beside Qlib.
-        threads: Names of the arguments that say how many threads it uses.
         seeds: Names of the arguments for seeds.
-        unseeded: Why two runs of plain Qlib differ, if they do.
+        shuffles_by_numpy: Two runs of plain Qlib differ, whatever its seeds, unless NumPy's global
+            generator has one too.
     """
 
     module: str
@@ -37,7 +37,7 @@ class Family:
     kwargs: Mapping[str, Any] = field(default_factory=dict)
     packages: tuple[str, ...] = ("torch",)
     seeds: tuple[str, ...] = ("seed",)
-    unseeded: str = ""
+    shuffles_by_numpy: bool = False
 
     @property
     def missing(self) -> list[str]:
@@ -131,6 +131,7 @@ _BY_NAME: dict[str, dict[str, Family]] = {
                 "epochs": 5,
             },
             ("lightgbm",),
+            shuffles_by_numpy=True,
         )
     },
     "XGBoost": {

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.peer.comparison import assert_same
-from tests.peer.family_data import write_data
+from tests.peer.family_data import SEED, write_data
 from tests.peer.leftovers import LeftRecorder
 from tests.peer.model_families import FAMILIES
 from tests.peer.running import Peer, Result, Step
@@ -36,11 +36,17 @@ def families(peer: Peer) -> Iterator[Peer]:
         yield peer
 
 
-def run(peer: Peer, names: list[str], way: Way) -> Result:
-    """The rolls of families whose packages are installed, a process for all of them."""
-    tasks = {name: FAMILIES[name].task(peer.folder) for name in names if not FAMILIES[name].missing}
-    file = peer.folder / f"{names[0].replace(' ', '_')}.json"
-    file.write_text(json.dumps(tasks))
+def run(peer: Peer, names: list[str], way: Way, numpy_seed: int | None = SEED) -> Result:
+    """The rolls of families whose packages are installed, a process for all of them.
+
+    NumPy's generator gets a seed only for families that need it: the seeds in the tasks of the
+    others have to be enough for two processes to learn the same.
+    """
+    present = {name: FAMILIES[name] for name in names if not FAMILIES[name].missing}
+    tasks = {name: family.task(peer.folder) for name, family in present.items()}
+    seeds = {name: numpy_seed for name, family in present.items() if family.shuffles_by_numpy}
+    file = peer.folder / f"{names[0].replace(' ', '_')}_{numpy_seed}.json"
+    file.write_text(json.dumps([tasks, seeds]))
     return peer.run(SCRIPT, way, Step((str(file),)))
 
 
@@ -68,6 +74,18 @@ def test_a_family_predicts_to_the_bit_what_it_predicts_under_qlib(
     for road in ROADS:
         assert_same_roll(recorder_of(ours, name, road), recorder_of(theirs, name, road), road)
     assert not ours.files - {"rolls.pkl"}
+
+
+@pytest.mark.parametrize("name", [n for n, family in FAMILIES.items() if family.shuffles_by_numpy])
+def test_the_families_that_need_more_than_their_own_seed_differ_from_roll_to_roll_under_qlib(
+    families: Peer, name: str
+):
+    if missing := FAMILIES[name].missing:
+        pytest.skip(f"{', '.join(missing)} is not installed")
+    for numpy_seed in (SEED, None):
+        rolls = run(families, [name], Way.QLIB, numpy_seed)
+        by_hand, by_trainer = (recorder_of(rolls, name, road).load("pred.pkl") for road in ROADS)
+        assert by_hand.equals(by_trainer) is (numpy_seed is not None)
 
 
 def assert_same_roll(ours: LeftRecorder, theirs: LeftRecorder, where: str) -> None:

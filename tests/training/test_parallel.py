@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
 from concurrent.futures.process import BrokenProcessPool
 
@@ -66,6 +67,19 @@ def test_a_roll_that_kills_its_worker_does_not_stop_the_others():
     outcomes = _train(rolls, max_workers=2)
     assert [k for k, o in sorted(outcomes.items()) if o.ok] == ["2020-01-01", "2020-03-01"]
     assert "worker process died" in outcomes["2020-02-01"].error
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the usual way to start processes is another")
+def test_a_model_starts_and_ends_processes_in_a_worker_as_in_the_program_itself():
+    rolls = [roll("2020-01-01"), roll("2020-02-01")]
+    for each in rolls:
+        each.task["model"] = {"class": "WithProcess", "module_path": "tests.support"}
+    outcomes = _train(rolls, max_workers=2)
+    assert all(outcome.ok for outcome in outcomes.values()), outcomes
+    for recorder in find_recorders("strategy"):
+        tags = recorder.list_tags()
+        assert (tags["start_method"], tags["is_child"]) == ("fork", "True")
+        assert tags["exit_code"] == str(-signal.SIGTERM)
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from wf_dagster.errors import MissingExtraError, ObjectNotFoundError, TrainingError, WfError
 from wf_dagster.moments import format_moment, to_stamp
-from wf_dagster.process import save_main_by_value, unpack
+from wf_dagster.process import call_in_forked_children, save_main_by_value, unpack
 from wf_dagster.records import ic_plot_png, markdown_image
 from wf_dagster.settings import restore
 from wf_dagster.tasks import modules_named
@@ -35,7 +35,10 @@ _LEAVING = threading.Event()
 
 
 def initialise_worker(
-    settings: Mapping[str, Any], threads: int, variables: Mapping[str, str]
+    settings: Mapping[str, Any],
+    threads: int,
+    variables: Mapping[str, str],
+    start_method: str | None = None,
 ) -> None:
     """Initialise a worker process: same settings, its share of the cores.
 
@@ -43,6 +46,7 @@ def initialise_worker(
         settings: Those of the parent (:func:`wf_dagster.settings.snapshot`).
         threads: Threads that the numerical libraries may use.
         variables: The same, as the environment variables that those libraries read.
+        start_method: How models start processes of their own; ``None`` for the system's way.
     """
     from threadpoolctl import threadpool_limits
 
@@ -50,11 +54,15 @@ def initialise_worker(
     threadpool_limits(threads)
     restore(settings)
     save_main_by_value()
+    # else processes of a model's would be started as this one: a PyTorch model has some for each
+    # pass over its data, and each would import PyTorch anew
+    multiprocessing.set_start_method(start_method, force=True)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
     signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
     signal.signal(signal.SIGTERM, _leave)
+    call_in_forked_children(_stop_answering_sigterm)
     threading.Thread(target=_end_after_sigterm, args=(reader,), daemon=True).start()
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
@@ -64,6 +72,13 @@ def _leave(*_: object) -> None:
     if not _LEAVING.is_set():  # the pool sends the signal twice; once is enough
         _LEAVING.set()
         sys.exit(_TERMINATED)
+
+
+def _stop_answering_sigterm() -> None:
+    """A process that a model forks shares the pipe: what ends it would end the worker."""
+    if signal.getsignal(signal.SIGTERM) is _leave:
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _end_after_sigterm(reader: int) -> None:

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 from wf_dagster.data.adapters import worker_modules
 from wf_dagster.errors import TrainingError
 from wf_dagster.process import (
+    get_chosen_start_method,
     has_fork_server,
     is_main_importable,
     main_module_hidden,
@@ -139,7 +140,8 @@ def start_executor(workers: int, sharing: int) -> ProcessPoolExecutor:
         sharing: Number of processes that share the cores.
     """
     context = multiprocessing.get_context("forkserver" if has_fork_server() else "spawn")
-    arguments = (snapshot(), _threads(sharing), _thread_variables(sharing))
+    threads, variables = _threads(sharing), _thread_variables(sharing)
+    arguments = (snapshot(), threads, variables, get_chosen_start_method())
     pool = ProcessPoolExecutor(workers, context, initialise_worker, arguments)
     _POOLS.add(pool)
     return pool

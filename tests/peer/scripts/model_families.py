@@ -15,8 +15,6 @@ from qlib.utils import init_instance_by_config
 from qlib.workflow import R
 from qlib.workflow.record_temp import SigAnaRecord, SignalRecord
 
-SEED = None if "unseeded" in sys.argv else 7
-
 
 def by_hand(task, experiment):
     with R.start(experiment_name=experiment):
@@ -35,11 +33,11 @@ def by_trainer(task, experiment):
 
 if __name__ == "__main__":
     qlib.init(provider_uri=os.environ["PEER_DATA"], region="us", kernels=1, logging_level=50)
-    tasks = json.loads(Path(sys.argv[1]).read_text())
+    tasks, numpy_seeds = json.loads(Path(sys.argv[1]).read_text())
     rolls = []
     for name, task in tasks.items():
         for train in (by_hand, by_trainer):
-            np.random.seed(SEED)  # DoubleEnsemble has no argument for it
+            np.random.seed(numpy_seeds.get(name))  # None: another state each time
             start, error = time.perf_counter(), ""
             try:
                 train(task, f"{name} {train.__name__}")
