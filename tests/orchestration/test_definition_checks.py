@@ -56,6 +56,17 @@ def test_all_that_is_wrong_is_one_message(tmp_path: Path) -> None:
     assert len(others) == 7
 
 
+def test_a_key_that_is_nearly_a_part_is_refused_and_one_of_somebody_elses_is_not(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    task = template()
+    with pytest.raises(TaskError, match=r"^strategy 'demo': recrod is no part of a task: did you"):
+        check({**task, "recrod": []})
+    caplog.clear()
+    check({**task, "remark of somebody": []})
+    assert "the key 'remark of somebody' of the task is kept" in caplog.text
+
+
 SEGMENTS: dict[str, tuple[dict[str, Any], str]] = {
     "no test": ({"train": ("2017-01-02", "2018-12-20")}, "segments.test is missing: it is the"),
     "no train": ({"test": ("2019-01-02", None)}, "segments.train is missing: the model learns"),

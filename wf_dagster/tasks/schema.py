@@ -30,6 +30,7 @@ Task = dict[str, Any]
 _PARTS = {"model", "dataset", "record"}
 MARKET = "market"  # key of a task, or argument of its dataset: the market that it carries
 _KEYS = {*_PARTS, REWEIGHTER, AS_OF, WARM_START, TRUNC_DAYS, BEFORE_TRAINING, MARKET}
+_BY_HAND = sorted({*_PARTS, REWEIGHTER})  # those that a person writes
 _log = logging.getLogger(__name__)
 
 
@@ -83,13 +84,25 @@ def find_form_mistakes(
         yield from find_segment_mistakes(segments, calendar, may_overlap=may_overlap)
 
 
+def find_misspelt_keys(task: Mapping[str, Any]) -> Iterator[TaskError]:
+    """Keys of a task that nothing here reads, and that are nearly those of a part."""
+    for key, part in _find_further_keys(task):
+        if part:
+            yield TaskError(f"{key} is no part of a task: did you mean {part!r}?")
+
+
 def _warn_of_further_keys(task: Mapping[str, Any]) -> None:
     """Say which keys of a task are read by nobody here; a generator of a user's may need them."""
-    known = sorted({*_PARTS, REWEIGHTER})
-    for key in sorted(map(str, set(task) - _KEYS)):
-        close = get_close_matches(key.lower(), known, n=1, cutoff=0.8)
-        hint = f"did you mean {close[0]!r}?" if close else f"a task has {', '.join(known)}"
+    for key, part in _find_further_keys(task):
+        hint = f"did you mean {part!r}?" if part else f"a task has {', '.join(_BY_HAND)}"
         warn_once(_log, f"the key {key!r} of the task is kept, but read by nothing here: {hint}")
+
+
+def _find_further_keys(task: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Keys of a task that nothing here reads, and the key that each is near to, if any."""
+    for key in sorted(map(str, set(task) - _KEYS)):
+        close = get_close_matches(key.lower(), _BY_HAND, n=1, cutoff=0.8)
+        yield key, close[0] if close else ""
 
 
 def _is_own_dataset(dataset: Mapping[str, Any], resolve: bool) -> bool:

@@ -26,7 +26,12 @@ from wf_dagster.tasks.label_functions import label_reach
 from wf_dagster.tasks.named_parts import find_part_mistakes, foresee_paths, read_part
 from wf_dagster.tasks.record_dates import describe_dates_of_rolls
 from wf_dagster.tasks.record_split import needs_training
-from wf_dagster.tasks.schema import find_form_mistakes, get_segments, list_records
+from wf_dagster.tasks.schema import (
+    find_form_mistakes,
+    find_misspelt_keys,
+    get_segments,
+    list_records,
+)
 from wf_dagster.tasks.segment_checks import find_name_mistakes
 from wf_dagster.tasks.signature_book import SignatureBook, home_book
 from wf_dagster.tasks.signatures import Signature, read_signature
@@ -120,6 +125,8 @@ class _Definition:
         yield from form
         if not isinstance(self.template, Mapping):
             return
+        if not names_qlib(self.template):  # a task of Qlib's may have keys for whatever reads it
+            yield from find_misspelt_keys(self.template)
         of_parts = ("model", "dataset is", "dataset.c", "dataset.f", "dataset.m", "record")
         if not any(str(error).startswith(of_parts) for error in form):
             yield from self._find_part_mistakes()
