@@ -36,16 +36,16 @@ def families(peer: Peer) -> Iterator[Peer]:
         yield peer
 
 
-def run(peer: Peer, names: list[str], way: Way, numpy_seed: int | None = SEED) -> Result:
+def run(peer: Peer, names: list[str], way: Way, global_seed: int | None = SEED) -> Result:
     """The rolls of families whose packages are installed, a process for all of them.
 
-    NumPy's generator gets a seed only for families that need it: the seeds in the tasks of the
+    The global generators get a seed only for families that need it: the seeds in the tasks of the
     others have to be enough for two processes to learn the same.
     """
     present = {name: FAMILIES[name] for name in names if not FAMILIES[name].missing}
     tasks = {name: family.task(peer.folder) for name, family in present.items()}
-    seeds = {name: numpy_seed for name, family in present.items() if family.shuffles_by_numpy}
-    file = peer.folder / f"{names[0].replace(' ', '_')}_{numpy_seed}.json"
+    seeds = {name: global_seed for name, family in present.items() if not family.is_seeded}
+    file = peer.folder / f"{names[0].replace(' ', '_')}_{global_seed}.json"
     file.write_text(json.dumps([tasks, seeds]))
     return peer.run(SCRIPT, way, Step((str(file),)))
 
@@ -76,16 +76,16 @@ def test_a_family_predicts_to_the_bit_what_it_predicts_under_qlib(
     assert not ours.files - {"rolls.pkl"}
 
 
-@pytest.mark.parametrize("name", [n for n, family in FAMILIES.items() if family.shuffles_by_numpy])
+@pytest.mark.parametrize("name", [n for n, family in FAMILIES.items() if not family.is_seeded])
 def test_the_families_that_need_more_than_their_own_seed_differ_from_roll_to_roll_under_qlib(
     families: Peer, name: str
 ):
     if missing := FAMILIES[name].missing:
         pytest.skip(f"{', '.join(missing)} is not installed")
-    for numpy_seed in (SEED, None):
-        rolls = run(families, [name], Way.QLIB, numpy_seed)
+    for seed in (SEED, None):
+        rolls = run(families, [name], Way.QLIB, seed)
         by_hand, by_trainer = (recorder_of(rolls, name, road).load("pred.pkl") for road in ROADS)
-        assert by_hand.equals(by_trainer) is (numpy_seed is not None)
+        assert by_hand.equals(by_trainer) is (seed is not None)
 
 
 def assert_same_roll(ours: LeftRecorder, theirs: LeftRecorder, where: str) -> None:

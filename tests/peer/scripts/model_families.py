@@ -15,6 +15,18 @@ from qlib.utils import init_instance_by_config
 from qlib.workflow import R
 from qlib.workflow.record_temp import SigAnaRecord, SignalRecord
 
+try:
+    import torch
+except ImportError:
+    torch = None
+
+
+def seed_generators(seed):
+    """The global ones; None: a state that no other roll has."""
+    np.random.seed(seed)
+    if torch is not None:
+        torch.seed() if seed is None else torch.manual_seed(seed)
+
 
 def by_hand(task, experiment):
     with R.start(experiment_name=experiment):
@@ -33,11 +45,11 @@ def by_trainer(task, experiment):
 
 if __name__ == "__main__":
     qlib.init(provider_uri=os.environ["PEER_DATA"], region="us", kernels=1, logging_level=50)
-    tasks, numpy_seeds = json.loads(Path(sys.argv[1]).read_text())
+    tasks, seeds = json.loads(Path(sys.argv[1]).read_text())
     rolls = []
     for name, task in tasks.items():
         for train in (by_hand, by_trainer):
-            np.random.seed(numpy_seeds.get(name))  # None: another state each time
+            seed_generators(seeds.get(name))
             start, error = time.perf_counter(), ""
             try:
                 train(task, f"{name} {train.__name__}")
