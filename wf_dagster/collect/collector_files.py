@@ -15,7 +15,7 @@ from wf_dagster.tracking import trusted_modules
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
-_OWN = (
+OWN_MODULES = (  # that a collector, or a strategy with one, may name in a file
     "copy.deepcopy",  # how a strategy's RollingGen copies templates
     "wf_dagster.calendars",
     "wf_dagster.collect",
@@ -60,7 +60,7 @@ def read_collector(kind: type[T], path: str | Path, allow: Sequence[str]) -> T:
         content = Path(path).read_bytes()
     except OSError as error:
         raise CollectError(f"{path} cannot be read: {error.strerror}") from None
-    loaded = safe_pickle.loads(content, str(path), (*_OWN, *allow, *trusted_modules()))
+    loaded = safe_pickle.loads(content, str(path), (*OWN_MODULES, *allow, *trusted_modules()))
     if not isinstance(loaded, kind):
         raise CollectError(
             f"{path} holds a {type(loaded).__name__}, no {kind.__name__}: load it with its own "

@@ -10,22 +10,14 @@ from typing import Any
 import cloudpickle
 
 from wf_dagster import safe_pickle
+from wf_dagster.collect.collector_files import OWN_MODULES
 from wf_dagster.errors import OnlineError
 from wf_dagster.online.signal_publisher import SignalPublisher
 from wf_dagster.online.strategy_group import StrategyGroup
 from wf_dagster.tracking import trusted_modules
 
 _log = logging.getLogger(__name__)
-_OWN = (
-    "copy.deepcopy",  # how a RollingGen copies templates
-    "wf_dagster.calendars",
-    "wf_dagster.collect",
-    "wf_dagster.market",
-    "wf_dagster.online",
-    "wf_dagster.rolling",
-    "wf_dagster.tasks",
-    "wf_dagster.training",
-)
+_OWN = (*OWN_MODULES, "wf_dagster.training")
 
 
 def pickle_state(state: Mapping[str, Any]) -> bytes:

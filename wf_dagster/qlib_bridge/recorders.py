@@ -22,9 +22,6 @@ QLIB_R: Any = own_name("qlib.workflow", "R")
 _UTILS, _EXIT_HANDLER = importlib.import_module("qlib.workflow.utils"), "experiment_exit_handler"
 _handle_exit: Any = own_name(_UTILS.__name__, _EXIT_HANDLER)
 
-# what qlib.init is told to register where it is this project that calls it
-MANAGER = {"class": "MLflowExpManager", "module_path": "wf_dagster.tracking", "kwargs": {}}
-
 
 class BridgeWrapper(RecorderWrapper):  # type: ignore[misc]
     """Qlib's ``R`` while it leads here: what ``qlib.init`` registers is what it led to, or will."""

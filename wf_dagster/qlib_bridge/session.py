@@ -7,6 +7,7 @@ import json
 import logging
 import sys
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,8 @@ from wf_dagster.qlib_engine.provider_files import check_folders, folders_of
 
 EXTRA = f"install pyqlib with: {pip_command('qlib')}"
 _LOCK = threading.RLock()
+# what qlib.init is told to register where it is this project that calls it
+_MANAGER = {"class": "MLflowExpManager", "module_path": "wf_dagster.tracking", "kwargs": {}}
 # what is ours to say, and what holds objects of this process only
 _NOT_ADOPTED = {"exp_manager", "logging_config", "logging_level", "provider_uri", "region"}
 
@@ -136,18 +139,11 @@ def _is_plain(value: Any) -> bool:
 
 
 def _initialise(options: QlibOptions) -> None:
-    # slow to import; the workflow before the module that is called once it is there, while a
-    # recorder is active: that one could not be called while it is being imported itself
-    import qlib
-    import qlib.workflow
-
-    from wf_dagster.qlib_bridge.recorders import MANAGER, may_be_registered
-
     arguments: dict[str, Any] = {
         "logging_level": logging.WARNING,
         "kernels": 1,  # Qlib forks for more, and this process may have threads; workers do it
         **options.arguments,
-        "exp_manager": MANAGER,
+        "exp_manager": _MANAGER,
     }
     if options.provider_uri:
         arguments.setdefault("provider_uri", options.provider_uri)
@@ -155,12 +151,35 @@ def _initialise(options: QlibOptions) -> None:
         arguments.setdefault("region", options.region)
     if "provider_uri" in arguments:
         check_folders(arguments["provider_uri"])
+    call_qlib_init(
+        arguments,
+        "qlib.init refuses the settings ({error}): check qlib_provider_uri, qlib_region and "
+        "qlib_options (WF_QLIB_...)",
+    )
+
+
+def call_qlib_init(arguments: Mapping[str, Any], refusal: str) -> None:
+    """Call ``qlib.init``, whatever is active, and leave ``sys.excepthook`` to others.
+
+    Args:
+        arguments: Its arguments.
+        refusal: The message of its failure; ``{error}`` stands for what it raises.
+
+    Raises:
+        SettingsError: It refuses an argument.
+    """
+    # slow to import; the workflow before the module that is called once it is there, while a
+    # recorder is active: that one could not be called while it is being imported itself
+    import qlib
+    import qlib.workflow
+
+    from wf_dagster.qlib_bridge.recorders import may_be_registered
+
     try:
         # Qlib sets an excepthook of its own, which swallows those of others
         with attribute_preserved(sys, "excepthook"), may_be_registered():
             qlib.init(**arguments)
     except Exception as error:  # it checks little itself: whatever an argument breaks
         raise SettingsError(
-            f"qlib.init refuses the settings ({type(error).__name__}: {error}): check "
-            "qlib_provider_uri, qlib_region and qlib_options (WF_QLIB_...)"
+            refusal.replace("{error}", f"{type(error).__name__}: {error}")
         ) from error

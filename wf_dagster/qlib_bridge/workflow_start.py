@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from wf_dagster.errors import SettingsError, TaskError
-from wf_dagster.process import attribute_preserved
-from wf_dagster.qlib_bridge.session import qlib_config
+from wf_dagster.qlib_bridge.session import call_qlib_init, qlib_config
 from wf_dagster.qlib_bridge.workflow_file import list_module_folders
 from wf_dagster.qlib_engine.provider_files import check_folders
 from wf_dagster.settings import get_settings
@@ -40,20 +39,7 @@ def prepare_process(config: Mapping[str, Any], file: Path) -> None:
         raise TaskError(f"{file}: {SECTION} is {options!r}: write the arguments of qlib.init")
     _check_data(options, file)
     qlib_config()  # or it says what is not installed
-    # slow to import; the workflow first, as in session.py
-    import qlib
-    import qlib.workflow
-
-    from wf_dagster.qlib_bridge.recorders import may_be_registered
-
-    try:
-        # Qlib sets an excepthook of its own, which swallows those of others
-        with attribute_preserved(sys, "excepthook"), may_be_registered():
-            qlib.init(**options)
-    except Exception as error:  # it checks little itself: whatever an argument breaks
-        raise SettingsError(
-            f"{file}: qlib.init refuses what {SECTION} says ({type(error).__name__}: {error})"
-        ) from error
+    call_qlib_init(options, f"{file}: qlib.init refuses what {SECTION} says ({{error}})")
 
 
 def add_module_folders(config: Mapping[str, Any], file: Path) -> None:
