@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from tests.qlib.provider import seeded_panel, write_provider
 from tests.qlib.qlib_tasks import LABEL, few_expressions
 
@@ -26,17 +24,16 @@ COLUMNS = [
     *("CORR20", "KLOW"),
 ]
 WINDOW = 20  # as many as columns: the TCN for windows takes no others
-STOCK_INDEX, CONCEPTS = Path("stock_index.npy"), Path("stock_concepts.npy")
+# of the names, one is not there on some days of the training segment
+WITH_GAPS = ("SH600000", "SH600001", "SH600003", *(f"SH60000{number}" for number in range(10, 15)))
 
 
 def write_data(folder: Path) -> Path:
-    """Qlib's data and the files of single families; the folder of Qlib's data."""
-    random = np.random.default_rng(SEED)
+    """Qlib's data, in a folder of the folder."""
     panel = seeded_panel(MANY, 200)
     names = sorted(panel.index.get_level_values("instrument").unique())
-    np.save(folder / STOCK_INDEX.name, {name: place for place, name in enumerate(names)})
-    np.save(folder / CONCEPTS.name, random.integers(0, 2, (734, 5)))  # row 733: any other name
-    return write_provider(folder / "data", panel, markets={"few": names[:FEW]})
+    markets = {"few": names[:FEW], "gaps": list(WITH_GAPS)}
+    return write_provider(folder / "data", panel, markets=markets)
 
 
 def _handler(cls: str, infer: list[Any] | None, learn: list[Any] | None, **kwargs: Any) -> Any:
@@ -73,6 +70,7 @@ _RANKED = [_processor("DropnaLabel"), _processor("CSRankNorm", "label")]
 _SCORED = [_processor("DropnaLabel"), _processor("CSZScoreNorm", "label")]
 _NO_VWAP = _processor("DropCol", col_list=["VWAP"])
 _FILTERED = [_processor("FilterCol", "feature", col_list=COLUMNS), *_ROBUST]
+_GAPS = {"instruments": "gaps"}
 _ALPHA360 = _handler("Alpha360", _ROBUST, _RANKED, label=[LABEL])
 _HORIZONS = [f"Ref($close, -{days + 1}) / Ref($close, -1) - 1" for days in (1, 2, 3)]
 
@@ -104,6 +102,8 @@ DATA: dict[str, dict[str, Any]] = {
         _handler("Alpha158", _FILTERED, _RANKED, label=[LABEL]), "TSDatasetH", step_len=WINDOW
     ),
     "Alpha360": _dataset(_ALPHA360),
+    # IGMTF cannot read days that have all as many names
+    "Alpha360 gaps": _dataset(_handler("Alpha360", _ROBUST, _RANKED, label=[LABEL], **_GAPS)),
     "Alpha360 trees": _dataset(_handler("Alpha360", [], None)),
     "Alpha360 horizons": _dataset(
         _handler(

@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
-from tests.peer.family_data import COLUMNS, CONCEPTS, DATA, SEED, STOCK_INDEX
+from tests.peer.family_data import COLUMNS, DATA, SEED
 from tests.qlib.qlib_tasks import EXPRESSIONS, RECORDS
 
 
@@ -44,17 +43,13 @@ class Family:
         """Packages that are not installed."""
         return [name for name in ("qlib", *self.packages) if find_spec(name) is None]
 
-    def task(self, folder: Path) -> dict[str, Any]:
-        """The task; files that a model reads beside Qlib's data are in the folder."""
-        kwargs = {
-            name: str(folder / value.name) if isinstance(value, Path) else value
-            for name, value in self.kwargs.items()
-        }
+    def task(self) -> dict[str, Any]:
+        """The task, with the seed."""
         return {
             "model": {
                 "class": self.cls,
                 "module_path": f"qlib.contrib.model.{self.module}",
-                "kwargs": {**kwargs, **dict.fromkeys(self.seeds, SEED)},
+                "kwargs": {**self.kwargs, **dict.fromkeys(self.seeds, SEED)},
             },
             "dataset": DATA[self.data],
             "record": RECORDS,
@@ -232,27 +227,11 @@ _BY_NAME: dict[str, dict[str, Family]] = {
             "pytorch_add", "ADD", "Alpha360", {**_RNN, **_LONG, "metric": "ic", "dec_dropout": 0.1}
         )
     },
-    "HIST": {
-        "Alpha360": Family(
-            "pytorch_hist",
-            "HIST",
-            "Alpha360",
-            {
-                **_DAILY,
-                **_LONG,
-                "hidden_size": 64,
-                "metric": "ic",
-                "base_model": "LSTM",
-                "stock2concept": CONCEPTS,
-                "stock_index": STOCK_INDEX,
-            },
-        )
-    },
     "IGMTF": {
         "Alpha360": Family(
             "pytorch_igmtf",
             "IGMTF",
-            "Alpha360",
+            "Alpha360 gaps",
             {**_DAILY, **_LONG, "hidden_size": 64, "metric": "ic", "base_model": "LSTM"},
         )
     },

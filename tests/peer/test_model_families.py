@@ -43,7 +43,7 @@ def run(peer: Peer, names: list[str], way: Way, global_seed: int | None = SEED) 
     others have to be enough for two processes to learn the same.
     """
     present = {name: FAMILIES[name] for name in names if not FAMILIES[name].missing}
-    tasks = {name: family.task(peer.folder) for name, family in present.items()}
+    tasks = {name: family.task() for name, family in present.items()}
     seeds = {name: global_seed for name, family in present.items() if not family.is_seeded}
     file = peer.folder / f"{names[0].replace(' ', '_')}_{global_seed}.json"
     file.write_text(json.dumps([tasks, seeds]))
