@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, MutableMapping
 from typing import TYPE_CHECKING, Any
 
-from wf_dagster.calendars import TradingCalendar
 from wf_dagster.dates import EXPANDING, SLIDING, Segment, split_segment
 from wf_dagster.errors import CalendarError
 from wf_dagster.market import Market
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from wf_dagster.calendars import TradingCalendar
 
 
 class TimeAdjuster:
@@ -47,6 +48,8 @@ class TimeAdjuster:
         Raises:
             CalendarError: It is before the first session.
         """
+        from wf_dagster.calendars import TradingCalendar  # slow to import
+
         last = None if self._future else self._whole.last_session
         if end_time is not None:
             end = self._whole.align(end_time, "end")
