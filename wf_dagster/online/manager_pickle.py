@@ -75,8 +75,8 @@ def unpickle_state(path: str | Path, allow: Sequence[str]) -> dict[str, Any]:
         raise OnlineError(f"{path} cannot be read: {error.strerror}") from None
     if _OF_QLIB in content:
         raise OnlineError(
-            f"{path} holds an OnlineManager of Qlib's own: go on with it in plain Qlib, or make one "
-            "here of the same strategies and call first_train"
+            f"{path} holds an OnlineManager of Qlib's own: go on with it in plain Qlib, or make "
+            "one here of the same strategies and call first_train"
         )
     state = safe_pickle.loads(content, str(path), (*_OWN, *allow, *trusted_modules()))
     if not isinstance(state, dict) or "history" not in state:
