@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import importlib
+import importlib.util
 import sys
 import threading
+import time
 
 import pytest
 
@@ -67,6 +70,29 @@ def test_a_function_that_comes_while_the_module_runs_is_called_after_it(late_mod
     module = importlib.import_module(late_module)
     assert module.calls == [late_module, True]
     stop()
+
+
+def test_a_module_that_another_thread_is_importing_is_waited_for(late_module, tmp_path):
+    (tmp_path / f"{late_module}.py").write_text("import time\ntime.sleep(0.5)\nclass Theirs: ...\n")
+    thread = threading.Thread(target=importlib.import_module, args=(late_module,))
+    thread.start()
+    while late_module not in sys.modules:
+        time.sleep(0.01)
+
+    class Own(OpenBase): ...
+
+    add_base_after_import(Own, late_module, "Theirs")
+    thread.join()
+    assert issubclass(Own, sys.modules[late_module].Theirs)
+
+
+def test_who_finds_a_module_that_is_waited_for_has_all_of_its_loader(late_module):
+    undo = call_after_import(late_module, lambda: None)
+    spec = importlib.util.find_spec(late_module)
+    assert spec.loader.get_data(spec.origin).decode() == LATE
+    assert copy.copy(spec.loader).get_data(spec.origin)
+    assert not hasattr(spec.loader, "something")
+    undo()
 
 
 def test_a_base_is_added_when_its_module_is_there(late_module):

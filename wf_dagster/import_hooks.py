@@ -6,6 +6,7 @@ why, and is taken out again.
 
 from __future__ import annotations
 
+import importlib
 import sys
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
@@ -36,6 +37,7 @@ def call_after_import(module: str, function: Callable[[], object]) -> Callable[[
         if module in _executing:  # by a loader below, which is not through with it
             _executing[module].append(function)
             return lambda: _withdraw(module, function)
+        importlib.import_module(module)  # waits for another thread that is importing it
         function()
         return lambda: None
     return call_after_imports([module], lambda _: function())
@@ -116,6 +118,12 @@ class _CallingLoader(Loader):
     def __init__(self, loader: Any, function: Callable[[], object]) -> None:
         self._loader = loader
         self._function = function
+
+    def __getattr__(self, name: str) -> Any:
+        """What else the loader offers: its source for ``inspect``, its code for ``python -m``."""
+        if name == "_loader":  # while it is copied
+            raise AttributeError(name)
+        return getattr(self._loader, name)
 
     def create_module(self, spec: ModuleSpec) -> ModuleType | None:
         module: ModuleType | None = self._loader.create_module(spec)

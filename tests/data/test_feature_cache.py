@@ -344,14 +344,18 @@ def test_the_entry_unused_for_longest_makes_room(
     assert counted.times() == 4
 
 
-def test_tables_larger_than_the_limit_stay_while_they_are_in_use(
-    counted: Counted, home: Path, monkeypatch: pytest.MonkeyPatch
+def test_tables_larger_than_the_limit_stay_while_they_are_in_use_which_is_said_once(
+    counted: Counted,
+    home: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     monkeypatch.setattr(cache, "LIMIT_BYTES", 1)
     for _ in range(2):
         counted.panel(window=1)
         counted.panel(window=2)
     assert counted.times() == 2
+    assert caplog.text.count("tables that were used in the last hour stay") == 1
     for entry in entries(home):
         os.utime(entry, (time.time() - 2 * cache.IN_USE_SECONDS,) * 2)
     counted.panel(window=4)

@@ -75,7 +75,7 @@ def message_of(result) -> str:
     return str(failure.event_specific_data.error)
 
 
-def test_all_rolls_are_analysed_together_and_again_when_they_are_collected_again(instance):
+def test_all_rolls_are_analysed_together_and_again_when_they_are_collected_again(instance, caplog):
     definitions = build([SIGNAL, PORTFOLIO])
     train(instance, definitions)
     assert run(instance, definitions, "collected", "analyses").success
@@ -104,8 +104,11 @@ def test_all_rolls_are_analysed_together_and_again_when_they_are_collected_again
     assert {r.list_tags()["roll"] for r in find_recorders("demo")} == set(KEYS)
     assert all("IC" not in r.list_metrics() for r in find_recorders("demo"))
 
+    assert run(instance, definitions, "analyses").success
+    assert "of analyses before" not in caplog.text
     definitions = build([SIGNAL])
     assert run(instance, definitions, "collected", "analyses").success
+    assert f"portfolio_analysis of recorder {recorder.id}: of analyses before" in caplog.text
     assert len(find_recorders("demo", tags={"wf_kind": "analyses"}, status=None)) == 1
     metrics = load_analyses("demo").list_metrics()
     assert metrics["IC"] == pytest.approx(ic.mean(), abs=1e-12)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -20,6 +22,7 @@ from wf_dagster.tracking import Recorder, find_recorder_of_kind, start_recorder_
 
 ANALYSES = "analyses"  # kind of the recorder
 _REPORT = "report_normal_"
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,8 @@ def analyse_strategy(
     """Compute records on the collected predictions of a strategy, and keep what they give.
 
     The experiment has one recorder of the kind ``analyses``; its metrics are this time's: one that
-    is not logged any more becomes NaN.
+    is not logged any more becomes NaN. Objects of records that are not computed any more stay, and
+    are named in the log.
 
     Args:
         experiment_name: MLflow experiment of the strategy, whose predictions were collected.
@@ -68,6 +72,7 @@ def analyse_strategy(
     with (
         start_recorder_of_kind(experiment_name, ANALYSES) as recorder,
         _gather_metrics(recorder) as metrics,
+        _name_earlier_objects(recorder),
     ):
         computed = generate_joined_records(
             template, recorder, records, pred=pred, label=label, market=market
@@ -115,6 +120,29 @@ def _gather_metrics(recorder: Recorder) -> Iterator[dict[str, float]]:
     stale = sorted(before.keys() - logged.keys())
     if stale:
         log_metrics(None, **dict.fromkeys(stale, math.nan))
+
+
+@contextmanager
+def _name_earlier_objects(recorder: Recorder) -> Iterator[None]:
+    """Say which objects and folders nothing was saved into inside the block."""
+    # folders and objects: what else there is, such as code_diff.txt, is the recorder's own
+    before = {name for name in recorder.list_artifacts() if Path(name).suffix in ("", ".pkl")}
+    save_objects = recorder.save_objects
+
+    def save_and_note(
+        local_path: str | None = None, artifact_path: str | None = None, **objects: Any
+    ) -> None:
+        saved = [artifact_path] if artifact_path else objects
+        before.difference_update(name.partition("/")[0] for name in saved)
+        save_objects(local_path, artifact_path, **objects)
+
+    with attribute_replaced(recorder, "save_objects", save_and_note):
+        yield
+    if before:
+        _log.warning(
+            "%s of recorder %s: of analyses before these, which do not compute it any more",
+            *(", ".join(sorted(before)), recorder.id),
+        )
 
 
 def _draw(recorder: Recorder, computed: Sequence[Any]) -> dict[str, str]:

@@ -17,6 +17,7 @@ from wf_dagster.online.strategy_group import StrategyGroup
 from wf_dagster.tracking import trusted_modules
 
 _log = logging.getLogger(__name__)
+_OF_QLIB = b"qlib.workflow.online.manager"  # how a pickle of Qlib's names the class
 _OWN = (*OWN_MODULES, "wf_dagster.training")
 
 
@@ -64,6 +65,11 @@ def unpickle_state(path: str | Path, allow: Sequence[str]) -> dict[str, Any]:
         content = Path(path).read_bytes()
     except OSError as error:
         raise OnlineError(f"{path} cannot be read: {error.strerror}") from None
+    if _OF_QLIB in content:
+        raise OnlineError(
+            f"{path} holds an OnlineManager of Qlib's own: go on with it in plain Qlib, or make "
+            "one here of the same strategies and call first_train"
+        )
     state = safe_pickle.loads(content, str(path), (*_OWN, *allow, *trusted_modules()))
     if not isinstance(state, dict) or "history" not in state:
         raise OnlineError(f"{path} holds no OnlineManager: write it with to_pickle")

@@ -28,16 +28,16 @@ def adopt_tracking() -> str | None:
     if manager is None:  # this project has initialised it
         return None
     arguments = manager.get("kwargs") or {}
-    said, setting = str(arguments.get("uri") or ""), get_settings().tracking_uri
+    uri, setting = str(arguments.get("uri") or ""), get_settings().tracking_uri
     if setting and setting != _adopted:
-        if said and said != setting:
+        if uri and uri != setting:
             warn_once(
                 _log,
-                f"qlib.init(exp_manager=...) says that recorders go to {said}, WF_TRACKING_URI or "
+                f"qlib.init(exp_manager=...) says that recorders go to {uri}, WF_TRACKING_URI or "
                 f"wf_dagster.init(tracking_uri=...) says {setting}: the latter counts",
             )
-    elif (said or setting) and not _is_recording():
-        settings = update_settings(tracking_uri=said)
+    elif (uri or setting) and not _is_recording():
+        settings = update_settings(tracking_uri=uri)
         if settings.tracking_uri != _adopted:
             _log.info("recorders go to %s, as qlib.init says", settings.resolved_tracking_uri())
         _adopted = settings.tracking_uri

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import shutil
 import tempfile
@@ -18,7 +19,10 @@ import numpy as np
 import pandas as pd
 from filelock import FileLock
 
+from wf_dagster.log_once import warn_once
 from wf_dagster.tables.parquet_reader import read_parquet
+
+_log = logging.getLogger(__name__)
 
 LIMIT_BYTES = 4 << 30
 IN_USE_SECONDS = 3600
@@ -177,7 +181,7 @@ def _make_room(folder: Path, keep: Path) -> None:
         with contextlib.suppress(FileNotFoundError):  # another process removed it
             if entry.is_dir():
                 entries.append((time.time() - entry.stat().st_mtime, _size(entry), entry))
-    total = 0
+    total, left = 0, 0
     for unused, size, entry in sorted(entries):
         if entry.name.startswith(PART):
             if unused > ABANDONED_SECONDS:
@@ -186,6 +190,14 @@ def _make_room(folder: Path, keep: Path) -> None:
         total += size
         if total > LIMIT_BYTES and entry != keep and unused > IN_USE_SECONDS:
             shutil.rmtree(entry, ignore_errors=True)  # a mapped file stays readable until closed
+        else:
+            left += size
+    if left > LIMIT_BYTES:
+        warn_once(
+            _log,
+            f"{folder} holds more than {LIMIT_BYTES / 2**30:g} GB: tables that were used in the "
+            "last hour stay; the folder may be removed when nothing runs",
+        )
 
 
 def _size(entry: Path) -> int:

@@ -81,6 +81,11 @@ class MLflowRecorder(Recorder):
         return {name: self.__dict__[name] for name in (*names, "status", "_held", "_params")}
 
     def __setstate__(self, state: Mapping[str, Any]) -> None:
+        if "_uri" in state:  # a recorder of Qlib's own, whose class this one stands for
+            self.uri, self.id = state["_uri"], state["id"]
+            self._take_run(call_store(self.uri, "reading a run", lambda c: c.get_run(self.id)))
+            self._reset()
+            return
         self.__dict__.update(state)
         for name in ("start_time", "end_time"):  # of before they compared with text
             if (time_before := state.get(name)) is not None:

@@ -53,11 +53,11 @@ def replace_task_handler_with_cache(
 
 
 def _write_handler(config: Mapping[str, Any], file: Path) -> None:
-    made = init_instance(config, where=_PLACE)
-    if not hasattr(made, "to_pickle"):
-        raise TaskError(f"{_PLACE}: {type(made).__name__} has no to_pickle: it cannot be a file")
+    handler = init_instance(config, where=_PLACE)
+    if not hasattr(handler, "to_pickle"):
+        raise TaskError(f"{_PLACE}: {type(handler).__name__} has no to_pickle: it cannot be a file")
     file.parent.mkdir(parents=True, exist_ok=True)
     # whole, or not at all: another process may look for it meanwhile
     with TemporaryDirectory(dir=file.parent, prefix=".") as folder:
-        made.to_pickle(Path(folder) / file.name, dump_all=True)
+        handler.to_pickle(Path(folder) / file.name, dump_all=True)
         os.replace(Path(folder) / file.name, file)  # noqa: PTH105

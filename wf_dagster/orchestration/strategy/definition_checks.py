@@ -169,12 +169,12 @@ class _Definition:
         """Those of a task whose records they were, and records that need a model."""
         task = {**self.template, "record": list(self.analyses)}
         records = {"record": [record for _, record in list_records(task)]}
-        found = [error for error in find_form_mistakes(task) if str(error).startswith("record")]
+        mistakes = [error for error in find_form_mistakes(task) if str(error).startswith("record")]
         try:
-            if not found:
-                found = list(find_part_mistakes(records, self.book.look_up))
-            if not found:
-                found = [
+            if not mistakes:
+                mistakes = list(find_part_mistakes(records, self.book.look_up))
+            if not mistakes:
+                mistakes = [
                     TaskError(
                         f"{where} {record!r} needs a model or a dataset, and the collected "
                         "predictions are of many: put it into the record of the template"
@@ -183,8 +183,8 @@ class _Definition:
                     if needs_training(record, where, self.book.look_up)
                 ]
         except TaskError as error:  # a name that does not say where it is
-            found = [error]
-        for mistake in found:
+            mistakes = [error]
+        for mistake in mistakes:
             yield TaskError(re.sub("^record", "analyses", str(mistake)))
 
     def _find_segment_mistakes(self) -> Iterator[TaskError]:
