@@ -10,7 +10,7 @@ FLOOR_TESTS = tests/models tests/records/test_plots.py tests/tracking/test_parqu
 # recorders end as they should, but Python's exit code after Ctrl-C is 1 with the older libraries
 CTRL_C = tests/tracking/test_life_cycle.py::test_the_end_of_the_process_ends_what_was_left_open
 # the packages of Qlib's model families beside LightGBM; without one its tests are skipped
-PEER_MODELS = catboost pytorch-tabnet torch xgboost
+PEER_MODELS = catboost torch xgboost
 PYTEST = $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 export WF_HOME ?= $(CURDIR)/.wf
 export DAGSTER_HOME ?= $(WF_HOME)/dagster

@@ -62,7 +62,10 @@ def initialise_worker(
     os.set_blocking(writer, False)
     signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
     signal.signal(signal.SIGTERM, _leave)
-    call_in_forked_children(_stop_answering_sigterm)
+    if hasattr(os, "register_at_fork"):
+        # a signal between the fork and its first line would still be the worker's: it waits
+        os.register_at_fork(before=_hold_sigterm, after_in_parent=_release_sigterm)
+        call_in_forked_children(_stop_answering_sigterm)
     threading.Thread(target=_end_after_sigterm, args=(reader,), daemon=True).start()
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
@@ -79,6 +82,15 @@ def _stop_answering_sigterm() -> None:
     if signal.getsignal(signal.SIGTERM) is _leave:
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    _release_sigterm()
+
+
+def _hold_sigterm() -> None:
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+
+
+def _release_sigterm() -> None:
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
 
 
 def _end_after_sigterm(reader: int) -> None:
