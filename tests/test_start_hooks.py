@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from wf_dagster.import_hooks import (
+from wf_dagster.imports.after_import import (
     OpenBase,
     add_base_after_import,
     call_after_import,
@@ -60,7 +60,7 @@ def test_functions_are_called_after_the_import_and_the_loader_is_pythons_own(lat
 
 
 def test_a_function_that_comes_while_the_module_runs_is_called_after_it(late_module, tmp_path):
-    running = "from wf_dagster.import_hooks import call_after_import\n"
+    running = "from wf_dagster.imports.after_import import call_after_import\n"
     running += "calls = []\n"
     running += "call_after_import(__name__, lambda: calls.append(is_whole))\n"
     running += "call_after_import(__name__, lambda: calls.append('never'))()\n"

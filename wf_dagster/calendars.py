@@ -12,7 +12,7 @@ import pandas as pd
 from wf_dagster.dates import EXPANDING, SLIDING, Segment, split_segment
 from wf_dagster.errors import CalendarError, PastCalendarError
 from wf_dagster.exchanges import exchange_sessions, published_range
-from wf_dagster.module_history import find_moved_name
+from wf_dagster.imports.module_history import find_moved_name
 from wf_dagster.moments import (
     Moments,
     Side,

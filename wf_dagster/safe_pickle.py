@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 from wf_dagster.errors import UnsafeObjectError
-from wf_dagster.module_history import find_present_module
+from wf_dagster.imports.module_history import find_present_module
 
 # what the code of a notebook or script is named by, here and in worker processes
 MAIN = frozenset({"__main__", "__mp_main__"})
@@ -54,7 +54,7 @@ _REFUSED = (
     "sklearn.externals",
     "sklearn.utils._testing",
     "wf_dagster.cli",
-    "wf_dagster.module_files",  # whatever file it names, which importing runs
+    "wf_dagster.imports.module_files",  # whatever file it names, which importing runs
     "wf_dagster.orchestration",
     "wf_dagster.settings",
     "wf_dagster.tracking",

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from typing import Any
 
-from wf_dagster.import_hooks import call_after_import
+from wf_dagster.imports.after_import import call_after_import
 from wf_dagster.process import call_in_forked_children
 
 # what the user's own qlib.init says of recorders: read once Qlib is imported

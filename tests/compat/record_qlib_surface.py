@@ -23,7 +23,7 @@ from typing import Any
 import yaml
 
 from wf_dagster.compat.mirrored_names import MIRROR
-from wf_dagster.own_names import own_name
+from wf_dagster.imports.own_names import own_name
 
 FILE = Path(__file__).parents[2] / "docs" / "qlib_surface.md"
 REASONS = Path(__file__).with_name("qlib_surface_reasons.yaml")

@@ -33,7 +33,7 @@ from qlib.workflow.task.gen import RollingGen
 import inspect
 import wf_dagster as ours
 from wf_dagster.compat.records import SigAnaRecord as OurSigAnaRecord
-from wf_dagster.own_names import own_name
+from wf_dagster.imports.own_names import own_name
 from wf_dagster.tasks import locate
 
 assert R is R_OF_A_MODEL is qlib.workflow.R is ours.R

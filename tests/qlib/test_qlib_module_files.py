@@ -12,7 +12,7 @@ import pytest
 from tests.qlib.bridge_calls import initialise_qlib
 from tests.qlib.qlib_tasks import ridge, seeded_template
 from wf_dagster import R
-from wf_dagster.module_files import find_named_file
+from wf_dagster.imports.module_files import find_named_file
 from wf_dagster.qlib_bridge.workflow_file import read_workflow
 from wf_dagster.training.task import task_train
 

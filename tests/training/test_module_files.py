@@ -20,7 +20,7 @@ from wf_dagster import (
     init,
 )
 from wf_dagster.errors import TaskError, UnsafeObjectError
-from wf_dagster.module_files import name_module, place_module_files
+from wf_dagster.imports.module_files import name_module, place_module_files
 from wf_dagster.tasks import init_instance, modules_named
 from wf_dagster.tasks.config import find_class
 from wf_dagster.training.task import task_train
@@ -130,10 +130,10 @@ def test_two_files_of_one_name_are_two_modules(folder, tmp_path):
 
 @pytest.mark.parametrize("path", ["/a b/mödel_1.py", "/x.y/z--w.py"])
 def test_a_module_is_named_after_the_place_of_its_file(path):
-    from wf_dagster.module_files import find_named_file
+    from wf_dagster.imports.module_files import find_named_file
 
     assert str(find_named_file(name_module(path))) == path
-    assert name_module(path).removeprefix("wf_dagster.module_files.").isidentifier()
+    assert name_module(path).removeprefix("wf_dagster.imports.module_files.").isidentifier()
     assert find_named_file("wf_dagster.records") is None
 
 

@@ -42,6 +42,7 @@ def test_a_workflow_file_gives_what_qrun_gives(workflow_file: Path, tmp_path: Pa
     assert recorder.load_object("task") == objects["task"]
 
 
+@pytest.mark.slow
 def test_the_caller_names_what_the_file_does_not(qlib_folder: Path, tmp_path: Path) -> None:
     file = write_workflow(tmp_path, qlib_folder / "few", experiment_name=None)
     folder = tmp_path / "records"

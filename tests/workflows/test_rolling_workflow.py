@@ -73,6 +73,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 def test_a_subclass_changes_steps_and_the_last_run_is_what_counts(
     qlib_folder: Path, tmp_path: Path
 ) -> None:

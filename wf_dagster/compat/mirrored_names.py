@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from wf_dagster.extras import require_extra
-from wf_dagster.own_names import own_name
+from wf_dagster.imports.own_names import own_name
 
 MIRROR = "wf_dagster.compat.qlib"
 _FOLDER = Path(__file__).with_name("qlib")

@@ -14,8 +14,8 @@ from types import ModuleType
 from typing import Any
 
 from wf_dagster.compat.mirrored_names import mirrored_modules, mirrored_names
-from wf_dagster.import_hooks import call_after_imports
-from wf_dagster.own_names import own_attribute, own_name, replace_names, restore_names
+from wf_dagster.imports.after_import import call_after_imports
+from wf_dagster.imports.own_names import own_attribute, own_name, replace_names, restore_names
 
 # what leads here for whoever holds Qlib's own, by the module of Qlib's that it needs
 _CONNECTIONS = {

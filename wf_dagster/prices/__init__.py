@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from wf_dagster.lazy_names import lazy_names
+from wf_dagster.imports.lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from wf_dagster.prices.base import FrameSource, PriceSource

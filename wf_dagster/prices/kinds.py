@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from wf_dagster.module_files import is_own_module
+from wf_dagster.imports.module_files import is_own_module
 from wf_dagster.prices.addresses import is_address
 from wf_dagster.prices.descriptions import SAMPLE
 from wf_dagster.tasks.config import class_path

@@ -9,7 +9,7 @@ import pandas as pd
 from qlib.contrib.meta.data_selection.dataset import InternalData
 from qlib.contrib.rolling import ddgda
 
-from wf_dagster.own_names import own_name
+from wf_dagster.imports.own_names import own_name
 from wf_dagster.process import attribute_replaced
 
 # whatever has been put in their places

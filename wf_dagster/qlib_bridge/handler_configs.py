@@ -14,7 +14,7 @@ from qlib.data.dataset.handler import DataHandler
 from wf_dagster.calendars import split_segment
 from wf_dagster.dates import refuse_ambiguous
 from wf_dagster.errors import CalendarError, DataError
-from wf_dagster.module_files import with_module_names
+from wf_dagster.imports.module_files import with_module_names
 from wf_dagster.moments import format_moment, is_midnight, names_day, to_stamp
 from wf_dagster.qlib_bridge.options import DAILY, name_of
 from wf_dagster.qlib_engine.provider_files import is_intraday

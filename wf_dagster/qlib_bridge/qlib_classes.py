@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from wf_dagster.extras import require_extra
-from wf_dagster.own_names import own_name
+from wf_dagster.imports.own_names import own_name
 from wf_dagster.tasks import modules_named
 
 RECORDS = "qlib.workflow.record_temp"

@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, ExitStack
 from functools import partial
 from typing import Any
 
-from wf_dagster.own_names import own_name
+from wf_dagster.imports.own_names import own_name
 from wf_dagster.process import attribute_replaced, call_in_forked_children, replace_attribute
 from wf_dagster.tracking import MLflowExpManager, R, end_open_recorders
 from wf_dagster.tracking.active_starts import current_start

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from wf_dagster.errors import TaskError
-from wf_dagster.module_files import place_module_files
+from wf_dagster.imports.module_files import place_module_files
 from wf_dagster.qlib_bridge.session import EXTRA
 
 BASE = "BASE_CONFIG_PATH"

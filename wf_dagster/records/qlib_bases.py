@@ -11,8 +11,8 @@ from __future__ import annotations
 import logging
 import sys
 
-from wf_dagster.import_hooks import call_after_import
-from wf_dagster.own_names import own_attribute
+from wf_dagster.imports.after_import import call_after_import
+from wf_dagster.imports.own_names import own_attribute
 from wf_dagster.qlib_bridge.qlib_classes import RECORDS
 from wf_dagster.records.port_ana import PortAnaRecord
 from wf_dagster.records.record_template import DependentRecord, RecordTemplate

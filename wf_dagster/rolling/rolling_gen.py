@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from wf_dagster.dates import EXPANDING, SLIDING, Segment
 from wf_dagster.errors import TaskError
+from wf_dagster.imports.module_files import is_own_module
 from wf_dagster.log_once import warn_once
 from wf_dagster.market import Market
-from wf_dagster.module_files import is_own_module
 from wf_dagster.rolling.generators import TaskGen, whole_number
 from wf_dagster.rolling.handler_dates import fit_on_train, handler_mod
 from wf_dagster.rolling.roll_identity import training_fingerprint

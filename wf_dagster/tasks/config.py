@@ -11,13 +11,13 @@ from typing import Any
 
 from wf_dagster.errors import TaskError
 from wf_dagster.extras import EXTRAS, extra_of, has_extra, pip_command, require_extra
-from wf_dagster.module_files import (
+from wf_dagster.imports.module_files import (
     find_named_file,
     is_module_file,
     name_module,
     with_module_names,
 )
-from wf_dagster.own_names import own_attribute
+from wf_dagster.imports.own_names import own_attribute
 
 _REFERENCE = re.compile(r"<([A-Za-z_][\w-]*(?:\.[\w-]+)*)>")
 

@@ -12,8 +12,8 @@ from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 from wf_dagster.errors import TaskError
-from wf_dagster.module_files import find_named_file, is_module_file
-from wf_dagster.module_history import find_former_module
+from wf_dagster.imports.module_files import find_named_file, is_module_file
+from wf_dagster.imports.module_history import find_former_module
 from wf_dagster.tasks.plain_estimators import with_plain_estimator
 from wf_dagster.tasks.schema import BEFORE_TRAINING, TRUNC_DAYS
 

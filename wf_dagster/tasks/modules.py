@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from wf_dagster.module_files import is_module_file, name_module
+from wf_dagster.imports.module_files import is_module_file, name_module
 from wf_dagster.safe_pickle import MAIN
 
 _DOTTED = re.compile(r"[A-Za-z_]\w*(\.\w+)+")

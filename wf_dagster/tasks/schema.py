@@ -8,8 +8,8 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from wf_dagster.errors import TaskError
+from wf_dagster.imports.module_files import is_own_module
 from wf_dagster.log_once import warn_once
-from wf_dagster.module_files import is_own_module
 from wf_dagster.tasks.config import check_extra, class_path, find_class, read_name
 from wf_dagster.tasks.modules import modules_named
 from wf_dagster.tasks.segment_checks import SEGMENTS, find_segment_mistakes

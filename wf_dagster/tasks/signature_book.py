@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from wf_dagster.errors import TaskError
-from wf_dagster.module_files import find_named_file
+from wf_dagster.imports.module_files import find_named_file
 from wf_dagster.settings import get_settings
 from wf_dagster.tasks.config import split_path
 from wf_dagster.tasks.signature_process import ask_process, is_answering

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wf_dagster.import_hooks import OpenBase
+from wf_dagster.imports.after_import import OpenBase
 
 
 class Experiment(OpenBase):

@@ -9,7 +9,7 @@ import pandas as pd
 from typing_extensions import Unpack
 
 from wf_dagster.errors import ExperimentDeletedError, ExperimentNotFoundError, StoreError
-from wf_dagster.import_hooks import OpenBase
+from wf_dagster.imports.after_import import OpenBase
 from wf_dagster.tracking import active_starts, run_search
 from wf_dagster.tracking.active_starts import tracking_uri
 from wf_dagster.tracking.addresses import hide_password

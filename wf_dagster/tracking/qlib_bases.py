@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from wf_dagster.errors import LoadObjectError
-from wf_dagster.import_hooks import add_base_after_import
+from wf_dagster.imports.after_import import add_base_after_import
 from wf_dagster.tracking.experiment import Experiment
 from wf_dagster.tracking.experiment_manager import ExpManager
 from wf_dagster.tracking.recorder import Recorder

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from wf_dagster.data.adapters import DatasetAdapter, adapter_of
 from wf_dagster.errors import TaskError, TrainingError
+from wf_dagster.imports.module_files import place_module_files
 from wf_dagster.market import Market
-from wf_dagster.module_files import place_module_files
 from wf_dagster.moments import format_moment
 from wf_dagster.records.recorder_market import MARKET, load_market
 from wf_dagster.rolling import RollIdentity

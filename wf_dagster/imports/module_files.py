@@ -45,7 +45,7 @@ def name_module(file: str | Path) -> str:
 
     Example:
         >>> name_module("/work/my_model.py")
-        'wf_dagster.module_files._2Fwork_2Fmy_5Fmodel'
+        'wf_dagster.imports.module_files._2Fwork_2Fmy_5Fmodel'
     """
     path = str(Path(file).expanduser().absolute()).removesuffix(_SUFFIX)
     return _PACKAGE + re.sub("[^0-9A-Za-z]", _escape, path)
@@ -55,7 +55,7 @@ def find_named_file(module: str) -> Path | None:
     """The file of a module that :func:`name_module` named; ``None`` for another module.
 
     Example:
-        >>> find_named_file("wf_dagster.module_files._2Fwork_2Fmy_5Fmodel").name
+        >>> find_named_file("wf_dagster.imports.module_files._2Fwork_2Fmy_5Fmodel").name
         'my_model.py'
     """
     name = module.removeprefix(_PACKAGE)

@@ -16,7 +16,7 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
-from wf_dagster.own_names import own_attribute
+from wf_dagster.imports.own_names import own_attribute
 
 _executing: dict[str, list[Callable[[], object]]] = {}  # modules, and what is called after them
 

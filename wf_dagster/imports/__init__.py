@@ -1,0 +1,1 @@
+"""How modules and names of modules are found: later, elsewhere, under another name."""
