@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.tracking.support import run_forked
+from tests.tracking.support import own_params, run_forked
 from wf_dagster import R
 
 pytestmark = pytest.mark.integration
@@ -39,7 +39,7 @@ def _check(workers, count):
     assert len({r.name for r in recorders}) == workers * count
     for recorder in recorders:
         who, n = map(int, recorder.name.split("-"))
-        params = recorder.list_params()
+        params = own_params(recorder)
         assert len(params) == 22
         assert (params["who"], params["n"]) == (str(who), str(n))
         assert all(params[f"p{i}"] == f"{who}-{n}-{i}" for i in range(20))
