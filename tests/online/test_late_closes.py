@@ -13,7 +13,7 @@ import pytest
 from tests.online.market import REACH, SESSIONS, STEP, TEST, day, strategy, template, use_prices
 from wf_dagster import Market, OnlineManager, RollingStrategy
 from wf_dagster.online import load_revisions
-from wf_dagster.online.late_rows import find_changes, only_came_late
+from wf_dagster.online.late_rows import complete_rows, find_changes, only_came_late
 from wf_dagster.online.quality import same_history
 from wf_dagster.online.served_prices import PricesNow, ServedPrices, read_served
 
@@ -331,3 +331,17 @@ def test_a_file_that_drops_its_oldest_day_for_each_new_one_has_not_changed(
         assert not report.late
     changed, noticed = find_changes(rolls)
     assert (len(changed), noticed) == (0, None)
+
+
+def test_what_a_routine_that_died_has_predicted_of_the_next_session_has_no_labels_yet(
+    market: Path, prices: pd.DataFrame
+) -> None:
+    rolls = strategy()
+    serve(market, prices, rolls)
+    (recorder,) = rolls.tool.online_models()
+    for name in ("pred.pkl", "label.pkl"):
+        frame = recorder.load_object(name)
+        last = frame.loc[[SESSIONS[NOW]]].rename({SESSIONS[NOW]: SESSIONS[NOW + 1]}, level=0)
+        recorder.save_objects(**{name: last})  # a model that begins to serve there
+    use_prices(market, until(prices, NOW))  # the late closes of the session before have come
+    assert complete_rows(rolls) == []

@@ -143,7 +143,9 @@ def complete_rows(strategy: RollingStrategy) -> list[LateRows]:
         own = pd.DatetimeIndex([day for day in days if recorder.id in _servers(day, spans)])
         try:
             rows = _complete_predictions(recorder, own, now, strategy.market, mark)
-            labelled = _complete_labels(recorder, first, strategy.market)
+            labelled = _complete_labels(
+                recorder, first, pd.Timestamp(state.session), strategy.market
+            )
         except ObjectNotFoundError as error:
             _log.warning("%s: recorder %s is left out: %s", strategy.name_id, recorder.id, error)
             continue
@@ -217,10 +219,16 @@ def _complete_predictions(
     return rows
 
 
-def _complete_labels(recorder: Recorder, first: pd.Timestamp, market: Market) -> bool:
-    """Fill in the labels that are known now; whether there were any."""
+def _complete_labels(
+    recorder: Recorder, first: pd.Timestamp, last: pd.Timestamp, market: Market
+) -> bool:
+    """Fill in the labels of some sessions that are known now; whether there were any.
+
+    Who died in a later session may have left predictions of it, whose prices are not looked at.
+    """
     pred: pd.DataFrame = recorder.load_object("pred.pkl")
     days = pred.index.get_level_values("datetime")
+    days = days[days <= last]
     if not len(days) or days.max() < first:
         return False
     try:
