@@ -112,7 +112,9 @@ def lines_of_names() -> Iterator[str]:
 
 
 def lines_of_class(name: str, cls: type) -> Iterator[str]:
-    bases = [base.__name__ for base in cls.__bases__ if base is not object]
+    # Qlib's classes are added to some once Qlib is imported
+    own = [base for base in cls.__bases__ if base.__module__.partition(".")[0] != "qlib"]
+    bases = [base.__name__ for base in own if base is not object]
     head = f"class {name}" + (f" is {', '.join(bases)}" if bases else "")
     if is_model(cls):
         yield head

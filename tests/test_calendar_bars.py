@@ -184,7 +184,10 @@ def test_days_that_all_have_one_time_of_day_are_refused():
 
 def task(train, test):
     kwargs = {"segments": {"train": train, "test": test}}
-    return {"model": "package.Model", "dataset": {"class": "package.Data", "kwargs": kwargs}}
+    return {
+        "model": "package.Model",
+        "dataset": {"class": "wf_dagster.data.PanelDataset", "kwargs": kwargs},
+    }
 
 
 BARS = TradingCalendar(new_york_bars("2024-01-02", "2024-02-29"))

@@ -15,7 +15,9 @@ def _draw(kind, before=""):
     children = [child for child in kind.__subclasses__() if child.__module__ == errors.__name__]
     for child in children:
         is_last = child is children[-1]
-        others = [base.__name__ for base in child.__bases__ if not issubclass(base, WfError)]
+        # Qlib's error is added to its counterpart once Qlib is imported
+        bases = [b for b in child.__bases__ if b.__module__.partition(".")[0] != "qlib"]
+        others = [base.__name__ for base in bases if not issubclass(base, WfError)]
         label = f"{child.__name__} ({', '.join(others)})" if others else child.__name__
         lines.append(f"{before}{'└── ' if is_last else '├── '}{label}")
         lines += _draw(child, before + ("    " if is_last else "│   "))

@@ -44,7 +44,8 @@ def test_each_example_of_the_page_loads() -> None:
         exec(block.replace("schedules=[...]", ""), values)
         dg.Definitions.validate_loadable(values["defs"])
         found.append(keys_of(values["defs"]))
-    merged, shared, by_name, by_desk = found
+    analysed, merged, shared, by_name, by_desk = found
     assert {"momentum/signals", "value/signals", "report"} <= merged
+    assert "momentum/analyses" in analysed
     assert "signals" in shared & by_name
     assert {"desk/momentum/predictions", "universe"} <= by_desk

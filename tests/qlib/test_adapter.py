@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from tests.qlib.qlib_tasks import ridge, seeded_template
-from wf_dagster import task_train
+from wf_dagster import R, task_train
 from wf_dagster.data import PanelDataset
 from wf_dagster.data.adapters import DefaultAdapter, adapter_of, worker_modules
 from wf_dagster.market import Market
@@ -45,15 +45,16 @@ class Mean:
         return pd.Series(self.mean, features.index)
 
 
-def test_a_record_derived_from_qlibs_gets_a_recorder_of_qlibs(own_record):
+def test_a_record_derived_from_qlibs_gets_the_recorder_which_is_one_of_qlibs(own_record):
     from qlib.workflow.recorder import Recorder
 
     record = {"class": own_record}
     task = {"model": "sklearn.linear_model.Ridge", "dataset": PANEL, "record": record}
     adapter = adapter_of(task, Market())
     assert not isinstance(adapter, DefaultAdapter)
-    recorder = object()
-    assert isinstance(adapter.make_record({"class": own_record}, recorder).recorder, Recorder)
+    recorder = R.get_exp(experiment_name="own").create_recorder()
+    assert isinstance(recorder, Recorder)
+    assert adapter.make_record({"class": own_record}, recorder).recorder is recorder
     assert adapter.make_record({"class": OwnRecord}, recorder).recorder is recorder
     assert adapter.market == Market()  # the dataset is not Qlib's
     assert isinstance(adapter.make_dataset(), PanelDataset)

@@ -18,6 +18,7 @@ from wf_dagster.tracking.mlflow_values import (
     to_text,
 )
 from wf_dagster.tracking.recorder_objects import RecorderObjects
+from wf_dagster.tracking.run_kinds import KIND_TAG
 from wf_dagster.tracking.store import call_store
 from wf_dagster.tracking.value_files import ValueFiles
 
@@ -148,7 +149,11 @@ class RecorderValues(RecorderObjects):
         return dict(self._values()["tags"])
 
     def _known_tags(self) -> dict[str, str]:
-        return self._tags if self._is_live else self.list_tags()
+        if self._is_live:
+            return self._tags
+        if KIND_TAG not in self.held_tags and self._is_old():
+            self.reload()  # in a run of somebody else's, tags alone tell what was saved since
+        return self.list_tags()
 
     def reload(self) -> None:
         """Read the run again.
