@@ -35,8 +35,8 @@ def test_each_example_of_the_page_loads() -> None:
     values["build_signals_asset"] = build_signals_asset
     found = []
     for block in blocks[1:]:
-        if "RollingStrategyComponent" in block:
-            exec(block, values)
+        if "RollingStrategyComponent" in block or "analyses=[" in block:
+            exec(block, values)  # a class, or the strategy of the blocks that follow
             continue
         if "with_signals=False" in block:
             for name in ("momentum", "value"):
@@ -44,8 +44,8 @@ def test_each_example_of_the_page_loads() -> None:
         exec(block.replace("schedules=[...]", ""), values)
         dg.Definitions.validate_loadable(values["defs"])
         found.append(keys_of(values["defs"]))
-    analysed, merged, shared, by_name, by_desk = found
+    merged, shared, by_name, by_desk = found
     assert {"momentum/signals", "value/signals", "report"} <= merged
-    assert "momentum/analyses" in analysed
+    assert "momentum/analyses" in merged
     assert "signals" in shared & by_name
     assert {"desk/momentum/predictions", "universe"} <= by_desk
