@@ -138,17 +138,22 @@ def test_every_module_imports_or_lacks_an_extra(bare):
     done = bare.run_code(
         "import importlib, pkgutil\n"
         "import wf_dagster\n"
+        "from wf_dagster.errors import MissingExtraError\n"
         "from wf_dagster.extras import extra_of\n"
         "for module in pkgutil.walk_packages(wf_dagster.__path__, 'wf_dagster.'):\n"
         "    if module.name == 'wf_dagster.__main__': continue\n"
         "    try: importlib.import_module(module.name)\n"
         "    except ModuleNotFoundError as error: print(module.name, extra_of(error.name))\n"
+        "    except MissingExtraError as error: print('REFUSED', module.name, error)\n"
     )
     lacking = dict(line.split() for line in done.stdout.splitlines() if line.startswith("wf_"))
     assert done.returncode == 0, done.stdout
     assert lacking.pop("wf_dagster.pool.stores.mongo") == "mongo"
     assert set(lacking.values()) <= {"qlib"}, lacking
     assert all(name.startswith("wf_dagster.qlib_") for name in lacking)
+    (refused,) = (line for line in done.stdout.splitlines() if line.startswith("REFUSED"))
+    assert refused.startswith("REFUSED wf_dagster.workflows.ddgda DDGDA needs qlib")
+    assert "wf-dagster[qlib]" in refused
 
 
 def test_definitions_load_and_a_backfill_trains(bare):

@@ -7,12 +7,14 @@ from contextlib import contextmanager
 from typing import Any
 
 from wf_dagster.errors import MissingExtraError
+from wf_dagster.extras import optional_import
 from wf_dagster.settings import get_settings, update_settings
 from wf_dagster.tracking import R
 from wf_dagster.workflows.rolling import Rolling
 
 try:
-    from wf_dagster.qlib_bridge.data_selection import QlibDDGDA, QlibRolling, similarity_parts
+    with optional_import("qlib", "DDGDA"):
+        from wf_dagster.qlib_bridge.data_selection import QlibDDGDA, QlibRolling, similarity_parts
 except ModuleNotFoundError as error:
     if error.name != "torch":
         raise
