@@ -47,7 +47,7 @@ demo: .venv/.demo    ## train both sample strategies through Dagster, then let f
 ui: .venv/.demo      ## open Dagster (port 3000) and MLflow (port 5000) on the same state
 	$(BIN)/wf-dagster ui
 
-test: .venv/.test    ## lint, check types and imports, run the quick tests: a good ten minutes on two cores
+test: .venv/.test    ## lint, check types and imports, run the quick tests: a quarter of an hour on two cores
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
