@@ -56,7 +56,7 @@ def afterwards() -> pd.Series:
     rolls = strategy("backfill")
     tasks = rolls.at(day(END)).first_tasks()
     TrainerR("backfill").train(tasks)
-    collected = RecorderCollector("backfill", rec_key_func=rolls._key)()["pred"]
+    collected = RecorderCollector("backfill", rec_key_func=rolls.collected_key)()["pred"]
     starts = {key: pd.Timestamp(key[1][0]) for key in collected}
     signals = []
     for position in range(BEGIN, END + 1):
