@@ -7,6 +7,7 @@ why, and is taken out again.
 from __future__ import annotations
 
 import importlib
+import logging
 import sys
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
@@ -18,6 +19,7 @@ from typing import Any
 
 from wf_dagster.imports.own_names import own_attribute
 
+_log = logging.getLogger(__name__)
 _executing: dict[str, list[Callable[[], object]]] = {}  # modules, and what is called after them
 
 
@@ -84,8 +86,12 @@ def add_base_after_import(own: type, module: str, name: str) -> None:
 
     def add() -> None:
         other = own_attribute(sys.modules[module], name)
-        if not issubclass(own, other):
+        if issubclass(own, other):
+            return
+        try:
             own.__bases__ = (*own.__bases__, other)
+        except TypeError as error:  # a user's class has both as its bases, the other one first
+            _log.warning("%s does not count as %s.%s: %s", own.__name__, module, name, error)
 
     call_after_import(module, add)
 

@@ -44,8 +44,8 @@ def name_module(file: str | Path) -> str:
         file: Its path; a relative one is of the current folder.
 
     Example:
-        >>> name_module("/work/my_model.py")
-        'wf_dagster.imports.module_files._2Fwork_2Fmy_5Fmodel'
+        >>> name_module("/models/net.py")
+        'wf_dagster.imports.module_files._2Fmodels_2Fnet'
     """
     path = str(Path(file).expanduser().absolute()).removesuffix(_SUFFIX)
     return _PACKAGE + re.sub("[^0-9A-Za-z]", _escape, path)
@@ -55,8 +55,8 @@ def find_named_file(module: str) -> Path | None:
     """The file of a module that :func:`name_module` named; ``None`` for another module.
 
     Example:
-        >>> find_named_file("wf_dagster.imports.module_files._2Fwork_2Fmy_5Fmodel").name
-        'my_model.py'
+        >>> find_named_file("wf_dagster.imports.module_files._2Fmodels_2Fnet").name
+        'net.py'
     """
     name = module.removeprefix(_PACKAGE)
     if name == module or "." in name:
@@ -78,8 +78,8 @@ def place_module_files(config: Any, folder: str | Path | None = None) -> Any:
             default, it is of the current folder, as Qlib takes it.
 
     Example:
-        >>> place_module_files({"class": "Net", "module_path": "net.py"}, "/work")["module_path"]
-        '/work/net.py'
+        >>> place_module_files({"class": "Net", "module_path": "net.py"}, "/models")["module_path"]
+        '/models/net.py'
     """
 
     def place(file: str) -> str:

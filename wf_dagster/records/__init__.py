@@ -9,7 +9,7 @@ from wf_dagster.records.port_ana import PortAnaRecord
 from wf_dagster.records.portfolio import Delisting, Simulation, simulate
 from wf_dagster.records.portfolio_config import PortfolioConfig
 from wf_dagster.records.portfolio_figures import risk_analysis
-from wf_dagster.records.qlib_bases import watch_qlib
+from wf_dagster.records.qlib_bases import add_qlib_bases
 from wf_dagster.records.record_template import (
     ACRecordTemp,
     DependentRecord,
@@ -54,7 +54,7 @@ __all__ = [
     "simulate",
 ]
 
-watch_qlib()
+add_qlib_bases()
 
 # whose figures are those of Qlib's backtest: Qlib's own, on this project's recorders
 _OF_QLIB = ("HFSignalRecord", "MultiPassPortAnaRecord")

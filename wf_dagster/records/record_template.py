@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from wf_dagster.errors import MissingObjectsError, ObjectNotFoundError, RecordError
+from wf_dagster.imports.after_import import OpenBase
 
 if TYPE_CHECKING:
     from wf_dagster.tracking import Recorder
@@ -15,11 +16,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 
-class RecordBase:
-    """Below all records, so that those of Qlib can stand beside it (see ``qlib_bases``)."""
-
-
-class RecordTemplate(RecordBase):
+class RecordTemplate(OpenBase):
     """Base of the records: computes objects and metrics, and keeps them in a recorder.
 
     Qlib's ``RecordTemp``, whose name it has too.
