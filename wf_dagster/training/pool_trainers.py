@@ -12,6 +12,7 @@ from wf_dagster.progress import progress_bar
 from wf_dagster.tasks import WARM_START, modules_named
 from wf_dagster.tracking import Recorder
 from wf_dagster.training.pool_jobs import PoolJob, carry_market
+from wf_dagster.training.pool_results import read_recorders, reset_failed
 from wf_dagster.training.pool_tasks import offer_lost, run_pool_tasks
 from wf_dagster.training.task import begin_task_train, end_task_train, task_train
 from wf_dagster.training.task_market import place_market, take_market
@@ -112,7 +113,7 @@ class TrainerRM(Trainer):
         experiment = experiment_name or self.experiment_name
         pool = self._open_pool(experiment)
         ids = pool.create_task([carry_market(*take_market(task)) for task in tasks])
-        _reset_failed(pool, ids, before_status)
+        reset_failed(pool, ids, before_status)
         offer_lost(pool, {"_id": {"$in": ids}})
         self._finish_tasks(
             pool,
@@ -125,7 +126,7 @@ class TrainerRM(Trainer):
             recorder_name=default_rec_name or self.default_rec_name,
             **kwargs,
         )
-        recorders = _read_recorders(pool, ids)
+        recorders = read_recorders(pool, ids)
         for task_id, task, recorder in zip(ids, tasks, recorders, strict=True):
             recorder.trust(modules_named(task))
             tags = recorder.list_tags()
@@ -312,7 +313,7 @@ class DelayTrainerRM(TrainerRM):
         ids = [self._task_id(recorder) for recorder in recs]
         experiment = experiment_name or self.experiment_name
         pool = self._open_pool(experiment)
-        _reset_failed(pool, ids, PART_DONE)
+        reset_failed(pool, ids, PART_DONE)
         self._finish_tasks(
             pool,
             ids,
@@ -323,7 +324,7 @@ class DelayTrainerRM(TrainerRM):
             experiment_name=experiment,
             **kwargs,
         )
-        ended = super().end_train(_read_recorders(pool, ids))
+        ended = super().end_train(read_recorders(pool, ids))
         for before, recorder in zip(recs, ended, strict=True):
             recorder.trust(before.trusted)
         return ended
@@ -362,42 +363,3 @@ def _on_its_market(function: Callable[..., Recorder]) -> Callable[..., Recorder]
         return function(task, *args, **kwargs)
 
     return train
-
-
-def _reset_failed(pool: TaskManager, ids: Sequence[str], status: str) -> None:
-    """What failed in all its attempts has as many again: somebody asks for it anew."""
-    pool.reset_status({"_id": {"$in": list(ids)}, "status": FAILED}, status)
-
-
-def _read_recorders(pool: TaskManager, ids: Sequence[str]) -> list[Recorder]:
-    tasks = {task["_id"]: task for task in pool.query({"_id": {"$in": list(ids)}})}
-    errors = {
-        position: error
-        for position, task_id in enumerate(ids)
-        if (error := _read_error(tasks.get(task_id)))
-    }
-    trained: list[Any] = [
-        None if position in errors else tasks[task_id]["res"]
-        for position, task_id in enumerate(ids)
-    ]
-    if errors:
-        lines = "".join(
-            f"\n- task {position} ({ids[position]}): {error}" for position, error in errors.items()
-        )
-        raise TrainingError(
-            f"{len(errors)} of {len(ids)} tasks of pool {pool.task_pool!r} failed; the others are "
-            f"trained and kept. They are tried again when the trainer is given them again:{lines}",
-            trained,
-        )
-    return trained
-
-
-def _read_error(task: Mapping[str, Any] | None) -> str:
-    """Why a task has no recorder; empty if it has one."""
-    if task is None:
-        return "it was removed from the pool"
-    if task["status"] == FAILED:
-        return str(task.get("error") or "it failed")
-    if not isinstance(task.get("res"), Recorder):
-        return f"its result is no recorder but {task.get('res')!r}"
-    return ""
