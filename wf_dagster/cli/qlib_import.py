@@ -8,15 +8,14 @@ from typing import Annotated
 import typer
 
 from wf_dagster.cli.wf_errors_as_messages import wf_errors_as_messages
+from wf_dagster.cli.workflow_arguments import StepOption, WorkflowFile, read_step
 from wf_dagster.errors import TaskError
 
 
 def qlib_import(
-    workflow: Annotated[Path, typer.Argument(help="YAML file of Qlib's qrun.")],
+    workflow: WorkflowFile,
     name: Annotated[str, typer.Option(help="Name of the strategy.")],
-    step: Annotated[
-        str, typer.Option(help="Sessions a roll, or week, month, quarter, year.")
-    ] = "20",
+    step: StepOption = "20",
     rtype: Annotated[str, typer.Option(help="sliding or expanding.")] = "sliding",
     trunc_days: Annotated[
         int | None,
@@ -34,9 +33,7 @@ def qlib_import(
     from wf_dagster.cli.strategy_module import write_strategy_module  # slow to import
 
     with wf_errors_as_messages():
-        module = write_strategy_module(
-            workflow, name, int(step) if step.isdigit() else step, rtype, trunc_days
-        )
+        module = write_strategy_module(workflow, name, read_step(step), rtype, trunc_days)
         target = output or Path(f"{name}.py")
         if target.exists():
             raise TaskError(f"{str(target)!r} is there already: remove it, or give another -o")

@@ -8,12 +8,11 @@ from typing import Annotated
 import typer
 
 from wf_dagster.cli.wf_errors_as_messages import wf_errors_as_messages
+from wf_dagster.cli.workflow_arguments import WorkflowFile, show_recorder
 
 
 def qrun(
-    config: Annotated[
-        Path, typer.Argument(metavar="WORKFLOW", help="YAML file of a Qlib workflow.")
-    ],
+    config: WorkflowFile,
     experiment_name: Annotated[
         str, typer.Argument(help="MLflow experiment, unless the file names one.")
     ] = "workflow",
@@ -34,4 +33,4 @@ def qrun(
 
     with wf_errors_as_messages(exit_code=1):
         recorder = workflow(config, experiment_name, uri_folder)
-    typer.echo(f"recorder {recorder.id}: {recorder.status}; its experiment is in {recorder.uri}")
+    show_recorder(recorder)

@@ -8,21 +8,23 @@ from typing import Annotated
 import typer
 
 from wf_dagster.cli.wf_errors_as_messages import wf_errors_as_messages
+from wf_dagster.cli.workflow_arguments import (
+    StepOption,
+    WorkflowFile,
+    read_step,
+    show_recorder,
+)
 
 
 def rolling(
-    config: Annotated[
-        Path, typer.Argument(metavar="WORKFLOW", help="YAML file of a Qlib workflow.")
-    ],
+    config: WorkflowFile,
     experiment: Annotated[
         str, typer.Option(help="MLflow experiment of the joined results.")
     ] = "rolling",
     horizon: Annotated[
         int, typer.Option(help="Sessions that the label spans; 0 keeps the label of the file.")
     ] = 20,
-    step: Annotated[
-        str, typer.Option(help="Sessions a roll, or week, month, quarter, year.")
-    ] = "20",
+    step: StepOption = "20",
     handler: Annotated[
         Path | None, typer.Option(help="File of a stored handler.", show_default=False)
     ] = None,
@@ -45,7 +47,7 @@ def rolling(
             config,
             exp_name=experiment,
             horizon=horizon or None,
-            step=int(step) if step.isdigit() else step,
+            step=read_step(step),
             h_path=handler,
             train_start=train_start,
             test_end=test_end,
@@ -53,4 +55,4 @@ def rolling(
         )
         work.run()
         recorder = work.recorder
-    typer.echo(f"recorder {recorder.id}: {recorder.status}; its experiment is in {recorder.uri}")
+    show_recorder(recorder)
