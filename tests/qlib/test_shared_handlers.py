@@ -133,3 +133,18 @@ def test_qlib_is_as_before_when_it_is_undone(shared):
         == DataHandlerLP.setup_data.__module__
         == ("qlib.data.dataset.handler")
     )
+
+
+def test_the_mirrors_function_shares_for_its_own_call_alone(qlib_data):
+    from qlib.data.dataset.handler import DataHandler
+
+    from wf_dagster.compat.qlib.utils import init_instance_by_config
+
+    own = DataHandler.setup_data
+    by_qlib = set_up(definition())
+    assert list_tables() == []
+    here = init_instance_by_config(definition())
+    assert list_tables()
+    assert DataHandler.setup_data is own
+    for part in PARTS:
+        pd.testing.assert_frame_equal(getattr(here, part), getattr(by_qlib, part))

@@ -8,7 +8,8 @@ bit those that Qlib computes, and they are frames, as a script may look at them.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pandas as pd
@@ -42,6 +43,18 @@ def uninstall() -> None:
     """Have Qlib's handlers compute their data again."""
     while _undo:
         _undo.pop()()
+
+
+@contextmanager
+def handlers_shared() -> Iterator[None]:
+    """A block in which handlers take their data from the shared tables."""
+    is_installed = bool(_undo)
+    install()
+    try:
+        yield
+    finally:
+        if not is_installed:
+            uninstall()
 
 
 def _load_shared(self: Any, *args: Any, **kwargs: Any) -> None:
