@@ -210,3 +210,14 @@ def test_a_record_of_each_roll_with_fixed_dates_is_warned_of_when_definitions_lo
     with caplog.at_level(logging.WARNING):
         build([], template=task)
     assert "strategy 'demo': record.1 (PortAnaRecord) fixes its dates" in caplog.text
+
+
+def test_dates_outside_of_what_was_collected_are_told_of_the_analysis_that_has_them(
+    instance, caplog
+):
+    fixed = {**PORTFOLIO, "kwargs": {**PORTFOLIO["kwargs"], "end_time": "2030-01-01"}}
+    definitions = build([SIGNAL, fixed])
+    train(instance, definitions)
+    with caplog.at_level(logging.WARNING):
+        assert run(instance, definitions, "collected", "analyses").success
+    assert "analyses.1: its dates, the first to 2030-01-01, reach outside" in caplog.text

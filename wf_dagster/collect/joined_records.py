@@ -45,6 +45,7 @@ def generate_joined_records(
     label: pd.DataFrame | None = None,
     market: Market | None = None,
     clip_dates: bool = True,
+    where: str = "record",
 ) -> list[Any]:
     """Have a recorder hold joined predictions and labels, and compute records on them.
 
@@ -62,6 +63,7 @@ def generate_joined_records(
             the settings.
         clip_dates: Move dates that a record fixes into the range of the predictions (see
             :func:`clip_fixed_dates`); else they stay, with a warning where they reach outside.
+        where: What the records are called where the user has written them, for messages.
 
     Returns:
         The records, computed, in their order.
@@ -78,17 +80,17 @@ def generate_joined_records(
     pred = _keep_frames(recorder, pred, label)
     _note_labels(task, recorder, label)
     computed = []
-    for where, record in list_records(task):
-        config = fill_placeholders(record, {"<PRED>": "<PRED>"}, task=task, where=where)
+    for place, record in list_records(task, where):
+        config = fill_placeholders(record, {"<PRED>": "<PRED>"}, task=task, where=place)
         if clip_dates:
-            config = clip_fixed_dates(config, pred, adapter.market.calendar, where=where)
+            config = clip_fixed_dates(config, pred, adapter.market.calendar, where=place)
             if config is None:
                 continue
         else:
-            _warn_of_outer_dates(config, pred, where)
-        instance = adapter.make_record(config, recorder, where=where)
+            _warn_of_outer_dates(config, pred, place)
+        instance = adapter.make_record(config, recorder, where=place)
         instance.generate()
-        _warn_of_missing_objects(instance, where)
+        _warn_of_missing_objects(instance, place)
         computed.append(instance)
     return computed
 

@@ -75,7 +75,7 @@ def analyse_strategy(
         _name_earlier_objects(recorder),
     ):
         computed = generate_joined_records(
-            template, recorder, records, pred=pred, label=label, market=market
+            template, recorder, records, pred=pred, label=label, market=market, where=ANALYSES
         )
     days = pred.index.get_level_values("datetime")
     return StrategyAnalyses(

@@ -118,14 +118,19 @@ def _is_own_dataset(dataset: Mapping[str, Any], resolve: bool) -> bool:
     return any(is_own_module(base.__module__) for base in getattr(kind, "__mro__", (kind,)))
 
 
-def list_records(task: Mapping[str, Any]) -> list[tuple[str, Any]]:
-    """The configurations of a task's records, each with its path in the task."""
+def list_records(task: Mapping[str, Any], where: str = "record") -> list[tuple[str, Any]]:
+    """The configurations of a task's records, each with its path in the task.
+
+    Args:
+        task: A task.
+        where: What they are called where the user has written them, for messages.
+    """
     records = task.get("record")
     if records is None:
         return []
     if not isinstance(records, (list, tuple)):
-        return [("record", record_config(records, task))]
-    return [(f"record.{n}", record_config(record, task)) for n, record in enumerate(records)]
+        return [(where, record_config(records, task))]
+    return [(f"{where}.{n}", record_config(record, task)) for n, record in enumerate(records)]
 
 
 def record_config(record: Any, task: Mapping[str, Any]) -> Any:
